@@ -1,0 +1,25 @@
+# Compiler settings shared by every target. Frame pointers stay, so that profiles of our own processes
+# have whole stacks.
+find_program(CRUCIBLE_CCACHE ccache)
+if(CRUCIBLE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CRUCIBLE_CCACHE})
+endif()
+
+add_library(crucible_compile INTERFACE)
+target_compile_features(crucible_compile INTERFACE cxx_std_23)
+target_compile_options(crucible_compile INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wno-missing-field-initializers -Werror -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports std::string and std::expected internals falsely when it inlines at -O2.
+  target_compile_options(crucible_compile INTERFACE
+    -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+endif()
+if(CRUCIBLE_SANITIZE)
+  target_compile_options(crucible_compile INTERFACE -fsanitize=${CRUCIBLE_SANITIZE} -fno-sanitize-recover=all -g1)
+  target_link_options(crucible_compile INTERFACE -fsanitize=${CRUCIBLE_SANITIZE})
+  if(CRUCIBLE_SANITIZE MATCHES "thread")
+    # GCC's ThreadSanitizer does not model fences; Boost.Asio uses one in its executor.
+    target_compile_options(crucible_compile INTERFACE -Wno-tsan)
+  endif()
+endif()

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "crucible/error.h"
+#include "crucible/event.h"
+
+namespace crucible {
+
+/// How an event ended.
+enum class Outcome : std::uint8_t {
+    handled,   ///< its service has done its work and made it durable as configured
+    rejected,  ///< refused before any work: queue full, malformed, no such service
+    failed,    ///< its service ran and could not do the work
+    expired,   ///< its deadline passed before a worker took it
+};
+std::string_view to_string(Outcome outcome) noexcept;
+
+/// What a service made of one event.
+struct HandleResult {
+    Outcome outcome = Outcome::handled;
+    std::string response;  ///< for requests, in the event's content type; empty otherwise
+    std::string reason;    ///< one line for people when the outcome is not `handled`
+};
+
+/// A handler of events. The dispatcher calls one instance from one thread at a time, in the order in which a
+/// source published within a priority.
+class Service {
+public:
+    virtual ~Service() = default;
+
+    /// Unique within a coordinator, e.g. "database-2". Usable in Event::targets.
+    virtual std::string_view name() const noexcept = 0;
+    virtual Category category() const noexcept = 0;
+
+    /// Handles `events` in order and fills `results[i]` for `events[i]` (same size). When it returns, every
+    /// event whose outcome is `handled` is durable as configured. Handing several over at once lets a service
+    /// share one transaction or one flush among them; it is never used to make events wait for company.
+    virtual void handle(std::span<const Event* const> events, std::span<HandleResult> results) = 0;
+};
+
+}  // namespace crucible

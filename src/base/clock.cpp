@@ -1,0 +1,34 @@
+#include "base/clock.h"
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <cerrno>
+
+namespace crucible::base {
+namespace {
+
+Duration read_clock(clockid_t id) noexcept {
+    timespec time{};
+    clock_gettime(id, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
+
+TimePoint monotonic_now() noexcept { return TimePoint(read_clock(CLOCK_MONOTONIC)); }
+
+WallTime wall_now() noexcept { return WallTime(read_clock(CLOCK_REALTIME)); }
+
+void SteadyClock::sleep_until(TimePoint deadline) noexcept {
+    const auto since_epoch = deadline.time_since_epoch();
+    if (since_epoch <= Duration::zero()) return;
+    const timespec until{.tv_sec = since_epoch.count() / 1'000'000'000,
+                         .tv_nsec = since_epoch.count() % 1'000'000'000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    }
+}
+
+void set_precise_timers() noexcept { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+
+}  // namespace crucible::base

@@ -1,0 +1,146 @@
+#include "base/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace crucible::base {
+namespace {
+
+/// Runs in the child between fork and exec: only async-signal-safe calls. Reports errno through `report`.
+[[noreturn]] void become(char* const* arguments, const std::vector<std::pair<int, int>>& inherit,
+                         int output, int error_output, int report) noexcept {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGINT, SIG_DFL);
+    ::signal(SIGTERM, SIG_DFL);
+    ::signal(SIGPIPE, SIG_DFL);
+    // Its own group: Ctrl-C in the terminal reaches us alone, and we end our children in order.
+    ::setpgid(0, 0);
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(output >= 0 ? output : null, STDOUT_FILENO);
+    if (error_output >= 0) ::dup2(error_output, STDERR_FILENO);
+    for (const auto& [ours, theirs] : inherit) {
+        if (ours == theirs) {
+            ::fcntl(ours, F_SETFD, 0);
+        } else {
+            ::dup2(ours, theirs);
+        }
+    }
+    ::execv(arguments[0], arguments);
+    const int failure = errno;
+    [[maybe_unused]] const auto written = ::write(report, &failure, sizeof failure);
+    ::_exit(127);
+}
+
+Result<UniqueFd> open_output(const std::filesystem::path& path) {
+    if (path.empty()) return UniqueFd();
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!fd) return std::unexpected(errno_error(path.string(), errno));
+    return fd;
+}
+
+}  // namespace
+
+std::string ExitStatus::describe() const {
+    if (signal != 0) return fmt::format("was killed by signal {} ({})", signal, strsignal(signal));
+    return fmt::format("exited with code {}", exit_code);
+}
+
+Result<Process> Process::start(const Options& options) {
+    std::vector<char*> arguments;
+    for (const auto& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+    arguments.push_back(nullptr);
+    auto output = open_output(options.standard_output);
+    if (!output) return std::unexpected(output.error());
+    auto error_output = open_output(options.standard_error);
+    if (!error_output) return std::unexpected(error_output.error());
+    int report[2];
+    if (::pipe2(report, O_CLOEXEC) != 0) return std::unexpected(errno_error("pipe", errno));
+    const UniqueFd report_read(report[0]);
+    UniqueFd report_write(report[1]);
+
+    const pid_t pid = ::fork();
+    if (pid < 0) return std::unexpected(errno_error("fork", errno));
+    if (pid == 0) become(arguments.data(), options.inherit, output->get(), error_output->get(), report[1]);
+    report_write.reset();
+    int failure = 0;
+    ssize_t count = 0;
+    do {
+        count = ::read(report_read.get(), &failure, sizeof failure);
+    } while (count < 0 && errno == EINTR);
+    if (count == static_cast<ssize_t>(sizeof failure)) {
+        ::waitpid(pid, nullptr, 0);
+        return std::unexpected(errno_error("cannot start " + options.arguments.front(), failure));
+    }
+    const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+    return Process(pid, pidfd);
+}
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), status_(other.status_) {}
+
+Process& Process::operator=(Process&& other) noexcept {
+    if (this != &other) {
+        kill_and_reap();
+        pid_ = std::exchange(other.pid_, -1);
+        pidfd_ = std::move(other.pidfd_);
+        status_ = other.status_;
+    }
+    return *this;
+}
+
+Process::~Process() { kill_and_reap(); }
+
+void Process::kill_and_reap() noexcept {
+    if (pid_ <= 0 || status_) return;
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+}
+
+void Process::signal(int number) noexcept {
+    if (pid_ > 0 && !status_) ::kill(pid_, number);
+}
+
+std::optional<ExitStatus> Process::poll() noexcept {
+    if (status_ || pid_ <= 0) return status_;
+    int raw = 0;
+    if (::waitpid(pid_, &raw, WNOHANG) == pid_) {
+        status_ = ExitStatus{WIFEXITED(raw) ? WEXITSTATUS(raw) : 0, WIFSIGNALED(raw) ? WTERMSIG(raw) : 0};
+    }
+    return status_;
+}
+
+std::optional<ExitStatus> Process::wait(Duration limit) noexcept {
+    const auto deadline = monotonic_now() + limit;
+    while (!poll()) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - monotonic_now());
+        if (left.count() <= 0) break;
+        pollfd waiter{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
+        ::poll(&waiter, 1, static_cast<int>(left.count()) + 1);
+    }
+    return status_;
+}
+
+std::filesystem::path self_executable() {
+    std::error_code status;
+    return std::filesystem::read_symlink("/proc/self/exe", status);
+}
+
+}  // namespace crucible::base

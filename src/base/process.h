@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "crucible/error.h"
+#include "crucible/time.h"
+
+namespace crucible::base {
+
+/// How a process ended.
+struct ExitStatus {
+    int exit_code = 0;  ///< meaningful when `signal` is 0
+    int signal = 0;     ///< the signal that killed it, or 0
+    /// "exited with code 3" or "was killed by signal 9 (Killed)".
+    std::string describe() const;
+};
+
+/// A child process. Destroying a running one kills it (SIGKILL) and reaps it; it also dies with its parent.
+class Process {
+public:
+    struct Options {
+        std::vector<std::string> arguments;          ///< arguments[0] is the program's path
+        std::vector<std::pair<int, int>> inherit;    ///< {our descriptor, its number in the child}
+        std::filesystem::path standard_output;       ///< empty: /dev/null
+        std::filesystem::path standard_error;        ///< empty: inherited
+    };
+    /// - Errc::not_found, Errc::permission_denied, Errc::io: the program could not be started.
+    static Result<Process> start(const Options& options);
+
+    Process(Process&& other) noexcept;
+    Process& operator=(Process&& other) noexcept;
+    ~Process();
+
+    pid_t pid() const noexcept { return pid_; }
+    void signal(int number) noexcept;
+    /// The status when it has ended; reaps it. Never blocks.
+    std::optional<ExitStatus> poll() noexcept;
+    /// Waits at most `limit`.
+    std::optional<ExitStatus> wait(Duration limit) noexcept;
+
+private:
+    Process(pid_t pid, int pidfd) noexcept : pid_(pid), pidfd_(pidfd) {}
+    void kill_and_reap() noexcept;
+    pid_t pid_ = -1;
+    UniqueFd pidfd_;
+    std::optional<ExitStatus> status_;
+};
+
+/// Path of the running executable.
+std::filesystem::path self_executable();
+
+}  // namespace crucible::base

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "crucible/error.h"
+#include "lab/record/histogram.h"
+#include "lab/record/ledger.h"
+#include "lab/record/resources.h"
+#include "lab/run/plan.h"
+#include "lab/target/system.h"
+
+namespace crucible::lab {
+
+/// What one client measured in one phase.
+struct ClientPhase {
+    std::uint32_t client = 0;
+    Delivery delivery;               ///< of all its events, the warm-up included
+    Histogram latency;               ///< due -> completed (closed loop: sent -> completed); after the warm-up
+    Histogram service_time;          ///< sent -> completed
+    Histogram lateness;              ///< due -> sent; empty in closed loop
+    std::uint64_t completed = 0;     ///< handled events due after the warm-up
+    std::uint64_t completed_in_window = 0;  ///< handled between the end of the warm-up and the end of the load
+    Duration window{};               ///< end of the warm-up -> end of the load (the last due time)
+    Duration longest_stall{};        ///< longest time without a completion while some event was in flight
+    std::vector<std::uint64_t> backlog;  ///< in flight, sampled every kBacklogInterval from the phase's start
+};
+inline constexpr Duration kBacklogInterval = std::chrono::milliseconds(50);
+
+/// A named yes/no statement about a trial, with its evidence.
+struct Check {
+    std::string name;    ///< "conservation", "offered_as_planned", "schedule_kept", "not_saturated", …
+    bool passed = true;
+    std::string detail;  ///< the figures, in one line
+};
+
+/// One phase over all clients.
+struct PhaseResult {
+    Phase phase;
+    Delivery delivery;
+    Histogram latency;
+    Histogram service_time;
+    Histogram lateness;
+    std::vector<ClientPhase> clients;  ///< without their histograms, which are merged above
+    std::uint64_t completed = 0;
+    double throughput = 0;             ///< completed_in_window / window, summed over clients, events/s
+    double payload_throughput = 0;     ///< bytes/s
+    bool saturated = false;            ///< open loop only: the backlog grew; latencies depend on the duration
+    Usage usage;                       ///< client processes + the system's own, the whole phase with its drain
+    Usage usage_system;                ///< the system's own processes alone (zero for embedded ones)
+};
+
+/// One trial of one system.
+struct TrialResult {
+    std::string target;  ///< the URL as written
+    std::vector<PhaseResult> phases;
+    std::vector<Check> checks;
+    std::optional<Error> failure;  ///< set when the target or a client failed: the rest is a partial result
+    bool interrupted = false;      ///< Ctrl-C: the rest is a partial result
+    bool valid() const;            ///< no failure, and every check that invalidates a trial passed
+};
+
+/// Progress of a running trial, for display: called from the thread of run_trial, a few times a second.
+struct TrialProgress {
+    std::string phase;
+    std::uint64_t sent = 0;
+    std::uint64_t planned = 0;
+    std::uint64_t handled = 0;
+    Duration elapsed{};
+    Duration remaining{};
+};
+
+struct TrialOptions {
+    std::function<void(const TrialProgress&)> on_progress;
+    std::stop_token stop;
+    /// Called after the load and before the system stops, with the system (tests inspect its data here).
+    std::function<void(System&)> before_stop;
+};
+
+/// Starts the system, N client processes, drives every phase, stops all, and merges.
+/// - Errc::not_found, Errc::failed, …: nothing could be measured. Once load has run, trouble is in
+///   TrialResult::failure beside what was measured.
+Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                              const TrialOptions& options);
+
+/// The client process's whole life: speaks the control protocol on `control_fd` (JSON lines) until told to end.
+/// Returns the process's exit code. Called by `crucible worker`, which run_trial starts.
+int worker_main(int control_fd);
+
+}  // namespace crucible::lab

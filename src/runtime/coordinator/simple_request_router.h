@@ -1,0 +1,15 @@
+#pragma once
+
+#include <memory>
+
+#include "crucible/coordinator.h"
+#include "runtime/service/service_set.h"
+
+namespace crucible::runtime {
+
+/// The smallest thing that could work: finds the service and calls it in the caller's thread (one call per service
+/// at a time). No queue, no worker. publish() acknowledges before it returns.
+Result<std::unique_ptr<Coordinator>> make_simple_request_router(const ServiceOptions& options,
+                                                                AcknowledgementHandler on_acknowledged);
+
+}  // namespace crucible::runtime
