@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "lab/stats/interval.h"
+
+namespace crucible::lab::stats {
+
+/// Mean with Student's t interval. For values of independent rounds. nullopt below two values.
+std::optional<LocationEstimate> mean_interval(std::span<const double> values, double level);
+
+/// Two one-sided t tests of "the difference lies outside (low, high)" (Schuirmann 1987).
+struct EquivalenceTest {
+    double t_lower = 0;  ///< against difference <= low
+    double t_upper = 0;  ///< against difference >= high
+    double p_lower = 0;
+    double p_upper = 0;
+    double degrees_of_freedom = 0;
+    Interval interval90;  ///< inside (low, high) exactly when both tests reject at 5 %
+    double p_value() const noexcept { return p_lower > p_upper ? p_lower : p_upper; }
+};
+/// Of paired differences. nullopt below two values or when all are equal (no t exists).
+std::optional<EquivalenceTest> equivalence_test(std::span<const double> differences, double low, double high);
+/// Of mean(x) - mean(y), unequal variances (Welch; Satterthwaite's degrees of freedom). nullopt below two values on a
+/// side, or when both sides are constant.
+std::optional<EquivalenceTest> equivalence_test(std::span<const double> x, std::span<const double> y, double low,
+                                                double high);
+
+}  // namespace crucible::lab::stats
