@@ -12,8 +12,8 @@ namespace crucible::lab::stats {
 
 using Statistic = std::function<double(std::span<const double>)>;
 
-/// `replicates` values of `statistic`, each over values.size() draws with replacement. The same seed gives the same
-/// replicates on every machine. `values` is not empty.
+/// `replicates` values of `statistic`, each over values.size() draws with replacement. The same
+/// seed gives the same replicates on every machine. `values` is not empty.
 std::vector<double> bootstrap_replicates(std::span<const double> values, const Statistic& statistic,
                                          std::uint32_t replicates, std::uint64_t seed);
 
@@ -25,18 +25,21 @@ Interval percentile_interval(std::span<const double> replicates, double level);
 
 /// What the bias-corrected and accelerated interval is made of (Efron 1987).
 struct BcaInterval {
-    double bias = 0;          ///< z0 = Phi^-1(share of replicates below the estimate)
-    double acceleration = 0;  ///< a = sum L^3 / (6 (sum L^2)^1.5), L = mean(jackknife) - jackknife_i
-    Interval levels;          ///< of the replicates, where the percentile interval has (1 -+ level)/2
+    double bias = 0;  ///< z0 = Phi^-1(share of replicates below the estimate)
+    double acceleration =
+        0;            ///< a = sum L^3 / (6 (sum L^2)^1.5), L = mean(jackknife) - jackknife_i
+    Interval levels;  ///< of the replicates, where the percentile interval has (1 -+ level)/2
     Interval interval;
 };
-BcaInterval bca_interval(double estimate, std::span<const double> replicates, std::span<const double> jackknifed,
-                         double level);
+BcaInterval bca_interval(double estimate, std::span<const double> replicates,
+                         std::span<const double> jackknifed, double level);
 
-/// Hodges-Lehmann estimate of the differences with its BCa bootstrap interval over rounds. Below 20 rounds a bootstrap
-/// interval is too narrow (5-12 % false positives at a nominal 5 % with 10 rounds), so it must not decide alone:
-/// see paired_effect(). nullopt below 2 differences. Cost: about replicates * m^2 * 5 ns.
-std::optional<LocationEstimate> bootstrap_interval(std::span<const double> differences, double level,
-                                                   std::uint32_t replicates, std::uint64_t seed);
+/// Hodges-Lehmann estimate of the differences with its BCa bootstrap interval over rounds. Below 20
+/// rounds a bootstrap interval is too narrow (5-12 % false positives at a nominal 5 % with 10
+/// rounds), so it must not decide alone: see paired_effect(). nullopt below 2 differences. Cost:
+/// about replicates * m^2 * 5 ns.
+std::optional<LocationEstimate> bootstrap_interval(std::span<const double> differences,
+                                                   double level, std::uint32_t replicates,
+                                                   std::uint64_t seed);
 
 }  // namespace crucible::lab::stats

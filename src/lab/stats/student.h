@@ -21,10 +21,11 @@ struct EquivalenceTest {
     double p_value() const noexcept { return p_lower > p_upper ? p_lower : p_upper; }
 };
 /// Of paired differences. nullopt below two values or when all are equal (no t exists).
-std::optional<EquivalenceTest> equivalence_test(std::span<const double> differences, double low, double high);
-/// Of mean(x) - mean(y), unequal variances (Welch; Satterthwaite's degrees of freedom). nullopt below two values on a
-/// side, or when both sides are constant.
-std::optional<EquivalenceTest> equivalence_test(std::span<const double> x, std::span<const double> y, double low,
+std::optional<EquivalenceTest> equivalence_test(std::span<const double> differences, double low,
                                                 double high);
+/// Of mean(x) - mean(y), unequal variances (Welch; Satterthwaite's degrees of freedom). nullopt
+/// below two values on a side, or when both sides are constant.
+std::optional<EquivalenceTest> equivalence_test(std::span<const double> x,
+                                                std::span<const double> y, double low, double high);
 
 }  // namespace crucible::lab::stats

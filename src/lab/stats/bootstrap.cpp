@@ -1,0 +1,112 @@
+#include "lab/stats/bootstrap.h"
+
+#include <algorithm>
+#include <boost/math/distributions/normal.hpp>
+#include <cmath>
+#include <numeric>
+
+#include "base/rng.h"
+#include "lab/stats/robust.h"
+#include "lab/stats/signed_rank.h"
+
+namespace crucible::lab::stats {
+namespace {
+
+double mean(std::span<const double> values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::vector<double> sorted_copy(std::span<const double> values) {
+    std::vector<double> sorted(values.begin(), values.end());
+    std::sort(sorted.begin(), sorted.end());
+    return sorted;
+}
+
+}  // namespace
+
+std::vector<double> bootstrap_replicates(std::span<const double> values, const Statistic& statistic,
+                                         std::uint32_t replicates, std::uint64_t seed) {
+    require_finite(values);
+    CRUCIBLE_ASSERT(!values.empty() && replicates >= 1);
+    base::Rng rng(seed);
+    std::vector<double> sample(values.size());
+    std::vector<double> results(replicates);
+    for (double& result : results) {
+        for (double& value : sample) value = values[rng.below(values.size())];
+        result = statistic(sample);
+    }
+    return results;
+}
+
+std::vector<double> jackknife(std::span<const double> values, const Statistic& statistic) {
+    CRUCIBLE_ASSERT(values.size() >= 2);
+    std::vector<double> sample(values.begin() + 1, values.end());
+    std::vector<double> results;
+    results.reserve(values.size());
+    for (std::size_t left_out = 0; left_out < values.size(); ++left_out) {
+        // `sample` holds every value but values[left_out], in order.
+        results.push_back(statistic(sample));
+        if (left_out < sample.size()) sample[left_out] = values[left_out];
+    }
+    return results;
+}
+
+Interval percentile_interval(std::span<const double> replicates, double level) {
+    require_level(level);
+    const auto sorted = sorted_copy(replicates);
+    return {interpolated_quantile(sorted, (1 - level) / 2),
+            interpolated_quantile(sorted, (1 + level) / 2)};
+}
+
+BcaInterval bca_interval(double estimate, std::span<const double> replicates,
+                         std::span<const double> jackknifed, double level) {
+    require_level(level);
+    CRUCIBLE_ASSERT(!replicates.empty() && jackknifed.size() >= 2);
+    const boost::math::normal normal;
+    const auto sorted = sorted_copy(replicates);
+    const auto count = static_cast<double>(sorted.size());
+    const auto below = static_cast<double>(
+        std::lower_bound(sorted.begin(), sorted.end(), estimate) - sorted.begin());
+
+    BcaInterval result;
+    // All replicates on one side would make z0 infinite; half a replicate is the resolution there
+    // is.
+    result.bias =
+        boost::math::quantile(normal, std::clamp(below / count, 0.5 / count, 1 - 0.5 / count));
+    const double center = mean(jackknifed);
+    double squares = 0;
+    double cubes = 0;
+    for (const double value : jackknifed) {
+        const double l = center - value;
+        squares += l * l;
+        cubes += l * l * l;
+    }
+    result.acceleration = squares > 0 ? cubes / (6 * std::pow(squares, 1.5)) : 0;
+
+    const auto adjusted = [&](double p) {
+        const double shifted = result.bias + boost::math::quantile(normal, p);
+        const double scale = 1 - result.acceleration * shifted;
+        // Where the correction's pole is reached the replicates hold no quantile that far out: take
+        // the end.
+        if (scale <= 0) return shifted < 0 ? 0.0 : 1.0;
+        return boost::math::cdf(normal, result.bias + shifted / scale);
+    };
+    result.levels = {adjusted((1 - level) / 2), adjusted((1 + level) / 2)};
+    result.interval = {interpolated_quantile(sorted, result.levels.low),
+                       interpolated_quantile(sorted, result.levels.high)};
+    return result;
+}
+
+std::optional<LocationEstimate> bootstrap_interval(std::span<const double> differences,
+                                                   double level, std::uint32_t replicates,
+                                                   std::uint64_t seed) {
+    require_finite(differences);
+    if (differences.size() < 2) return std::nullopt;
+    const Statistic statistic = hodges_lehmann_estimate;
+    const double estimate = statistic(differences);
+    const auto drawn = bootstrap_replicates(differences, statistic, replicates, seed);
+    const auto bca = bca_interval(estimate, drawn, jackknife(differences, statistic), level);
+    return LocationEstimate{.estimate = estimate, .interval = bca.interval, .level = level};
+}
+
+}  // namespace crucible::lab::stats
