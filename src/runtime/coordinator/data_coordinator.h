@@ -7,9 +7,17 @@
 
 namespace crucible::runtime {
 
-/// The embedded architecture: queues, workers, services and the database handle, all in this process.
-/// - the errors of ServiceSet::open().
+/// The embedded architecture: queues, workers, services and the database handle, all in this
+/// process. An event that no service fits is accepted and acknowledged as `rejected`. Destroying it
+/// drops events that still wait; drain() first to have them handled.
+/// - the errors of ServiceSet::open(). - Errc::invalid_argument: an option is 0 that may not be.
 Result<std::unique_ptr<Coordinator>> make_data_coordinator(const CoordinatorOptions& options,
+                                                           AcknowledgementHandler on_acknowledged);
+
+/// The same over services that are already open (`options.services` is not used): for programs that
+/// add their own.
+Result<std::unique_ptr<Coordinator>> make_data_coordinator(const CoordinatorOptions& options,
+                                                           std::unique_ptr<ServiceSet> services,
                                                            AcknowledgementHandler on_acknowledged);
 
 }  // namespace crucible::runtime

@@ -1,0 +1,202 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "runtime/daemon/config.h"
+#include "runtime/daemon/server.h"
+
+namespace crucible::app {
+namespace {
+
+using runtime::DaemonConfig;
+using runtime::Server;
+
+// Exit codes, documented in --help and docs/guides/daemon.md.
+constexpr int kStopped = 0;
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
+constexpr const char* kFooter = R"(Examples:
+  crucibled                                        default socket and data directory
+  crucibled --socket /run/app/events.sock --data /var/lib/app
+  crucibled --config /etc/crucibled.toml --workers 4 --durability full
+  crucibled --work none --log-level debug          routing only, with connections logged
+
+Configuration file (TOML; flags win over it):
+  [daemon]    socket, log_level
+  [services]  data_directory, count, work, durability, webhook_secret
+  [dispatch]  workers, queue_events, queue_bytes, batch
+
+Signals: SIGTERM and SIGINT finish what was accepted, acknowledge it and exit 0;
+a second one stops at once.
+Exit codes: 0 stopped in order, 1 could not start (another crucibled on the
+socket, data not usable) or not finish, 2 bad flags or configuration.)";
+
+/// A flag and the option of the configuration file it overrides.
+struct Flag {
+    const char* flag;
+    const char* option;
+    const char* placeholder;
+    const char* help;
+    std::string value = {};
+};
+
+struct CommandLine {
+    std::string config_file;
+    int ready_fd = -1;
+    std::array<Flag, 8> flags{{
+        {"--socket", "daemon.socket", "PATH", "Unix socket to listen on (mode 0600)"},
+        {"--data", "services.data_directory", "DIR", "directory the services work in"},
+        {"--services", "services.count", "N", "service instances (default 6)"},
+        {"--workers", "dispatch.workers", "N", "threads that run services (default 2)"},
+        {"--work", "services.work", "real|none", "whether services do their work (default real)"},
+        {"--durability", "services.durability", "normal|full",
+         "survive a crash of the process, or loss of power too (default normal)"},
+        {"--queue", "dispatch.queue_events", "N",
+         "events accepted and not ended, at most (default 65536)"},
+        {"--log-level", "daemon.log_level", "LEVEL",
+         "trace, debug, info, warning, error, critical, off"},
+    }};
+};
+
+int usage_error(const std::string& message) {
+    fmt::print(stderr, "crucibled: {}\n", message);
+    return kBadUsage;
+}
+
+/// Fills `line`; an exit code when the program ends here.
+std::optional<int> parse(int argc, char** argv, CommandLine& line) {
+    CLI::App app{
+        "The centralized daemon: takes events from clients over a Unix socket, runs the services, "
+        "and\n"
+        "acknowledges each event once it is handled and durable."};
+    app.footer(kFooter);
+    app.add_option("--config", line.config_file, "TOML configuration file")->type_name("FILE");
+    for (auto& flag : line.flags)
+        app.add_option(flag.flag, flag.value, flag.help)->type_name(flag.placeholder);
+    app.add_option("--ready-fd", line.ready_fd,
+                   "write \"ready\\n\" to this descriptor once listening")
+        ->type_name("N");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        fmt::print("{}", app.help());
+        return kStopped;
+    } catch (const CLI::ParseError& error) {
+        return usage_error(std::string(error.what()) + " (see crucibled --help)");
+    }
+    for (const auto& flag : line.flags) {
+        // An empty value would pass for a flag not given.
+        if (app.count(flag.flag) > 0 && flag.value.empty())
+            return usage_error(fmt::format("{}: must not be empty", flag.flag));
+    }
+    if (line.ready_fd != -1 && (line.ready_fd < 0 || ::fcntl(line.ready_fd, F_GETFD) < 0)) {
+        return usage_error(fmt::format("--ready-fd: descriptor {} is not open", line.ready_fd));
+    }
+    return std::nullopt;
+}
+
+Result<DaemonConfig> configure(const CommandLine& line) {
+    DaemonConfig config = runtime::default_daemon_config();
+    if (!line.config_file.empty()) {
+        if (auto read = runtime::read_config(line.config_file, config); !read)
+            return std::unexpected(read.error());
+    }
+    for (const auto& flag : line.flags) {
+        if (flag.value.empty()) continue;
+        if (auto set = runtime::set_option(flag.option, flag.value, config); !set) {
+            return std::unexpected(
+                Error{set.error().code, fmt::format("{}: {}", flag.flag, set.error().message)});
+        }
+    }
+    return config;
+}
+
+std::atomic<Server*> running_server = nullptr;
+
+void stop_on_signal(int) {
+    if (Server* server = running_server.load()) server->request_stop();
+}
+
+void set_signals(void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    ::sigaction(SIGTERM, &action, nullptr);
+    ::sigaction(SIGINT, &action, nullptr);
+}
+
+/// Tells the supervisor; its end is closed so that a reader sees the end of the stream too.
+void report_ready(int descriptor) {
+    if (descriptor < 0) return;
+    constexpr std::string_view line = "ready\n";
+    if (::write(descriptor, line.data(), line.size()) < 0) {
+        spdlog::warn("--ready-fd {}: {}", descriptor, std::strerror(errno));
+    }
+    ::close(descriptor);
+}
+
+int serve(const DaemonConfig& config, int ready_fd) {
+    if (auto checked = runtime::check_default_directory(config.server.socket); !checked) {
+        spdlog::critical("{}", checked.error().message);
+        return kFailed;
+    }
+    auto server = Server::open(config.server);
+    if (!server) {
+        spdlog::critical("{}", server.error().message);
+        return kFailed;
+    }
+    running_server.store(server->get());
+    set_signals(stop_on_signal);
+    const auto& options = config.server.coordinator;
+    spdlog::info("listening on {} with {} services and {} workers, data in {}",
+                 config.server.socket.string(), options.services.services, options.workers,
+                 options.services.data_directory.string());
+    report_ready(ready_fd);
+
+    const auto ended = (*server)->run();
+    set_signals(SIG_IGN);
+    running_server.store(nullptr);
+    const auto stats = (*server)->stats();
+    spdlog::info("published {}: handled {}, rejected {}, failed {}, expired {}, unfinished {}",
+                 stats.published, stats.handled, stats.rejected, stats.failed, stats.expired,
+                 stats.queued);
+    if (!ended) {
+        spdlog::critical("{}", ended.error().message);
+        return kFailed;
+    }
+    return kStopped;
+}
+
+int run(int argc, char** argv) {
+    CommandLine line;
+    if (const auto exit_code = parse(argc, argv, line)) return *exit_code;
+    const auto config = configure(line);
+    if (!config) return usage_error(config.error().message);
+    // A client that goes away is an error of one send, not a reason to die.
+    ::signal(SIGPIPE, SIG_IGN);
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("crucibled"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n: %v");
+    spdlog::set_level(spdlog::level::from_str(config->log_level));
+    return serve(*config, line.ready_fd);
+}
+
+}  // namespace
+}  // namespace crucible::app
+
+int main(int argc, char** argv) {
+    return crucible::app::run(argc, argv);
+}

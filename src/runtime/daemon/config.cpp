@@ -1,0 +1,250 @@
+#include "runtime/daemon/config.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <vector>
+
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include "base/file.h"
+#include "base/nearest.h"
+#include "base/units.h"
+
+namespace crucible::runtime {
+namespace {
+
+std::unexpected<Error> invalid(std::string message) {
+    return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
+}
+
+template <typename T>
+Result<> set_count(std::string_view text, std::uint64_t most, T& target) {
+    std::uint64_t number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (status != std::errc{} || end != text.data() + text.size() || number < 1 || number > most) {
+        return invalid(fmt::format("'{}' must be a whole number from 1 to {}", text, most));
+    }
+    target = static_cast<T>(number);
+    return {};
+}
+
+Result<> set_bytes(std::string_view text, std::size_t& target) {
+    const auto bytes = base::parse_bytes(text);
+    if (!bytes || *bytes == 0)
+        return invalid(fmt::format("'{}' must be a size above 0, e.g. 256MiB", text));
+    target = static_cast<std::size_t>(*bytes);
+    return {};
+}
+
+Result<> set_path(std::string_view text, std::filesystem::path& target) {
+    if (text.empty()) return invalid("must not be empty");
+    target = text;
+    return {};
+}
+
+Result<> set_log_level(std::string_view text, std::string& target) {
+    constexpr std::array<std::string_view, 7> levels{"trace", "debug",    "info", "warning",
+                                                     "error", "critical", "off"};
+    if (std::ranges::find(levels, text) == levels.end()) {
+        return invalid(fmt::format("'{}' must be one of {}", text, fmt::join(levels, ", ")));
+    }
+    target = text;
+    return {};
+}
+
+Result<> set_work(std::string_view text, Work& target) {
+    const auto work = parse_work(text);
+    if (!work) return invalid(fmt::format("'{}' must be real or none", text));
+    target = *work;
+    return {};
+}
+
+Result<> set_durability(std::string_view text, Durability& target) {
+    const auto durability = parse_durability(text);
+    if (!durability) return invalid(fmt::format("'{}' must be normal or full", text));
+    target = *durability;
+    return {};
+}
+
+struct Option {
+    std::string_view name;
+    Result<> (*set)(std::string_view value, DaemonConfig& config);
+};
+
+constexpr std::array kOptions{
+    Option{"daemon.socket",
+           [](auto value, auto& config) { return set_path(value, config.server.socket); }},
+    Option{"daemon.log_level",
+           [](auto value, auto& config) { return set_log_level(value, config.log_level); }},
+    Option{"services.data_directory",
+           [](auto value, auto& config) {
+               return set_path(value, config.server.coordinator.services.data_directory);
+           }},
+    Option{"services.count",
+           [](auto value, auto& config) {
+               return set_count(value, 10'000, config.server.coordinator.services.services);
+           }},
+    Option{"services.work",
+           [](auto value, auto& config) {
+               return set_work(value, config.server.coordinator.services.work);
+           }},
+    Option{"services.durability",
+           [](auto value, auto& config) {
+               return set_durability(value, config.server.coordinator.services.durability);
+           }},
+    Option{"services.webhook_secret",
+           [](auto value, auto& config) -> Result<> {
+               if (value.empty()) return invalid("must not be empty");
+               config.server.coordinator.services.webhook_secret = value;
+               return {};
+           }},
+    Option{"dispatch.workers",
+           [](auto value, auto& config) {
+               return set_count(value, 1024, config.server.coordinator.workers);
+           }},
+    Option{"dispatch.queue_events",
+           [](auto value, auto& config) {
+               return set_count(value, 100'000'000, config.server.coordinator.queue_events_max);
+           }},
+    Option{"dispatch.queue_bytes",
+           [](auto value, auto& config) {
+               return set_bytes(value, config.server.coordinator.queue_bytes_max);
+           }},
+    Option{"dispatch.batch",
+           [](auto value, auto& config) {
+               return set_count(value, 65'536, config.server.coordinator.batch_max);
+           }},
+};
+
+const Option* find_option(std::string_view name) {
+    const auto found = std::ranges::find(kOptions, name, &Option::name);
+    return found == kOptions.end() ? nullptr : &*found;
+}
+
+/// "unknown key 'worker' in [dispatch]; did you mean 'workers'?"
+std::string unknown(std::string_view what, std::string_view name,
+                    std::vector<std::string_view> known) {
+    const auto near = base::nearest(name, known);
+    if (!near.empty()) return fmt::format("unknown {} '{}'; did you mean '{}'?", what, name, near);
+    return fmt::format("unknown {} '{}'; known: {}", what, name, fmt::join(known, ", "));
+}
+
+std::vector<std::string_view> known_sections() {
+    std::vector<std::string_view> sections;
+    for (const auto& option : kOptions) {
+        const auto section = option.name.substr(0, option.name.find('.'));
+        if (sections.empty() || sections.back() != section) sections.push_back(section);
+    }
+    return sections;
+}
+
+std::vector<std::string_view> known_keys(std::string_view section) {
+    std::vector<std::string_view> keys;
+    for (const auto& option : kOptions) {
+        if (option.name.starts_with(section) && option.name[section.size()] == '.') {
+            keys.push_back(option.name.substr(section.size() + 1));
+        }
+    }
+    return keys;
+}
+
+/// "crucibled.toml:3:5: …", as editors and compilers write a place.
+std::unexpected<Error> at(const std::filesystem::path& file, const toml::source_region& place,
+                          std::string_view message) {
+    return invalid(
+        fmt::format("{}:{}:{}: {}", file.string(), place.begin.line, place.begin.column, message));
+}
+
+Result<> apply_section(const std::filesystem::path& file, std::string_view section,
+                       const toml::table& table, DaemonConfig& config) {
+    for (const auto& [key, value] : table) {
+        const Option* option = find_option(fmt::format("{}.{}", section, key.str()));
+        if (option == nullptr) {
+            return at(file, key.source(),
+                      unknown(fmt::format("key in [{}]", section), key.str(), known_keys(section)));
+        }
+        std::string text;
+        if (const auto* string = value.as_string()) {
+            text = string->get();
+        } else if (const auto* integer = value.as_integer()) {
+            text = fmt::format("{}", integer->get());
+        } else {
+            return at(file, value.source(),
+                      fmt::format("{} must be a string or a whole number", key.str()));
+        }
+        if (auto set = option->set(text, config); !set) {
+            return at(file, value.source(), fmt::format("{}: {}", key.str(), set.error().message));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+std::filesystem::path default_socket() {
+    if (const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+        runtime != nullptr && *runtime == '/') {
+        return std::filesystem::path(runtime) / "crucible" / "crucibled.sock";
+    }
+    return fmt::format("/tmp/crucible-{}/crucibled.sock", ::geteuid());
+}
+
+DaemonConfig default_daemon_config() {
+    DaemonConfig config;
+    config.server.socket = default_socket();
+    config.server.coordinator.services.data_directory = default_socket().parent_path() / "data";
+    return config;
+}
+
+Result<> check_default_directory(const std::filesystem::path& socket) {
+    if (socket != default_socket()) return {};
+    const auto directory = socket.parent_path();
+    struct stat info {};
+    if (::lstat(directory.c_str(), &info) != 0) return {};  // not there yet: it will be ours
+    if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
+        return std::unexpected(
+            Error{Errc::permission_denied,
+                  directory.string() + ": is not a directory of ours; use --socket"});
+    }
+    return {};
+}
+
+Result<> set_option(std::string_view name, std::string_view value, DaemonConfig& config) {
+    const Option* option = find_option(name);
+    if (option == nullptr) return invalid(fmt::format("unknown option '{}'", name));
+    return option->set(value, config);
+}
+
+Result<> read_config(const std::filesystem::path& file, DaemonConfig& config) {
+    const auto text = base::read_file(file);
+    if (!text) return std::unexpected(text.error());
+    toml::table root;
+    try {
+        root = toml::parse(*text);
+    } catch (const toml::parse_error& error) {
+        return at(file, error.source(), error.description());
+    }
+    for (const auto& [name, value] : root) {
+        const auto sections = known_sections();
+        if (std::ranges::find(sections, name.str()) == sections.end()) {
+            return at(file, name.source(), unknown("section", name.str(), sections));
+        }
+        const auto* section = value.as_table();
+        if (section == nullptr)
+            return at(file, name.source(), fmt::format("'{}' must be a section", name.str()));
+        if (auto applied = apply_section(file, name.str(), *section, config); !applied)
+            return applied;
+    }
+    return {};
+}
+
+}  // namespace crucible::runtime

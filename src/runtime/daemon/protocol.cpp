@@ -1,0 +1,178 @@
+#include "runtime/daemon/protocol.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <string>
+
+#include "runtime/event/wire.h"
+
+namespace crucible::runtime::protocol {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "the protocol's structs are little-endian as they lie");
+
+std::unexpected<Error> corrupt(std::string message) {
+    return std::unexpected(Error{Errc::corrupt, std::move(message)});
+}
+
+template <typename T>
+void append_object(Buffer& out, const T& object) {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(&object);
+    out.insert(out.end(), bytes, bytes + sizeof object);
+}
+
+void append_text(Buffer& out, std::string_view text) {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(text.data());
+    out.insert(out.end(), bytes, bytes + text.size());
+}
+
+template <typename T>
+T read_object(std::span<const std::byte> bytes) noexcept {
+    T object;
+    std::memcpy(&object, bytes.data(), sizeof object);
+    return object;
+}
+
+std::string_view as_text(std::span<const std::byte> bytes) noexcept {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void append_header(Buffer& out, Kind kind, std::size_t body_bytes, std::uint64_t token) {
+    append_object(out, FrameHeader{static_cast<std::uint32_t>(body_bytes), kind, {}, token});
+}
+
+void pad(Buffer& out, std::size_t body_bytes) {
+    out.resize(out.size() + padded(body_bytes) - body_bytes);
+}
+
+bool valid(Outcome outcome) noexcept {
+    return outcome <= Outcome::expired;
+}
+
+}  // namespace
+
+std::size_t frame_bytes(std::span<const std::byte> bytes) noexcept {
+    if (bytes.size() < sizeof(FrameHeader)) return 0;
+    return sizeof(FrameHeader) + padded(read_object<FrameHeader>(bytes).body_bytes);
+}
+
+Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes) {
+    if (bytes.size() < sizeof(FrameHeader)) return std::nullopt;
+    const auto header = read_object<FrameHeader>(bytes);
+    // Checked before the body is there: garbage must not make us wait for, or make room for,
+    // gigabytes.
+    if (header.kind < Kind::hello || header.kind > Kind::goodbye) {
+        return corrupt(
+            fmt::format("a frame of unknown kind {}", static_cast<unsigned>(header.kind)));
+    }
+    if (std::ranges::any_of(header.zero, [](std::uint8_t byte) { return byte != 0; })) {
+        return corrupt("a frame whose reserved bytes are not zero");
+    }
+    if (header.body_bytes > kBodyBytesMax) {
+        return corrupt(fmt::format("a frame of {} bytes, over the limit of {}", header.body_bytes,
+                                   kBodyBytesMax));
+    }
+    const std::size_t whole = sizeof(FrameHeader) + padded(header.body_bytes);
+    if (bytes.size() < whole) return std::nullopt;
+    return Frame{header, bytes.subspan(sizeof(FrameHeader), header.body_bytes), whole};
+}
+
+void append_greeting(Buffer& out, Kind kind, std::uint32_t version) {
+    append_header(out, kind, sizeof(Greeting), 0);
+    append_object(out, Greeting{kMagic, version, 0});
+}
+
+Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer) {
+    if (frame.header.kind != expected || frame.body.size() < sizeof(Greeting)) {
+        return corrupt(fmt::format("the {} did not greet", peer));
+    }
+    const auto greeting = read_object<Greeting>(frame.body);
+    if (greeting.magic != kMagic) return corrupt(fmt::format("the {} is not a crucible", peer));
+    if (greeting.version != kVersion) {
+        return std::unexpected(Error{
+            Errc::unsupported, fmt::format("the {} speaks protocol version {}, this is version {}",
+                                           peer, greeting.version, kVersion)});
+    }
+    return {};
+}
+
+void append_refusal(Buffer& out, Errc code, std::string_view reason) {
+    append_header(out, Kind::refuse, reason.size(), static_cast<std::uint64_t>(code));
+    append_text(out, reason);
+    pad(out, reason.size());
+}
+
+void append_goodbye(Buffer& out) {
+    append_header(out, Kind::goodbye, 0, 0);
+}
+
+Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event) {
+    const std::size_t start = out.size();
+    append_header(out, kind, 0, token);
+    const std::size_t body_start = out.size();
+    if (auto encoded = encode_event(event, out); !encoded) {
+        out.resize(start);
+        return encoded;
+    }
+    const std::size_t body_bytes = out.size() - body_start;
+    const FrameHeader header{static_cast<std::uint32_t>(body_bytes), kind, {}, token};
+    std::memcpy(out.data() + start, &header, sizeof header);
+    pad(out, body_bytes);
+    return {};
+}
+
+void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries) {
+    constexpr std::size_t entries_max = kEventBytesMax / sizeof(AcknowledgementEntry);
+    while (!entries.empty()) {
+        const auto some = entries.first(std::min(entries.size(), entries_max));
+        append_header(out, Kind::acknowledge, some.size_bytes(), 0);
+        const auto bytes = std::as_bytes(some);
+        out.insert(out.end(), bytes.begin(), bytes.end());
+        entries = entries.subspan(some.size());
+    }
+}
+
+Result<> read_acknowledgements(const Frame& frame, std::vector<Acknowledgement>& out) {
+    auto rest = frame.body;
+    if (rest.size() % sizeof(AcknowledgementEntry) != 0)
+        return corrupt("acknowledgements of a broken length");
+    for (; !rest.empty(); rest = rest.subspan(sizeof(AcknowledgementEntry))) {
+        const auto entry = read_object<AcknowledgementEntry>(rest);
+        if (!valid(entry.outcome)) return corrupt("an acknowledgement with an unknown outcome");
+        out.push_back({entry.token, entry.outcome});
+    }
+    return {};
+}
+
+void append_response(Buffer& out, std::uint64_t token, const HandleResult& result) {
+    constexpr std::size_t reason_bytes_max = 2048;
+    if (result.response.size() > kEventBytesMax) {
+        const HandleResult too_large{
+            Outcome::failed, {}, "the response is larger than an event may be"};
+        return append_response(out, token, too_large);
+    }
+    const auto reason = std::string_view(result.reason).substr(0, reason_bytes_max);
+    const std::size_t body_bytes = sizeof(ResponseHead) + result.response.size() + reason.size();
+    append_header(out, Kind::response, body_bytes, token);
+    append_object(
+        out, ResponseHead{result.outcome, {}, static_cast<std::uint32_t>(result.response.size())});
+    append_text(out, result.response);
+    append_text(out, reason);
+    pad(out, body_bytes);
+}
+
+Result<Response> read_response(const Frame& frame) {
+    if (frame.body.size() < sizeof(ResponseHead)) return corrupt("a response of a broken length");
+    const auto head = read_object<ResponseHead>(frame.body);
+    const auto text = as_text(frame.body.subspan(sizeof(ResponseHead)));
+    if (!valid(head.outcome) || head.payload_bytes > text.size())
+        return corrupt("a broken response");
+    return Response{head.outcome, std::string(text.substr(0, head.payload_bytes)),
+                    std::string(text.substr(head.payload_bytes))};
+}
+
+}  // namespace crucible::runtime::protocol

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "crucible/coordinator.h"
+#include "crucible/error.h"
+
+/// The daemon's wire protocol, as docs/formats/protocol.md describes it. Little-endian, like every
+/// machine we run on.
+namespace crucible::runtime::protocol {
+
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint64_t kMagic = 0x454c424943555243u;  ///< "CRUCIBLE" in memory
+
+enum class Kind : std::uint8_t {
+    hello = 1,        ///< client: Greeting. The first frame of a session.
+    welcome = 2,      ///< daemon: Greeting. The answer to hello.
+    refuse = 3,       ///< daemon: Errc in the token, the reason as text; then it closes
+    publish = 4,      ///< client: token, an encoded event
+    acknowledge = 5,  ///< daemon: any number of AcknowledgementEntry
+    request = 6,      ///< client: token, an encoded event
+    response = 7,     ///< daemon: token, ResponseHead, payload, reason
+    goodbye = 8,      ///< either: nothing will follow but acknowledgements
+};
+
+/// Precedes every body. Bodies are padded with zeros to kAlignment, so that every frame of a stream
+/// that began aligned is aligned, and an event can be read where it was received.
+struct FrameHeader {
+    std::uint32_t body_bytes = 0;  ///< without the padding
+    Kind kind = Kind::hello;
+    std::uint8_t zero[3] = {};
+    std::uint64_t token = 0;
+};
+static_assert(sizeof(FrameHeader) == 16);
+inline constexpr std::size_t kAlignment = 8;
+
+/// Largest body: an event of kEventBytesMax with room for what a response adds to it.
+inline constexpr std::size_t kBodyBytesMax = kEventBytesMax + 4096;
+
+struct Greeting {
+    std::uint64_t magic = kMagic;
+    std::uint32_t version = kVersion;
+    std::uint32_t zero = 0;
+};
+static_assert(sizeof(Greeting) == 16);
+
+struct AcknowledgementEntry {
+    std::uint64_t token = 0;
+    Outcome outcome = Outcome::handled;
+    std::uint8_t zero[7] = {};
+};
+static_assert(sizeof(AcknowledgementEntry) == 16);
+
+struct ResponseHead {
+    Outcome outcome = Outcome::handled;
+    std::uint8_t zero[3] = {};
+    std::uint32_t payload_bytes = 0;  ///< the reason fills the rest of the body
+};
+static_assert(sizeof(ResponseHead) == 8);
+
+using Buffer = std::vector<std::byte>;
+
+constexpr std::size_t padded(std::size_t bytes) noexcept {
+    return (bytes + kAlignment - 1) & ~(kAlignment - 1);
+}
+
+struct Frame {
+    FrameHeader header;
+    std::span<const std::byte> body;
+    std::size_t bytes = 0;  ///< header, body and padding
+};
+
+/// The first frame in `bytes`: nothing when it is not whole yet.
+/// - Errc::corrupt: these bytes are no frame of this protocol; the message says why.
+Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes);
+
+/// Bytes of the first frame in `bytes`, for making room for it; 0 while the header is not whole.
+std::size_t frame_bytes(std::span<const std::byte> bytes) noexcept;
+
+void append_greeting(Buffer& out, Kind kind, std::uint32_t version = kVersion);
+/// - Errc::corrupt: not a greeting. - Errc::unsupported: another version than ours; the message
+/// names both.
+Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer);
+
+void append_refusal(Buffer& out, Errc code, std::string_view reason);
+void append_goodbye(Buffer& out);
+
+/// Encodes the event behind its header. - Errc::invalid_argument: too large; `out` is as before.
+Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event);
+
+void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries);
+/// Appends to `out`. - Errc::corrupt.
+Result<> read_acknowledgements(const Frame& frame, std::vector<Acknowledgement>& out);
+
+/// A response too large for a frame becomes `failed` with that reason.
+void append_response(Buffer& out, std::uint64_t token, const HandleResult& result);
+/// - Errc::corrupt.
+Result<Response> read_response(const Frame& frame);
+
+}  // namespace crucible::runtime::protocol

@@ -1,0 +1,388 @@
+#include "runtime/daemon/server.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/clock.h"
+#include "runtime/coordinator/dispatcher_options.h"
+#include "runtime/daemon/unix_socket.h"
+#include "runtime/event/wire.h"
+
+namespace crucible::runtime {
+namespace {
+
+using base::UniqueFd;
+
+// epoll_event::data: sessions count from kFirstSession.
+constexpr std::uint64_t kListenerId = 0;
+constexpr std::uint64_t kWakeId = 1;
+constexpr std::uint64_t kFirstSession = 2;
+
+constexpr std::size_t kScratchBytes = 256u << 10;
+
+UniqueFd open_spare() {
+    return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
+    // The socket first: a second daemon is refused before it touches the data directory.
+    auto listener = Listener::open(options.socket);
+    if (!listener) return std::unexpected(listener.error());
+    auto services = ServiceSet::open(options.coordinator.services);
+    if (!services) return std::unexpected(services.error());
+    return open(options, std::move(*listener), std::move(*services));
+}
+
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
+                                             std::unique_ptr<ServiceSet> services) {
+    auto listener = Listener::open(options.socket);
+    if (!listener) return std::unexpected(listener.error());
+    return open(options, std::move(*listener), std::move(services));
+}
+
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Listener listener,
+                                             std::unique_ptr<ServiceSet> services) {
+    const auto dispatch = dispatcher_options(options.coordinator);
+    if (!dispatch) return std::unexpected(dispatch.error());
+    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll) return std::unexpected(base::errno_error("epoll", errno));
+    UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (!wake) return std::unexpected(base::errno_error("eventfd", errno));
+    std::unique_ptr<Server> server(new Server(options, *dispatch, std::move(listener),
+                                              std::move(services), std::move(epoll),
+                                              std::move(wake)));
+    if (auto watched = server->watch_own(); !watched) return std::unexpected(watched.error());
+    return server;
+}
+
+Server::Server(const ServerOptions& options, const DispatcherOptions& dispatch, Listener listener,
+               std::unique_ptr<ServiceSet> services, UniqueFd epoll, UniqueFd wake)
+    : options_(options),
+      listener_(std::move(listener)),
+      epoll_(std::move(epoll)),
+      wake_(std::move(wake)),
+      spare_(open_spare()),
+      services_(std::move(services)),
+      next_session_(kFirstSession),
+      scratch_(kScratchBytes),
+      dispatcher_(dispatch, services_->services(),
+                  [this](std::span<const Completion> completions) { collect(completions); }) {}
+
+Result<> Server::watch_own() {
+    epoll_event listener{.events = EPOLLIN, .data = {.u64 = kListenerId}};
+    // Edge-triggered: every write to it is one event, and nobody needs to read it back.
+    epoll_event wake{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeId}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.fd(), &listener) != 0 ||
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake) != 0) {
+        return std::unexpected(base::errno_error("epoll", errno));
+    }
+    return {};
+}
+
+void Server::request_stop() noexcept {
+    stop_requests_.fetch_add(1);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+Result<> Server::run() {
+    for (;;) {
+        if (stop_requests_.load() > 0 && !stop_deadline_) begin_stop();
+        if (stop_deadline_ && stopped()) return {};
+        if (stop_requests_.load() > 1) {
+            return std::unexpected(Error{
+                Errc::closed, fmt::format("stopped at once; {} events unfinished", in_flight_)});
+        }
+        if (stop_deadline_ && base::monotonic_now() >= *stop_deadline_) {
+            return std::unexpected(
+                Error{Errc::timeout, fmt::format("{} events and {} clients unfinished at the limit",
+                                                 in_flight_, sessions_.size())});
+        }
+        if (auto waited = wait_for_events(); !waited) return std::unexpected(waited.error());
+        deliver_ended();
+        settle_touched();
+    }
+}
+
+/// One epoll_wait and what it brought.
+Result<int> Server::wait_for_events() {
+    int timeout_ms = -1;
+    if (stop_deadline_) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(*stop_deadline_ - base::monotonic_now());
+        timeout_ms = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+    }
+    {
+        // Announced under the mutex: a worker that adds to ended_ from now on wakes us; while we
+        // are awake none does.
+        const std::lock_guard lock(ended_mutex_);
+        waiting_ = ended_.empty();
+        if (!waiting_) timeout_ms = 0;
+    }
+    std::array<epoll_event, 64> events;
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
+    if (count < 0 && errno != EINTR) return std::unexpected(base::errno_error("epoll", errno));
+    for (int i = 0; i < count; ++i) {
+        const auto& event = events[static_cast<std::size_t>(i)];
+        handle_event(event.data.u64, event.events);
+    }
+    return count;
+}
+
+void Server::handle_event(std::uint64_t id, std::uint32_t events) {
+    if (id == kWakeId) return;  // it only had to end the wait
+    if (id == kListenerId) {
+        if (!stop_deadline_) accept_clients();
+        return;
+    }
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end()) return;
+    Session& session = *found->second;
+    if ((events & EPOLLIN) != 0) {
+        read_from(session);
+    } else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
+        close(session);
+    } else {
+        touch(session);
+    }
+}
+
+void Server::accept_clients() {
+    for (;;) {
+        UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (socket) {
+            admit(std::move(socket));
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE) {
+            refuse_for_want_of_descriptors();
+        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            spdlog::error("{}", base::errno_error("accept", errno).message);
+        }
+        return;
+    }
+}
+
+/// Without this the waiting client would keep the listener readable and the loop spinning.
+void Server::refuse_for_want_of_descriptors() {
+    spdlog::error("a client was turned away: no file descriptor is left");
+    spare_.reset();
+    { const UniqueFd turned_away(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC)); }
+    spare_ = open_spare();
+}
+
+void Server::admit(UniqueFd socket) {
+    const auto peer = peer_of(socket.get());
+    const std::uint64_t id = next_session_++;
+    auto session = std::make_unique<Session>(std::move(socket), id, peer ? peer->pid : 0);
+    if (!peer || !trusted(*peer)) {
+        fail(*session,
+             Error{Errc::permission_denied, "only the daemon's own user and root may connect"});
+        return;
+    }
+    session->events = EPOLLIN;
+    epoll_event event{.events = session->events, .data = {.u64 = id}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->fd(), &event) != 0) {
+        spdlog::error("{}", base::errno_error("epoll", errno).message);
+        return;
+    }
+    sessions_.emplace(id, std::move(session));
+}
+
+void Server::read_from(Session& session) {
+    const auto open = session.receive(scratch_);
+    if (!open || !*open) return close(session);
+    process_input(session);
+}
+
+void Server::process_input(Session& session) {
+    auto taken = session.take_frames(
+        [&](const protocol::Frame& frame) { return take_frame(session, frame); });
+    if (!taken) {
+        fail(session, taken.error());
+        return close(session);
+    }
+    touch(session);
+}
+
+Result<> Server::take_frame(Session& session, const protocol::Frame& frame) {
+    if (!session.greeted) return greet(session, frame);
+    switch (frame.header.kind) {
+        case protocol::Kind::publish:
+        case protocol::Kind::request:
+            return accept_event(session, frame);
+        case protocol::Kind::goodbye:
+            session.leaving = true;
+            return {};
+        default:
+            return std::unexpected(
+                Error{Errc::corrupt, fmt::format("a frame of kind {}, which clients do not send",
+                                                 static_cast<unsigned>(frame.header.kind))});
+    }
+}
+
+Result<> Server::greet(Session& session, const protocol::Frame& frame) {
+    if (auto checked = protocol::check_greeting(frame, protocol::Kind::hello, "client"); !checked)
+        return checked;
+    session.greeted = true;
+    protocol::append_greeting(session.out(), protocol::Kind::welcome);
+    spdlog::debug("{} connected", session.describe());
+    return {};
+}
+
+Result<> Server::accept_event(Session& session, const protocol::Frame& frame) {
+    const bool request = frame.header.kind == protocol::Kind::request;
+    if (!spare_task_) spare_task_ = dispatcher_.acquire();
+    Task& task = *spare_task_;
+    if (auto decoded = decode_event(frame.body, task.event); !decoded) return decoded;
+    // The lowest bit says which kind of answer is due.
+    task.owner = session.id() << 1 | (request ? 1u : 0u);
+    task.token = frame.header.token;
+    const auto service = services_->route(task.event);
+    const auto accepted =
+        dispatcher_.submit(service ? *service : Dispatcher::kNoService, std::move(spare_task_));
+    if (accepted) {
+        ++in_flight_;
+        ++session.in_flight;
+        if (request) ++session.requests_in_flight;
+    } else if (request) {
+        protocol::append_response(session.out(), frame.header.token,
+                                  {Outcome::rejected, {}, "the daemon's queue is full"});
+    } else {
+        session.acknowledge(frame.header.token, Outcome::rejected);
+    }
+    return {};
+}
+
+/// In the workers: hands the ends of a batch to the I/O thread and wakes it if it sleeps.
+void Server::collect(std::span<const Completion> completions) {
+    bool wake = false;
+    {
+        const std::lock_guard lock(ended_mutex_);
+        for (const auto& [owner, token, result] : completions) {
+            const bool request = (owner & 1u) != 0;
+            ended_.push_back(
+                {owner >> 1, token, result->outcome,
+                 request ? std::make_unique<HandleResult>(std::move(*result)) : nullptr});
+        }
+        wake = std::exchange(waiting_, false);
+    }
+    if (!wake) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void Server::deliver_ended() {
+    {
+        const std::lock_guard lock(ended_mutex_);
+        waiting_ = false;
+        delivering_.swap(ended_);
+    }
+    in_flight_ -= delivering_.size();
+    Session* session = nullptr;
+    for (const auto& ended : delivering_) {
+        // Events of one session come in runs: mostly no lookup.
+        if (session == nullptr || session->id() != ended.session) {
+            const auto found = sessions_.find(ended.session);
+            session = found == sessions_.end() ? nullptr : found->second.get();
+            if (session == nullptr) continue;  // gone before its answer
+            touch(*session);
+        }
+        --session->in_flight;
+        if (ended.response) {
+            --session->requests_in_flight;
+            protocol::append_response(session->out(), ended.token, *ended.response);
+        } else {
+            session->acknowledge(ended.token, ended.outcome);
+        }
+    }
+    delivering_.clear();
+}
+
+void Server::settle_touched() {
+    // Indexed: settling one may touch it again.
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+        const auto found = sessions_.find(touched_[i]);
+        if (found != sessions_.end()) settle(*found->second);
+    }
+    touched_.clear();
+}
+
+/// Sends what is due to `session` and watches it for what it can do next.
+void Server::settle(Session& session) {
+    if (!session.flush()) return close(session);
+    if (session.leaving && session.in_flight == 0 && !session.has_unsent() &&
+        (!stop_deadline_ || goodbyes_said_)) {
+        if (!stop_deadline_) {
+            protocol::append_goodbye(session.out());
+            (void)session.flush();
+        }
+        return close(session);
+    }
+    const bool reads = session.accepts_input();
+    const std::uint32_t events = (reads ? EPOLLIN : 0u) | (session.has_unsent() ? EPOLLOUT : 0u);
+    if (events == session.events) return;
+    const bool resumes = reads && (session.events & EPOLLIN) == 0;
+    session.events = events;
+    epoll_event event{.events = events, .data = {.u64 = session.id()}};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.fd(), &event);
+    // Whole frames may have been left when it was paused; epoll does not know of them.
+    if (resumes) process_input(session);
+}
+
+/// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.
+void Server::fail(Session& session, const Error& error) {
+    spdlog::warn("{} closed: {}", session.describe(),
+                 error.message.empty() ? "not a valid event" : error.message);
+    protocol::append_refusal(session.out(), error.code, error.message);
+    (void)session.flush();
+}
+
+void Server::close(Session& session) {
+    if (session.in_flight > 0) {
+        spdlog::info("{} went away with {} events in flight", session.describe(),
+                     session.in_flight);
+    }
+    sessions_.erase(session.id());
+}
+
+void Server::begin_stop() {
+    spdlog::info("stopping: {} events to finish", in_flight_);
+    stop_deadline_ = base::monotonic_now() + options_.stop_limit;
+    listener_.close();
+    for (auto& [id, session] : sessions_) {
+        // What was read is accepted and will be answered; what was not read was never ours.
+        session->leaving = session->greeted;
+        touch(*session);
+    }
+    // Those that never greeted have nothing to wait for.
+    std::erase_if(sessions_, [](const auto& entry) { return !entry.second->greeted; });
+}
+
+/// When stopping: whether everything is finished and sent. Every client then gets its goodbye and
+/// is closed.
+bool Server::stopped() {
+    if (in_flight_ > 0) return false;
+    if (!std::exchange(goodbyes_said_, true)) {
+        for (auto& [id, session] : sessions_) {
+            protocol::append_goodbye(session->out());
+            touch(*session);
+        }
+        settle_touched();
+    }
+    return sessions_.empty();
+}
+
+}  // namespace crucible::runtime

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/file.h"
+#include "crucible/coordinator.h"
+#include "crucible/error.h"
+#include "runtime/coordinator/coordinator_options.h"
+#include "runtime/daemon/listener.h"
+#include "runtime/daemon/protocol.h"
+#include "runtime/daemon/session.h"
+#include "runtime/dispatch/dispatcher.h"
+
+namespace crucible::runtime {
+
+struct ServerOptions {
+    std::filesystem::path socket;
+    CoordinatorOptions coordinator;
+    Duration stop_limit =
+        std::chrono::seconds(30);  ///< to finish what was accepted and send its acknowledgements
+};
+
+/// The centralized architecture: one process's queues, workers, services and database handle,
+/// behind a socket. One I/O thread (run()'s caller) reads frames and writes acknowledgements; the
+/// dispatcher's workers run services.
+class Server {
+public:
+    /// Listens, then opens the services. - the errors of Listener::open() and ServiceSet::open().
+    /// - Errc::invalid_argument: an option is out of range.
+    static Result<std::unique_ptr<Server>> open(const ServerOptions& options);
+    /// The same over services that are already open (`options.coordinator.services` is not used).
+    static Result<std::unique_ptr<Server>> open(const ServerOptions& options,
+                                                std::unique_ptr<ServiceSet> services);
+
+    /// Serves until request_stop(); then finishes what was accepted, sends its acknowledgements and
+    /// returns.
+    /// - Errc::timeout: not all was finished and sent within stop_limit. - Errc::closed: a second
+    /// request_stop() cut
+    ///   that short. - Errc::io: epoll failed.
+    Result<> run();
+
+    /// From any thread or signal handler. A second call ends run() without finishing.
+    void request_stop() noexcept;
+
+    CoordinatorStats stats() const noexcept { return dispatcher_.stats(); }
+
+private:
+    /// The end of an event, on its way from a worker to the I/O thread.
+    struct Ended {
+        std::uint64_t session = 0;
+        std::uint64_t token = 0;
+        Outcome outcome = Outcome::handled;
+        std::unique_ptr<HandleResult> response;  ///< for requests
+    };
+
+    Server(const ServerOptions& options, const DispatcherOptions& dispatch, Listener listener,
+           std::unique_ptr<ServiceSet> services, base::UniqueFd epoll, base::UniqueFd wake);
+    static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Listener listener,
+                                                std::unique_ptr<ServiceSet> services);
+
+    Result<> watch_own();
+    Result<int> wait_for_events();
+    void handle_event(std::uint64_t id, std::uint32_t events);
+    void accept_clients();
+    void admit(base::UniqueFd socket);
+    void refuse_for_want_of_descriptors();
+    void read_from(Session& session);
+    void process_input(Session& session);
+    Result<> take_frame(Session& session, const protocol::Frame& frame);
+    Result<> greet(Session& session, const protocol::Frame& frame);
+    Result<> accept_event(Session& session, const protocol::Frame& frame);
+    void collect(std::span<const Completion> completions);
+    void deliver_ended();
+    void touch(Session& session) { touched_.push_back(session.id()); }
+    void settle_touched();
+    void settle(Session& session);
+    void fail(Session& session, const Error& error);
+    void close(Session& session);
+    void begin_stop();
+    bool stopped();
+
+    const ServerOptions options_;
+    Listener listener_;
+    base::UniqueFd epoll_;
+    base::UniqueFd wake_;
+    base::UniqueFd spare_;  ///< given up to accept and refuse a client when no descriptor is left
+    std::unique_ptr<ServiceSet> services_;
+
+    std::atomic<int> stop_requests_ = 0;
+    std::optional<TimePoint> stop_deadline_;  ///< set once stopping
+    bool goodbyes_said_ = false;
+
+    std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
+    std::uint64_t next_session_ = 0;
+    std::size_t in_flight_ = 0;           ///< accepted, and not delivered to deliver_ended() yet
+    std::vector<std::uint64_t> touched_;  ///< sessions to settle at the end of this loop turn
+    std::vector<std::byte> scratch_;      ///< what was just received, whoever from
+    TaskPtr spare_task_;  ///< filled by decoding; not submitted when the queue was full
+    std::vector<Ended> delivering_;
+
+    std::mutex ended_mutex_;
+    std::vector<Ended> ended_;
+    bool waiting_ = false;  ///< the I/O thread sleeps, or is about to, and nobody has woken it
+
+    Dispatcher dispatcher_;  // last: its workers use the above
+};
+
+}  // namespace crucible::runtime

@@ -1,0 +1,89 @@
+#include "runtime/daemon/session.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace crucible::runtime {
+namespace {
+
+/// Gives a buffer's memory back when it is more than an idle session should hold.
+void release(protocol::Buffer& buffer) {
+    constexpr std::size_t kept_bytes_max = 4096;
+    buffer.clear();
+    if (buffer.capacity() > kept_bytes_max) buffer.shrink_to_fit();
+}
+
+}  // namespace
+
+std::string Session::describe() const {
+    return fmt::format("session {} (pid {})", id_, peer_);
+}
+
+bool Session::accepts_input() const noexcept {
+    return !leaving && requests_in_flight < kRequestsMax && out_.size() - sent_ < kUnsentBytesMax;
+}
+
+Result<bool> Session::receive(std::span<std::byte> scratch) {
+    const auto count = ::recv(socket_.get(), scratch.data(), scratch.size(), MSG_DONTWAIT);
+    if (count < 0) {
+        if (errno == EAGAIN || errno == EINTR) return true;
+        return std::unexpected(base::errno_error("receive", errno));
+    }
+    if (count == 0) return false;
+    received_ = scratch.first(static_cast<std::size_t>(count));
+    if (!in_.empty()) {
+        in_.insert(in_.end(), received_.begin(), received_.end());
+        received_ = {};
+    }
+    return true;
+}
+
+/// Keeps what take_frames() left; `rest` is the end of in_ or of the scratch buffer.
+void Session::keep(std::span<const std::byte> rest) {
+    if (!in_.empty()) {
+        in_.erase(in_.begin(), in_.end() - static_cast<std::ptrdiff_t>(rest.size()));
+    } else {
+        in_.assign(rest.begin(), rest.end());
+    }
+    received_ = {};
+    if (in_.empty()) {
+        release(in_);
+    } else {
+        // Room for the whole frame at once; its size was checked by next_frame() if its header is
+        // here.
+        in_.reserve(std::min(protocol::frame_bytes(in_),
+                             protocol::kBodyBytesMax + sizeof(protocol::FrameHeader)));
+    }
+}
+
+Result<> Session::flush() {
+    if (!acknowledged_.empty()) {
+        protocol::append_acknowledgements(out_, acknowledged_);
+        acknowledged_.clear();
+    }
+    while (sent_ < out_.size()) {
+        const auto count = ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_,
+                                  MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN) return std::unexpected(Error{Errc::closed, std::strerror(errno)});
+            // Sent bytes at the front are dropped once they are most of the buffer: it stays near
+            // what is unsent.
+            if (sent_ > out_.size() / 2) {
+                out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
+                sent_ = 0;
+            }
+            return {};
+        }
+        sent_ += static_cast<std::size_t>(count);
+    }
+    sent_ = 0;
+    release(out_);
+    return {};
+}
+
+}  // namespace crucible::runtime

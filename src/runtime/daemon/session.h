@@ -1,0 +1,94 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "crucible/coordinator.h"
+#include "crucible/error.h"
+#include "runtime/daemon/protocol.h"
+
+namespace crucible::runtime {
+
+/// One client's connection: its socket, the frame that is still incomplete and the bytes not yet
+/// sent. Holds no buffer while idle. Used by the server's I/O thread alone.
+class Session {
+public:
+    /// Unsent bytes beyond which no more is read from the client: one that does not read its
+    /// acknowledgements may not make us keep ever more of them.
+    static constexpr std::size_t kUnsentBytesMax = 1u << 20;
+    /// Requests being handled beyond which no more is read: responses may be large.
+    static constexpr std::size_t kRequestsMax = 64;
+
+    Session(base::UniqueFd socket, std::uint64_t id, pid_t peer) noexcept
+        : socket_(std::move(socket)), id_(id), peer_(peer) {}
+
+    int fd() const noexcept { return socket_.get(); }
+    std::uint64_t id() const noexcept { return id_; }
+    /// "session 3 (pid 71)", for logs.
+    std::string describe() const;
+
+    /// Whether frames may be taken from it now.
+    bool accepts_input() const noexcept;
+    bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }
+
+    /// Reads what has arrived, through `scratch` (shared by all sessions). False at the end of the
+    /// stream.
+    /// - Errc::io.
+    Result<bool> receive(std::span<std::byte> scratch);
+
+    /// Gives each whole frame received to `on_frame(frame) -> Result<>` as long as accepts_input(),
+    /// and keeps the rest. - Errc::corrupt and the errors of `on_frame`.
+    template <typename OnFrame>
+    Result<> take_frames(OnFrame&& on_frame);
+
+    void acknowledge(std::uint64_t token, Outcome outcome) {
+        acknowledged_.push_back({token, outcome, {}});
+    }
+    protocol::Buffer& out() noexcept { return out_; }
+
+    /// Sends what it can, all acknowledgements since the last call in one frame. - Errc::closed:
+    /// the client is gone.
+    Result<> flush();
+
+    bool greeted = false;  ///< its hello was accepted
+    bool leaving =
+        false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
+    std::uint32_t events = 0;            ///< what epoll watches it for
+    std::size_t in_flight = 0;           ///< its events being handled
+    std::size_t requests_in_flight = 0;  ///< of those, the requests
+
+private:
+    void keep(std::span<const std::byte> rest);
+
+    base::UniqueFd socket_;
+    const std::uint64_t id_;
+    const pid_t peer_;
+    std::span<const std::byte>
+        received_;         ///< in the server's scratch buffer; empty between loop turns
+    protocol::Buffer in_;  ///< the beginning of a frame
+    protocol::Buffer out_;
+    std::size_t sent_ = 0;  ///< of out_
+    std::vector<protocol::AcknowledgementEntry> acknowledged_;
+};
+
+template <typename OnFrame>
+Result<> Session::take_frames(OnFrame&& on_frame) {
+    std::span<const std::byte> rest = in_.empty() ? received_ : std::span<const std::byte>(in_);
+    while (accepts_input()) {
+        const auto frame = protocol::next_frame(rest);
+        if (!frame) return std::unexpected(frame.error());
+        if (!*frame) break;
+        if (auto taken = on_frame(**frame); !taken) return taken;
+        rest = rest.subspan((*frame)->bytes);
+    }
+    keep(rest);
+    return {};
+}
+
+}  // namespace crucible::runtime
