@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crucible/error.h"
+#include "crucible/event.h"
+#include "runtime/service/service_set.h"
+
+namespace crucible::runtime {
+
+/// One change of one record. Records belong to the source that writes them.
+struct RecordChange {
+    enum class Kind : std::uint8_t {
+        insert,  ///< the record must not exist
+        update,  ///< it must exist
+        upsert,  ///< either
+        remove,  ///< it must exist
+    };
+    Kind kind = Kind::insert;
+    std::string key;
+    std::string body;  ///< JSON; empty for `remove`
+};
+
+/// All record changes of one event: they happen together or not at all.
+struct EventChanges {
+    const Event* event = nullptr;
+    std::span<const RecordChange> records;
+};
+
+/// The SQLite file that holds the records and which events were applied to them. Thread-safe; any
+/// number of processes may share the file. The schema is described in docs/formats/payloads.md.
+class Database {
+public:
+    /// Creates file and schema when missing; several processes may do so at the same time.
+    /// - Errc::io, Errc::permission_denied, Errc::timeout (locked for 10 s), Errc::corrupt (not a
+    /// database),
+    ///   Errc::unsupported (written by a newer version).
+    static Result<std::unique_ptr<Database>> open(const std::filesystem::path& path,
+                                                  Durability durability);
+    ~Database();
+
+    /// Applies all events in order in one transaction and fills `outcomes[i]` for `events[i]`. When
+    /// it returns, every event without an error is durable. An event whose id was applied before,
+    /// here or by another process, succeeds without a second effect.
+    /// - Errc::failed: a record exists that must not, or the other way round; only that event is
+    /// undone.
+    /// - Errc::timeout, Errc::io: the file could not be locked or written; no event of the call was
+    /// applied.
+    void apply(std::span<const EventChanges> events, std::span<Result<>> outcomes);
+
+    /// Replaces `body` with a record's body. - Errc::not_found, Errc::io.
+    Result<> find(std::string_view source, std::string_view key, std::string& body);
+
+    /// Moves what the write-ahead log holds into the file, as far as no reader needs it. Waits for
+    /// nobody. Returns the number of pages moved.
+    Result<std::int64_t> checkpoint();
+
+    /// `PRAGMA synchronous` of the writing connection: 1 NORMAL, 2 FULL.
+    int synchronous();
+
+private:
+    struct State;
+    explicit Database(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace crucible::runtime

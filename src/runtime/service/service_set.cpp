@@ -1,0 +1,164 @@
+#include "runtime/service/service_set.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <unordered_map>
+
+#include "base/assert.h"
+#include "runtime/service/deal.h"
+#include "runtime/service/payload.h"
+#include "runtime/service/services.h"
+
+namespace crucible::runtime {
+namespace {
+
+/// FNV-1a. The names of clients differ in their last digits, which this hash takes last:
+/// consecutive clients get consecutive low bits and so different instances, where a stronger hash
+/// would let some collide.
+std::uint64_t hash_source(std::string_view source) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325u;
+    for (const char c : source) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+    return hash;
+}
+
+struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept {
+        return std::hash<std::string_view>{}(name);
+    }
+};
+
+bool is_file_name(std::string_view name) {
+    return !name.empty() && name.size() <= 200 && name.find('/') == std::string_view::npos &&
+           name.find('\0') == std::string_view::npos && !name.starts_with('.');
+}
+
+Result<std::unique_ptr<Workshop>> open_workshop(const ServiceOptions& options) {
+    if (!is_file_name(options.process_name)) {
+        return invalid("process name \"" + options.process_name + "\" is no file name");
+    }
+    const auto& data = options.data_directory;
+    auto vault = Vault::open(data / "vault", options.durability);
+    if (!vault) return std::unexpected(vault.error());
+    auto database = Database::open(data / "crucible.db", options.durability);
+    if (!database) return std::unexpected(database.error());
+    auto outbox =
+        AppendFile::open(data / "outbox" / (options.process_name + ".jsonl"), options.durability);
+    if (!outbox) return std::unexpected(outbox.error());
+    auto log_path = data / "log" / (options.process_name + ".log");
+    auto log = AppendFile::open(log_path, options.durability);
+    if (!log) return std::unexpected(log.error());
+    auto health = HealthRegistry::open(data / "health" / (options.process_name + ".jsonl"),
+                                       options.durability);
+    if (!health) return std::unexpected(health.error());
+    return std::unique_ptr<Workshop>(new Workshop{std::move(*vault),
+                                                  std::move(*database),
+                                                  std::move(*outbox),
+                                                  std::move(*log),
+                                                  std::move(log_path),
+                                                  std::move(*health),
+                                                  {},
+                                                  options.webhook_secret});
+}
+
+}  // namespace
+
+Result<Work> parse_work(std::string_view name) {
+    if (name == "real") return Work::real;
+    if (name == "none") return Work::none;
+    return invalid("work \"" + std::string(name) + "\" is not real or none");
+}
+
+Result<Durability> parse_durability(std::string_view name) {
+    if (name == "normal") return Durability::normal;
+    if (name == "full") return Durability::full;
+    return invalid("durability \"" + std::string(name) + "\" is not normal or full");
+}
+
+struct ServiceSet::State {
+    std::unique_ptr<Workshop> shop;  ///< null with Work::none; outlives the services
+    std::vector<std::unique_ptr<Service>> services;
+    std::array<std::vector<std::size_t>, kCategoryCount> by_category;
+    std::unordered_map<std::string, std::size_t, NameHash, std::equal_to<>> by_name;
+
+    void add(std::unique_ptr<Service> service, std::span<const Category> categories) {
+        const std::size_t index = services.size();
+        by_name.emplace(service->name(), index);
+        for (const Category category : categories) {
+            by_category[static_cast<std::size_t>(category)].push_back(index);
+        }
+        services.push_back(std::move(service));
+    }
+
+    std::unique_ptr<Service> make(Category category, std::string name) {
+        if (shop == nullptr) return make_idle_service(std::move(name), category);
+        return make_service(category, std::move(name), *shop);
+    }
+
+    void deal(std::uint32_t count) {
+        std::array<std::uint32_t, kCategoryCount> numbers{};
+        for (const auto& categories : deal_categories(count)) {
+            const Category first = categories.front();
+            const auto number = ++numbers[static_cast<std::size_t>(first)];
+            std::string name = std::string(to_string(first)) + "-" + std::to_string(number);
+            if (categories.size() == 1 || shop == nullptr) {
+                add(make(first, std::move(name)), categories);
+                continue;
+            }
+            std::vector<std::unique_ptr<Service>> parts;
+            for (const Category category : categories) parts.push_back(make(category, name));
+            add(make_combined_service(std::move(name), std::move(parts)), categories);
+        }
+    }
+};
+
+ServiceSet::ServiceSet(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ServiceSet::~ServiceSet() = default;
+
+Result<std::unique_ptr<ServiceSet>> ServiceSet::open(const ServiceOptions& options) {
+    if (options.services < 1 || options.services > kServicesMax) {
+        return invalid("services: 1 to " + std::to_string(kServicesMax) + " are possible");
+    }
+    auto state = std::make_unique<State>();
+    if (options.work == Work::real) {
+        auto shop = open_workshop(options);
+        if (!shop) return std::unexpected(shop.error());
+        state->shop = std::move(*shop);
+    }
+    state->deal(options.services);
+    return std::unique_ptr<ServiceSet>(new ServiceSet(std::move(state)));
+}
+
+std::span<const std::unique_ptr<Service>> ServiceSet::services() const noexcept {
+    return state_->services;
+}
+
+Result<std::size_t> ServiceSet::route(const Event& event) const {
+    for (const auto& target : event.targets) {
+        const auto found = state_->by_name.find(target);
+        if (found != state_->by_name.end()) return found->second;
+    }
+    if (!event.targets.empty()) {
+        return refuse(Errc::not_found, "no service named " + event.targets.front());
+    }
+    const auto& candidates = state_->by_category[static_cast<std::size_t>(event.category)];
+    if (candidates.empty()) {
+        return refuse(Errc::not_found,
+                      "no service for category " + std::string(to_string(event.category)));
+    }
+    return candidates[hash_source(event.source) % candidates.size()];
+}
+
+Result<> ServiceSet::add(std::unique_ptr<Service> service) {
+    CRUCIBLE_ASSERT(service != nullptr);
+    if (state_->by_name.contains(service->name())) {
+        return refuse(Errc::already_exists,
+                      "a service named " + std::string(service->name()) + " exists already");
+    }
+    const Category category = service->category();
+    state_->add(std::move(service), {&category, 1});
+    return {};
+}
+
+}  // namespace crucible::runtime
