@@ -22,6 +22,67 @@ std::vector<double> sorted_copy(std::span<const double> values) {
     return sorted;
 }
 
+/// Hodges-Lehmann estimates of resamples of one set of differences. A resample's Walsh averages are
+/// the original ones, only counted otherwise: sorting them once leaves a weighted median to find,
+/// ten times cheaper than sorting each resample's.
+class ResampledHodgesLehmann {
+public:
+    explicit ResampledHodgesLehmann(std::span<const double> differences) {
+        const auto m = static_cast<std::uint32_t>(differences.size());
+        for (std::uint32_t i = 0; i < m; ++i) {
+            for (std::uint32_t j = i; j < m; ++j) {
+                pairs_.push_back({(differences[i] + differences[j]) / 2, i, j});
+            }
+        }
+        std::sort(pairs_.begin(), pairs_.end(),
+                  [](const Pair& a, const Pair& b) { return a.average < b.average; });
+    }
+
+    /// `times[i]`: how often difference i was drawn; they add up to the number of differences.
+    double estimate(std::span<const std::uint64_t> times) const {
+        const std::uint64_t lower_rank = (pairs_.size() + 1) / 2;
+        const std::uint64_t upper_rank = pairs_.size() / 2 + 1;
+        std::uint64_t seen = 0;
+        auto pair = pairs_.begin();
+        for (;; ++pair) {
+            seen += weight(*pair, times);
+            if (seen >= lower_rank) break;
+        }
+        const double lower = pair->average;
+        while (seen < upper_rank) seen += weight(*++pair, times);
+        return lower + (pair->average - lower) / 2;
+    }
+
+private:
+    struct Pair {
+        double average;
+        std::uint32_t i;
+        std::uint32_t j;
+    };
+
+    /// Pairs of draws with this average. Of c draws of one value, c (c + 1) / 2 pairs are its own.
+    static std::uint64_t weight(const Pair& pair, std::span<const std::uint64_t> times) {
+        const std::uint64_t own = times[pair.i] * (times[pair.i] + 1) / 2;
+        return pair.i == pair.j ? own : times[pair.i] * times[pair.j];
+    }
+
+    std::vector<Pair> pairs_;
+};
+
+std::vector<double> hodges_lehmann_replicates(std::span<const double> differences,
+                                              std::uint32_t replicates, std::uint64_t seed) {
+    const ResampledHodgesLehmann resampled(differences);
+    base::Rng rng(seed);
+    std::vector<std::uint64_t> times(differences.size());
+    std::vector<double> results(replicates);
+    for (double& result : results) {
+        std::fill(times.begin(), times.end(), 0);
+        for (std::size_t draw = 0; draw < times.size(); ++draw) ++times[rng.below(times.size())];
+        result = resampled.estimate(times);
+    }
+    return results;
+}
+
 }  // namespace
 
 std::vector<double> bootstrap_replicates(std::span<const double> values, const Statistic& statistic,
@@ -104,7 +165,8 @@ std::optional<LocationEstimate> bootstrap_interval(std::span<const double> diffe
     if (differences.size() < 2) return std::nullopt;
     const Statistic statistic = hodges_lehmann_estimate;
     const double estimate = statistic(differences);
-    const auto drawn = bootstrap_replicates(differences, statistic, replicates, seed);
+    CRUCIBLE_ASSERT(replicates >= 1);
+    const auto drawn = hodges_lehmann_replicates(differences, replicates, seed);
     const auto bca = bca_interval(estimate, drawn, jackknife(differences, statistic), level);
     return LocationEstimate{.estimate = estimate, .interval = bca.interval, .level = level};
 }

@@ -36,8 +36,8 @@ BcaInterval bca_interval(double estimate, std::span<const double> replicates,
 
 /// Hodges-Lehmann estimate of the differences with its BCa bootstrap interval over rounds. Below 20
 /// rounds a bootstrap interval is too narrow (5-12 % false positives at a nominal 5 % with 10
-/// rounds), so it must not decide alone: see paired_effect(). nullopt below 2 differences. Cost:
-/// about replicates * m^2 * 5 ns.
+/// rounds), so it must not decide alone: see paired_effect(). nullopt below 2 differences. The same
+/// draws as bootstrap_replicates() makes; about replicates * m^2 / 2 ns.
 std::optional<LocationEstimate> bootstrap_interval(std::span<const double> differences,
                                                    double level, std::uint32_t replicates,
                                                    std::uint64_t seed);

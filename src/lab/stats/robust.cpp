@@ -7,17 +7,15 @@
 #include "lab/stats/interval.h"
 
 namespace crucible::lab::stats {
-namespace {
 
-double median_in_place(std::vector<double>& values) {
+double median_in_place(std::span<double> values) {
+    CRUCIBLE_ASSERT(!values.empty());
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
     std::nth_element(values.begin(), middle, values.end());
     if (values.size() % 2 == 1) return *middle;
     const double below = *std::max_element(values.begin(), middle);
     return below + (*middle - below) / 2;
 }
-
-}  // namespace
 
 double median(std::span<const double> values) {
     CRUCIBLE_ASSERT(!values.empty());

@@ -6,6 +6,8 @@ namespace crucible::lab::stats {
 
 /// Middle value, or the mean of the two middle ones. `values` is not empty.
 double median(std::span<const double> values);
+/// The same without a copy: reorders `values`, which are finite.
+double median_in_place(std::span<double> values);
 
 /// Median of |x - median(x)|, not scaled. `values` is not empty.
 double median_absolute_deviation(std::span<const double> values);

@@ -138,7 +138,8 @@ double signed_rank_p_value_normal(std::span<const double> differences) {
 }
 
 double hodges_lehmann_estimate(std::span<const double> differences) {
-    return median(walsh_averages(differences));
+    auto averages = walsh_averages(differences);
+    return median_in_place(averages);
 }
 
 std::optional<LocationEstimate> hodges_lehmann(std::span<const double> differences, double level) {

@@ -92,6 +92,20 @@ TEST(Bootstrap, IsAFunctionOfTheSeed) {
     EXPECT_NE(first, bootstrap_replicates(kDifferences, mean, 100, 2));
 }
 
+// The shortcut over presorted averages is the same resampling: bit for bit, for odd and even
+// numbers of averages.
+TEST(Bootstrap, IntervalOfRoundsIsThatOfPlainResampling) {
+    const Statistic statistic = hodges_lehmann_estimate;
+    for (const std::size_t m : {2u, 5u, 6u, 10u}) {
+        const auto d = std::span(kDifferences).first(m);
+        const auto plain = bca_interval(statistic(d), bootstrap_replicates(d, statistic, 500, 9),
+                                        jackknife(d, statistic), 0.95);
+        const auto got = bootstrap_interval(d, 0.95, 500, 9);
+        ASSERT_TRUE(got);
+        EXPECT_EQ(got->interval, plain.interval) << m;
+    }
+}
+
 // A metric that is the same in every round gives no spread to resample: the interval is the point,
 // not NaN.
 TEST(Bootstrap, OfEqualDifferencesIsThePoint) {
