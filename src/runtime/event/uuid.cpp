@@ -1,5 +1,7 @@
 #include "runtime/event/uuid.h"
 
+#include <algorithm>
+
 namespace crucible::runtime {
 namespace {
 
@@ -20,8 +22,9 @@ std::optional<std::uint8_t> hex_value(char digit) noexcept {
 }  // namespace
 
 Uuid make_uuid_v7(WallTime now, base::Rng& random) noexcept {
-    const auto milliseconds = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+    const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());
+    const auto milliseconds =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(since_epoch.count(), 0));
     const std::uint64_t high = random.next();
     const std::uint64_t low = random.next();
     Uuid id;

@@ -36,18 +36,52 @@ std::unexpected<Error> too_large(std::size_t bytes) {
               fmt::format("event of {} bytes: at most {} are allowed", bytes, kEventBytesMax)});
 }
 
-}  // namespace
+std::unexpected<Error> corrupt() {
+    return std::unexpected(Error{Errc::corrupt, {}});
+}
 
-Result<> encode_event(const Event& event, std::vector<std::byte>& out) {
-    if (event.payload.size() > kEventBytesMax) return too_large(event.payload.size());
-    thread_local flatbuffers::FlatBufferBuilder builder(4096);
-    builder.Clear();
-    std::vector<flatbuffers::Offset<flatbuffers::String>> target_names;
-    for (const auto& target : event.targets) target_names.push_back(builder.CreateString(target));
-    const auto targets =
-        target_names.empty()
-            ? flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>>()
-            : builder.CreateVector(target_names);
+/// The root offset and the file identifier, which the verifier reads without looking at the size.
+constexpr std::size_t kBytesMin = 8;
+
+/// Memory a thread keeps for its next events; what a larger one needed is given back.
+constexpr std::size_t kKeptBytesMax = 1024 * 1024;
+
+/// Bytes of all variable parts. They are a lower bound of the encoded size, known before anything
+/// is written.
+std::size_t variable_bytes(const Event& event) {
+    std::size_t bytes =
+        event.type.size() + event.source.size() + event.payload.size() + event.content_type.size();
+    for (const auto& target : event.targets) bytes += target.size();
+    return bytes;
+}
+
+/// The same of a verified buffer. Nothing keeps a buffer from naming one string many times, so that
+/// a small one could ask for terabytes: what it would unpack to is bounded like what encode_event()
+/// accepts.
+bool unpacks_within_limits(const wire::Event& stored) {
+    const auto size = [](const auto* part) -> std::size_t { return part ? part->size() : 0; };
+    if (size(stored.targets()) > kTargetsMax) return false;
+    std::size_t bytes = size(stored.type()) + size(stored.source()) + size(stored.payload()) +
+                        size(stored.content_type());
+    for (std::size_t i = 0; i < size(stored.targets()); ++i)
+        bytes += size(stored.targets()->Get(static_cast<flatbuffers::uoffset_t>(i)));
+    return bytes <= kEventBytesMax;
+}
+
+using TargetNames = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
+
+flatbuffers::Offset<TargetNames> write_targets(flatbuffers::FlatBufferBuilder& builder,
+                                               const std::vector<std::string>& targets) {
+    if (targets.empty()) return {};
+    thread_local std::vector<flatbuffers::Offset<flatbuffers::String>> names;
+    names.clear();
+    for (const auto& target : targets) names.push_back(builder.CreateString(target));
+    return builder.CreateVector(names);
+}
+
+flatbuffers::Offset<wire::Event> write_event(flatbuffers::FlatBufferBuilder& builder,
+                                             const Event& event) {
+    const auto targets = write_targets(builder, event.targets);
     const auto type = builder.CreateString(event.type);
     const auto source = builder.CreateString(event.source);
     const auto payload = builder.CreateVector(
@@ -79,22 +113,44 @@ Result<> encode_event(const Event& event, std::vector<std::byte>& out) {
         table.add_has_deadline(true);
         table.add_deadline_ns(nanoseconds(*event.deadline));
     }
-    wire::FinishEventBuffer(builder, table.Finish());
-    if (builder.GetSize() > kEventBytesMax) return too_large(builder.GetSize());
-    const auto* bytes = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
-    out.insert(out.end(), bytes, bytes + builder.GetSize());
+    return table.Finish();
+}
+
+}  // namespace
+
+Result<> encode_event(const Event& event, std::vector<std::byte>& out) {
+    // Before building: FlatBuffers asserts at 2 GiB.
+    if (const auto bytes = variable_bytes(event); bytes > kEventBytesMax) return too_large(bytes);
+    if (event.targets.size() > kTargetsMax) {
+        return std::unexpected(Error{Errc::invalid_argument,
+                                     fmt::format("event with {} targets: at most {} are allowed",
+                                                 event.targets.size(), kTargetsMax)});
+    }
+    thread_local flatbuffers::FlatBufferBuilder builder(4096);
+    builder.Clear();
+    wire::FinishEventBuffer(builder, write_event(builder, event));
+    const std::size_t size = builder.GetSize();
+    if (size <= kEventBytesMax) {
+        const auto* bytes = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
+        out.insert(out.end(), bytes, bytes + size);
+    }
+    if (size > kKeptBytesMax) builder.Reset();
+    if (size > kEventBytesMax) return too_large(size);
     return {};
 }
 
 Result<> decode_event(std::span<const std::byte> bytes, Event& event) {
     if (bytes.size() > kEventBytesMax) return too_large(bytes.size());
     const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    flatbuffers::Verifier verifier(data, bytes.size());
-    if (bytes.size() < 8 || !wire::VerifyEventBuffer(verifier))
-        return std::unexpected(Error{Errc::corrupt, {}});
+    // A buffer is padded to whole words: one that is not was cut, be it only by its padding.
+    if (bytes.size() < kBytesMin || bytes.size() % sizeof(flatbuffers::uoffset_t) != 0)
+        return corrupt();
+    flatbuffers::Verifier verifier(data, bytes.size(), {.max_depth = 2, .max_tables = 1});
+    if (!wire::VerifyEventBuffer(verifier)) return corrupt();
     const auto& stored = *wire::GetEvent(data);
     if (stored.category() >= kCategoryCount || stored.priority() >= kPriorityCount)
-        return std::unexpected(Error{Errc::corrupt, {}});
+        return corrupt();
+    if (!unpacks_within_limits(stored)) return corrupt();
     event.id = from_wire(*stored.id());
     event.category = static_cast<Category>(stored.category());
     event.priority = static_cast<Priority>(stored.priority());
