@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "crucible/error.h"
 #include "lab/aggregate/metric.h"
 #include "lab/record/histogram.h"
@@ -24,18 +25,19 @@ struct Scenario {
     Plan plan;
 };
 
-/// The arms of a comparison. `control` is a second copy of the baseline: what differs between the two is noise.
-/// `harness` is `null:` under the same plan.
+/// The arms of a comparison. `control` is a second copy of the baseline: what differs between the
+/// two is noise. `harness` is `null:` under the same plan.
 enum class Arm : std::uint8_t { baseline, control, candidate, harness };
 inline constexpr std::size_t kArmCount = 4;
 std::string_view to_string(Arm arm) noexcept;
 
 /// One arm of one round, reduced to what is kept of it.
 struct ArmResult {
+    std::string target;  ///< empty when the arm was not run
     bool valid = false;
     std::vector<MetricValue> metrics;  ///< net of the harness of the same round
     std::vector<Check> checks;
-    std::vector<PhaseResult> phases;   ///< with their histograms
+    std::vector<PhaseResult> phases;  ///< with their histograms
     std::optional<Error> failure;
 };
 
@@ -43,20 +45,27 @@ struct Round {
     std::uint32_t index = 0;
     std::vector<Arm> order;  ///< in which the arms ran
     std::array<ArmResult, kArmCount> arms;
-    bool valid() const;      ///< all arms are
+    bool valid() const;  ///< all arms are: only such rounds are compared
+    const ArmResult& operator[](Arm arm) const { return arms[static_cast<std::size_t>(arm)]; }
+    ArmResult& operator[](Arm arm) { return arms[static_cast<std::size_t>(arm)]; }
 };
 
 /// Where an experiment stands, for display.
 struct ExperimentProgress {
     std::string scenario;
-    std::uint32_t round = 0;   ///< 1-based
+    std::uint32_t round = 0;  ///< 1-based; 0 while warming up
     std::uint32_t rounds = 0;
     Arm arm{};
     std::string target;
     TrialProgress trial;
     Duration elapsed{};
-    Duration remaining{};      ///< of the whole experiment, from the time trials took so far and the plan
+    Duration
+        remaining{};  ///< of the whole experiment, from the time trials took so far and the plan
 };
+
+/// Runs one trial: run_trial, or a stand-in of tests.
+using TrialFunction = std::function<Result<TrialResult>(const TargetUrl&, const SystemOptions&,
+                                                        const Plan&, const TrialOptions&)>;
 
 struct ExperimentOptions {
     TargetUrl baseline;
@@ -66,6 +75,8 @@ struct ExperimentOptions {
     std::uint64_t seed = 1;
     std::function<void(const ExperimentProgress&)> on_progress;
     std::stop_token stop;
+    TrialFunction run = nullptr;   ///< null: run_trial
+    base::Clock* clock = nullptr;  ///< of the time left; null: the machine's
 };
 
 struct ScenarioRounds {
@@ -79,8 +90,22 @@ struct Experiment {
     bool interrupted = false;
 };
 
-/// Runs every scenario for `rounds` rounds after one discarded warm-up round's worth of start-up (see docs): in each
-/// round all four arms once, fresh processes, in random order from the seed.
+/// The seed of the event stream that all arms of a round share. `round` is 0-based.
+std::uint64_t round_seed(std::uint64_t seed, std::size_t scenario, std::uint32_t round) noexcept;
+
+/// The order of the arms in 0-based `round`: rounds come in blocks of four, each a random Latin
+/// square balanced for succession (Williams 1949), so that within a block every arm stands once in
+/// every place and once behind every other arm. A pure function of its arguments.
+std::vector<Arm> arm_order(std::uint64_t seed, std::size_t scenario, std::uint32_t round);
+
+/// Runs every scenario for `rounds` rounds: in each round all four arms once, each a fresh system
+/// with fresh client processes, in random order, all with the same event stream. Before the first
+/// round each distinct target runs one trial that is discarded: it brings programs and libraries
+/// into memory, which only the first trial would otherwise pay for.
+///
+/// An invalid trial stays in the result, marked; its round is not compared. A trial that fails ends
+/// the experiment with `failure` set and everything measured so far, its own partial result
+/// included; a stop request ends it with `interrupted` set. on_progress is called from this thread.
 /// - any Error: nothing could be measured at all.
 Result<Experiment> run_experiment(const ExperimentOptions& options);
 

@@ -1,0 +1,275 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/assert.h"
+#include "lab/aggregate/metric.h"
+#include "lab/stats/quantile_ranks.h"
+
+namespace crucible::lab {
+namespace {
+
+constexpr double kLevel = 0.95;
+
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+/// Fills the metrics of one trial by name, each exactly once.
+class MetricTable {
+public:
+    MetricTable() {
+        for (const auto& info : known_metrics()) values_.push_back({.info = &info});
+    }
+
+    MetricValue& operator[](std::string_view name) {
+        const auto found = std::ranges::find_if(
+            values_, [name](const MetricValue& value) { return value.info->name == name; });
+        CRUCIBLE_ASSERT(found != values_.end());
+        return *found;
+    }
+
+    std::vector<MetricValue> take() {
+        for (auto& metric : values_) {
+            if (metric.value && !std::isfinite(*metric.value)) {
+                metric.value.reset();
+                metric.absent = "not a finite number";
+            }
+        }
+        return std::move(values_);
+    }
+
+private:
+    std::vector<MetricValue> values_;
+};
+
+void absent(MetricValue& metric, std::string reason) {
+    metric.absent = std::move(reason);
+}
+
+void quantile(MetricValue& metric, const Histogram& histogram, double p, std::string_view label) {
+    metric.n = histogram.count();
+    if (metric.n == 0) return absent(metric, "no event was completed after the warm-up");
+    const auto ranks = stats::quantile_ranks(metric.n, p, kLevel);
+    if (!ranks) {
+        return absent(metric, fmt::format("{} samples; {} needs {}", format_integer(metric.n),
+                                          label, format_integer(quantile_samples_min(p))));
+    }
+    metric.value = seconds(histogram.quantile(p));
+    metric.ci_low = seconds(histogram.value_at_rank(ranks->low));
+    metric.ci_high = seconds(histogram.value_at_rank(ranks->high));
+}
+
+std::string saturation_reason(const PhaseResult& phase) {
+    return fmt::format(
+        "saturated: the backlog grew by {} events/s; latency would only reflect how long the run "
+        "was",
+        format_integer(static_cast<std::uint64_t>(std::llround(backlog_growth(phase)))));
+}
+
+void fill_latencies(MetricTable& table, const PhaseResult& phase) {
+    struct Quantile {
+        std::string_view metric;
+        const Histogram& histogram;
+        double p;
+        std::string_view label;
+    };
+    for (const auto& [name, histogram, p, label] : {
+             Quantile{"latency_p50", phase.latency, 0.5, "p50"},
+             Quantile{"latency_p90", phase.latency, 0.9, "p90"},
+             Quantile{"latency_p95", phase.latency, 0.95, "p95"},
+             Quantile{"latency_p99", phase.latency, 0.99, "p99"},
+             Quantile{"latency_p999", phase.latency, 0.999, "p99.9"},
+             Quantile{"service_time_p99", phase.service_time, 0.99, "p99"},
+         }) {
+        table[name].phase = phase.phase.name;
+        if (phase.saturated) {
+            absent(table[name], saturation_reason(phase));
+        } else {
+            quantile(table[name], histogram, p, label);
+        }
+    }
+    const std::pair<std::string_view, double> moments[] = {
+        {"latency_mean", phase.latency.mean_ns() * 1e-9},
+        {"latency_max", seconds(phase.latency.max())}};
+    for (const auto& [name, value] : moments) {
+        auto& metric = table[name];
+        metric.phase = phase.phase.name;
+        metric.n = phase.latency.count();
+        if (phase.saturated) {
+            absent(metric, saturation_reason(phase));
+        } else if (metric.n == 0) {
+            absent(metric, "no event was completed after the warm-up");
+        } else {
+            metric.value = value;
+        }
+    }
+    auto& lateness = table["lateness_p99"];
+    lateness.phase = phase.phase.name;
+    if (phase.phase.rate) {
+        quantile(lateness, phase.lateness, 0.99, "p99");
+    } else {
+        absent(lateness, "closed loop: no event has a due time");
+    }
+}
+
+void fill_throughput(MetricTable& table, const PhaseResult& phase) {
+    std::uint64_t in_window = 0;
+    for (const auto& client : phase.clients) in_window += client.completed_in_window;
+    for (const auto& [name, value] : {std::pair{"throughput", phase.throughput},
+                                      std::pair{"payload_throughput", phase.payload_throughput}}) {
+        auto& metric = table[name];
+        metric.phase = phase.phase.name;
+        metric.n = in_window;
+        if (value > 0) {
+            metric.value = value;
+        } else {
+            absent(metric, "no event was completed in the measured window");
+        }
+    }
+
+    auto& fairness = table["fairness"];
+    fairness.phase = phase.phase.name;
+    fairness.n = phase.clients.size();
+    if (phase.clients.size() < 2)
+        return absent(fairness, "one client: there is nobody to be fair to");
+    double slowest = INFINITY;
+    double fastest = 0;
+    for (const auto& client : phase.clients) {
+        if (client.window <= Duration::zero()) return absent(fairness, "a client measured nothing");
+        const double rate =
+            static_cast<double>(client.completed_in_window) / seconds(client.window);
+        slowest = std::min(slowest, rate);
+        fastest = std::max(fastest, rate);
+    }
+    if (fastest > 0) {
+        fairness.value = slowest / fastest;
+    } else {
+        absent(fairness, "no event was completed in the measured window");
+    }
+}
+
+/// `gross` minus what the harness itself used, where that leaves something to speak of.
+void net(MetricValue& metric, double gross, std::optional<double> harness) {
+    if (!harness) {
+        metric.value = gross;
+        return;
+    }
+    const double rest = gross - *harness;
+    if (rest <= 0 || rest < kHarnessResolution * *harness) {
+        return absent(metric, "within the harness's own cost");
+    }
+    metric.value = rest;
+}
+
+void fill_per_event(MetricTable& table, const PhaseResult& phase, const PhaseResult* harness) {
+    const auto per_event = [](const PhaseResult& result, double amount) {
+        return amount / static_cast<double>(result.delivery.handled);
+    };
+    const auto switches = [](const Usage& usage) {
+        return static_cast<double>(usage.voluntary_switches + usage.involuntary_switches);
+    };
+    auto& cpu = table["cpu_per_event"];
+    auto& switched = table["context_switches_per_event"];
+    cpu.n = switched.n = phase.delivery.handled;
+    if (phase.delivery.handled == 0 || (harness && harness->delivery.handled == 0)) {
+        absent(cpu, "no event was handled");
+        absent(switched, "no event was handled");
+        return;
+    }
+    std::optional<double> harness_cpu;
+    std::optional<double> harness_switches;
+    if (harness) {
+        harness_cpu = per_event(*harness, seconds(harness->usage.cpu));
+        harness_switches = per_event(*harness, switches(harness->usage));
+    }
+    net(cpu, per_event(phase, seconds(phase.usage.cpu)), harness_cpu);
+    net(switched, per_event(phase, switches(phase.usage)), harness_switches);
+}
+
+void fill_resources(MetricTable& table, const PhaseResult& phase, const PhaseResult* harness) {
+    constexpr std::string_view kNames[] = {"cpu_per_event", "cpu_utilization",
+                                           "memory_peak",   "memory_mean",
+                                           "threads",       "context_switches_per_event"};
+    for (const auto name : kNames) {
+        table[name].phase = phase.phase.name;
+        table[name].n = phase.usage.samples;
+        if (phase.usage.samples == 0) absent(table[name], "no process could be sampled");
+    }
+    if (phase.usage.samples == 0) return;
+    fill_per_event(table, phase, harness);
+
+    const auto harness_value = [harness](auto value) {
+        return harness ? std::optional<double>(value(harness->usage)) : std::nullopt;
+    };
+    const auto cores = [](const Usage& usage) { return seconds(usage.cpu) / seconds(usage.wall); };
+    auto& utilization = table["cpu_utilization"];
+    if (harness && !phase.phase.rate) {
+        absent(utilization, "closed loop: the harness alone runs at another rate");
+    } else if (phase.usage.wall <= Duration::zero()) {
+        absent(utilization, "no time passed");
+    } else {
+        net(utilization, cores(phase.usage), harness_value(cores));
+    }
+    net(table["memory_peak"], phase.usage.memory_peak_bytes,
+        harness_value([](const Usage& usage) { return usage.memory_peak_bytes; }));
+    net(table["memory_mean"], phase.usage.memory_mean_bytes,
+        harness_value([](const Usage& usage) { return usage.memory_mean_bytes; }));
+    // Threads are counted, not estimated: none beyond the harness's own is a fact, zero.
+    const double own = harness ? static_cast<double>(harness->usage.threads_max) : 0;
+    table["threads"].value = std::max(0.0, static_cast<double>(phase.usage.threads_max) - own);
+}
+
+void fill_delivery(MetricTable& table, const TrialResult& trial) {
+    Delivery total;
+    for (const auto& phase : trial.phases) total += phase.delivery;
+    const std::pair<std::string_view, std::uint64_t> counts[] = {
+        {"lost", total.lost},
+        {"duplicated", total.duplicated},
+        {"reordered", total.reordered_total()}};
+    for (const auto& [name, count] : counts) {
+        table[name].n = total.sent;
+        table[name].value = static_cast<double>(count);
+    }
+    auto& errors = table["error_rate"];
+    errors.n = total.sent;
+    if (total.sent == 0) return absent(errors, "no event was sent");
+    errors.value =
+        static_cast<double>(total.rejected + total.lost) / static_cast<double>(total.sent);
+}
+
+const PhaseResult* same_phase(const TrialResult* trial, const PhaseResult& phase) {
+    if (!trial) return nullptr;
+    const auto found = std::ranges::find_if(trial->phases, [&phase](const PhaseResult& other) {
+        return other.phase.name == phase.phase.name;
+    });
+    return found == trial->phases.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::vector<MetricValue> trial_metrics(const TrialResult& trial, const TrialResult* harness) {
+    MetricTable table;
+    const PhaseResult* load = latency_phase(trial.phases);
+    if (!load) {
+        auto values = table.take();
+        for (auto& metric : values) absent(metric, "no phase was run");
+        return values;
+    }
+    fill_latencies(table, *load);
+    fill_throughput(table, *throughput_phase(trial.phases));
+    fill_resources(table, *load, same_phase(harness, *load));
+    fill_delivery(table, trial);
+
+    auto& stall = table["longest_stall"];
+    stall.phase = load->phase.name;
+    stall.n = load->completed;
+    Duration longest{};
+    for (const auto& client : load->clients) longest = std::max(longest, client.longest_stall);
+    stall.value = seconds(longest);
+    return table.take();
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,175 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/assert.h"
+#include "lab/compare/evidence.h"
+#include "lab/compare/json_parts.h"
+#include "lab/compare/metric_series.h"
+
+namespace crucible::lab {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kInterval =
+    "Hodges-Lehmann estimate of the paired log ratios (or differences) over rounds; 95 % interval: "
+    "the hull of the exact signed-rank interval and the bootstrap interval over rounds";
+
+json method_json(const CompareOptions& options) {
+    const double level = (1 - options.confidence) / static_cast<double>(known_metrics().size());
+    return {
+        {"margin", options.margin},
+        {"confidence", options.confidence},
+        {"interval", kInterval},
+        {"decision",
+         fmt::format("better or worse: beyond the margin by interval and by {:g} standard errors, "
+                     "against both copies of the baseline, in so many rounds that the chance of "
+                     "any false alarm in {} metrics is below {:g} %; needs at least {} rounds",
+                     kStandardErrors, known_metrics().size(), (1 - options.confidence) * 100,
+                     decisive_rounds_min(level))}};
+}
+
+json estimate_json(const std::optional<Estimate>& estimate) {
+    if (!estimate) return nullptr;
+    return {{"value", number(estimate->value)},
+            {"ci_low", number(estimate->ci_low)},
+            {"ci_high", number(estimate->ci_high)}};
+}
+
+json arm_estimate_json(const std::optional<Estimate>& estimate, std::uint32_t rounds) {
+    auto result = estimate_json(estimate);
+    if (estimate) result["n"] = rounds;
+    return result;
+}
+
+json metric_json(const MetricComparison& metric) {
+    return {{"name", metric.info->name},
+            {"unit", metric.info->unit},
+            {"better", to_string(metric.info->better)},
+            {"gated", metric.info->gated},
+            {"phase", metric.phase.empty() ? json(nullptr) : json(metric.phase)},
+            {"rounds", metric.rounds},
+            {"baseline", arm_estimate_json(metric.baseline, metric.rounds)},
+            {"candidate", arm_estimate_json(metric.candidate, metric.rounds)},
+            {"ratio", estimate_json(metric.ratio)},
+            {"difference", estimate_json(metric.difference)},
+            {"control", estimate_json(metric.control)},
+            {"verdict", to_string(metric.verdict)},
+            {"rounds_needed", metric.rounds_needed ? json(*metric.rounds_needed) : json(nullptr)},
+            {"reason", metric.reason}};
+}
+
+/// Why a round is not valid, one line per cause.
+json notes_json(const Round& round) {
+    json notes = json::array();
+    for (const Arm arm : round.order) {
+        const auto& result = round[arm];
+        if (result.target.empty()) {
+            notes.push_back(fmt::format("{}: not run", to_string(arm)));
+            continue;
+        }
+        if (result.failure) {
+            notes.push_back(fmt::format("{}: {}", to_string(arm), result.failure->message));
+        }
+        for (const auto& check : result.checks) {
+            if (check.passed) continue;
+            notes.push_back(
+                fmt::format("{}: {} failed: {}", to_string(arm), check.name, check.detail));
+        }
+        if (arm != Arm::harness && round[Arm::harness].target.empty()) {
+            notes.push_back(fmt::format("{}: resources include the harness's own", to_string(arm)));
+        }
+    }
+    return notes;
+}
+
+json round_json(const Round& round) {
+    json order = json::array();
+    json values = json::object();
+    for (const Arm arm : round.order) order.push_back(to_string(arm));
+    for (const Arm arm : {Arm::baseline, Arm::control, Arm::candidate, Arm::harness}) {
+        json metrics = json::object();
+        for (const auto& metric : round[arm].metrics) {
+            if (metric.value) metrics[std::string(metric.info->name)] = number(*metric.value);
+        }
+        values[std::string(to_string(arm))] = std::move(metrics);
+    }
+    return {{"round", round.index + 1},
+            {"order", std::move(order)},
+            {"valid", round.valid()},
+            {"notes", notes_json(round)},
+            {"values", std::move(values)}};
+}
+
+Delivery pooled_delivery(const std::vector<Round>& rounds, Arm arm) {
+    Delivery total;
+    for (const auto& round : rounds) total += total_delivery(round[arm]);
+    return total;
+}
+
+/// Latencies of an arm over all valid rounds in which they mean something.
+Histogram pooled_latency(const std::vector<Round>& rounds, Arm arm) {
+    Histogram pooled;
+    for (const auto& round : rounds) {
+        const auto* phase = latency_phase(round[arm].phases);
+        if (round.valid() && phase && !phase->saturated) pooled.merge(phase->latency);
+    }
+    return pooled;
+}
+
+json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& comparison) {
+    json metrics = json::array();
+    for (const auto& metric : comparison.metrics) metrics.push_back(metric_json(metric));
+    json details = json::array();
+    std::vector<const std::vector<MetricValue>*> harness;
+    for (const auto& round : scenario.rounds) {
+        details.push_back(round_json(round));
+        if (round.valid()) harness.push_back(&round[Arm::harness].metrics);
+    }
+    json curves = json::object();
+    json histograms = json::object();
+    for (const Arm arm : {Arm::baseline, Arm::candidate}) {
+        const auto latency = pooled_latency(scenario.rounds, arm);
+        curves[std::string(to_string(arm))] = curve_json(latency);
+        histograms[std::string(to_string(arm))] = latency.encode();
+    }
+    return {{"name", comparison.name},
+            {"description", scenario.scenario.description},
+            {"rounds", comparison.rounds},
+            {"rounds_invalid", comparison.rounds_invalid},
+            {"load", load_json(scenario.scenario)},
+            {"checks", checks_json(comparison.checks)},
+            {"delivery",
+             {{"baseline", delivery_json(pooled_delivery(scenario.rounds, Arm::baseline))},
+              {"candidate", delivery_json(pooled_delivery(scenario.rounds, Arm::candidate))}}},
+            {"metrics", std::move(metrics)},
+            {"harness", harness_json(harness)},
+            {"round_details", std::move(details)},
+            {"curves", {{"latency", std::move(curves)}}},
+            {"histograms", {{"latency", std::move(histograms)}}}};
+}
+
+}  // namespace
+
+json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
+                     const CompareOptions& compare_options, const Experiment& experiment,
+                     const Comparison& comparison) {
+    CRUCIBLE_ASSERT(experiment.scenarios.size() == comparison.scenarios.size());
+    json result = header_json("crucible.comparison/1", facts);
+    result["interrupted"] = experiment.interrupted;
+    result["failure"] = failure_json(experiment.failure);
+    result["baseline"] = options.baseline.text;
+    result["candidate"] = options.candidate.text;
+    result["method"] = method_json(compare_options);
+    result["verdict"] = to_string(comparison.verdict);
+    result["reasons"] = comparison.reasons;
+    result["scenarios"] = json::array();
+    for (std::size_t i = 0; i < experiment.scenarios.size(); ++i) {
+        result["scenarios"].push_back(
+            scenario_json(experiment.scenarios[i], comparison.scenarios[i]));
+    }
+    return result;
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,137 @@
+#include "lab/compare/json_parts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "lab/record/environment.h"
+#include "lab/stats/robust.h"
+
+namespace crucible::lab {
+namespace {
+
+using nlohmann::json;
+
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+json environment_json(const Environment& environment) {
+    return {
+        {"cpu", environment.cpu_model},
+        {"cores", environment.cores},
+        {"memory_bytes", environment.memory_bytes},
+        {"kernel", environment.kernel},
+        {"os", environment.os},
+        {"governor",
+         environment.frequency_governor ? json(*environment.frequency_governor) : json(nullptr)},
+        {"load_average",
+         {environment.load_average_1m, environment.load_average_5m, environment.load_average_15m}},
+        {"wakeup_p50", seconds(environment.wakeup_p50)},
+        {"wakeup_p99", seconds(environment.wakeup_p99)}};
+}
+
+json phase_json(const Phase& phase) {
+    json result = {{"name", phase.name}, {"warmup", seconds(phase.warmup)}};
+    if (phase.rate) {
+        result["loop"] = "open";
+        result["rate"] = phase.rate->events_per_second();
+        result["arrivals"] = to_string(phase.arrivals);
+        result["events"] = phase.events;
+        result["duration"] = seconds(phase.rate->due(phase.events));
+    } else {
+        result["loop"] = "closed";
+        result["duration"] = seconds(phase.duration);
+        result["window"] = phase.window;
+    }
+    return result;
+}
+
+}  // namespace
+
+json number(double value) {
+    return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+json number(const std::optional<double>& value) {
+    return value ? number(*value) : json(nullptr);
+}
+
+json header_json(std::string_view schema, const RunFacts& facts) {
+    return {{"schema", schema},
+            {"crucible", {{"version", facts.version}, {"commit", facts.commit}}},
+            {"environment", environment_json(read_environment())},
+            {"command", facts.command},
+            {"seed", facts.seed},
+            {"started", facts.started},
+            {"duration_seconds", number(facts.duration_seconds)}};
+}
+
+json failure_json(const std::optional<Error>& failure) {
+    if (!failure) return nullptr;
+    return {{"code", to_string(failure->code)}, {"message", failure->message}};
+}
+
+json load_json(const Scenario& scenario) {
+    json phases = json::array();
+    for (const auto& phase : scenario.plan.phases) phases.push_back(phase_json(phase));
+    return {{"clients", scenario.plan.clients},
+            {"services", scenario.system.services},
+            {"payload_bytes", scenario.plan.workload.payload_bytes},
+            {"events_per_pass", scenario.events_per_pass},
+            {"pacing", scenario.plan.pacing == Pacing::precise ? "precise" : "coalesced"},
+            {"phases", std::move(phases)}};
+}
+
+json delivery_json(const Delivery& delivery) {
+    return {{"planned", delivery.planned},
+            {"sent", delivery.sent},
+            {"handled", delivery.handled},
+            {"rejected", delivery.rejected},
+            {"lost", delivery.lost},
+            {"duplicated", delivery.duplicated},
+            {"reordered", delivery.reordered_total()}};
+}
+
+json checks_json(const std::vector<Check>& checks) {
+    json result = json::array();
+    for (const auto& check : checks) {
+        result.push_back(
+            {{"name", check.name}, {"passed", check.passed}, {"detail", check.detail}});
+    }
+    return result;
+}
+
+json harness_json(const std::vector<const std::vector<MetricValue>*>& trials) {
+    json result = json::array();
+    for (const auto& info : known_metrics()) {
+        std::vector<double> values;
+        for (const auto* metrics : trials) {
+            for (const auto& metric : *metrics) {
+                if (metric.info == &info && metric.value) values.push_back(*metric.value);
+            }
+        }
+        if (values.empty()) continue;
+        result.push_back(
+            {{"name", info.name}, {"unit", info.unit}, {"value", number(stats::median(values))}});
+    }
+    return result;
+}
+
+json curve_json(const Histogram& histogram) {
+    constexpr int kPoints = 60;
+    constexpr double kFirst = 0.1;
+    json curve = json::array();
+    if (histogram.count() < quantile_samples_min(0.5)) return curve;
+    // quantile_samples_min() turned around.
+    const double last = std::pow(0.025, 1.0 / static_cast<double>(histogram.count()));
+    const double from = std::log(1 - kFirst);
+    const double to = std::log(1 - last);
+    for (int i = 0; i < kPoints; ++i) {
+        const double p = -std::expm1(from + (to - from) * i / (kPoints - 1));
+        curve.push_back({p, seconds(histogram.quantile(p))});
+    }
+    return curve;
+}
+
+}  // namespace crucible::lab

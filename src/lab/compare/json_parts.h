@@ -1,0 +1,34 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lab/compare/comparison.h"
+
+namespace crucible::lab {
+
+// The pieces that run and comparison files share; docs/formats/README.md describes each.
+
+/// A JSON number, or null where `value` is not finite: JSON has neither NaN nor infinity.
+nlohmann::json number(double value);
+nlohmann::json number(const std::optional<double>& value);
+
+/// schema, crucible, environment, command, seed, started, duration_seconds.
+nlohmann::json header_json(std::string_view schema, const RunFacts& facts);
+nlohmann::json failure_json(const std::optional<Error>& failure);
+nlohmann::json load_json(const Scenario& scenario);
+nlohmann::json delivery_json(const Delivery& delivery);
+nlohmann::json checks_json(const std::vector<Check>& checks);
+
+/// What the harness alone cost under the same load: the median over `trials` of each metric.
+nlohmann::json harness_json(const std::vector<const std::vector<MetricValue>*>& trials);
+
+/// About 60 points [quantile, seconds] from 0.1 to the largest quantile that has a 95 % interval
+/// with so many samples, equally spaced in log(1 - quantile): as many points for 0.9 to 0.99 as for
+/// 0.99 to 0.999. Empty below 6 samples.
+nlohmann::json curve_json(const Histogram& histogram);
+
+}  // namespace crucible::lab
