@@ -131,11 +131,12 @@ const Option* find_option(std::string_view name) {
 }
 
 /// "unknown key 'worker' in [dispatch]; did you mean 'workers'?"
-std::string unknown(std::string_view what, std::string_view name,
-                    std::vector<std::string_view> known) {
+std::string unknown(std::string_view what, std::string_view name, std::string_view place,
+                    const std::vector<std::string_view>& known) {
     const auto near = base::nearest(name, known);
-    if (!near.empty()) return fmt::format("unknown {} '{}'; did you mean '{}'?", what, name, near);
-    return fmt::format("unknown {} '{}'; known: {}", what, name, fmt::join(known, ", "));
+    if (!near.empty())
+        return fmt::format("unknown {} '{}'{}; did you mean '{}'?", what, name, place, near);
+    return fmt::format("unknown {} '{}'{}; known: {}", what, name, place, fmt::join(known, ", "));
 }
 
 std::vector<std::string_view> known_sections() {
@@ -169,8 +170,9 @@ Result<> apply_section(const std::filesystem::path& file, std::string_view secti
     for (const auto& [key, value] : table) {
         const Option* option = find_option(fmt::format("{}.{}", section, key.str()));
         if (option == nullptr) {
-            return at(file, key.source(),
-                      unknown(fmt::format("key in [{}]", section), key.str(), known_keys(section)));
+            return at(
+                file, key.source(),
+                unknown("key", key.str(), fmt::format(" in [{}]", section), known_keys(section)));
         }
         std::string text;
         if (const auto* string = value.as_string()) {
@@ -236,7 +238,7 @@ Result<> read_config(const std::filesystem::path& file, DaemonConfig& config) {
     for (const auto& [name, value] : root) {
         const auto sections = known_sections();
         if (std::ranges::find(sections, name.str()) == sections.end()) {
-            return at(file, name.source(), unknown("section", name.str(), sections));
+            return at(file, name.source(), unknown("section", name.str(), "", sections));
         }
         const auto* section = value.as_table();
         if (section == nullptr)

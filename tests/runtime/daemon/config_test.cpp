@@ -1,0 +1,113 @@
+#include "runtime/daemon/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/file.h"
+
+namespace crucible::runtime {
+namespace {
+
+class ConfigTest : public ::testing::Test {
+protected:
+    /// What reading `text` says, with the file's directory left out.
+    std::string error_of(std::string_view text) {
+        EXPECT_TRUE(base::write_file(file_, text));
+        DaemonConfig config = default_daemon_config();
+        const auto read = read_config(file_, config);
+        if (read) return "no error";
+        EXPECT_EQ(read.error().code, Errc::invalid_argument);
+        return read.error().message.substr(directory_.path().string().size() + 1);
+    }
+
+    base::TempDir directory_ = *base::TempDir::make("config");
+    std::filesystem::path file_ = directory_.path() / "c.toml";
+};
+
+TEST_F(ConfigTest, ReadsEveryKey) {
+    ASSERT_TRUE(base::write_file(file_, R"(
+[daemon]
+socket = "/run/a.sock"
+log_level = "debug"
+[services]
+data_directory = "/var/lib/a"
+count = 10
+work = "none"
+durability = "full"
+webhook_secret = "s3cret"
+[dispatch]
+workers = 3
+queue_events = 1000
+queue_bytes = "4MiB"
+batch = 16
+)"));
+    DaemonConfig config = default_daemon_config();
+
+    const auto read = read_config(file_, config);
+
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(config.server.socket, "/run/a.sock");
+    EXPECT_EQ(config.log_level, "debug");
+    const auto& coordinator = config.server.coordinator;
+    EXPECT_EQ(coordinator.services.data_directory, "/var/lib/a");
+    EXPECT_EQ(coordinator.services.services, 10u);
+    EXPECT_EQ(coordinator.services.work, Work::none);
+    EXPECT_EQ(coordinator.services.durability, Durability::full);
+    EXPECT_EQ(coordinator.services.webhook_secret, "s3cret");
+    EXPECT_EQ(coordinator.workers, 3u);
+    EXPECT_EQ(coordinator.queue_events_max, 1000u);
+    EXPECT_EQ(coordinator.queue_bytes_max, 4u << 20);
+    EXPECT_EQ(coordinator.batch_max, 16u);
+}
+
+// One line that an editor can jump to, and the name that was meant.
+TEST_F(ConfigTest, PlacesAnUnknownKeyAndNamesTheNearest) {
+    EXPECT_EQ(error_of("[dispatch]\nworkers = 2\n  quue_events = 5\n"),
+              "c.toml:3:3: unknown key 'quue_events' in [dispatch]; did you mean 'queue_events'?");
+    EXPECT_EQ(error_of("[dispach]\nworkers = 2\n"),
+              "c.toml:1:2: unknown section 'dispach'; did you mean 'dispatch'?");
+    EXPECT_EQ(error_of("[zzz]\n"),
+              "c.toml:1:2: unknown section 'zzz'; known: daemon, services, dispatch");
+}
+
+TEST_F(ConfigTest, PlacesABadValue) {
+    EXPECT_EQ(error_of("[dispatch]\nworkers = 0\n"),
+              "c.toml:2:11: workers: '0' must be a whole number from 1 to 1024");
+    EXPECT_EQ(error_of("[dispatch]\nworkers = -1\n"),
+              "c.toml:2:11: workers: '-1' must be a whole number from 1 to 1024");
+    EXPECT_EQ(error_of("[dispatch]\nworkers = 1.5\n"),
+              "c.toml:2:11: workers must be a string or a whole number");
+    EXPECT_EQ(error_of("[dispatch]\nqueue_bytes = \"4 Mib\"\n"),
+              "c.toml:2:15: queue_bytes: '4 Mib' must be a size above 0, e.g. 256MiB");
+    EXPECT_EQ(error_of("[services]\nwork = \"reel\"\n"),
+              "c.toml:2:8: work: 'reel' must be real or none");
+    EXPECT_EQ(error_of("[services]\ndurability = \"ful\"\n"),
+              "c.toml:2:14: durability: 'ful' must be normal or full");
+    EXPECT_EQ(error_of("daemon = 3\n"), "c.toml:1:1: 'daemon' must be a section");
+}
+
+TEST_F(ConfigTest, PlacesASyntaxError) {
+    const auto error = error_of("[dispatch]\nworkers = = 2\n");
+
+    EXPECT_TRUE(error.starts_with("c.toml:2:11: ")) << error;
+}
+
+TEST_F(ConfigTest, NamesAFileThatIsNotThere) {
+    DaemonConfig config;
+    const auto read = read_config(directory_.path() / "none.toml", config);
+
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, Errc::not_found);
+}
+
+TEST_F(ConfigTest, FindsTheDefaultSocketInTheRuntimeDirectory) {
+    ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", "/run/user/7", 1), 0);
+    EXPECT_EQ(default_socket(), "/run/user/7/crucible/crucibled.sock");
+    ASSERT_EQ(::unsetenv("XDG_RUNTIME_DIR"), 0);
+    EXPECT_EQ(default_socket(), "/tmp/crucible-" + std::to_string(::geteuid()) + "/crucibled.sock");
+}
+
+}  // namespace
+}  // namespace crucible::runtime

@@ -1,0 +1,380 @@
+// The daemon as users run it: the real executable, real sockets, real SQLite.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "acknowledgements.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/rng.h"
+#include "raw_client.h"
+#include "runtime/coordinator/data_coordinator.h"
+#include "runtime/daemon/client.h"
+#include "runtime/event/uuid.h"
+
+namespace crucible::runtime {
+namespace {
+
+using testing::Acknowledgements;
+using testing::RawClient;
+
+constexpr std::chrono::seconds kGenerousLimit{30};
+
+/// Rows of a query with one column.
+std::vector<std::string> query(const std::filesystem::path& file, const char* sql) {
+    std::vector<std::string> rows;
+    sqlite3* database = nullptr;
+    EXPECT_EQ(sqlite3_open_v2(file.c_str(), &database, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+    const auto add = [](void* out, int, char** values, char**) {
+        static_cast<std::vector<std::string>*>(out)->emplace_back(values[0] != nullptr ? values[0]
+                                                                                       : "");
+        return 0;
+    };
+    EXPECT_EQ(sqlite3_exec(database, sql, add, &rows, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+    sqlite3_close(database);
+    return rows;
+}
+
+Event record_created(base::Rng& random, const std::string& source, int number) {
+    Event event;
+    event.id = make_uuid_v7(base::wall_now(), random);
+    event.category = Category::database;
+    event.type = "record.created";
+    event.source = source;
+    event.payload = R"({"key":"record-)" + std::to_string(number) + R"(","fields":{"number":)" +
+                    std::to_string(number) + "}}";
+    event.created = base::wall_now();
+    return event;
+}
+
+class CrucibledTest : public ::testing::Test {
+protected:
+    struct Run {
+        base::ExitStatus status;
+        std::string errors;
+    };
+
+    base::Process spawn(std::vector<std::string> arguments, int ready_fd = -1) {
+        base::Process::Options options;
+        options.arguments = {CRUCIBLED};
+        options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+        options.standard_output = directory_.path() / "stdout";
+        options.standard_error = directory_.path() / "stderr";
+        if (ready_fd >= 0) {
+            options.arguments.insert(options.arguments.end(), {"--ready-fd", "3"});
+            options.inherit = {{ready_fd, 3}};
+        }
+        auto process = base::Process::start(options);
+        EXPECT_TRUE(process) << process.error().message;
+        return std::move(*process);
+    }
+
+    /// A daemon on socket_ that has said it is ready.
+    base::Process start(std::vector<std::string> extra = {}) {
+        int ends[2];
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        const base::UniqueFd reader(ends[0]);
+        base::UniqueFd writer(ends[1]);
+        std::vector<std::string> arguments{"--socket", socket_.string(), "--data", data_.string()};
+        arguments.insert(arguments.end(), extra.begin(), extra.end());
+        auto process = spawn(arguments, writer.get());
+        writer.reset();
+        std::string line;
+        char buffer[16];
+        for (ssize_t count = 0; (count = ::read(reader.get(), buffer, sizeof buffer)) > 0;) {
+            line.append(buffer, static_cast<std::size_t>(count));
+        }
+        EXPECT_EQ(line, "ready\n") << errors();
+        return process;
+    }
+
+    Run run(std::vector<std::string> arguments) {
+        auto process = spawn(std::move(arguments));
+        const auto status = process.wait(kGenerousLimit);
+        EXPECT_TRUE(status) << "still running";
+        return {status.value_or(base::ExitStatus{}), errors()};
+    }
+
+    std::string errors() const {
+        return base::read_file(directory_.path() / "stderr").value_or("");
+    }
+
+    std::unique_ptr<DaemonClient> connect(std::size_t send_buffer_bytes_max = 64u << 20) {
+        auto client = DaemonClient::connect(
+            {.socket = socket_, .send_buffer_bytes_max = send_buffer_bytes_max},
+            acknowledgements_.handler());
+        EXPECT_TRUE(client) << client.error().message;
+        return std::move(*client);
+    }
+
+    base::TempDir directory_ = *base::TempDir::make("crucibled");
+    std::filesystem::path socket_ = directory_.path() / "d.sock";
+    std::filesystem::path data_ = directory_.path() / "data";
+    Acknowledgements acknowledgements_;
+    base::Rng random_{1};
+};
+
+// The promise of an acknowledgement, through the daemon: in the file, once.
+TEST_F(CrucibledTest, EveryAcknowledgedDatabaseEventIsInTheFileOnce) {
+    auto daemon = start();
+    constexpr int kEvents = 500;
+    {
+        const auto client = connect();
+        EXPECT_EQ(client->daemon_pid(), daemon.pid());
+        for (int i = 0; i < kEvents; ++i) {
+            ASSERT_TRUE(client->publish(record_created(random_, "client-0", i),
+                                        static_cast<std::uint64_t>(i)));
+        }
+        ASSERT_TRUE(client->drain(kGenerousLimit));
+    }
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), static_cast<std::size_t>(kEvents));
+    daemon.signal(SIGTERM);
+    ASSERT_TRUE(daemon.wait(kGenerousLimit));
+
+    const auto keys = query(data_ / "crucible.db", "SELECT key FROM records");
+    EXPECT_EQ(keys.size(), static_cast<std::size_t>(kEvents));
+    EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(),
+              static_cast<std::size_t>(kEvents));
+}
+
+// The same promise of the embedded architecture, with two coordinators on one file at once.
+TEST_F(CrucibledTest, EveryAcknowledgedDatabaseEventIsInTheFileOnceEmbedded) {
+    constexpr int kEvents = 300;
+    Acknowledgements acknowledged[2];
+    std::vector<std::unique_ptr<Coordinator>> coordinators;
+    for (int i = 0; i < 2; ++i) {
+        CoordinatorOptions options;
+        options.services.data_directory = data_;
+        options.services.process_name = "client-" + std::to_string(i);
+        auto coordinator = make_data_coordinator(options, acknowledged[i].handler());
+        ASSERT_TRUE(coordinator) << coordinator.error().message;
+        coordinators.push_back(std::move(*coordinator));
+    }
+    for (int i = 0; i < kEvents; ++i) {
+        for (std::size_t k = 0; k < 2; ++k) {
+            const auto event = record_created(random_, "client-" + std::to_string(k), i);
+            ASSERT_TRUE(coordinators[k]->publish(event, static_cast<std::uint64_t>(i)));
+        }
+    }
+    for (auto& coordinator : coordinators) ASSERT_TRUE(coordinator->drain(kGenerousLimit));
+    coordinators.clear();
+
+    EXPECT_EQ(acknowledged[0].count(Outcome::handled), static_cast<std::size_t>(kEvents));
+    EXPECT_EQ(acknowledged[1].count(Outcome::handled), static_cast<std::size_t>(kEvents));
+    const auto keys = query(data_ / "crucible.db", "SELECT source || '/' || key FROM records");
+    EXPECT_EQ(keys.size(), 2u * kEvents);
+    EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 2u * kEvents);
+}
+
+// Events acknowledged before a SIGTERM and those accepted by then are all in the file; the exit is
+// in order.
+TEST_F(CrucibledTest, SigtermFinishesWhatWasAccepted) {
+    auto daemon = start();
+    const auto client = connect();
+    for (int i = 0; i < 2000; ++i) {
+        ASSERT_TRUE(
+            client->publish(record_created(random_, "client-0", i), static_cast<std::uint64_t>(i)));
+    }
+    ASSERT_TRUE(acknowledgements_.wait_for(1));
+    daemon.signal(SIGTERM);
+    const auto status = daemon.wait(kGenerousLimit);
+    ASSERT_TRUE(status);
+
+    EXPECT_EQ(status->describe(), "exited with code 0") << errors();
+    (void)client->drain(kGenerousLimit);  // until the last acknowledgement was read
+    const auto keys = query(data_ / "crucible.db", "SELECT key FROM records");
+    EXPECT_EQ(keys.size(), acknowledgements_.count(Outcome::handled));
+    EXPECT_NE(errors().find("unfinished 0"), std::string::npos) << errors();
+    EXPECT_FALSE(std::filesystem::exists(socket_));
+}
+
+// Killed outright, the daemon is gone for good: publishing says so, waiting ends, and nothing is
+// made up.
+TEST_F(CrucibledTest, SigkillIsSeenAtOnce) {
+    auto daemon = start({"--work", "none"});
+    const auto client = connect();
+    daemon.signal(SIGSTOP);
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(
+            client->publish(record_created(random_, "client-0", i), static_cast<std::uint64_t>(i)));
+    }
+    daemon.signal(SIGKILL);
+    ASSERT_TRUE(daemon.wait(kGenerousLimit));
+
+    const auto drained = client->drain(kGenerousLimit);
+    ASSERT_FALSE(drained);
+    EXPECT_EQ(drained.error().code, Errc::closed);
+    const auto published = client->publish(record_created(random_, "client-0", 10), 10);
+    ASSERT_FALSE(published);
+    EXPECT_EQ(published.error().code, Errc::closed);
+    const auto response = client->request(record_created(random_, "client-0", 11), kGenerousLimit);
+    ASSERT_FALSE(response);
+    EXPECT_EQ(response.error().code, Errc::closed);
+    EXPECT_TRUE(acknowledgements_.all().empty());
+    EXPECT_EQ(client->stats().queued, 10u);
+}
+
+// A caller that waits for a response when the daemon dies must be told.
+TEST_F(CrucibledTest, SigkillEndsAPendingRequest) {
+    auto daemon = start({"--work", "none"});
+    const auto client = connect();
+    daemon.signal(SIGSTOP);
+    Result<Response> response;
+    std::jthread requester([&] {
+        response = client->request(record_created(random_, "client-0", 0), kGenerousLimit);
+    });
+    while (client->stats().published == 0) std::this_thread::yield();
+    daemon.signal(SIGKILL);
+    requester.join();
+
+    ASSERT_FALSE(response);
+    EXPECT_EQ(response.error().code, Errc::closed);
+}
+
+// A daemon that stalls may not stall its clients: open-loop senders go on, until the bounded buffer
+// is full. When it comes back, every accepted event is acknowledged.
+TEST_F(CrucibledTest, PublishingToAStoppedDaemonNeverBlocks) {
+    auto daemon = start({"--work", "none", "--queue", "1000000"});
+    const auto client = connect(/*send_buffer_bytes_max=*/4u << 20);
+    daemon.signal(SIGSTOP);
+    Event event = record_created(random_, "client-0", 0);
+    event.payload.assign(4096, 'x');
+    std::uint64_t accepted = 0;
+    Result<> published;
+    while ((published = client->publish(event, accepted))) {
+        ++accepted;
+        ASSERT_LT(accepted, 100'000u) << "the send buffer has no bound";
+    }
+    EXPECT_EQ(published.error().code, Errc::overloaded);
+    EXPECT_GE(accepted, (4u << 20) / 4300u);
+    const auto drained = client->drain(std::chrono::milliseconds(1));
+    ASSERT_FALSE(drained);
+    EXPECT_EQ(drained.error().code, Errc::timeout);
+
+    daemon.signal(SIGCONT);
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+    EXPECT_EQ(acknowledgements_.all().size(), accepted);
+}
+
+TEST_F(CrucibledTest, ReplacesTheSocketOfAKilledDaemon) {
+    auto killed = start({"--work", "none"});
+    killed.signal(SIGKILL);
+    ASSERT_TRUE(killed.wait(kGenerousLimit));
+    ASSERT_TRUE(std::filesystem::exists(socket_));
+
+    auto daemon = start({"--work", "none"});
+
+    EXPECT_NE(connect(), nullptr);
+    struct stat info {};
+    ASSERT_EQ(::stat(socket_.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 07777, 0600u);
+}
+
+// The second is refused in one clear line, and the first goes on.
+TEST_F(CrucibledTest, ASecondInstanceIsRefused) {
+    auto first = start({"--work", "none"});
+
+    const auto second = run({"--socket", socket_.string(), "--data", data_.string()});
+
+    EXPECT_EQ(second.status.describe(), "exited with code 1");
+    EXPECT_NE(second.errors.find("another crucibled (pid " + std::to_string(first.pid()) +
+                                 ") is listening there"),
+              std::string::npos)
+        << second.errors;
+    EXPECT_NE(connect(), nullptr);
+}
+
+// Where the mode does not keep others out (somebody opened it up), the kernel's word on who they
+// are does.
+TEST_F(CrucibledTest, TurnsAnotherUserAway) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root to become somebody else";
+    auto daemon = start({"--work", "none"});
+    ASSERT_EQ(::chmod(socket_.c_str(), 0666), 0);
+    ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::setuid(65534) != 0) ::_exit(2);
+        RawClient stranger(socket_);
+        const auto answer = stranger.receive();
+        const bool refused = answer && answer->header.kind == protocol::Kind::refuse &&
+                             answer->text() == "only the daemon's own user and root may connect";
+        ::_exit(refused && stranger.ended() ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_F(CrucibledTest, ConnectingSaysWhyItFailed) {
+    const auto missing = DaemonClient::connect({.socket = socket_}, {});
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, Errc::not_found);
+
+    auto daemon = start({"--work", "none"});
+    daemon.signal(SIGSTOP);
+    const auto stalled = DaemonClient::connect(
+        {.socket = socket_, .connect_limit = std::chrono::milliseconds(20)}, {});
+    ASSERT_FALSE(stalled);
+    EXPECT_EQ(stalled.error().code, Errc::timeout);
+}
+
+// One line with the place; exit 2.
+TEST_F(CrucibledTest, RefusesABadConfigurationWithItsPlace) {
+    const auto file = directory_.path() / "c.toml";
+    ASSERT_TRUE(base::write_file(file, "[dispatch]\nworkrs = 2\n"));
+
+    const auto result = run({"--config", file.string()});
+
+    EXPECT_EQ(result.status.describe(), "exited with code 2");
+    EXPECT_EQ(result.errors,
+              "crucibled: " + file.string() +
+                  ":2:1: unknown key 'workrs' in [dispatch]; did you mean 'workers'?\n");
+}
+
+TEST_F(CrucibledTest, RefusesBadFlags) {
+    const auto value = run({"--workers", "0"});
+    EXPECT_EQ(value.status.describe(), "exited with code 2");
+    EXPECT_EQ(value.errors, "crucibled: --workers: '0' must be a whole number from 1 to 1024\n");
+    ::unlink((directory_.path() / "stderr").c_str());
+    const auto unknown = run({"--wrkers", "2"});
+    EXPECT_EQ(unknown.status.describe(), "exited with code 2");
+    EXPECT_NE(unknown.errors.find("--wrkers"), std::string::npos) << unknown.errors;
+}
+
+// Flags win over the file.
+TEST_F(CrucibledTest, FlagsOverrideTheFile) {
+    const auto file = directory_.path() / "c.toml";
+    ASSERT_TRUE(base::write_file(
+        file, "[dispatch]\nworkers = 7\n[services]\ncount = 9\nwork = \"none\"\n"));
+
+    auto daemon = start({"--config", file.string(), "--workers", "3"});
+    daemon.signal(SIGTERM);
+    ASSERT_TRUE(daemon.wait(kGenerousLimit));
+
+    EXPECT_NE(errors().find("with 9 services and 3 workers"), std::string::npos) << errors();
+}
+
+TEST_F(CrucibledTest, HelpGoesToStandardOutput) {
+    const auto help = run({"--help"});
+
+    EXPECT_EQ(help.status.describe(), "exited with code 0");
+    const auto text = base::read_file(directory_.path() / "stdout");
+    ASSERT_TRUE(text);
+    EXPECT_NE(text->find("Examples:"), std::string::npos);
+    EXPECT_NE(text->find("Exit codes:"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace crucible::runtime
