@@ -27,8 +27,8 @@ struct Delivery {
     friend bool operator==(const Delivery&, const Delivery&) = default;
 };
 
-/// Keeps the fate of every event one client sends. Events are numbered 0, 1, 2, … in the order they
-/// are due; that number is the token. sent() and refused() come from the sending thread,
+/// Keeps the fate of every event one client sends. Events are numbered 0, 1, 2, … in the order
+/// they are due; that number is the token. sent() and refused() come from the sending thread,
 /// acknowledged() from the target's thread, one call at a time; the two sides may run at once.
 /// Lock-free; four bits of memory for each event.
 class Ledger {

@@ -47,7 +47,7 @@ TEST(Histogram, KeepsThreeSignificantDigits) {
     EXPECT_EQ(of({2048, 5000}).quantile(0.5), 2049ns);
     // 1,000,000 lies in a step of 512 that starts at 999,936.
     EXPECT_EQ(of({1'000'000, 5'000'000}).quantile(0.5), 1'000'447ns);
-    for (const auto value : log_uniform(20'000, 3)) {
+    for (const auto value : log_uniform(1'000, 3)) {
         const auto got = of({value, Histogram::kHighest.count()}).quantile(0.5).count();
         ASSERT_GE(got, value);
         ASSERT_LE(static_cast<double>(got - value), static_cast<double>(value) / 1000) << value;

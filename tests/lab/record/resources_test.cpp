@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <iterator>
+#include <string>
 #include <thread>
 
 #include "base/clock.h"
@@ -36,6 +39,13 @@ void wait_for_memory_samples(const ResourceMonitor& monitor, std::uint64_t more)
     }
 }
 
+/// Counted from outside: a sanitizer's runtime has a thread of its own in every process.
+std::uint32_t threads_of(const Child& child) {
+    const std::filesystem::directory_iterator tasks("/proc/" + std::to_string(child.pid()) +
+                                                    "/task");
+    return static_cast<std::uint32_t>(std::distance(begin(tasks), end(tasks)));
+}
+
 double milliseconds(Duration duration) {
     return static_cast<double>(duration.count()) / 1e6;
 }
@@ -55,7 +65,7 @@ TEST(ReadProcess, ReadsTheCpuTimeOfAnotherProcess) {
     EXPECT_NEAR(milliseconds(reading->cpu), milliseconds(own), 0.02 * milliseconds(own));
     // Split into clock ticks of 10 ms, each rounded down.
     EXPECT_NEAR(milliseconds(reading->cpu_user + reading->cpu_system), milliseconds(own), 25);
-    EXPECT_EQ(reading->threads, 1u);
+    EXPECT_EQ(reading->threads, threads_of(child));
 }
 
 // Memory that a process alone has touched counts in full, to the page.
@@ -156,10 +166,11 @@ TEST(ResourceMonitor, ChargesWhatWasUsedBetweenStartAndStop) {
     first.go();
     second.go();
     const double own = milliseconds(Duration(first.hear() + second.hear()));
+    const std::uint32_t threads = threads_of(first) + threads_of(second);
     const Usage usage = (*monitor)->stop();
     EXPECT_NEAR(milliseconds(usage.cpu), own, 0.02 * own);
     EXPECT_GE(usage.wall, 100ms);
-    EXPECT_EQ(usage.threads_max, 2u);
+    EXPECT_EQ(usage.threads_max, threads);
     EXPECT_GE(usage.samples, 2u);
     EXPECT_GE(usage.memory_samples, 2u);
     EXPECT_GT(usage.sampler_cpu, Duration::zero());
@@ -192,7 +203,9 @@ TEST(ResourceMonitor, KeepsThePeakOfMemoryThatWasGivenBack) {
     child.hear();
     wait_for_memory_samples(**monitor, 2);
     const Usage usage = (*monitor)->stop();
-    EXPECT_NEAR((usage.memory_peak_bytes - base_bytes) / static_cast<double>(kMiB), 64, 1);
+    // The pages it shares with its parent count half or whole as that one changes them: 2 MiB of
+    // play.
+    EXPECT_NEAR((usage.memory_peak_bytes - base_bytes) / static_cast<double>(kMiB), 64, 2);
     EXPECT_GT(usage.memory_mean_bytes, base_bytes);
     EXPECT_LT(usage.memory_mean_bytes, usage.memory_peak_bytes - static_cast<double>(kMiB));
 }
