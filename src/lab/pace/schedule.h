@@ -18,14 +18,16 @@ enum class Arrivals : std::uint8_t {
 Result<Arrivals> parse_arrivals(std::string_view name);
 std::string_view to_string(Arrivals arrivals) noexcept;
 
-/// When each event of an open-loop plan is due, from the start of the plan. The plan is global: client k of N
-/// sends the indices k, k+N, k+2N, …, so that N changes who sends an event and never when.
+/// When each event of an open-loop plan is due, from the start of the plan. The plan is global:
+/// client k of N sends the indices k, k+N, k+2N, …, so that N changes who sends an event and never
+/// when.
 class Schedule {
 public:
     Schedule(base::Rate rate, Arrivals arrivals, std::uint64_t seed);
 
-    /// Due time of event `index`. A pure function of the constructor's arguments and the index. Poisson times are
-    /// sums of gaps, so asking for rising indices is cheap and for an earlier one starts over.
+    /// Due time of event `index`. A pure function of the constructor's arguments and the index.
+    /// Poisson times are sums of gaps, so asking for rising indices is cheap and for an earlier one
+    /// starts over.
     Duration due(std::uint64_t index);
 
 private:
@@ -33,8 +35,8 @@ private:
     Arrivals arrivals_;
     std::uint64_t seed_;
     base::Rng gaps_;
-    std::uint64_t next_index_ = 0;
-    double next_due_seconds_ = 0;
+    std::uint64_t next_index_ = 0;  ///< one above the index asked for last
+    double gaps_sum_ = 0;           ///< of the gaps before next_index_, in mean gaps
 };
 
 }  // namespace crucible::lab

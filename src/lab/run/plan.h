@@ -8,16 +8,11 @@
 #include "base/units.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
+#include "lab/pace/pacer.h"
 #include "lab/pace/schedule.h"
 #include "lab/workload/workload.h"
 
 namespace crucible::lab {
-
-/// How close to the due time the sender tries to be.
-enum class Pacing : std::uint8_t {
-    precise,    ///< sleep to shortly before the due time, then spin
-    coalesced,  ///< sleep to the due time; cheaper, later by the machine's wake-up time
-};
 
 /// One stretch of load. Open loop when it has a rate, closed loop ("as fast as acknowledged") when it has not.
 struct Phase {

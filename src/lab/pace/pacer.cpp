@@ -1,0 +1,64 @@
+#include "lab/pace/pacer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+namespace crucible::lab {
+namespace {
+
+/// Tells the core that this is a wait, so that the sibling hyper-thread gets its resources.
+void relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#else
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
+}  // namespace
+
+Result<Pacing> parse_pacing(std::string_view name) {
+    if (name == "precise") return Pacing::precise;
+    if (name == "coalesced") return Pacing::coalesced;
+    return std::unexpected(Error{Errc::invalid_argument,
+                                 fmt::format("pacing '{}': must be precise or coalesced", name)});
+}
+
+std::string_view to_string(Pacing pacing) noexcept {
+    return pacing == Pacing::precise ? "precise" : "coalesced";
+}
+
+TimePoint Pacer::wait_until(TimePoint due) noexcept {
+    TimePoint now = clock_->now();
+    if (now >= due) return now;
+    if (due - now > margin_) {
+        clock_->sleep_until(due - margin_);
+        now = clock_->now();
+    }
+    while (now < due) {
+        relax();
+        now = clock_->now();
+    }
+    return now;
+}
+
+Duration wake_margin(base::Clock& clock) noexcept {
+    constexpr std::size_t kSleeps = 50;
+    constexpr Duration kSleep = std::chrono::microseconds(250);
+    std::array<Duration, kSleeps> late{};
+    for (auto& lateness : late) {
+        const TimePoint until = clock.now() + kSleep;
+        clock.sleep_until(until);
+        lateness = clock.now() - until;
+    }
+    const auto ninth_decile = late.begin() + kSleeps * 9 / 10 - 1;
+    std::ranges::nth_element(late, ninth_decile);
+    return std::clamp(*ninth_decile, Duration::zero(), kMarginMax);
+}
+
+}  // namespace crucible::lab

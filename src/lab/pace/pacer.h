@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/clock.h"
+#include "crucible/error.h"
+#include "crucible/time.h"
+
+namespace crucible::lab {
+
+/// How close to the due time the sender tries to be.
+enum class Pacing : std::uint8_t {
+    precise,    ///< sleep to shortly before the due time, then spin
+    coalesced,  ///< sleep to the due time; cheaper, later by the machine's wake-up time
+};
+Result<Pacing> parse_pacing(std::string_view name);
+std::string_view to_string(Pacing pacing) noexcept;
+
+/// Waits for due times. Not thread-safe; holds no state between waits.
+class Pacer {
+public:
+    /// `margin`: how long before the due time a precise wait wakes up and spins; see wake_margin().
+    /// `clock` outlives the pacer.
+    Pacer(base::Clock& clock, Pacing pacing, Duration margin) noexcept
+        : clock_(&clock), margin_(pacing == Pacing::precise ? margin : Duration::zero()) {}
+
+    /// Returns at `due` or as shortly after it as the pacing allows, at once when it has passed.
+    /// The time of return, never before `due`.
+    TimePoint wait_until(TimePoint due) noexcept;
+
+private:
+    base::Clock* clock_;
+    Duration margin_;
+};
+
+/// A margin above it only burns CPU: on a machine whose sleeps end this late, precision is lost
+/// anyway.
+inline constexpr Duration kMarginMax = std::chrono::microseconds(100);
+
+/// The margin for this machine: how late nine of ten sleeps end, at most kMarginMax. Takes about
+/// 15 ms: it sleeps 50 times. Call it on the thread that will wait, after
+/// base::set_precise_timers().
+Duration wake_margin(base::Clock& clock) noexcept;
+
+}  // namespace crucible::lab

@@ -1,0 +1,88 @@
+#include "lab/pace/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+base::Rate rate(double events) {
+    return *base::Rate::per_second(events);
+}
+
+// A due time is computed from its index: at 30 kHz, adding rounded intervals would be 10 ms off
+// after 1,000 s.
+TEST(Schedule, ConstantArrivalsFollowTheClosedForm) {
+    Schedule schedule(rate(30'000), Arrivals::constant, 1);
+    EXPECT_EQ(schedule.due(0), 0ns);
+    EXPECT_EQ(schedule.due(1), 33'333ns);
+    EXPECT_EQ(schedule.due(30'000'000), 1000s);
+    EXPECT_EQ(schedule.due(3), 100us);  // and in any order
+}
+
+// Every client process computes the plan on its own: same arguments, same times, whatever indices
+// it asks for and in whatever order.
+TEST(Schedule, PoissonTimesDependOnSeedAndIndexAlone) {
+    Schedule all(rate(1000), Arrivals::poisson, 42);
+    std::vector<Duration> times;
+    for (std::uint64_t i = 0; i < 1000; ++i) times.push_back(all.due(i));
+
+    Schedule every_fourth(rate(1000), Arrivals::poisson, 42);
+    for (std::uint64_t i = 3; i < 1000; i += 4) EXPECT_EQ(every_fourth.due(i), times[i]);
+    EXPECT_EQ(every_fourth.due(999), times[999]);  // asked again
+    EXPECT_EQ(every_fourth.due(7), times[7]);      // starts over
+
+    Schedule other_seed(rate(1000), Arrivals::poisson, 43);
+    EXPECT_NE(other_seed.due(500), times[500]);
+    for (std::size_t i = 1; i < times.size(); ++i) ASSERT_LE(times[i - 1], times[i]);
+}
+
+// One seed, another rate: the same pattern on another scale, so that a sweep over rates varies the
+// rate alone.
+TEST(Schedule, PoissonPatternScalesWithTheRate) {
+    Schedule slow(rate(100), Arrivals::poisson, 7);
+    Schedule fast(rate(200), Arrivals::poisson, 7);
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        EXPECT_NEAR(static_cast<double>(slow.due(i).count()),
+                    2.0 * static_cast<double>(fast.due(i).count()), 2.0);
+    }
+}
+
+// What makes it Poisson: counts in equal windows vary as much as their mean (index of dispersion 1;
+// its standard error here is sqrt(2/999) = 0.045), and the mean rate is the one asked for (100,000
+// gaps: standard error 0.3 %). Both fixed by the seed.
+TEST(Schedule, PoissonCountsHaveTheirMeanAsVariance) {
+    constexpr std::uint64_t kEvents = 100'000;
+    constexpr std::size_t kWindows = 1000;
+    Schedule schedule(rate(1000), Arrivals::poisson, 20'261'123);
+    std::vector<double> counts(kWindows);
+    for (std::uint64_t i = 0; i < kEvents; ++i) {
+        const auto window = static_cast<std::size_t>(schedule.due(i) / 90ms);
+        if (window < kWindows) counts[window] += 1;
+    }
+    double mean = 0;
+    for (const double count : counts) mean += count / kWindows;
+    double variance = 0;
+    for (const double count : counts) variance += (count - mean) * (count - mean) / (kWindows - 1);
+    EXPECT_NEAR(variance / mean, 1.0, 3 * 0.045);
+    EXPECT_NEAR(mean, 90.0, 3 * 0.3);
+
+    const double last = std::chrono::duration<double>(schedule.due(kEvents - 1)).count();
+    EXPECT_NEAR(kEvents / last, 1000.0, 3 * 3.2);
+}
+
+TEST(Schedule, NamesOfArrivalsReadBack) {
+    EXPECT_EQ(parse_arrivals("poisson"), Arrivals::poisson);
+    EXPECT_EQ(parse_arrivals(to_string(Arrivals::constant)), Arrivals::constant);
+    const auto unknown = parse_arrivals("uniform");
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().message, "arrivals 'uniform': must be constant or poisson");
+}
+
+}  // namespace
+}  // namespace crucible::lab
