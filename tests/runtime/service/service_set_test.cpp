@@ -1,6 +1,8 @@
 #include "runtime/service/service_set.h"
 
+#include <algorithm>
 #include <array>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <thread>
@@ -46,7 +48,9 @@ TEST_F(ServiceSetTest, HasAHandlerForEveryCategory) {
             Event event = this->event(share.category, "x", "");
             const auto found = set->route(event);
             ASSERT_TRUE(found);
-            if (services >= 6) EXPECT_EQ(set->services()[*found]->category(), share.category);
+            if (services >= 6) {
+                EXPECT_EQ(set->services()[*found]->category(), share.category);
+            }
             event.targets = {std::string(set->services()[services - 1]->name())};
             EXPECT_EQ(set->route(event), services - 1);
         }
@@ -109,17 +113,17 @@ TEST_F(ServiceSetTest, ServesSeveralCategoriesInOneBatch) {
     EXPECT_EQ(results[4].outcome, Outcome::rejected);
 }
 
-// Instances run in parallel and share database, log, outbox and registries.
+// Instances run in parallel and share database, log, journal and outbox: each thread has instances
+// of its own.
 TEST_F(ServiceSetTest, InstancesWorkInParallel) {
-    const auto set = open({.services = 24});
     constexpr int kThreads = 4;
     constexpr int kEvents = 50;
-    std::array<int, kThreads> handled{};
-    std::vector<std::vector<Event>> events(kThreads);
+    const auto set = open({.process_name = "p", .services = 100});
+    std::array<std::vector<Event>, kThreads> events;
     for (int thread = 0; thread < kThreads; ++thread) {
+        auto& mine = events[static_cast<std::size_t>(thread)];
         for (int i = 0; i < kEvents; ++i) {
             const auto key = std::to_string(i);
-            auto& mine = events[static_cast<std::size_t>(thread)];
             mine.push_back(event(Category::database, "record.created",
                                  R"({"key":")" + key + R"(","fields":{}})"));
             mine.push_back(event(Category::service, "status.changed",
@@ -127,32 +131,25 @@ TEST_F(ServiceSetTest, InstancesWorkInParallel) {
             mine.push_back(event(Category::system, "metrics.reported",
                                  R"({"metrics":[{"name":"m","value":1}]})"));
         }
-        for (auto& one : events[static_cast<std::size_t>(thread)]) {
+        for (auto& one : mine) {
             one.source = "client-" + std::to_string(thread);
-            // One system instance at 24 services: several threads may not share it.
-            one.targets = {std::string(to_string(one.category)) + "-1"};
+            one.targets = {std::string(to_string(one.category)) + "-" + std::to_string(thread + 1)};
         }
     }
+    std::array<int, kThreads> handled{};
     {
         std::vector<std::jthread> threads;
-        for (int thread = 0; thread < kThreads; ++thread) {
+        for (std::size_t thread = 0; thread < kThreads; ++thread) {
             threads.emplace_back([&, thread] {
-                for (auto& one : events[static_cast<std::size_t>(thread)]) {
-                    if (one.category == Category::system) {
-                        if (thread != 0) continue;
-                    } else {
-                        const int instances = one.category == Category::database ? 6 : 2;
-                        if (thread >= instances) continue;
-                        one.targets = {std::string(to_string(one.category)) + "-" +
-                                       std::to_string(thread + 1)};
-                    }
-                    const auto outcome = handle(*set, one).outcome;
-                    handled[static_cast<std::size_t>(thread)] += outcome == Outcome::handled;
+                for (const auto& one : events[thread]) {
+                    handled[thread] += handle(*set, one).outcome == Outcome::handled ? 1 : 0;
                 }
             });
         }
     }
-    EXPECT_EQ(handled, (std::array{3 * kEvents, 2 * kEvents, kEvents, kEvents}));
+    for (const int count : handled) EXPECT_EQ(count, 3 * kEvents);
+    EXPECT_EQ(std::ranges::count(content(data() / "log/p.log"), '\n'), kThreads * kEvents);
+    EXPECT_EQ(std::ranges::count(content(data() / "health/p.jsonl"), '\n'), kThreads * kEvents);
 }
 
 TEST_F(ServiceSetTest, RefusesWhatCannotBeOpened) {
