@@ -333,13 +333,13 @@ void Server::settle(Session& session) {
     }
     const bool reads = session.accepts_input();
     const std::uint32_t events = (reads ? EPOLLIN : 0u) | (session.has_unsent() ? EPOLLOUT : 0u);
-    if (events == session.events) return;
-    const bool resumes = reads && (session.events & EPOLLIN) == 0;
-    session.events = events;
-    epoll_event event{.events = events, .data = {.u64 = session.id()}};
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.fd(), &event);
-    // Whole frames may have been left when it was paused; epoll does not know of them.
-    if (resumes) process_input(session);
+    if (events != session.events) {
+        session.events = events;
+        epoll_event event{.events = events, .data = {.u64 = session.id()}};
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.fd(), &event);
+    }
+    // Last: it may close the session.
+    if (reads && session.held_back()) process_input(session);
 }
 
 /// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.

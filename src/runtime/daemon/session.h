@@ -35,6 +35,8 @@ public:
 
     /// Whether frames may be taken from it now.
     bool accepts_input() const noexcept;
+    /// Whether take_frames() left bytes because of that; epoll does not know of them.
+    bool held_back() const noexcept { return held_back_; }
     bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }
 
     /// Reads what has arrived, through `scratch` (shared by all sessions). False at the end of the
@@ -70,7 +72,8 @@ private:
     const std::uint64_t id_;
     const pid_t peer_;
     std::span<const std::byte>
-        received_;         ///< in the server's scratch buffer; empty between loop turns
+        received_;  ///< in the server's scratch buffer; empty between loop turns
+    bool held_back_ = false;
     protocol::Buffer in_;  ///< the beginning of a frame
     protocol::Buffer out_;
     std::size_t sent_ = 0;  ///< of out_
@@ -87,6 +90,7 @@ Result<> Session::take_frames(OnFrame&& on_frame) {
         if (auto taken = on_frame(**frame); !taken) return taken;
         rest = rest.subspan((*frame)->bytes);
     }
+    held_back_ = !accepts_input() && !rest.empty();
     keep(rest);
     return {};
 }

@@ -395,6 +395,28 @@ TEST_F(ServerTest, StopsReadingFromAClientThatDoesNotReadItsAnswers) {
     }
 }
 
+// Requests beyond what is handled at a time wait in the daemon's memory, already read: answering
+// the first ones must bring them forward, as no further byte will arrive to do so.
+TEST_F(ServerTest, AnswersEveryRequestOfABurst) {
+    start();
+    RawClient client(socket_);
+    ASSERT_TRUE(client.greet());
+    for (int round = 0; round < 20; ++round) {
+        protocol::Buffer frames;
+        constexpr std::uint64_t kRequests = 5 * Session::kRequestsMax;
+        for (std::uint64_t token = 0; token < kRequests; ++token) {
+            ASSERT_TRUE(
+                protocol::append_event(frames, protocol::Kind::request, token, make_event("a")));
+        }
+        ASSERT_TRUE(client.send(frames));
+        for (std::uint64_t i = 0; i < kRequests; ++i) {
+            const auto answer = client.receive();
+            ASSERT_TRUE(answer) << i << " answered in round " << round;
+            EXPECT_EQ(answer->header.token, i);
+        }
+    }
+}
+
 // Several clients at once, each with its own answers.
 TEST_F(ServerTest, KeepsTheSessionsApart) {
     start({.workers = 3});
