@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "lab/compare/evidence.h"
 #include "lab/compare/metric_series.h"
@@ -50,6 +51,10 @@ std::optional<Estimate> over_rounds(const std::vector<double>& values, double le
 Estimate mapped(const stats::LocationEstimate& located, bool has_interval, double (*map)(double)) {
     return {map(located.estimate), has_interval ? map(located.interval.low) : kNaN,
             has_interval ? map(located.interval.high) : kNaN};
+}
+
+double total(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
 double as_is(double value) {
@@ -144,6 +149,16 @@ void judge_values(const MetricSeries& series, const CompareOptions& options, std
     result.verdict = verdict_of(ruling.change, info.better);
     result.reason = ruling.reason;
     result.rounds_needed = ruling.rounds_needed;
+    const bool within = result.verdict == MetricVerdict::equivalent ||
+                        result.verdict == MetricVerdict::changed_within_margin;
+    if (within && (info.name == "lost" || info.name == "duplicated")) {
+        // A median of zero hides an event that went missing once; it must not read as "equal".
+        result.verdict = MetricVerdict::inconclusive;
+        result.reason =
+            fmt::format("{:g} in {} events of the baseline, {:g} in {} of the candidate",
+                        total(series.baseline), format_integer(series.baseline_samples),
+                        total(series.candidate), format_integer(series.candidate_samples));
+    }
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ using stats::Change;
 constexpr std::size_t kFamily = 23;
 const double kMargin = std::log(1.05);
 
-RulingOptions options() { return {.margin = kMargin, .alpha = 0.05, .family = kFamily, .seed = 1}; }
+RulingOptions options() {
+    return {.margin = kMargin, .alpha = 0.05, .family = kFamily, .seed = 1};
+}
 
 /// Standard normal by the polar method: the same numbers on every machine.
 double normal(base::Rng& rng) {
@@ -113,8 +115,7 @@ TEST(Calibration, IdenticalSystemsAreNotCalledSlightlyDifferent) {
     auto rng = base::Rng(7);
     int alarms = 0;
     for (int metric = 0; metric < 2'000 * static_cast<int>(kFamily); ++metric) {
-        const auto differences =
-            simulate(rng, 10, 0, [](base::Rng& r) { return 0.01 * heavy(r); });
+        const auto differences = simulate(rng, 10, 0, [](base::Rng& r) { return 0.01 * heavy(r); });
         alarms += find_difference(differences, options(), 0) != Change::inconclusive ? 1 : 0;
     }
     EXPECT_LE(alarms, 5);
@@ -148,8 +149,8 @@ TEST(Calibration, AChangeOfTheMarginItselfIsNotBeyondIt) {
     auto rng = base::Rng(11);
     int alarms = 0;
     for (int metric = 0; metric < 2'000 * static_cast<int>(kFamily); ++metric) {
-        alarms += called_different(simulate(rng, 10, kMargin,
-                                            [](base::Rng& r) { return 0.02 * heavy(r); }))
+        alarms += called_different(
+                      simulate(rng, 10, kMargin, [](base::Rng& r) { return 0.02 * heavy(r); }))
                       ? 1
                       : 0;
     }

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/rng.h"
+#include "lab/experiment/experiment.h"
+
+namespace crucible::lab {
+
+/// Trials whose true answer is known, made without running anything: every metric is its typical
+/// value times exp(noise), times the arm's factor.
+struct Simulation {
+    std::uint32_t rounds = 10;
+    std::uint64_t seed = 1;
+    double noise = 0.01;                                   ///< uniform within +-noise, log scale
+    std::map<std::string, double, std::less<>> candidate;  ///< factors by metric name
+    std::uint64_t candidate_lost = 0;                      ///< events a trial
+
+    static double typical(const MetricInfo& info) {
+        if (info.unit == "s") return 1e-3;
+        if (info.unit == "1") return info.name == "error_rate" ? 0 : 0.9;
+        if (info.unit == "events") return 0;
+        if (info.unit == "cores") return 0.3;
+        if (info.unit == "threads") return 12;
+        return 5e6;
+    }
+
+    ArmResult arm(Arm arm, base::Rng& rng) const {
+        ArmResult result;
+        result.target = arm == Arm::harness ? "null:" : arm == Arm::candidate ? "b:" : "a:";
+        result.valid = true;
+        const std::uint64_t lost = arm == Arm::candidate ? candidate_lost : 0;
+        for (const auto& info : known_metrics()) {
+            double value = typical(info) * std::exp(noise * (2 * rng.uniform() - 1));
+            const auto factor = candidate.find(info.name);
+            if (arm == Arm::candidate && factor != candidate.end()) value *= factor->second;
+            if (info.name == "lost") value = static_cast<double>(lost);
+            if (info.name == "error_rate") value = static_cast<double>(lost) / 2000;
+            result.metrics.push_back({.info = &info, .value = value, .n = 2000, .phase = "steady"});
+        }
+        result.checks.push_back({.name = "conservation", .passed = true, .detail = "2,000 sent"});
+        PhaseResult phase;
+        phase.phase = {.name = "steady", .rate = *base::Rate::per_second(1000), .events = 2000};
+        phase.delivery = {
+            .planned = 2000, .sent = 2000, .handled = 2000 - lost, .lost = lost, .reordered = {}};
+        for (int i = 0; i < 2000; ++i) {
+            phase.latency.record(std::chrono::nanoseconds(500'000 + rng.below(1'000'000)));
+        }
+        result.phases.push_back(std::move(phase));
+        return result;
+    }
+
+    Experiment experiment() const {
+        Experiment experiment;
+        ScenarioRounds scenario;
+        scenario.scenario = {.name = "medium", .description = "for tests", .events_per_pass = 1000};
+        scenario.scenario.plan.phases = {
+            {.name = "steady", .rate = *base::Rate::per_second(1000), .events = 2000},
+            {.name = "maximum", .duration = std::chrono::seconds(1)}};
+        base::Rng rng(seed);
+        for (std::uint32_t r = 0; r < rounds; ++r) {
+            Round round{.index = r, .order = arm_order(seed, 0, r), .arms = {}};
+            for (const Arm a : round.order) round[a] = arm(a, rng);
+            scenario.rounds.push_back(std::move(round));
+        }
+        experiment.scenarios.push_back(std::move(scenario));
+        return experiment;
+    }
+};
+
+}  // namespace crucible::lab
