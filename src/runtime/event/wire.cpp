@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "runtime/event/event_generated.h"
 
 namespace crucible::runtime {
@@ -66,6 +68,17 @@ bool unpacks_within_limits(const wire::Event& stored) {
     for (std::size_t i = 0; i < size(stored.targets()); ++i)
         bytes += size(stored.targets()->Get(static_cast<flatbuffers::uoffset_t>(i)));
     return bytes <= kEventBytesMax;
+}
+
+/// FlatBuffers reads words where they lie: a buffer at an odd address is copied first.
+const std::uint8_t* aligned(std::span<const std::byte> bytes) {
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(std::uint64_t) == 0)
+        return reinterpret_cast<const std::uint8_t*>(bytes.data());
+    thread_local std::vector<std::uint64_t> copy;
+    if (copy.capacity() * sizeof(std::uint64_t) > kKeptBytesMax) copy = {};
+    copy.resize((bytes.size() + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
+    std::memcpy(copy.data(), bytes.data(), bytes.size());
+    return reinterpret_cast<const std::uint8_t*>(copy.data());
 }
 
 using TargetNames = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
@@ -141,10 +154,10 @@ Result<> encode_event(const Event& event, std::vector<std::byte>& out) {
 
 Result<> decode_event(std::span<const std::byte> bytes, Event& event) {
     if (bytes.size() > kEventBytesMax) return too_large(bytes.size());
-    const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
     // A buffer is padded to whole words: one that is not was cut, be it only by its padding.
     if (bytes.size() < kBytesMin || bytes.size() % sizeof(flatbuffers::uoffset_t) != 0)
         return corrupt();
+    const auto* data = aligned(bytes);
     flatbuffers::Verifier verifier(data, bytes.size(), {.max_depth = 2, .max_tables = 1});
     if (!wire::VerifyEventBuffer(verifier)) return corrupt();
     const auto& stored = *wire::GetEvent(data);

@@ -17,11 +17,12 @@ inline constexpr std::size_t kTargetsMax = 1024;
 /// as before.
 Result<> encode_event(const Event& event, std::vector<std::byte>& out);
 
-/// Reads what encode_event() wrote. Verifies the buffer first: any bytes are safe to pass, at any
-/// alignment. Reuses `event`'s memory; after an error `event` is as before.
-/// - Errc::corrupt: not a whole, valid event, or one that encode_event() would refuse (without a
-/// message, so that a
-///   flood of them allocates nothing). - Errc::invalid_argument: larger than kEventBytesMax.
+/// Reads what encode_event() wrote. Verifies the buffer first: any bytes are safe to pass. An
+/// address that is no multiple of 8 costs a copy. Reuses `event`'s memory; after an error `event`
+/// is as before.
+/// - Errc::corrupt: not a whole, valid event, or one that encode_event() would refuse; without a
+///   message, so that a flood of them allocates nothing.
+/// - Errc::invalid_argument: larger than kEventBytesMax.
 Result<> decode_event(std::span<const std::byte> bytes, Event& event);
 
 }  // namespace crucible::runtime
