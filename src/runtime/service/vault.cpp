@@ -166,7 +166,14 @@ Result<> Vault::replace(const Place& place, std::string_view content, std::strin
     const int directory = place.directory.get();
     ::unlinkat(directory, temporary.c_str(), 0);  // left by a process that died here
     if (const auto done = write_new(place, temporary, content, hash); !done) return done;
-    if (::renameat(directory, temporary.c_str(), directory, place.name.c_str()) != 0) {
+    // Swapped, not renamed over: ext4 writes a file's data out at once when it replaces another
+    // (auto_da_alloc), which costs milliseconds on a busy disk. Where it must be on disk,
+    // write_new() has flushed it already.
+    const char* name = place.name.c_str();
+    if (::renameat2(directory, temporary.c_str(), directory, name, RENAME_EXCHANGE) == 0) {
+        ::unlinkat(directory, temporary.c_str(), 0);
+    } else if (::renameat(directory, temporary.c_str(), directory, name) != 0) {
+        // The first has no file to swap with, or a file system that cannot.
         const int error = errno;
         ::unlinkat(directory, temporary.c_str(), 0);
         return std::unexpected(base::errno_error(place.name, error));
