@@ -43,7 +43,11 @@ Result<UniqueFd> open_socket(const std::filesystem::path& path, TimePoint deadli
         status =
             ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
     } while (status != 0 && errno == EINTR);
-    if (status == 0) return socket;
+    if (status == 0) {
+        const timeval none{};
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+        return socket;
+    }
     switch (errno) {
         case ENOENT:
         case ENOTDIR:
