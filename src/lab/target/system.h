@@ -19,15 +19,22 @@ struct TargetUrl {
     std::string scheme;  ///< "daemon"
     std::string path;    ///< what stands between the colon and the question mark; may be empty
     std::vector<std::pair<std::string, std::string>> options;  ///< in the order given
-    std::string text;    ///< as written
+    std::string text;                                          ///< as written
 
     const std::string* option(std::string_view key) const noexcept;
 };
 
 /// Parses and checks scheme, path and every option with its value.
-/// - Errc::invalid_argument: one line naming the text at fault and what is allowed (for a near miss, the nearest
+/// - Errc::invalid_argument: one line naming the text at fault and what is allowed (for a near
+/// miss, the nearest
 ///   known scheme or option).
 Result<TargetUrl> parse_target(std::string_view text);
+
+/// Most client processes of one trial.
+inline constexpr std::uint32_t kClientsMax = 1000;
+
+/// The URL's `clients` option, or `otherwise`.
+std::uint32_t client_count(const TargetUrl& url, std::uint32_t otherwise);
 
 /// What every system is started with, besides the options in its URL (which win).
 struct SystemOptions {
@@ -36,32 +43,38 @@ struct SystemOptions {
     std::uint64_t seed = 1;  ///< for the `synthetic:` target's own random draws
 };
 
-/// The process-level side of a system under test: started once per trial by the suite, before the clients.
+/// The process-level side of a system under test: started once per trial by the suite, before the
+/// clients.
 class System {
 public:
     virtual ~System() = default;
 
-    /// What each client process passes to open_target(): a URL of ours, complete (private directory, socket …).
+    /// What each client process passes to open_target(): a URL of ours, complete (private
+    /// directory, socket …).
     virtual std::string endpoint() const = 0;
 
     /// Processes of the system besides the clients' own (the daemon). Empty for embedded systems.
     virtual std::vector<pid_t> processes() const = 0;
 
-    /// True when the client processes are themselves part of the system (an embedded coordinator, a client stub).
+    /// True when the client processes are themselves part of the system (an embedded coordinator, a
+    /// client stub).
     virtual bool lives_in_clients() const = 0;
 
-    /// Directory with the system's data (vault, database), when it has a private one. Lives until stop().
+    /// Directory with the system's data (vault, database), when it has a private one. Lives until
+    /// stop().
     virtual std::optional<std::string> data_directory() const = 0;
 
-    /// One line on why the system is no longer there, when it is not ("crucibled (pid 71) was killed by signal 9").
+    /// One line on why the system is no longer there, when it is not ("crucibled (pid 71) was
+    /// killed by signal 9").
     virtual std::optional<std::string> failure() = 0;
 
-    /// Ends the system in order. - Errc::failed: it did not end as it should; the message says how it ended.
+    /// Ends the system in order. - Errc::failed: it did not end as it should; the message says how
+    /// it ended.
     virtual Result<> stop() = 0;
 };
 
-/// Starts the system that `url` names. - Errc::failed, Errc::timeout, Errc::not_found: it did not come up; the
-/// message has the last lines it wrote.
+/// Starts the system that `url` names. - Errc::failed, Errc::timeout, Errc::not_found: it did not
+/// come up; the message has the last lines it wrote.
 Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemOptions& options);
 
 }  // namespace crucible::lab

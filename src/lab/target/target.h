@@ -12,7 +12,8 @@
 
 namespace crucible::lab {
 
-/// One completion as the target saw it. `at` is taken once per batch, as soon as the client side has it.
+/// One completion as the target saw it. `at` is taken once per batch, as soon as the client side
+/// has it.
 struct Completion {
     std::uint64_t token = 0;
     Outcome outcome = Outcome::handled;
@@ -20,24 +21,27 @@ struct Completion {
 /// Called from the target's own thread (or from inside send()), one call at a time.
 using CompletionHandler = std::function<void(std::span<const Completion>, TimePoint at)>;
 
-/// One system under test, as one client of it sees it. Each load worker owns its own; send() and drain() are
-/// called from one thread.
+/// One system under test, as one client of it sees it. Each load worker owns its own; send() and
+/// drain() are called from one thread.
 class Target {
 public:
     virtual ~Target() = default;
 
     /// Hands one event over without waiting for it to be handled.
-    /// - Errc::overloaded: the target's queue is full and nothing was sent; the runner counts a rejection.
+    /// - Errc::overloaded: the target's queue is full and nothing was sent; the runner counts a
+    /// rejection.
     /// - Errc::closed: the peer is gone; no later send can succeed.
     virtual Result<> send(const Event& event, std::uint64_t token) = 0;
 
     /// Waits until every accepted event has completed, at most `limit`.
-    /// - Errc::timeout: some never did; the ledger reports them lost, they are not dropped from the sample.
+    /// - Errc::timeout: some never did; the ledger reports them lost, they are not dropped from the
+    /// sample.
     /// - Errc::closed: the peer went away.
     virtual Result<> drain(Duration limit) = 0;
 };
 
-/// Opens the client side of `endpoint` (as System::endpoint() gave it to this process) for client number `client`.
+/// Opens the client side of `endpoint` (as System::endpoint() gave it to this process) for client
+/// number `client`.
 /// - Errc::not_found, Errc::permission_denied, Errc::closed: nothing answers there.
 Result<std::unique_ptr<Target>> open_target(const std::string& endpoint, std::uint32_t client,
                                             CompletionHandler on_completion);

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "crucible/error.h"
+#include "crucible/time.h"
+#include "lab/target/system.h"
+
+namespace crucible::lab {
+
+inline constexpr std::uint64_t kWorkersMax = 1024;
+inline constexpr std::uint64_t kQueueMax = 10'000'000;
+
+/// Parts of a URL without a look at their meaning: an endpoint is written like a target, with the
+/// private path that the user does not give. - Errc::invalid_argument: it has no scheme, or an
+/// option without a value.
+Result<TargetUrl> split_url(std::string_view text);
+
+/// Value of an option of a checked URL, or `otherwise` where it is not given.
+std::uint64_t count_option(const TargetUrl& url, std::string_view name, std::uint64_t otherwise);
+Duration duration_option(const TargetUrl& url, std::string_view name, Duration otherwise);
+
+}  // namespace crucible::lab

@@ -1,0 +1,65 @@
+#include "lab/target/system.h"
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "lab/target/daemon_system.h"
+#include "lab/target/endpoint.h"
+#include "lab/target/synthetic.h"
+
+namespace crucible::lab {
+namespace {
+
+/// A system that is nothing but what its clients embed; with a data directory they share, or
+/// without one.
+class EmbeddedSystem final : public System {
+public:
+    EmbeddedSystem(std::string endpoint, std::optional<base::TempDir> data, bool lives_in_clients)
+        : endpoint_(std::move(endpoint)),
+          data_(std::move(data)),
+          lives_in_clients_(lives_in_clients) {}
+
+    std::string endpoint() const override { return endpoint_; }
+    std::vector<pid_t> processes() const override { return {}; }
+    bool lives_in_clients() const override { return lives_in_clients_; }
+    std::optional<std::string> data_directory() const override {
+        if (!data_) return std::nullopt;
+        return data_->path().string();
+    }
+    std::optional<std::string> failure() override { return std::nullopt; }
+    Result<> stop() override {
+        data_.reset();
+        return {};
+    }
+
+private:
+    std::string endpoint_;
+    std::optional<base::TempDir> data_;
+    bool lives_in_clients_;
+};
+
+Result<std::unique_ptr<System>> start_embedded(const TargetUrl& url, const SystemOptions& options) {
+    auto data = base::TempDir::make(url.scheme);
+    if (!data) return std::unexpected(data.error());
+    std::string endpoint = fmt::format("{}:{}?services={}", url.scheme, data->path().string(),
+                                       count_option(url, "services", options.services));
+    for (const auto& [name, value] : url.options) {
+        if (name != "services" && name != "clients") endpoint += fmt::format("&{}={}", name, value);
+    }
+    return std::make_unique<EmbeddedSystem>(std::move(endpoint), *std::move(data), true);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemOptions& options) {
+    if (url.scheme == "coordinator" || url.scheme == "router") return start_embedded(url, options);
+    if (url.scheme == "daemon") {
+        return url.path.empty() ? start_private_daemon(url, options) : use_running_daemon(url);
+    }
+    if (url.scheme == "synthetic") return start_synthetic(url);
+    if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt, false);
+    return std::unexpected(
+        Error{Errc::invalid_argument, fmt::format("{}: unknown target", url.text)});
+}
+
+}  // namespace crucible::lab

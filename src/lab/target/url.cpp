@@ -1,0 +1,210 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <span>
+
+#include "base/assert.h"
+#include "base/nearest.h"
+#include "base/units.h"
+#include "lab/target/endpoint.h"
+#include "lab/target/system.h"
+#include "runtime/service/service_set.h"
+
+namespace crucible::lab {
+namespace {
+
+enum class Kind : std::uint8_t { count, duration, work, durability };
+
+struct OptionInfo {
+    std::string_view name;
+    Kind kind;
+    std::uint64_t count_max = 0;
+};
+
+constexpr OptionInfo kWork{"work", Kind::work};
+constexpr OptionInfo kDurability{"durability", Kind::durability};
+constexpr OptionInfo kWorkers{"workers", Kind::count, kWorkersMax};
+constexpr OptionInfo kServices{"services", Kind::count, runtime::kServicesMax};
+constexpr OptionInfo kClients{"clients", Kind::count, kClientsMax};
+constexpr OptionInfo kQueue{"queue", Kind::count, kQueueMax};
+constexpr OptionInfo kService{"service", Kind::duration};
+constexpr OptionInfo kLatency{"latency", Kind::duration};
+
+constexpr std::array kCoordinatorOptions{kWork, kDurability, kWorkers, kServices, kClients, kQueue};
+constexpr std::array kSyntheticOptions{kService, kWorkers, kQueue, kLatency, kClients};
+constexpr std::array kClientsAlone{kClients};
+
+struct SchemeInfo {
+    std::string_view name;
+    std::span<const OptionInfo> options;
+    std::span<const OptionInfo> options_with_path;  ///< empty: takes no path
+};
+constexpr std::array kSchemes{
+    SchemeInfo{"coordinator", kCoordinatorOptions, {}},
+    SchemeInfo{"router", kCoordinatorOptions, {}},
+    SchemeInfo{"daemon", kCoordinatorOptions, kClientsAlone},
+    SchemeInfo{"null", kClientsAlone, {}},
+    SchemeInfo{"synthetic", kSyntheticOptions, {}},
+};
+
+constexpr Duration kDurationMax = std::chrono::seconds(60);
+
+std::unexpected<Error> invalid(std::string message) {
+    return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
+}
+
+/// "unknown <what> '<word>'; did you mean '<nearest>'?" or, without a near one, what there is.
+std::unexpected<Error> unknown(std::string_view where, std::string_view what, std::string_view word,
+                               std::span<const std::string_view> known) {
+    const auto near = base::nearest(word, known);
+    if (!near.empty()) {
+        return invalid(
+            fmt::format("{}: unknown {} '{}'; did you mean '{}'?", where, what, word, near));
+    }
+    return invalid(
+        fmt::format("{}: unknown {} '{}'; known: {}", where, what, word, fmt::join(known, ", ")));
+}
+
+std::optional<std::uint64_t> parse_count(std::string_view text) {
+    std::uint64_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return count;
+}
+
+/// Adds where the value stood to an error about it.
+template <typename T>
+Result<> checked(const Result<T>& value, std::string_view where) {
+    if (value) return {};
+    return std::unexpected(
+        Error{Errc::invalid_argument, fmt::format("{}: {}", where, value.error().message)});
+}
+
+Result<> check_value(const OptionInfo& info, const std::string& value, std::string_view url) {
+    const std::string where = fmt::format("{}: option {}", url, info.name);
+    switch (info.kind) {
+        case Kind::count: {
+            const auto count = parse_count(value);
+            if (count && *count >= 1 && *count <= info.count_max) return {};
+            return invalid(fmt::format("{}: '{}' must be a whole number from 1 to {}", where, value,
+                                       info.count_max));
+        }
+        case Kind::duration: {
+            const auto duration = base::parse_duration(value);
+            if (!duration) return checked(duration, where);
+            if (*duration >= Duration::zero() && *duration <= kDurationMax) return {};
+            return invalid(fmt::format("{}: '{}' must be from 0s to 60s", where, value));
+        }
+        case Kind::work:
+            return checked(runtime::parse_work(value), where);
+        case Kind::durability:
+            return checked(runtime::parse_durability(value), where);
+    }
+    return {};
+}
+
+Result<> check_options(const TargetUrl& url, std::span<const OptionInfo> known) {
+    for (auto option = url.options.begin(); option != url.options.end(); ++option) {
+        const auto& [name, value] = *option;
+        const auto info = std::ranges::find(known, name, &OptionInfo::name);
+        if (info == known.end()) {
+            std::vector<std::string_view> names;
+            for (const auto& each : known) names.push_back(each.name);
+            return unknown(url.text, "option", name, names);
+        }
+        const auto same = [&name](const auto& other) { return other.first == name; };
+        if (std::any_of(url.options.begin(), option, same))
+            return invalid(fmt::format("{}: option {} is given twice", url.text, name));
+        if (auto ok = check_value(*info, value, url.text); !ok) return ok;
+    }
+    return {};
+}
+
+}  // namespace
+
+const std::string* TargetUrl::option(std::string_view key) const noexcept {
+    const auto found = std::ranges::find(options, key, &std::pair<std::string, std::string>::first);
+    return found == options.end() ? nullptr : &found->second;
+}
+
+Result<TargetUrl> split_url(std::string_view text) {
+    const auto colon = text.find(':');
+    if (colon == std::string_view::npos || colon == 0) {
+        return invalid(
+            fmt::format("target '{}': must be SCHEME:[PATH][?OPTION=VALUE&...], e.g. daemon: or "
+                        "coordinator:?work=none",
+                        text));
+    }
+    TargetUrl url{.scheme = std::string(text.substr(0, colon)),
+                  .path = {},
+                  .options = {},
+                  .text = std::string(text)};
+    const auto question = text.find('?', colon + 1);
+    url.path = text.substr(colon + 1, question == std::string_view::npos ? std::string_view::npos
+                                                                         : question - colon - 1);
+    if (question == std::string_view::npos) return url;
+    std::string_view rest = text.substr(question + 1);
+    while (!rest.empty()) {
+        const auto pair = rest.substr(0, rest.find('&'));
+        rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+        const auto equals = pair.find('=');
+        if (equals == std::string_view::npos || equals == 0)
+            return invalid(fmt::format("{}: '{}' must be OPTION=VALUE", text, pair));
+        url.options.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+    }
+    return url;
+}
+
+Result<TargetUrl> parse_target(std::string_view text) {
+    auto url = split_url(text);
+    if (!url) {
+        // The colon is what is most easily forgotten.
+        const bool scheme_alone =
+            std::ranges::find(kSchemes, text, &SchemeInfo::name) != kSchemes.end();
+        if (scheme_alone) return invalid(fmt::format("target '{0}': did you mean '{0}:'?", text));
+        return url;
+    }
+    const auto scheme = std::ranges::find(kSchemes, url->scheme, &SchemeInfo::name);
+    if (scheme == kSchemes.end()) {
+        std::vector<std::string_view> names;
+        for (const auto& each : kSchemes) names.push_back(each.name);
+        return unknown(url->text, "target", url->scheme, names);
+    }
+    if (!url->path.empty() && scheme->options_with_path.empty()) {
+        return invalid(
+            fmt::format("{}: '{}' is not expected after {}:", text, url->path, scheme->name));
+    }
+    if (url->path.starts_with("//")) {
+        return invalid(fmt::format(
+            "{}: a daemon is reached through a Unix socket: daemon:/path/to.sock", text));
+    }
+    const auto ok =
+        check_options(*url, url->path.empty() ? scheme->options : scheme->options_with_path);
+    if (!ok) return std::unexpected(ok.error());
+    return url;
+}
+
+std::uint64_t count_option(const TargetUrl& url, std::string_view name, std::uint64_t otherwise) {
+    const std::string* value = url.option(name);
+    if (value == nullptr) return otherwise;
+    const auto count = parse_count(*value);
+    CRUCIBLE_ASSERT(count);  // parse_target has checked it
+    return *count;
+}
+
+Duration duration_option(const TargetUrl& url, std::string_view name, Duration otherwise) {
+    const std::string* value = url.option(name);
+    if (value == nullptr) return otherwise;
+    const auto duration = base::parse_duration(*value);
+    CRUCIBLE_ASSERT(duration);
+    return *duration;
+}
+
+std::uint32_t client_count(const TargetUrl& url, std::uint32_t otherwise) {
+    return static_cast<std::uint32_t>(count_option(url, "clients", otherwise));
+}
+
+}  // namespace crucible::lab

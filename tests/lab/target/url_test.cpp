@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "lab/target/system.h"
+
+namespace crucible::lab {
+namespace {
+
+std::string error_of(std::string_view text) {
+    const auto url = parse_target(text);
+    if (url) return "accepted";
+    EXPECT_EQ(url.error().code, Errc::invalid_argument);
+    return url.error().message;
+}
+
+// The parts are what the user wrote, in order: reports show `text`, systems read the options.
+TEST(ParseTarget, TakesAUrlApart) {
+    const auto url = parse_target("coordinator:?work=none&durability=full&workers=4&queue=100");
+    ASSERT_TRUE(url) << url.error().message;
+    EXPECT_EQ(url->scheme, "coordinator");
+    EXPECT_EQ(url->path, "");
+    EXPECT_EQ(url->text, "coordinator:?work=none&durability=full&workers=4&queue=100");
+    ASSERT_EQ(url->options.size(), 4u);
+    EXPECT_EQ(*url->option("durability"), "full");
+    EXPECT_EQ(url->option("clients"), nullptr);
+
+    const auto running = parse_target("daemon:/run/crucible/d.sock?clients=8");
+    ASSERT_TRUE(running) << running.error().message;
+    EXPECT_EQ(running->path, "/run/crucible/d.sock");
+    EXPECT_EQ(client_count(*running, 4), 8u);
+    EXPECT_EQ(client_count(*url, 4), 4u);
+}
+
+// Every target that the documentation names is accepted.
+TEST(ParseTarget, AcceptsEveryScheme) {
+    for (const auto* text :
+         {"coordinator:", "router:", "daemon:", "daemon:/tmp/x.sock", "null:", "null:?clients=2",
+          "synthetic:", "synthetic:?service=1ms&workers=2&queue=1000&latency=500us&clients=3",
+          "router:?services=10&clients=1"}) {
+        EXPECT_EQ(error_of(text), "accepted") << text;
+    }
+}
+
+// One clear line with the nearest known word: a typing error must not cost a look into the manual.
+TEST(ParseTarget, SuggestsTheNearestKnownWord) {
+    EXPECT_EQ(error_of("deamon:"), "deamon:: unknown target 'deamon'; did you mean 'daemon'?");
+    EXPECT_EQ(error_of("coordinator:?wrok=none"),
+              "coordinator:?wrok=none: unknown option 'wrok'; did you mean 'work'?");
+    EXPECT_EQ(error_of("kafka:"),
+              "kafka:: unknown target 'kafka'; known: coordinator, router, daemon, null, "
+              "synthetic");
+    EXPECT_EQ(error_of("null"), "target 'null': did you mean 'null:'?");
+}
+
+// A wrong value is found before anything is started, and its option is named.
+TEST(ParseTarget, ChecksEveryValue) {
+    EXPECT_EQ(error_of("coordinator:?workers=0"),
+              "coordinator:?workers=0: option workers: '0' must be a whole number from 1 to 1024");
+    EXPECT_EQ(error_of("null:?clients=4x"),
+              "null:?clients=4x: option clients: '4x' must be a whole number from 1 to 1000");
+    EXPECT_EQ(error_of("synthetic:?service=2m"),
+              "synthetic:?service=2m: option service: '2m' must be from 0s to 60s");
+    EXPECT_TRUE(error_of("synthetic:?service=5").starts_with("synthetic:?service=5: option "));
+    EXPECT_TRUE(error_of("daemon:?work=some").starts_with("daemon:?work=some: option work: "));
+    EXPECT_TRUE(
+        error_of("router:?durability=").starts_with("router:?durability=: option durability: "));
+}
+
+// What a running daemon was started with cannot be chosen any more.
+TEST(ParseTarget, RefusesWhatTheTargetCannotTake) {
+    EXPECT_EQ(error_of("daemon:/tmp/x.sock?work=none"),
+              "daemon:/tmp/x.sock?work=none: unknown option 'work'; known: clients");
+    EXPECT_EQ(error_of("coordinator:/tmp"),
+              "coordinator:/tmp: '/tmp' is not expected after coordinator:");
+    EXPECT_EQ(error_of("daemon://host:7000"),
+              "daemon://host:7000: a daemon is reached through a Unix socket: "
+              "daemon:/path/to.sock");
+    EXPECT_EQ(error_of("null:?clients=1&clients=2"),
+              "null:?clients=1&clients=2: option clients is given twice");
+    EXPECT_EQ(error_of("null:?clients"), "null:?clients: 'clients' must be OPTION=VALUE");
+    EXPECT_NE(error_of(""), "accepted");
+    EXPECT_NE(error_of(":x"), "accepted");
+}
+
+}  // namespace
+}  // namespace crucible::lab
