@@ -214,9 +214,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
             state->writer = std::move(*writer);
             break;
         }
-        // Switching a fresh file to WAL needs it alone, and SQLite reports the lock of another
-        // process that does the same at once instead of calling the busy handler (it could be a
-        // deadlock).
+        // Switching a fresh file to WAL needs it alone. SQLite does not call the busy handler where
+        // waiting could be a deadlock, so another process that does the same may be reported at
+        // once.
         if (done.error().code != Errc::timeout || base::monotonic_now() > limit) {
             return refuse(done.error().code, path.string() + ": " + done.error().message);
         }

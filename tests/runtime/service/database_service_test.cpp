@@ -1,6 +1,11 @@
+#include <sched.h>
 #include <sqlite3.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <new>
 
 #include "fixture.h"
 #include "runtime/service/database.h"
@@ -152,6 +157,40 @@ TEST_F(DatabaseServiceTest, FourProcessesShareAFreshFile) {
     }
     EXPECT_EQ(count("SELECT count(*) FROM records"), kProcesses * kBatches * kBatch);
     EXPECT_EQ(count("SELECT count(*) FROM applied_events"), kProcesses * kBatches * kBatch);
+}
+
+// The narrow moment of the test above, forty times: schema and WAL mode of a fresh file are made
+// while three other processes make them.
+TEST_F(DatabaseServiceTest, FourProcessesCreateAFileAtTheSameMoment) {
+    constexpr unsigned kProcesses = 4;
+    constexpr unsigned kFiles = 40;
+    void* shared = ::mmap(nullptr, sizeof(std::atomic<unsigned>), PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(shared, MAP_FAILED);
+    auto* arrived = new (shared) std::atomic<unsigned>(0);
+    std::vector<pid_t> children;
+    for (unsigned process = 0; process < kProcesses; ++process) {
+        const pid_t child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            int failures = 0;
+            for (unsigned file = 0; file < kFiles; ++file) {
+                arrived->fetch_add(1);
+                while (arrived->load() < kProcesses * (file + 1)) ::sched_yield();
+                const auto path = data() / (std::to_string(file) + ".db");
+                failures += Database::open(path, Durability::normal) ? 0 : 1;
+            }
+            ::_exit(failures);
+        }
+        children.push_back(child);
+    }
+    for (const pid_t child : children) {
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        ASSERT_TRUE(WIFEXITED(status));
+        EXPECT_EQ(WEXITSTATUS(status), 0) << "files that could not be opened";
+    }
+    ::munmap(shared, sizeof(std::atomic<unsigned>));
 }
 
 }  // namespace
