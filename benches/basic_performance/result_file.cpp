@@ -160,7 +160,7 @@ Result<> write_result_file(const std::string& path, const RecordingReporter& rep
     const auto failure = reporter.failure();
     const json result{
         {"schema", "crucible.run/1"},
-        {"crucible", {{"version", CRUCIBLE_VERSION}, {"commit", nullptr}}},
+        {"crucible", {{"version", CRUCIBLE_VERSION}, {"commit", CRUCIBLE_COMMIT}}},
         {"environment", environment_json()},
         {"command", command},
         {"seed", 1},

@@ -71,11 +71,9 @@ int smoke(std::vector<std::string> command, std::filesystem::path json_path) {
     auto directory = base::TempDir::make("bench");
     if (!directory) return complain(directory.error().message, kUsage);
     if (json_path.empty()) json_path = directory->path() / "result.json";
-    for (const std::string& word :
-         {std::string("--rounds"), std::string("2"), std::string("--duration"),
-          std::string("300ms"), std::string("--out"), (directory->path() / "out").string(),
-          std::string("--quiet"), std::string("--json")})
-        command.push_back(word);
+    const std::string out = directory->path() / "out";
+    command.insert(command.end(), {"--rounds", "2", "--duration", "300ms", "--warmup", "100ms",
+                                   "--out", out, "--quiet", "--json"});
     auto process = base::Process::start({.arguments = command, .standard_output = json_path});
     if (!process) return complain(process.error().message, kUsage);
     const auto ended = process->wait(kSmokeLimit);

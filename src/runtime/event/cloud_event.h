@@ -16,10 +16,9 @@ std::string to_cloud_event(const Event& event);
 
 /// Attributes that are not ours are ignored. A missing `category` is custom, a missing `priority`
 /// normal, a missing `time` 1970.
-/// - Errc::corrupt: not JSON (with the byte offset). - Errc::invalid_argument: a required attribute
-/// is missing or an
-///   attribute has a wrong type or value (the message names it), or the payload is over
-///   kEventBytesMax, or the text over twice that.
+/// - Errc::corrupt: not JSON (with the byte offset).
+/// - Errc::invalid_argument: a required attribute is missing or one has a wrong type or value (the
+///   message names it), the payload is over kEventBytesMax, or the text over twice that.
 Result<Event> from_cloud_event(std::string_view json);
 
 }  // namespace crucible::runtime

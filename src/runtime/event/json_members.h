@@ -20,13 +20,12 @@ struct JsonMember {
 
 /// The members of the object `json`, in order, their values untouched: a payload that travels
 /// inside a JSON document comes out byte for byte as it went in, so that its signature still fits.
-/// - Errc::corrupt: not JSON (the message has the byte offset). - Errc::invalid_argument: not an
-/// object, or a name
-///   appears twice.
+/// - Errc::corrupt: not JSON (the message has the byte offset).
+/// - Errc::invalid_argument: not an object, or a name appears twice.
 Result<std::vector<JsonMember>> read_members(std::string_view json);
 
-/// The text that the JSON string `value` (with its quotes) stands for; nothing when it is not a
-/// JSON string. `value` must be valid JSON.
+/// The text that the JSON string `value` (with its quotes) stands for; false when it is not a JSON
+/// string. `value` must be valid JSON.
 bool read_string(std::string_view value, std::string& out);
 
 }  // namespace crucible::runtime
