@@ -71,6 +71,10 @@ int smoke(std::vector<std::string> command, std::filesystem::path json_path) {
     auto directory = base::TempDir::make("bench");
     if (!directory) return complain(directory.error().message, kUsage);
     if (json_path.empty()) json_path = directory->path() / "result.json";
+    // A process appends to its output file; the result of an earlier run must go, and a path that
+    // cannot be written is said now.
+    if (const auto emptied = base::write_file(json_path, ""); !emptied)
+        return complain(emptied.error().message, kUsage);
     const std::string out = directory->path() / "out";
     command.insert(command.end(), {"--rounds", "2", "--duration", "300ms", "--warmup", "100ms",
                                    "--out", out, "--quiet", "--json"});
