@@ -1,0 +1,300 @@
+#include "app/crucible/load_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+
+#include "app/crucible/scenario.h"
+#include "base/units.h"
+#include "runtime/service/service_set.h"
+
+namespace crucible::app {
+namespace {
+
+constexpr Duration kDurationMax = std::chrono::hours(24);
+
+std::unexpected<Error> bad(std::string message) {
+    return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
+}
+
+template <typename T>
+std::unexpected<Error> bad_option(std::string_view option, const Result<T>& result) {
+    return bad(fmt::format("{}: {}", option, result.error().message));
+}
+
+Result<lab::Pacing> parse_pacing(std::string_view text) {
+    if (text == "precise") return lab::Pacing::precise;
+    if (text == "coalesced") return lab::Pacing::coalesced;
+    return bad(fmt::format("'{}': precise or coalesced", text));
+}
+
+Result<Duration> parse_length(std::string_view option, std::string_view text, bool zero_allowed) {
+    const auto duration = base::parse_duration(text);
+    if (!duration) return bad_option(option, duration);
+    if (*duration > kDurationMax) return bad(fmt::format("{} '{}': at most 24h", option, text));
+    if (*duration == Duration::zero() && !zero_allowed)
+        return bad(fmt::format("{} '{}': must be above 0", option, text));
+    return duration;
+}
+
+/// Puts the command line's values over the scenario's own.
+Result<> apply_sizes(const LoadOptions& options, ScenarioFile& file) {
+    if (!options.clients.empty()) {
+        const auto clients = parse_count("--clients", options.clients, 999);
+        if (!clients) return std::unexpected(clients.error());
+        file.clients = static_cast<std::uint32_t>(*clients);
+    }
+    if (!options.services.empty()) {
+        const auto services = parse_count("--services", options.services, 1000);
+        if (!services) return std::unexpected(services.error());
+        file.services = static_cast<std::uint32_t>(*services);
+    }
+    if (!options.payload.empty()) {
+        const auto payload = base::parse_bytes(options.payload);
+        if (!payload) return bad_option("--payload", payload);
+        if (*payload < 1 || *payload > kEventBytesMax) {
+            return bad(fmt::format("--payload '{}': from 1 B to 10 MiB", options.payload));
+        }
+        file.payload_bytes = *payload;
+    }
+    return {};
+}
+
+Result<> apply_steady(const LoadOptions& options, ScenarioFile::Steady& steady) {
+    if (!options.rate.empty()) {
+        const auto rate = base::parse_rate(options.rate);
+        if (!rate) return bad_option("--rate", rate);
+        steady.rate = *rate;
+    }
+    if (!options.arrivals.empty()) {
+        const auto arrivals = lab::parse_arrivals(options.arrivals);
+        if (!arrivals) return bad_option("--arrivals", arrivals);
+        steady.arrivals = *arrivals;
+    }
+    return {};
+}
+
+/// --duration and --warmup count for whichever phases are driven.
+template <typename Section>
+Result<> apply_lengths(const LoadOptions& options, Section& section) {
+    if (!options.duration.empty()) {
+        const auto duration = parse_length("--duration", options.duration, false);
+        if (!duration) return std::unexpected(duration.error());
+        section.duration = *duration;
+    }
+    if (!options.warmup.empty()) {
+        const auto warmup = parse_length("--warmup", options.warmup, true);
+        if (!warmup) return std::unexpected(warmup.error());
+        section.warmup = *warmup;
+    }
+    return {};
+}
+
+/// Which phases: --rate max only the closed loop, --rate N/s only the open loop, neither: what the
+/// scenario has.
+Result<> choose_phases(const LoadOptions& options, const LoadDefaults& defaults,
+                       ScenarioFile& file) {
+    if (options.rate == "max") {
+        if (!file.maximum) file.maximum.emplace();
+        file.steady.reset();
+    } else if (!options.rate.empty()) {
+        if (!file.steady) file.steady.emplace();
+        file.maximum.reset();
+    } else if (!defaults.capacity_phase && file.steady) {
+        file.maximum.reset();
+    }
+    if (file.steady) {
+        if (defaults.steady_duration) file.steady->duration = *defaults.steady_duration;
+        if (const auto applied = apply_steady(options, *file.steady); !applied) return applied;
+        if (const auto applied = apply_lengths(options, *file.steady); !applied) return applied;
+    } else if (!options.arrivals.empty() || !options.events.empty()) {
+        return bad("--arrivals and --events need an open loop: give a --rate in events per second");
+    }
+    if (file.maximum) {
+        if (defaults.steady_duration) file.maximum->duration = *defaults.steady_duration;
+        if (const auto applied = apply_lengths(options, *file.maximum); !applied) return applied;
+    }
+    if (!options.window.empty()) {
+        if (!file.maximum) return bad("--window needs the closed loop: give --rate max");
+        const auto window = parse_count("--window", options.window, 65'536);
+        if (!window) return std::unexpected(window.error());
+        file.maximum->window = static_cast<std::uint32_t>(*window);
+    }
+    return {};
+}
+
+Result<lab::Phase> steady_phase(const LoadOptions& options, const ScenarioFile& file) {
+    const auto& steady = *file.steady;
+    std::uint64_t events = 0;
+    if (!options.events.empty()) {
+        const auto given = parse_count("--events", options.events, 4'000'000'000);
+        if (!given) return std::unexpected(given.error());
+        events = *given;
+    } else if (!options.rate.empty() || !options.duration.empty()) {
+        // Asked for in time: no rounding up to whole passes.
+        events = events_of_whole_passes(1, steady.rate, steady.duration);
+    } else {
+        events = events_of_whole_passes(file.events, steady.rate, steady.duration);
+    }
+    return lab::Phase{.name = "steady",
+                      .rate = steady.rate,
+                      .arrivals = steady.arrivals,
+                      .events = events,
+                      .duration = steady.rate.due(events),
+                      .warmup = steady.warmup};
+}
+
+Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& options,
+                              const LoadDefaults& defaults, std::uint64_t seed) {
+    auto file = load_scenario(name);
+    if (!file) return std::unexpected(file.error());
+    if (const auto applied = apply_sizes(options, *file); !applied)
+        return std::unexpected(applied.error());
+    if (const auto chosen = choose_phases(options, defaults, *file); !chosen)
+        return std::unexpected(chosen.error());
+    lab::Scenario scenario{.name = file->name,
+                           .description = file->description,
+                           .events_per_pass = file->events,
+                           .system = {},
+                           .plan = {}};
+    scenario.system = {.clients = file->clients, .services = file->services, .seed = seed};
+    scenario.plan.clients = file->clients;
+    scenario.plan.workload.seed = seed;
+    scenario.plan.workload.payload_bytes = file->payload_bytes;
+    if (!options.pacing.empty()) {
+        const auto pacing = parse_pacing(options.pacing);
+        if (!pacing) return bad_option("--pacing", pacing);
+        scenario.plan.pacing = *pacing;
+    }
+    if (file->steady) {
+        const auto phase = steady_phase(options, *file);
+        if (!phase) return std::unexpected(phase.error());
+        scenario.plan.phases.push_back(*phase);
+    }
+    if (file->maximum) {
+        scenario.plan.phases.push_back({.name = "maximum",
+                                        .rate = {},
+                                        .duration = file->maximum->duration,
+                                        .warmup = file->maximum->warmup,
+                                        .window = file->maximum->window});
+    }
+    return scenario;
+}
+
+}  // namespace
+
+void add_load_options(CLI::App& command, LoadOptions& options) {
+    command
+        .add_option("--scenario", options.scenarios,
+                    "light, medium, heavy, stress or a TOML file; repeatable")
+        ->type_name("NAME|FILE")
+        ->take_all()
+        ->expected(1)
+        ->allow_extra_args(false);
+    command
+        .add_option("--rate", options.rate,
+                    "events per second of all clients together (open loop), or 'max': as fast as "
+                    "acknowledged")
+        ->type_name("N/s|max");
+    command.add_option("--duration", options.duration, "length of the measured load, e.g. 10s")
+        ->type_name("TIME");
+    command.add_option("--warmup", options.warmup, "load before it that is not measured")
+        ->type_name("TIME");
+    command.add_option("--events", options.events, "number of events instead of a duration")
+        ->type_name("N");
+    command.add_option("--arrivals", options.arrivals, "constant or poisson")->type_name("NAME");
+    command.add_option("--clients", options.clients, "client processes (default 4)")
+        ->type_name("N");
+    command.add_option("--services", options.services, "service instances")->type_name("N");
+    command.add_option("--payload", options.payload, "bytes of each payload, up to 10MiB")
+        ->type_name("SIZE");
+    command
+        .add_option("--window", options.window,
+                    "events in flight per client with --rate max (default 16)")
+        ->type_name("N");
+    command.add_option("--pacing", options.pacing, "precise (default) or coalesced")
+        ->type_name("NAME");
+    command.add_option("--work", options.work, "real (default) or none: only routing")
+        ->type_name("NAME");
+    command.add_option("--durability", options.durability, "normal (default) or full")
+        ->type_name("NAME");
+    command.add_option("--rounds", options.rounds, "rounds of all arms (compare), trials (run)")
+        ->type_name("N");
+    command.add_option("--seed", options.seed, "same seed, same event stream and order")
+        ->type_name("N");
+    command
+        .add_option("--out", options.out,
+                    "directory for the result (default benchmark_results/<time>-<name>)")
+        ->type_name("DIR");
+    command.add_flag("--json", options.json, "print result.json to stdout instead of the table");
+    command.add_flag("--quiet", options.quiet, "no progress");
+}
+
+Result<std::uint64_t> parse_count(std::string_view option, std::string_view text,
+                                  std::uint64_t most) {
+    std::uint64_t value = 0;
+    const auto* end = text.data() + text.size();
+    const auto [rest, status] = std::from_chars(text.data(), end, value);
+    if (status == std::errc{} && rest == end && value >= 1 && value <= most) return value;
+    return bad(fmt::format("{} '{}': a whole number from 1 to {}", option, text, most));
+}
+
+Result<std::vector<lab::Scenario>> resolve_scenarios(const LoadOptions& options,
+                                                     const LoadDefaults& defaults,
+                                                     std::uint64_t seed) {
+    std::vector<std::string> names = options.scenarios;
+    if (names.empty()) names.emplace_back("medium");
+    std::vector<lab::Scenario> scenarios;
+    for (const auto& name : names) {
+        auto scenario = resolve(name, options, defaults, seed);
+        if (!scenario) return std::unexpected(scenario.error());
+        const bool twice = std::ranges::any_of(
+            scenarios, [&](const auto& other) { return other.name == scenario->name; });
+        if (twice)
+            return bad(
+                fmt::format("--scenario '{}': a scenario of that name is given twice", name));
+        scenarios.push_back(std::move(*scenario));
+    }
+    return scenarios;
+}
+
+Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions& options) {
+    if (!options.work.empty()) {
+        if (const auto work = runtime::parse_work(options.work); !work)
+            return bad_option("--work", work);
+    }
+    if (!options.durability.empty()) {
+        if (const auto level = runtime::parse_durability(options.durability); !level)
+            return bad_option("--durability", level);
+    }
+    auto url = lab::parse_target(text);
+    if (!url) return url;
+    const bool has_services = url->scheme == "coordinator" || url->scheme == "router" ||
+                              (url->scheme == "daemon" && url->path.empty());
+    if (!has_services) return url;
+    for (const auto& [key, value] :
+         {std::pair{"work", options.work}, std::pair{"durability", options.durability}}) {
+        if (!value.empty() && url->option(key) == nullptr) url->options.emplace_back(key, value);
+    }
+    return url;
+}
+
+Result<std::uint64_t> resolve_seed(const LoadOptions& options) {
+    if (options.seed.empty()) return 1;
+    std::uint64_t value = 0;
+    const auto* end = options.seed.data() + options.seed.size();
+    const auto [rest, status] = std::from_chars(options.seed.data(), end, value);
+    if (status == std::errc{} && rest == end) return value;
+    return bad(fmt::format("--seed '{}': a whole number from 0 to 2^64 - 1", options.seed));
+}
+
+Result<std::uint32_t> resolve_rounds(const LoadOptions& options, std::uint32_t fallback) {
+    if (options.rounds.empty()) return fallback;
+    const auto rounds = parse_count("--rounds", options.rounds, 10'000);
+    if (!rounds) return std::unexpected(rounds.error());
+    return static_cast<std::uint32_t>(*rounds);
+}
+
+}  // namespace crucible::app

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crucible/error.h"
+#include "lab/experiment/experiment.h"
+#include "lab/target/system.h"
+
+namespace CLI {
+class App;
+}
+
+namespace crucible::app {
+
+/// The options that compare and run share, as the user wrote them; empty or absent where not given.
+struct LoadOptions {
+    std::vector<std::string> scenarios;
+    std::string rate;
+    std::string duration;
+    std::string warmup;
+    std::string events;
+    std::string arrivals;
+    std::string clients;
+    std::string services;
+    std::string payload;
+    std::string window;
+    std::string pacing;
+    std::string work;
+    std::string durability;
+    std::string rounds;
+    std::string seed;
+    std::string out;
+    bool json = false;
+    bool quiet = false;
+};
+
+void add_load_options(CLI::App& command, LoadOptions& options);
+
+/// Parses a whole number in [1, most]. - Errc::invalid_argument: "--<option> '<text>': a whole
+/// number from 1 to …".
+Result<std::uint64_t> parse_count(std::string_view option, std::string_view text,
+                                  std::uint64_t most);
+
+/// How a command differs in what its defaults are.
+struct LoadDefaults {
+    bool capacity_phase = true;  ///< drive the closed-loop phase too when no --rate is given
+    std::optional<Duration> steady_duration = {};  ///< instead of the scenario's
+    std::uint32_t rounds = 10;
+};
+
+/// The scenarios to drive, with everything the command line overrides.
+/// - Errc::invalid_argument, Errc::not_found: one line for the user.
+Result<std::vector<lab::Scenario>> resolve_scenarios(const LoadOptions& options,
+                                                     const LoadDefaults& defaults,
+                                                     std::uint64_t seed);
+
+/// Parses a target and adds --work and --durability where its scheme has them and its URL does not
+/// say.
+Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions& options);
+
+/// --seed, or 1: the same command drives the same events.
+Result<std::uint64_t> resolve_seed(const LoadOptions& options);
+
+Result<std::uint32_t> resolve_rounds(const LoadOptions& options, std::uint32_t fallback);
+
+}  // namespace crucible::app
