@@ -54,8 +54,8 @@ Result<> apply_sizes(const LoadOptions& options, ScenarioFile& file) {
     if (!options.payload.empty()) {
         const auto payload = base::parse_bytes(options.payload);
         if (!payload) return bad_option("--payload", payload);
-        if (*payload < 1 || *payload > kEventBytesMax) {
-            return bad(fmt::format("--payload '{}': from 1 B to 10 MiB", options.payload));
+        if (*payload < 1 || *payload > kPayloadBytesMax) {
+            return bad(fmt::format("--payload '{}': {}", options.payload, kPayloadAllowed));
         }
         file.payload_bytes = *payload;
     }

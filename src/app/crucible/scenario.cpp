@@ -107,9 +107,9 @@ private:
 
 Result<std::uint64_t> payload_bytes(std::string_view text) {
     const auto bytes = base::parse_bytes(text);
-    if (bytes && (*bytes < 1 || *bytes > kEventBytesMax)) {
+    if (bytes && (*bytes < 1 || *bytes > kPayloadBytesMax)) {
         return std::unexpected(
-            Error{Errc::invalid_argument, fmt::format("payload '{}': from 1 B to 10 MiB", text)});
+            Error{Errc::invalid_argument, fmt::format("payload '{}': {}", text, kPayloadAllowed)});
     }
     return bytes;
 }

@@ -9,10 +9,17 @@
 
 #include "base/units.h"
 #include "crucible/error.h"
+#include "crucible/event.h"
 #include "crucible/time.h"
 #include "lab/pace/schedule.h"
 
 namespace crucible::app {
+
+/// An encoded event is at most kEventBytesMax; this much of it is kept for what is around the
+/// payload.
+inline constexpr std::uint64_t kPayloadBytesMax = kEventBytesMax - 4096;
+inline constexpr std::string_view kPayloadAllowed =
+    "from 1 B to 10 MiB less 4 KiB (an event is at most 10 MiB with its envelope)";
 
 /// What a scenario file says (docs/formats/scenario.md).
 struct ScenarioFile {
