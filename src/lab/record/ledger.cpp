@@ -149,11 +149,12 @@ void Ledger::sent(std::uint64_t token, Priority priority) noexcept {
     CRUCIBLE_ASSERT((before >> shift & kSentBit) == 0);
 }
 
-void Ledger::refused(std::uint64_t token) noexcept {
+bool Ledger::refused(std::uint64_t token) noexcept {
     const auto ended = state_->end(token);
     CRUCIBLE_ASSERT(ended.end != State::End::never_sent);
     const bool first = ended.end == State::End::first;
     add_one(first ? state_->sender.refused : state_->sender.refused_after_end);
+    return first;
 }
 
 bool Ledger::acknowledged(std::uint64_t token, Outcome outcome) noexcept {

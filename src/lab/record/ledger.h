@@ -47,8 +47,8 @@ public:
     /// return. Once for each token.
     void sent(std::uint64_t token, Priority priority) noexcept;
     /// The send of `token` failed at once. If it has been acknowledged nevertheless, that stands
-    /// and this counts as a duplicate.
-    void refused(std::uint64_t token) noexcept;
+    /// and this counts as a duplicate and returns false.
+    bool refused(std::uint64_t token) noexcept;
     /// Returns true for the first acknowledgement of a sent event, false for a duplicate or a token
     /// never sent (which counts as `unknown`).
     bool acknowledged(std::uint64_t token, Outcome outcome) noexcept;

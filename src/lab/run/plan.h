@@ -14,15 +14,16 @@
 
 namespace crucible::lab {
 
-/// One stretch of load. Open loop when it has a rate, closed loop ("as fast as acknowledged") when it has not.
+/// One stretch of load. Open loop when it has a rate, closed loop ("as fast as acknowledged") when
+/// it has not.
 struct Phase {
-    std::string name;                  ///< "steady" or "maximum"
-    std::optional<base::Rate> rate;    ///< of all clients together
+    std::string name;                ///< "steady" or "maximum"
+    std::optional<base::Rate> rate;  ///< of all clients together
     Arrivals arrivals = Arrivals::constant;
-    std::uint64_t events = 0;          ///< open loop: planned after the warm-up, all clients together
-    Duration duration{};               ///< closed loop: how long after the warm-up. Open loop: events / rate
-    Duration warmup{};                 ///< load before it; in the ledger, not in latencies or throughput
-    std::uint32_t window = 16;         ///< closed loop: events in flight per client
+    std::uint64_t events = 0;  ///< open loop: planned after the warm-up, all clients together
+    Duration duration{};  ///< closed loop: how long after the warm-up. Open loop: events / rate
+    Duration warmup{};    ///< load before it; in the ledger, not in latencies or throughput
+    std::uint32_t window = 16;  ///< closed loop: events in flight per client
 };
 
 /// One trial: everything the clients need besides the endpoint.

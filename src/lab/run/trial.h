@@ -19,21 +19,38 @@ namespace crucible::lab {
 /// What one client measured in one phase.
 struct ClientPhase {
     std::uint32_t client = 0;
-    Delivery delivery;               ///< of all its events, the warm-up included
-    Histogram latency;               ///< due -> completed (closed loop: sent -> completed); after the warm-up
-    Histogram service_time;          ///< sent -> completed
-    Histogram lateness;              ///< due -> sent; empty in closed loop
-    std::uint64_t completed = 0;     ///< handled events due after the warm-up
-    std::uint64_t completed_in_window = 0;  ///< handled between the end of the warm-up and the end of the load
-    Duration window{};               ///< end of the warm-up -> end of the load (the last due time)
-    Duration longest_stall{};        ///< longest time without a completion while some event was in flight
-    std::vector<std::uint64_t> backlog;  ///< in flight, sampled every kBacklogInterval from the phase's start
+    Delivery delivery;  ///< of all its events, the warm-up included
+    Histogram latency;  ///< due -> completed (closed loop: sent -> completed); after the warm-up
+    Histogram service_time;  ///< sent -> completed
+    Histogram lateness;      ///< due -> sent; empty in closed loop
+    /// The part of the lateness that is not time spent inside Target::send(): the injector's own.
+    Histogram own_lateness;
+    std::uint64_t completed = 0;  ///< handled events due after the warm-up
+    std::uint64_t completed_in_window =
+        0;                    ///< handled between the end of the warm-up and the end of the load
+    Duration window_start{};  ///< end of the warm-up, from the phase's start
+    Duration
+        window{};  ///< end of the warm-up -> end of the load (when one more event would be due)
+    std::uint64_t due_in_window = 0;  ///< open loop: events that were due in it
+    std::uint64_t payload_bytes = 0;  ///< of all events sent
+    /// Longest time without a completion while some event was in flight, after the warm-up.
+    Duration longest_stall{};
+    /// Sampled every kBacklogInterval from the phase's start until the load ends. Open loop: due
+    /// and not ended, sent or not; closed loop: in flight.
+    std::vector<std::uint64_t> backlog;
+    std::uint64_t unknown = 0;  ///< acknowledgements of events never sent
+    /// Events in flight integrated over the phase, from counts alone: the ends' times minus the
+    /// sends' times. And the same as the sum of the single service times, event by event.
+    Duration in_flight_time{};
+    Duration service_time_total{};
+    /// Set when the target went away: what the client's send() or drain() said.
+    std::optional<std::string> target_gone;
 };
 inline constexpr Duration kBacklogInterval = std::chrono::milliseconds(50);
 
 /// A named yes/no statement about a trial, with its evidence.
 struct Check {
-    std::string name;    ///< "conservation", "offered_as_planned", "schedule_kept", "not_saturated", …
+    std::string name;  ///< as in the list at trial_checks(), checks.h
     bool passed = true;
     std::string detail;  ///< the figures, in one line
 };
@@ -45,13 +62,14 @@ struct PhaseResult {
     Histogram latency;
     Histogram service_time;
     Histogram lateness;
+    Histogram own_lateness;
     std::vector<ClientPhase> clients;  ///< without their histograms, which are merged above
     std::uint64_t completed = 0;
-    double throughput = 0;             ///< completed_in_window / window, summed over clients, events/s
-    double payload_throughput = 0;     ///< bytes/s
-    bool saturated = false;            ///< open loop only: the backlog grew; latencies depend on the duration
-    Usage usage;                       ///< client processes + the system's own, the whole phase with its drain
-    Usage usage_system;                ///< the system's own processes alone (zero for embedded ones)
+    double throughput = 0;          ///< completed_in_window / window, summed over clients, events/s
+    double payload_throughput = 0;  ///< bytes/s: throughput times the mean payload of what was sent
+    bool saturated = false;  ///< open loop only: the backlog grew; latencies depend on the duration
+    Usage usage;         ///< client processes + the system's own, the whole phase with its drain
+    Usage usage_system;  ///< the system's own processes alone (zero for embedded ones)
 };
 
 /// One trial of one system.
@@ -59,12 +77,17 @@ struct TrialResult {
     std::string target;  ///< the URL as written
     std::vector<PhaseResult> phases;
     std::vector<Check> checks;
-    std::optional<Error> failure;  ///< set when the target or a client failed: the rest is a partial result
-    bool interrupted = false;      ///< Ctrl-C: the rest is a partial result
-    bool valid() const;            ///< no failure, and every check that invalidates a trial passed
+    std::optional<Error>
+        failure;  ///< set when the target or a client failed: the rest is a partial result
+    bool interrupted = false;  ///< Ctrl-C: the rest is a partial result
+    /// Whole, and its figures can be trusted: no failure, not interrupted, and "conservation",
+    /// "schedule_kept" and "clock_sanity" passed. The other checks tell about the system (it lost
+    /// events, it was saturated): those are results, not reasons to doubt them.
+    bool valid() const;
 };
 
-/// Progress of a running trial, for display: called from the thread of run_trial, a few times a second.
+/// Progress of a running trial, for display: called from the thread of run_trial, a few times a
+/// second.
 struct TrialProgress {
     std::string phase;
     std::uint64_t sent = 0;
@@ -77,18 +100,23 @@ struct TrialProgress {
 struct TrialOptions {
     std::function<void(const TrialProgress&)> on_progress;
     std::stop_token stop;
-    /// Called after the load and before the system stops, with the system (tests inspect its data here).
+    /// Called after the load and before the system stops, with the system (tests inspect its data
+    /// here).
     std::function<void(System&)> before_stop;
 };
 
-/// Starts the system, N client processes, drives every phase, stops all, and merges.
+/// Starts the system, N client processes, drives every phase, stops all, and merges. N is the URL's
+/// `clients` option, else the plan's. The client program is this executable, called with
+/// `worker --control-fd N`, or the one that the environment variable CRUCIBLE_WORKER names.
+/// - Errc::invalid_argument: the plan has no phase, or one without load.
 /// - Errc::not_found, Errc::failed, …: nothing could be measured. Once load has run, trouble is in
 ///   TrialResult::failure beside what was measured.
-Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& system, const Plan& plan,
-                              const TrialOptions& options);
+Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& system,
+                              const Plan& plan, const TrialOptions& options);
 
-/// The client process's whole life: speaks the control protocol on `control_fd` (JSON lines) until told to end.
-/// Returns the process's exit code. Called by `crucible worker`, which run_trial starts.
+/// The client process's whole life: speaks the control protocol on `control_fd` (JSON lines) until
+/// told to end. Returns the process's exit code. Called by `crucible worker`, which run_trial
+/// starts.
 int worker_main(int control_fd);
 
 }  // namespace crucible::lab

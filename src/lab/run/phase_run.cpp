@@ -1,0 +1,208 @@
+#include "lab/run/phase_run.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long a sleep may be before it looks whether the load shall stop.
+constexpr Duration kStopLatency = 50ms;
+/// How long a closed loop waits after a refusal: asking again at once would only burn CPU.
+constexpr Duration kBackOff = 1ms;
+
+// The phase goes with the token, so that an event of one phase that ends in the next is not taken
+// for one of that.
+constexpr unsigned kPhaseShift = 40;
+constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kPhaseShift) - 1;
+static_assert(kNumberMask >= InFlightTimes::kTokensMax);
+
+base::Rate any_rate() {
+    return *base::Rate::per_second(1);
+}
+
+}  // namespace
+
+std::uint64_t warmup_events(const Phase& phase) noexcept {
+    if (!phase.rate) return 0;
+    const double seconds = std::chrono::duration<double>(phase.warmup).count();
+    return static_cast<std::uint64_t>(std::llround(seconds * phase.rate->events_per_second()));
+}
+
+std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept {
+    return total > client ? (total - client - 1) / clients + 1 : 0;
+}
+
+PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start, Workload& workload,
+                   base::Clock& clock, Pacer& pacer)
+    : phase_(phase),
+      share_(share),
+      workload_(workload),
+      clock_(clock),
+      pacer_(pacer),
+      schedule_(phase.rate.value_or(any_rate()), phase.arrivals, share.seed),
+      sampler_schedule_(schedule_),
+      part_(plan_part(start)),
+      recorder_(part_),
+      window_(phase.window),
+      wall_offset_(base::wall_now().time_since_epoch() - base::monotonic_now().time_since_epoch()),
+      returned_(start) {
+    backlog_.reserve(static_cast<std::size_t>((part_.window_end - start) / kBacklogInterval) + 1);
+}
+
+MeasuredPart PhaseRun::plan_part(TimePoint start) {
+    MeasuredPart part;
+    part.phase_start = start;
+    part.open_loop = phase_.rate.has_value();
+    if (!part.open_loop) {
+        part.window_start = start + phase_.warmup;
+        part.window_end = part.window_start + phase_.duration;
+        return part;
+    }
+    const std::uint64_t warmup = warmup_events(phase_);
+    part.first_measured = share_of(warmup, share_.client, share_.clients);
+    part.planned = share_of(warmup + phase_.events, share_.client, share_.clients);
+    part.window_start = start + (warmup > 0 ? schedule_.due(warmup) : 0ns);
+    part.window_end = start + schedule_.due(warmup + phase_.events);
+    return part;
+}
+
+void PhaseRun::run(Target& target) {
+    if (part_.open_loop) {
+        send_on_schedule(target);
+    } else {
+        send_in_window(target);
+    }
+    load_ended_.store(true);
+    const TimePoint now = clock_.now();
+    const bool whole = part_.open_loop && recorder_.sent() == part_.planned;
+    if (!whole && now < part_.window_end) recorder_.end_window(now);
+    // An error here leaves events in flight: the ledger has them, as lost.
+    note_if_gone(target.drain(share_.drain_limit));
+}
+
+void PhaseRun::fill(std::uint64_t n) {
+    const std::uint64_t index = share_.client + (share_.events_before + n) * share_.clients;
+    workload_.fill(index, share_.client, share_.clients, event_);
+}
+
+bool PhaseRun::wait_until_near(TimePoint due) {
+    for (;;) {
+        if (stopping_.load(std::memory_order_relaxed)) return false;
+        const TimePoint now = clock_.now();
+        if (due - now <= kStopLatency) return true;
+        clock_.sleep_until(std::min(now + kStopLatency, due - kStopLatency));
+    }
+}
+
+void PhaseRun::send_on_schedule(Target& target) {
+    const TimePoint give_up = part_.window_end + share_.drain_limit;
+    // When events would have been sent if send() took no time: what is late then is the injector's
+    // own fault and not that of a target that holds up its callers.
+    TimePoint unhindered = part_.phase_start;
+    for (std::uint64_t n = 0; n < part_.planned; ++n) {
+        fill(n);
+        const TimePoint due = part_.phase_start + schedule_.due(share_.client + n * share_.clients);
+        TimePoint now = clock_.now();
+        if (now < due) {
+            if (!wait_until_near(due)) return;
+            now = pacer_.wait_until(due);
+            unhindered = now;
+        } else {
+            if (stopping_.load(std::memory_order_relaxed) || now > give_up) return;
+            unhindered = std::max(due, unhindered + (now - returned_));
+        }
+        if (!send(target, n, due, now, unhindered - due)) return;
+    }
+}
+
+void PhaseRun::send_in_window(Target& target) {
+    if (!wait_until_near(part_.phase_start)) return;
+    pacer_.wait_until(part_.phase_start);
+    for (std::uint64_t n = 0; n < InFlightTimes::kTokensMax; ++n) {
+        fill(n);
+        if (!window_.acquire(part_.window_end)) return;
+        const TimePoint now = clock_.now();
+        if (now >= part_.window_end) return;
+        if (!send(target, n, now, now, 0ns)) return;
+        if (refused_) clock_.sleep_until(returned_ + kBackOff);
+    }
+}
+
+bool PhaseRun::send(Target& target, std::uint64_t n, TimePoint due, TimePoint now,
+                    Duration own_lateness) {
+    event_.created = WallTime(now.time_since_epoch() + wall_offset_);
+    recorder_.sending(n, event_, {.due = due, .sent = now}, own_lateness);
+    const auto result = target.send(event_, std::uint64_t{share_.phase} << kPhaseShift | n);
+    returned_ = clock_.now();
+    refused_ = !result;
+    if (result) {
+        recorder_.accepted(now);
+        return true;
+    }
+    recorder_.refused(n);
+    if (!part_.open_loop) window_.release(1);
+    note_if_gone(result);
+    return !target_gone_;
+}
+
+void PhaseRun::note_if_gone(const Result<>& result) {
+    if (result || result.error().code != Errc::closed || target_gone_) return;
+    const auto& message = result.error().message;
+    target_gone_ = message.empty() ? "the target closed the connection" : message;
+}
+
+void PhaseRun::completed(std::span<const Completion> batch, TimePoint at) {
+    std::array<Completion, 64> own;
+    std::size_t count = 0;
+    std::uint32_t ended = 0;
+    for (const auto& completion : batch) {
+        if (completion.token >> kPhaseShift != share_.phase) continue;
+        own[count++] = {completion.token & kNumberMask, completion.outcome};
+        if (count == own.size()) {
+            ended += recorder_.completed(own, at);
+            count = 0;
+        }
+    }
+    if (count > 0) ended += recorder_.completed(std::span(own).first(count), at);
+    if (!part_.open_loop && ended > 0) window_.release(ended);
+}
+
+void PhaseRun::stop() noexcept {
+    stopping_.store(true);
+    window_.close();
+}
+
+std::uint64_t PhaseRun::due_by(TimePoint now) {
+    const auto due = [this](std::uint64_t n) {
+        return part_.phase_start + sampler_schedule_.due(share_.client + n * share_.clients);
+    };
+    while (due_count_ < part_.planned && due(due_count_) <= now) ++due_count_;
+    return due_count_;
+}
+
+void PhaseRun::sample_backlog(TimePoint now) {
+    if (load_ended_.load() || now < part_.phase_start) return;
+    const auto due = static_cast<std::size_t>((now - part_.phase_start) / kBacklogInterval) + 1;
+    if (backlog_.size() >= due) return;
+    std::uint64_t backlog = recorder_.in_flight();
+    if (part_.open_loop) {
+        const std::uint64_t sent = recorder_.sent();
+        backlog += due_by(now) - std::min(due_by(now), sent);
+    }
+    // A sampler that came late has seen nothing in between: the time between is the sample's too.
+    backlog_.resize(due, backlog);
+}
+
+ClientPhase PhaseRun::finish() {
+    auto result = recorder_.finish(share_.client, clock_.now());
+    result.backlog = std::move(backlog_);
+    result.target_gone = target_gone_;
+    return result;
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "crucible/event.h"
+#include "lab/pace/pacer.h"
+#include "lab/pace/schedule.h"
+#include "lab/run/plan.h"
+#include "lab/run/recorder.h"
+#include "lab/run/send_window.h"
+#include "lab/run/trial.h"
+#include "lab/target/target.h"
+#include "lab/workload/workload.h"
+
+namespace crucible::lab {
+
+/// Which client's share of which phase.
+struct PhaseShare {
+    std::uint32_t phase = 0;  ///< its number in the plan
+    std::uint32_t client = 0;
+    std::uint32_t clients = 1;
+    std::uint64_t seed = 1;  ///< of the arrivals
+    /// Events this client has sent in earlier phases: its stream goes on behind them, as ids must not
+    /// come again and files and records have a life that spans phases.
+    std::uint64_t events_before = 0;
+    Duration drain_limit{};
+};
+
+/// Events of an open-loop phase before its measured part, all clients together.
+std::uint64_t warmup_events(const Phase& phase) noexcept;
+/// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
+std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept;
+
+/// One client driving one phase. Constructed, its memory is ready; run() is called once.
+///
+/// Open loop: event i is due at a fixed time and sent then, or at once when that has passed; no
+/// send waits for a completion. The next event is generated before it is due. What is not sent
+/// `drain_limit` after the last due time (because the target's send() held everything up) stays
+/// unsent. Closed loop: an event is sent whenever fewer than `window` are in flight.
+class PhaseRun {
+public:
+    /// References are kept. `clock` times the sends; a target's completions are on the same clock.
+    PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start, Workload& workload,
+             base::Clock& clock, Pacer& pacer);
+
+    /// Drives the load and drains `target`. From one thread.
+    void run(Target& target);
+
+    /// The target's completions, from its thread or from inside run().
+    void completed(std::span<const Completion> batch, TimePoint at);
+
+    /// Ends the load early; run() returns once the target is drained. From any thread.
+    void stop() noexcept;
+
+    std::uint64_t sent() const noexcept { return recorder_.sent(); }
+    std::uint64_t handled() const noexcept { return recorder_.handled(); }
+
+    /// Takes the backlog samples that are due by `now`, one for each kBacklogInterval since the
+    /// start, until the load ends. From one thread, at least as often.
+    void sample_backlog(TimePoint now);
+
+    /// After run().
+    ClientPhase finish();
+
+private:
+    MeasuredPart plan_part(TimePoint start);
+    void send_on_schedule(Target& target);
+    void send_in_window(Target& target);
+    /// False when the target is closed.
+    bool send(Target& target, std::uint64_t n, TimePoint due, TimePoint now, Duration own_lateness);
+    bool wait_until_near(TimePoint due);
+    void fill(std::uint64_t n);
+    void note_if_gone(const Result<>& result);
+    std::uint64_t due_by(TimePoint now);
+
+    const Phase& phase_;
+    const PhaseShare share_;
+    Workload& workload_;
+    base::Clock& clock_;
+    Pacer& pacer_;
+    Schedule schedule_;          ///< the sender's
+    Schedule sampler_schedule_;  ///< the sampler's
+    const MeasuredPart part_;
+    Recorder recorder_;
+    SendWindow window_;
+    Event event_;
+    Duration wall_offset_{};  ///< wall clock minus monotonic clock
+    TimePoint returned_;      ///< when the last send() returned
+    bool refused_ = false;    ///< the last send was
+    std::optional<std::string> target_gone_;
+    std::uint64_t due_count_ = 0;  ///< events of this client due at the last sample
+    std::atomic<bool> stopping_ = false;
+    std::atomic<bool> load_ended_ = false;
+    std::vector<std::uint64_t> backlog_;
+};
+
+}  // namespace crucible::lab

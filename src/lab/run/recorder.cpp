@@ -1,0 +1,102 @@
+#include "lab/run/recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace crucible::lab {
+
+Recorder::Recorder(const MeasuredPart& part)
+    : part_(part),
+      ledger_(part.planned),
+      window_end_(part.window_end),
+      busy_since_(part.phase_start),
+      last_end_(part.phase_start) {
+    latency_.reserve();
+    service_time_.reserve();
+    if (part.open_loop) {
+        lateness_.reserve();
+        own_lateness_.reserve();
+    }
+}
+
+void Recorder::sending(std::uint64_t token, const Event& event, const EventTimes& times,
+                       Duration own_lateness) {
+    times_.put(token, times);
+    payload_bytes_ += event.payload.size();
+    if (part_.open_loop && token >= part_.first_measured) {
+        lateness_.record(times.sent - times.due);
+        own_lateness_.record(own_lateness);
+    }
+    if (ledger_.in_flight() == 0) busy_since_.store(times.sent, std::memory_order_relaxed);
+    ledger_.sent(token, event.priority);
+    sent_.store(sent_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void Recorder::refused(std::uint64_t token) noexcept {
+    if (ledger_.refused(token)) times_.take(token);
+}
+
+void Recorder::note_end(TimePoint at) noexcept {
+    const TimePoint quiet_since =
+        std::max({last_end_, busy_since_.load(std::memory_order_relaxed), part_.window_start});
+    longest_stall_ = std::max(longest_stall_, at - quiet_since);
+    last_end_ = at;
+}
+
+std::uint32_t Recorder::completed(std::span<const Completion> batch, TimePoint at) {
+    // Before anything is acknowledged: while something is in flight, busy_since_ stands.
+    if (ledger_.in_flight() > 0) note_end(at);
+    const bool in_window =
+        at >= part_.window_start && at < window_end_.load(std::memory_order_relaxed);
+    std::uint32_t ended = 0;
+    std::uint64_t handled = 0;
+    for (const auto& [token, outcome] : batch) {
+        if (!ledger_.acknowledged(token, outcome)) continue;
+        const EventTimes times = times_.take(token);
+        ++ended;
+        sum_ended_ += since_start(at);
+        sum_service_ += (at - times.sent).count();
+        if (outcome != Outcome::handled) continue;
+        ++handled;
+        if (!measured(token, times.sent)) continue;
+        ++completed_;
+        latency_.record(at - times.due);
+        service_time_.record(at - times.sent);
+    }
+    if (in_window) completed_in_window_ += handled;
+    handled_.store(handled_.load(std::memory_order_relaxed) + handled, std::memory_order_relaxed);
+    return ended;
+}
+
+ClientPhase Recorder::finish(std::uint32_t client, TimePoint at) {
+    if (ledger_.in_flight() > 0) note_end(at);
+    ClientPhase result;
+    result.client = client;
+    result.delivery = ledger_.close();
+    CRUCIBLE_ASSERT(result.delivery.handled == handled());
+    result.delivery.planned = part_.open_loop ? part_.planned : result.delivery.sent;
+    result.latency = std::move(latency_);
+    result.service_time = std::move(service_time_);
+    result.lateness = std::move(lateness_);
+    result.own_lateness = std::move(own_lateness_);
+    result.completed = completed_;
+    result.completed_in_window = completed_in_window_;
+    result.window_start = part_.window_start - part_.phase_start;
+    result.window = std::max(window_end_.load() - part_.window_start, Duration::zero());
+    if (part_.open_loop) {
+        // Ended early, what was sent is about what was due until then.
+        const bool whole = window_end_.load() == part_.window_end;
+        const std::uint64_t due = whole ? part_.planned : sent();
+        result.due_in_window = due - std::min(due, part_.first_measured);
+    }
+    result.payload_bytes = payload_bytes_;
+    result.longest_stall = longest_stall_;
+    result.unknown = ledger_.unknown();
+    result.in_flight_time = Duration(static_cast<std::int64_t>(sum_ended_ - sum_sent_));
+    result.service_time_total = Duration(static_cast<std::int64_t>(sum_service_));
+    return result;
+}
+
+}  // namespace crucible::lab

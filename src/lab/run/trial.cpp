@@ -1,0 +1,262 @@
+#include "lab/run/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/clock.h"
+#include "lab/run/checks.h"
+#include "lab/run/clients.h"
+#include "lab/run/merge.h"
+#include "lab/run/phase_run.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kReadyLimit = 60s;   // opening databases on a slow disk
+constexpr Duration kSilenceMax = 10s;   // clients tell their progress several times a second
+constexpr Duration kReportLimit = 20s;  // to encode and send what was measured
+constexpr Duration kEndLimit = 5s;
+constexpr Duration kListen = 100ms;
+constexpr Duration kProgressInterval = 250ms;
+constexpr Duration kSampleInterval = 50ms;
+constexpr Duration kGoneGrace = 1s;
+
+/// From handing out the start to the start: every client has its memory ready by then.
+Duration start_delay(std::uint32_t clients) {
+    return std::max<Duration>(50ms, clients * 10ms);
+}
+
+Duration load_time(const Phase& phase) {
+    if (!phase.rate) return phase.warmup + phase.duration;
+    const std::chrono::duration<double> load(static_cast<double>(phase.events) /
+                                             phase.rate->events_per_second());
+    return phase.warmup + std::chrono::round<Duration>(load);
+}
+
+Result<> check_plan(const Plan& plan) {
+    const auto invalid = [](std::string message) {
+        return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
+    };
+    if (plan.clients < 1 || plan.clients > kClientsMax)
+        return invalid(fmt::format("{} clients: must be from 1 to {}", plan.clients, kClientsMax));
+    if (plan.phases.empty()) return invalid("the plan has no phase");
+    for (const auto& phase : plan.phases) {
+        if (phase.warmup < Duration::zero())
+            return invalid(fmt::format("phase {}: negative warm-up", phase.name));
+        if (phase.rate && phase.events == 0)
+            return invalid(fmt::format("phase {}: no events", phase.name));
+        if (!phase.rate && (phase.duration <= Duration::zero() || phase.window == 0))
+            return invalid(fmt::format("phase {}: no duration, or no window", phase.name));
+    }
+    return {};
+}
+
+/// One trial from the clients' start to their end.
+class Trial {
+public:
+    Trial(System& system, const Plan& plan, const TrialOptions& options, Clients clients)
+        : system_(system), plan_(plan), options_(options), clients_(std::move(clients)) {
+        for (const auto& phase : plan_.phases) remaining_ += load_time(phase);
+    }
+
+    /// - the error of the client or system that did not come up.
+    Result<> prepare() {
+        const TimePoint deadline = base::monotonic_now() + kReadyLimit;
+        while (!clients_.all_present([](const auto& client) { return client.ready; })) {
+            clients_.listen(kListen);
+            if (base::monotonic_now() > deadline) {
+                clients_.drop_unless([](const auto& client) { return client.ready; },
+                                     fmt::format("was not ready after {} s", kReadyLimit / 1s));
+            }
+            look_around();
+            if (failure_) return std::unexpected(*failure_);
+            if (interrupted_) return {};
+        }
+        look_around();
+        if (failure_) return std::unexpected(*failure_);
+        return {};
+    }
+
+    void run_phases() {
+        for (std::uint32_t i = 0; i < plan_.phases.size() && going(); ++i) run_phase(i);
+    }
+
+    TrialResult finish() {
+        if (options_.before_stop) options_.before_stop(system_);
+        clients_.end(kEndLimit);
+        if (const auto stopped = system_.stop(); !stopped && !failure_) failure_ = stopped.error();
+        if (!failure_) failure_ = clients_.trouble();
+        result_.failure = failure_;
+        result_.interrupted = interrupted_;
+        result_.checks = trial_checks(result_.phases);
+        return std::move(result_);
+    }
+
+private:
+    bool going() const { return !failure_ && !interrupted_; }
+
+    /// Whether all is well with the system, the clients and the user.
+    void look_around() {
+        if (!failure_) {
+            // First: when the system dies its clients may be in trouble too.
+            if (const auto failed = system_.failure()) {
+                failure_ = Error{Errc::failed, *failed};
+            } else if (clients_.trouble()) {
+                failure_ = clients_.trouble();
+            }
+        }
+        if (options_.stop.stop_requested()) interrupted_ = true;
+    }
+
+    void run_phase(std::uint32_t number) {
+        const Phase& phase = plan_.phases[number];
+        const auto monitors = start_monitors();
+        start_ = base::monotonic_now() + start_delay(plan_.clients);
+        clients_.tell_all(order::Start{number, start_});
+
+        const Duration own_time = load_time(phase);
+        remaining_ -= own_time;
+        await_drained(number, own_time);
+        Usage usage = monitors.all ? monitors.all->stop() : Usage{};
+        Usage usage_system = monitors.system ? monitors.system->stop() : Usage{};
+        take_results(number, usage, usage_system);
+        tell_progress(number, true);
+    }
+
+    struct Monitors {
+        std::unique_ptr<ResourceMonitor> all;
+        std::unique_ptr<ResourceMonitor> system;
+    };
+    Monitors start_monitors() const {
+        Monitors monitors;
+        auto pids = system_.processes();
+        // A process that is gone by now is a failure of the trial, and reported as that.
+        if (!pids.empty()) {
+            if (auto monitor = ResourceMonitor::start(pids, kSampleInterval))
+                monitors.system = *std::move(monitor);
+        }
+        for (const auto& client : clients_.all()) pids.push_back(client.process.pid());
+        if (auto monitor = ResourceMonitor::start(std::move(pids), kSampleInterval))
+            monitors.all = *std::move(monitor);
+        return monitors;
+    }
+
+    /// Until every client has sent its load and waited for its events, or is given up.
+    void await_drained(std::uint32_t number, Duration own_time) {
+        const auto drained = [number](const auto& client) { return client.drained == number; };
+        // A client gives its load up drain_limit after its last due time and then waits for as
+        // long for what was sent.
+        TimePoint deadline = start_ + own_time + 2 * plan_.drain_limit + kSilenceMax;
+        bool stopping = false;
+        while (!clients_.all_present(drained)) {
+            clients_.listen(kListen);
+            clients_.drop_silent(kSilenceMax);
+            look_around();
+            const TimePoint now = base::monotonic_now();
+            if (!going() && !stopping) {
+                stopping = true;
+                clients_.tell_all(order::Stop{});
+                deadline = std::min(deadline, now + plan_.drain_limit + kSilenceMax);
+            }
+            if (now > deadline) {
+                clients_.drop_unless(
+                    drained,
+                    fmt::format("has not ended phase {} in {:.0f} s", plan_.phases[number].name,
+                                std::chrono::duration<double>(now - start_).count()));
+            }
+            tell_progress(number, false);
+        }
+    }
+
+    void take_results(std::uint32_t number, const Usage& usage, const Usage& usage_system) {
+        const auto reported = [](const auto& client) { return client.report.has_value(); };
+        clients_.tell_all(order::Report{number});
+        const TimePoint deadline = base::monotonic_now() + kReportLimit;
+        while (!clients_.all_present(reported)) {
+            clients_.listen(kListen);
+            if (base::monotonic_now() > deadline)
+                clients_.drop_unless(reported, "did not report what it measured");
+        }
+        auto reports = clients_.take_reports(number);
+        note_gone_target(reports);
+        look_around();
+
+        const Phase& phase = plan_.phases[number];
+        auto merged = merge_phase(phase, std::move(reports));
+        // What a client that is gone would have sent was planned nevertheless.
+        if (phase.rate) merged.delivery.planned = warmup_events(phase) + phase.events;
+        merged.usage = usage;
+        merged.usage_system = usage_system;
+        result_.phases.push_back(std::move(merged));
+    }
+
+    /// A client that lost its target: usually because the system is dead, which says it better.
+    void note_gone_target(const std::vector<ClientPhase>& reports) {
+        const auto gone = std::ranges::find_if(
+            reports, [](const ClientPhase& report) { return report.target_gone.has_value(); });
+        if (gone == reports.end()) return;
+        const TimePoint deadline = base::monotonic_now() + kGoneGrace;
+        for (look_around(); !failure_ && base::monotonic_now() < deadline; look_around())
+            clients_.listen(10ms);
+        if (!failure_) {
+            failure_ =
+                Error{Errc::closed, fmt::format("client-{}: {}", gone->client, *gone->target_gone)};
+        }
+    }
+
+    void tell_progress(std::uint32_t number, bool at_once) {
+        const TimePoint now = base::monotonic_now();
+        if (!options_.on_progress || (!at_once && now < next_progress_)) return;
+        next_progress_ = now + kProgressInterval;
+        const Phase& phase = plan_.phases[number];
+        TrialProgress progress;
+        progress.phase = phase.name;
+        if (phase.rate) progress.planned = warmup_events(phase) + phase.events;
+        for (const auto& client : clients_.all()) {
+            if (client.progress.phase != number) continue;
+            progress.sent += client.progress.sent;
+            progress.handled += client.progress.handled;
+        }
+        progress.elapsed = std::max(now - start_, Duration::zero());
+        progress.remaining =
+            std::max(load_time(phase) - progress.elapsed, Duration::zero()) + remaining_;
+        options_.on_progress(progress);
+    }
+
+    System& system_;
+    const Plan& plan_;
+    const TrialOptions& options_;
+    Clients clients_;
+    TrialResult result_;
+    std::optional<Error> failure_;
+    bool interrupted_ = false;
+    TimePoint start_;  ///< of the phase
+    TimePoint next_progress_;
+    Duration remaining_{};  ///< of the phases not begun
+};
+
+}  // namespace
+
+Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& system_options,
+                              const Plan& given_plan, const TrialOptions& options) {
+    Plan plan = given_plan;
+    plan.clients = client_count(target, plan.clients);
+    if (const auto ok = check_plan(plan); !ok) return std::unexpected(ok.error());
+    auto system = start_system(target, system_options);
+    if (!system) return std::unexpected(system.error());
+    auto clients = Clients::start((*system)->endpoint(), plan);
+    if (!clients) return std::unexpected(clients.error());
+    Trial trial(**system, plan, options, *std::move(clients));
+    if (const auto ready = trial.prepare(); !ready) return std::unexpected(ready.error());
+    trial.run_phases();
+    auto result = trial.finish();
+    result.target = target.text;
+    return result;
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,220 @@
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/clock.h"
+#include "lab/run/control.h"
+#include "lab/run/phase_run.h"
+#include "lab/run/trial.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kProgressInterval = 200ms;
+
+/// Exit codes: for people who look at the process; the suite hears of trouble by message.
+constexpr int kEnded = 0;
+constexpr int kFailed = 1;
+constexpr int kSuiteGone = 2;
+
+/// One client process. The main thread listens to the suite, samples and tells how far it is; a
+/// thread of its own drives each phase.
+class Worker {
+public:
+    explicit Worker(Channel channel)
+        : channel_(std::move(channel)), load_ended_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+    int run() {
+        while (!exit_code_) {
+            wait();
+            const auto received = channel_.receive();
+            while (const auto line = channel_.next_line()) {
+                if (!exit_code_) obey(*line);
+            }
+            if (!received && !exit_code_) exit_code_ = kSuiteGone;
+            watch_phase();
+        }
+        end_phase();
+        return *exit_code_;
+    }
+
+private:
+    /// Until the suite says something or the next sample is due.
+    void wait() {
+        std::array<pollfd, 2> readable{
+            {{channel_.descriptor(), POLLIN, 0}, {load_ended_.get(), POLLIN, 0}}};
+        int limit_ms = -1;
+        if (phase_) {
+            const auto left = next_sample_ - base::monotonic_now();
+            limit_ms = std::max(
+                0, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+        }
+        ::poll(readable.data(), readable.size(), limit_ms);
+        std::uint64_t count = 0;
+        if (readable[1].revents != 0) [[maybe_unused]]
+            const auto taken = ::read(load_ended_.get(), &count, sizeof count);
+    }
+
+    void say(const News& news) {
+        if (!channel_.send(encode(news))) exit_code_ = kSuiteGone;
+    }
+
+    void give_up(Error error) {
+        say(news::Failed{std::move(error)});
+        exit_code_ = kFailed;
+    }
+
+    void obey(std::string_view line) {
+        const auto order = decode_order(line);
+        if (!order) return give_up(order.error());
+        if (const auto* prepare = std::get_if<order::Prepare>(&*order))
+            return this->prepare(*prepare);
+        if (std::holds_alternative<order::End>(*order)) {
+            exit_code_ = kEnded;
+        } else if (!target_) {
+            give_up({Errc::corrupt, "an order before the plan"});
+        } else if (const auto* start = std::get_if<order::Start>(&*order)) {
+            begin_phase(*start);
+        } else if (std::holds_alternative<order::Stop>(*order)) {
+            if (phase_) phase_->stop();
+        } else if (std::holds_alternative<order::Report>(*order)) {
+            report();
+        }
+    }
+
+    void prepare(const order::Prepare& prepare) {
+        client_ = prepare.client;
+        plan_ = prepare.plan;
+        auto workload = Workload::make(plan_.workload);
+        if (!workload) return give_up(workload.error());
+        workload_.emplace(*std::move(workload));
+        margin_ = measure_margin();
+        auto target = open_target(prepare.endpoint, client_,
+                                  [this](std::span<const Completion> batch, TimePoint at) {
+                                      const std::lock_guard lock(completions_);
+                                      if (receiver_ != nullptr) receiver_->completed(batch, at);
+                                  });
+        if (!target) return give_up(target.error());
+        target_ = *std::move(target);
+        say(news::Ready{});
+    }
+
+    /// On a thread that ends with it: the timer slack it needs would pass on to every thread made
+    /// from this one, those of an embedded system among them.
+    Duration measure_margin() {
+        if (plan_.pacing != Pacing::precise) return 0ns;
+        Duration margin{};
+        std::jthread([this, &margin] {
+            base::set_precise_timers();
+            margin = wake_margin(clock_);
+        }).join();
+        return margin;
+    }
+
+    void begin_phase(const order::Start& start) {
+        if (phase_ || start.phase >= plan_.phases.size())
+            return give_up({Errc::corrupt, "a phase is started out of turn"});
+        number_ = start.phase;
+        pacer_.emplace(clock_, plan_.pacing, margin_);
+        const PhaseShare share{.phase = number_,
+                               .client = client_,
+                               .clients = plan_.clients,
+                               .seed = plan_.workload.seed,
+                               .events_before = events_sent_,
+                               .drain_limit = plan_.drain_limit};
+        phase_.emplace(plan_.phases[number_], share, start.at, *workload_, clock_, *pacer_);
+        {
+            const std::lock_guard lock(completions_);
+            receiver_ = &*phase_;
+        }
+        drained_ = false;
+        told_drained_ = false;
+        next_sample_ = start.at;
+        next_progress_ = base::monotonic_now() + kProgressInterval;
+        load_ = std::jthread([this] {
+            base::set_precise_timers();
+            phase_->run(*target_);
+            drained_.store(true);
+            const std::uint64_t one = 1;
+            [[maybe_unused]] const auto written = ::write(load_ended_.get(), &one, sizeof one);
+        });
+    }
+
+    void watch_phase() {
+        if (!phase_ || exit_code_) return;
+        const TimePoint now = base::monotonic_now();
+        phase_->sample_backlog(now);
+        if (now >= next_sample_) {
+            const auto passed = (now - next_sample_) / kBacklogInterval + 1;
+            next_sample_ += passed * kBacklogInterval;
+        }
+        if (drained_.load() && !told_drained_) {
+            told_drained_ = true;
+            say(news::Progress{number_, phase_->sent(), phase_->handled()});
+            say(news::Drained{number_});
+        } else if (now >= next_progress_) {
+            next_progress_ = now + kProgressInterval;
+            say(news::Progress{number_, phase_->sent(), phase_->handled()});
+        }
+    }
+
+    void report() {
+        if (!phase_ || !drained_.load())
+            return give_up({Errc::corrupt, "a report is asked for before the phase has ended"});
+        end_phase();
+        events_sent_ += phase_->sent();
+        news::PhaseReport report{number_, phase_->finish()};
+        phase_.reset();
+        say(report);
+    }
+
+    /// Ends the load, when it still runs, and takes no more completions.
+    void end_phase() {
+        if (!phase_) return;
+        phase_->stop();
+        if (load_.joinable()) load_.join();
+        const std::lock_guard lock(completions_);
+        receiver_ = nullptr;
+    }
+
+    Channel channel_;
+    base::UniqueFd load_ended_;  ///< wakes the main thread
+    base::SteadyClock clock_;
+    std::uint32_t client_ = 0;
+    Plan plan_;
+    Duration margin_{};
+    std::optional<Workload> workload_;
+    std::optional<Pacer> pacer_;
+    std::optional<int> exit_code_;
+
+    std::uint64_t events_sent_ = 0;  ///< in the phases before
+    std::uint32_t number_ = 0;
+    std::optional<PhaseRun> phase_;
+    TimePoint next_sample_;
+    TimePoint next_progress_;
+    std::atomic<bool> drained_ = false;
+    bool told_drained_ = false;
+
+    std::mutex completions_;
+    PhaseRun* receiver_ = nullptr;
+    std::unique_ptr<Target> target_;  // its threads use the above
+    std::jthread load_;               // uses everything
+};
+
+}  // namespace
+
+int worker_main(int control_fd) {
+    return Worker(Channel(base::UniqueFd(control_fd))).run();
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,265 @@
+#include "lab/run/phase_run.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr TimePoint kStart = TimePoint{} + 1h;
+
+/// Time passes by sleeping only, and exactly as long as asked.
+class FakeClock final : public base::Clock {
+public:
+    TimePoint now() noexcept override { return now_; }
+    void sleep_until(TimePoint deadline) noexcept override { now_ = std::max(now_, deadline); }
+    void advance(Duration duration) { now_ += duration; }
+
+private:
+    TimePoint now_ = kStart;
+};
+
+/// Completes events inside send(), in no time; or takes `take` for event number `slow`.
+class FakeTarget final : public Target {
+public:
+    FakeTarget(FakeClock& clock, std::uint64_t slow, Duration take)
+        : clock_(clock), slow_(slow), take_(take) {}
+
+    Result<> send(const Event& event, std::uint64_t token) override {
+        if (fail_from_ && sent_.size() >= *fail_from_)
+            return std::unexpected(Error{fail_with_, {}});
+        if (sent_.size() == slow_) clock_.advance(take_);
+        sent_.push_back(clock_.now());
+        sources_.push_back(event.source);
+        const Completion completion{token, Outcome::handled};
+        run_->completed({&completion, 1}, clock_.now());
+        return {};
+    }
+    Result<> drain(Duration) override { return {}; }
+
+    FakeClock& clock_;
+    std::uint64_t slow_;
+    Duration take_;
+    PhaseRun* run_ = nullptr;
+    std::optional<std::size_t> fail_from_;
+    Errc fail_with_ = Errc::overloaded;
+    std::vector<TimePoint> sent_;
+    std::vector<std::string> sources_;
+};
+
+struct Fixture {
+    explicit Fixture(Phase given, PhaseShare share = {.drain_limit = 10s}, std::uint64_t slow = ~0u,
+                     Duration take = 0ns)
+        : phase(std::move(given)),
+          workload(*Workload::make({.seed = 1, .payload_bytes = 256})),
+          pacer(clock, Pacing::precise, 0ns),
+          target(clock, slow, take),
+          run(phase, share, kStart, workload, clock, pacer) {
+        target.run_ = &run;
+    }
+    ClientPhase drive() {
+        run.run(target);
+        return run.finish();
+    }
+
+    FakeClock clock;
+    Phase phase;
+    Workload workload;
+    Pacer pacer;
+    FakeTarget target;
+    PhaseRun run;
+};
+
+Phase steady(double rate, std::uint64_t events, Duration warmup = 0ns) {
+    Phase phase;
+    phase.name = "steady";
+    phase.rate = *base::Rate::per_second(rate);
+    phase.events = events;
+    phase.warmup = warmup;
+    return phase;
+}
+
+// Every event leaves at its due time; client 1 of 4 sends the plan's indices 1, 5, 9, …
+TEST(PhaseRun, SendsItsShareOfThePlanOnTime) {
+    Fixture fixture(steady(1000, 10), {.client = 1, .clients = 4, .drain_limit = 10s});
+    const auto result = fixture.drive();
+    EXPECT_EQ(fixture.target.sent_, (std::vector{kStart + 1ms, kStart + 5ms, kStart + 9ms}));
+    EXPECT_EQ(fixture.target.sources_.front(), "client-1");
+    EXPECT_EQ(result.delivery.planned, 3u);
+    EXPECT_EQ(result.delivery.sent, 3u);
+    EXPECT_EQ(result.lateness.max(), 1ns);  // the histogram's smallest
+    EXPECT_EQ(result.window, 10ms);
+}
+
+// At 1,000 events/s a 100 ms stall delays the 100 events due meanwhile, so half of 200 events see
+// at least some of it. A clock started at the actual send would show one slow event in 200.
+TEST(PhaseRun, CountsTheWaitBehindAStall) {
+    Fixture fixture(steady(1000, 200), {.drain_limit = 10s}, /*slow=*/50, 100ms);
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.latency.count(), 200u);
+    EXPECT_EQ(result.latency.max(), 100ms);
+    const auto near = [](Duration value, Duration expected) {
+        return value >= expected && value <= expected + expected / 1000;
+    };
+    EXPECT_TRUE(near(result.latency.quantile(0.75), 50ms)) << result.latency.quantile(0.75).count();
+    // Event 50 + i waits 100 - i ms: 100 events of 200 wait.
+    EXPECT_LE(result.latency.quantile(0.50), 1ns);
+    EXPECT_TRUE(near(result.latency.quantile(0.505), 1ms));
+}
+
+// A target that blocks its caller makes events late; the injector is not to blame, and the trial
+// stays valid.
+TEST(PhaseRun, BlockedSendIsNotTheInjectorsLateness) {
+    Fixture fixture(steady(1000, 200), {.drain_limit = 10s}, /*slow=*/50, 100ms);
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.lateness.max(), 99ms);
+    EXPECT_EQ(result.own_lateness.max(), 1ns);  // the histogram's smallest
+}
+
+/// Reading the time costs 2 ms: an injector too slow for 1,000 events/s.
+class SlowClock final : public base::Clock {
+public:
+    TimePoint now() noexcept override { return now_ += 2ms; }
+    void sleep_until(TimePoint deadline) noexcept override { now_ = std::max(now_, deadline); }
+
+private:
+    TimePoint now_ = kStart;
+};
+class InstantTarget final : public Target {
+public:
+    Result<> send(const Event&, std::uint64_t token) override {
+        const Completion completion{token, Outcome::handled};
+        run_->completed({&completion, 1}, kStart + 1min);
+        return {};
+    }
+    Result<> drain(Duration) override { return {}; }
+    PhaseRun* run_ = nullptr;
+};
+
+// The injector's own slowness adds up: each event is late by what all before it took, although
+// nothing is lost between a send's return and the next send.
+TEST(PhaseRun, SlowInjectorIsItsOwnLateness) {
+    SlowClock clock;
+    auto workload = *Workload::make({.seed = 1, .payload_bytes = 256});
+    Pacer pacer(clock, Pacing::precise, 0ns);
+    const Phase phase = steady(1000, 100);
+    PhaseRun run(phase, {.drain_limit = 10s}, kStart, workload, clock, pacer);
+    InstantTarget target;
+    target.run_ = &run;
+    run.run(target);
+    const auto result = run.finish();
+    // One reading before and one after each send: event n leaves at 4n + 2 ms; half of that is
+    // between a send's return and the next send: due at n, it is 2 (n + 1) - n late by itself.
+    EXPECT_EQ(result.lateness.max(), 4ms * 99 + 2ms - 99ms);
+    EXPECT_EQ(result.own_lateness.max(), 2ms * 100 - 99ms);
+}
+
+// The warm-up comes on top of the planned events, from the same schedule.
+TEST(PhaseRun, WarmUpPrecedesTheMeasuredEvents) {
+    Fixture fixture(steady(1000, 100, 50ms));
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.planned, 150u);
+    EXPECT_EQ(result.completed, 100u);
+    EXPECT_EQ(result.completed_in_window, 100u);
+    EXPECT_EQ(result.window_start, 50ms);
+    EXPECT_EQ(result.window, 100ms);
+}
+
+// A refusal ends an event and not the load.
+TEST(PhaseRun, GoesOnAfterRefusals) {
+    Fixture fixture(steady(1000, 100));
+    fixture.target.fail_from_ = 60;
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.sent, 100u);
+    EXPECT_EQ(result.delivery.handled, 60u);
+    EXPECT_EQ(result.delivery.rejected, 40u);
+    EXPECT_FALSE(result.target_gone);
+}
+
+// A closed target ends the load at once; what was planned and not sent stays visible.
+TEST(PhaseRun, StopsWhenTheTargetIsGone) {
+    Fixture fixture(steady(1000, 100));
+    fixture.target.fail_from_ = 60;
+    fixture.target.fail_with_ = Errc::closed;
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.planned, 100u);
+    EXPECT_EQ(result.delivery.sent, 61u);
+    EXPECT_EQ(result.delivery.rejected, 1u);
+    EXPECT_TRUE(result.target_gone);
+    EXPECT_EQ(result.window, 60ms);
+}
+
+// A target so slow that the plan would take for ever is given up drain_limit after the last due
+// time.
+TEST(PhaseRun, GivesUpOnATargetThatHoldsUpItsCaller) {
+    Fixture fixture(steady(1000, 100), {.drain_limit = 1s}, /*slow=*/10, 1h);
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.sent, 11u);
+    EXPECT_EQ(result.delivery.planned, 100u);
+}
+
+// A stop from outside ends the load before the next event.
+TEST(PhaseRun, StopEndsTheLoad) {
+    Fixture fixture(steady(1000, 100));
+    fixture.run.stop();
+    EXPECT_EQ(fixture.drive().delivery.sent, 0u);
+}
+
+// An acknowledgement that comes in the next phase, with the other phase in its token, belongs to
+// nobody here.
+TEST(PhaseRun, IgnoresEndsOfAnotherPhase) {
+    Fixture fixture(steady(1000, 10), {.phase = 1, .drain_limit = 10s});
+    const Completion late{0, Outcome::handled};
+    fixture.run.completed({&late, 1}, kStart);
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.handled, 10u);
+    EXPECT_EQ(result.unknown, 0u);
+}
+
+// Open loop, the backlog is what is due and has not ended, sent or not: a target that blocks its
+// caller has one too, although hardly anything is in flight.
+TEST(PhaseRun, BacklogCountsWhatIsDueAndNotSent) {
+    Fixture fixture(steady(1000, 1000));
+    fixture.run.sample_backlog(kStart - 1ms);
+    fixture.run.sample_backlog(kStart);
+    fixture.run.sample_backlog(kStart + 20ms);  // not yet time for another
+    fixture.run.sample_backlog(kStart + 50ms);
+    fixture.run.sample_backlog(kStart + 160ms);  // came late: stands for 100 and 150 ms
+    const auto result = fixture.run.finish();
+    EXPECT_EQ(result.backlog, (std::vector<std::uint64_t>{1, 51, 161, 161}));
+}
+
+// Closed loop: nothing is due; the next event leaves when one has ended, until the time is over.
+TEST(PhaseRun, ClosedLoopSendsUntilItsTimeIsOver) {
+    Phase phase;
+    phase.name = "maximum";
+    phase.duration = 30ms;
+    phase.warmup = 10ms;
+    phase.window = 1;
+    // The wait for a place is on the real clock and never needed here: events end inside send().
+    Fixture fixture(phase, {.drain_limit = 10s}, /*slow=*/5, 1h);
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.sent, 6u);
+    EXPECT_EQ(result.delivery.planned, 6u);
+    EXPECT_EQ(result.delivery.handled, 6u);
+    EXPECT_EQ(result.lateness.count(), 0u);
+    EXPECT_EQ(result.window, 30ms);
+}
+
+TEST(ShareOf, DealsEveryEventOnce) {
+    for (const std::uint64_t total : {0u, 1u, 3u, 4u, 5u, 103u}) {
+        std::uint64_t sum = 0;
+        for (std::uint32_t client = 0; client < 4; ++client) sum += share_of(total, client, 4);
+        EXPECT_EQ(sum, total);
+    }
+    EXPECT_EQ(share_of(5, 0, 4), 2u);
+    EXPECT_EQ(share_of(5, 1, 4), 1u);
+}
+
+}  // namespace
+}  // namespace crucible::lab

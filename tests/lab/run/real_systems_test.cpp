@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "children.h"
+#include "lab/run/trial.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+Plan steady(double rate, std::uint64_t events, std::uint32_t clients = 2) {
+    Phase phase;
+    phase.name = "steady";
+    phase.rate = *base::Rate::per_second(rate);
+    phase.events = events;
+    Plan plan;
+    plan.clients = clients;
+    plan.workload.payload_bytes = 512;
+    plan.phases = {phase};
+    return plan;
+}
+
+TrialResult run(std::string_view target, const Plan& plan, const TrialOptions& options = {}) {
+    const auto url = parse_target(target);
+    EXPECT_TRUE(url) << url.error().message;
+    auto result = run_trial(*url, {}, plan, options);
+    EXPECT_TRUE(result) << result.error().message;
+    return result ? *std::move(result) : TrialResult{};
+}
+
+// The real systems with their real services, open and closed loop: every event sent is handled,
+// and each is charged for its own processes.
+TEST(RealSystemTrial, EveryEventIsHandled) {
+    for (const auto* target : {"router:", "coordinator:", "daemon:"}) {
+        auto plan = steady(500, 200);
+        Phase closed;
+        closed.name = "maximum";
+        closed.duration = 100ms;
+        plan.phases.push_back(closed);
+        TrialOptions options;
+        bool had_data = false;
+        options.before_stop = [&](System& system) {
+            had_data = std::filesystem::exists(*system.data_directory() + "/crucible.db");
+        };
+        const auto result = run(target, plan, options);
+        ASSERT_FALSE(result.failure) << target << ": " << result.failure->message;
+        ASSERT_EQ(result.phases.size(), 2u);
+        for (const auto& phase : result.phases) {
+            EXPECT_EQ(phase.delivery.handled, phase.delivery.sent) << target;
+            EXPECT_EQ(phase.delivery.lost, 0u) << target;
+            EXPECT_GT(phase.delivery.sent, 0u) << target;
+            EXPECT_GT(phase.usage.cpu, 0ns) << target;
+            EXPECT_EQ(phase.usage_system.cpu > 0ns, std::string_view(target) == "daemon:");
+            EXPECT_LE(phase.usage_system.cpu, phase.usage.cpu);
+        }
+        EXPECT_EQ(result.phases[0].delivery.sent, 200u) << target;
+        EXPECT_TRUE(had_data) << target;
+        for (const auto* name : {"conservation", "clock_sanity", "no_duplicates", "littles_law"}) {
+            const auto check = std::ranges::find(result.checks, name, &Check::name);
+            EXPECT_TRUE(check->passed) << target << ": " << name << ": " << check->detail;
+        }
+        EXPECT_TRUE(children().empty());
+    }
+}
+
+// The daemon is killed in mid-run: the trial names it and ends; what was measured is kept, and lost
+// are exactly the events that were accepted and never answered.
+TEST(RealSystemTrial, KilledDaemonIsAFailureWithAPartialResult) {
+    TrialOptions options;
+    pid_t killed = 0;
+    options.on_progress = [&](const TrialProgress& progress) {
+        if (progress.handled < 100 || killed != 0) return;
+        killed = child_called("crucibled");
+        ASSERT_NE(killed, 0);
+        ::kill(killed, SIGKILL);
+    };
+    const auto result = run("daemon:?work=none", steady(2000, 120'000), options);
+    ASSERT_TRUE(result.failure);
+    EXPECT_TRUE(result.failure->message.starts_with("crucibled (pid " + std::to_string(killed) +
+                                                    ") was killed by signal 9 (Killed)"))
+        << result.failure->message;
+    EXPECT_FALSE(result.valid());
+    ASSERT_EQ(result.phases.size(), 1u);
+    const auto& delivery = result.phases[0].delivery;
+    EXPECT_GE(delivery.handled, 100u);
+    EXPECT_LT(delivery.sent, 120'000u);
+    EXPECT_EQ(delivery.lost, delivery.sent - delivery.handled - delivery.rejected);
+    // Each client was refused at most the one send at which it saw the daemon gone.
+    EXPECT_LE(delivery.rejected, 2u);
+    EXPECT_EQ(result.phases[0].latency.count(), delivery.handled);
+    EXPECT_TRUE(children().empty());
+}
+
+// The daemon is stopped for 200 ms in mid-run: every event that was due meanwhile waited, and the
+// injector, which was not stopped, kept its schedule.
+TEST(RealSystemTrial, NothingIsOmittedWhenTheDaemonStalls) {
+    TrialOptions options;
+    bool stalled = false;
+    options.on_progress = [&](const TrialProgress& progress) {
+        if (progress.handled < 1000 || stalled) return;
+        stalled = true;
+        const pid_t daemon = child_called("crucibled");
+        ASSERT_NE(daemon, 0);
+        ::kill(daemon, SIGSTOP);
+        base::SteadyClock clock;
+        clock.sleep_until(clock.now() + 200ms);  // the stall itself
+        ::kill(daemon, SIGCONT);
+    };
+    const auto result = run("daemon:?work=none", steady(5000, 10'000), options);
+    ASSERT_FALSE(result.failure) << result.failure->message;
+    ASSERT_TRUE(stalled);
+    const auto& phase = result.phases[0];
+    EXPECT_EQ(phase.delivery.handled, 10'000u);
+    EXPECT_GE(phase.latency.max(), 198ms);
+    // 1,000 events were due in it; half of them waited at least 100 ms.
+    EXPECT_GE(phase.latency.quantile(1 - 0.045), 100ms);
+    EXPECT_FALSE(phase.saturated);
+}
+
+}  // namespace
+}  // namespace crucible::lab
