@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lab/report/document.h"
+
+namespace crucible::lab::report {
+
+// Charts as inline SVG elements. Colours come from the page's style sheet by class ("a" baseline or
+// target, "b" candidate), so that they follow its light and dark theme; marks differ in shape too.
+// Each has a <title> and a <desc> for those who cannot see it, and is empty without data.
+
+/// A curve of latencies with its class and its name in the legend.
+struct LatencyCurve {
+    std::string_view mark;  ///< "a" or "b"
+    std::string_view name;
+    const Curve& points;
+};
+
+/// Latency over percentiles: x is 1/(1-q) on a logarithmic scale, so that each further nine takes
+/// the same room; y is logarithmic.
+std::string latency_chart(std::span<const LatencyCurve> curves);
+
+/// The ratios of all metrics that have one, with their intervals, the control's beside, and the
+/// band of ±margin; gated metrics first.
+std::string forest_chart(std::span<const ComparedMetric> metrics, double margin);
+
+/// One metric, round by round: baseline, control and candidate.
+std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds);
+
+/// A series over time.
+std::string series_chart(const Series& series);
+
+/// `text` for HTML and SVG content and attributes.
+std::string escape_html(std::string_view text);
+
+}  // namespace crucible::lab::report

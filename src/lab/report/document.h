@@ -1,0 +1,193 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "crucible/error.h"
+
+namespace crucible::lab::report {
+
+// A result file as the renderers see it: the members of docs/formats/README.md under the same
+// names, times in seconds, sizes in bytes. All texts are free of control characters.
+
+/// A value with its interval; each part absent where the file has null.
+struct Estimate {
+    std::optional<double> value;
+    std::optional<double> low;
+    std::optional<double> high;
+    bool has_interval() const noexcept { return low && high; }
+};
+
+struct Environment {
+    std::string cpu;
+    std::uint64_t cores = 0;
+    double memory_bytes = 0;
+    std::string kernel;
+    std::string os;
+    std::string governor;  ///< empty: unknown
+    std::vector<double> load_average;
+    double wakeup_p50 = 0;
+    double wakeup_p99 = 0;
+};
+
+/// What every result file starts with.
+struct Header {
+    std::string version;
+    std::string commit;
+    Environment environment;
+    std::vector<std::string> command;
+    std::uint64_t seed = 0;
+    std::string started;
+    std::optional<double> duration_seconds;
+    bool interrupted = false;
+    std::string failure;  ///< empty: none
+};
+
+struct Phase {
+    std::string name;
+    std::optional<double> rate;  ///< open loop when it has one
+    std::string arrivals;
+    std::uint64_t events = 0;
+    double duration = 0;
+    double warmup = 0;
+    std::uint64_t window = 0;
+};
+
+struct Load {
+    std::uint64_t clients = 0;
+    std::uint64_t services = 0;
+    double payload_bytes = 0;
+    std::uint64_t events_per_pass = 0;
+    std::string pacing;
+    std::vector<Phase> phases;
+};
+
+struct Check {
+    std::string name;
+    bool passed = true;
+    std::string detail;
+};
+
+struct Delivery {
+    std::uint64_t planned = 0;
+    std::uint64_t sent = 0;
+    std::uint64_t handled = 0;
+    std::uint64_t rejected = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t duplicated = 0;
+    std::uint64_t reordered = 0;
+};
+
+/// One figure of the harness alone.
+struct HarnessCost {
+    std::string name;
+    std::string unit;
+    double value = 0;
+};
+
+/// [quantile, seconds] points, quantiles rising.
+using Curve = std::vector<std::pair<double, double>>;
+
+struct ComparedMetric {
+    std::string name;
+    std::string unit;
+    bool higher_is_better = false;
+    bool gated = false;
+    std::string phase;
+    std::optional<Estimate> baseline;
+    std::optional<Estimate> candidate;
+    std::optional<Estimate> ratio;
+    std::optional<Estimate> difference;
+    std::optional<Estimate> control;
+    std::string verdict;
+    std::optional<std::uint64_t> rounds_needed;
+    std::string reason;
+};
+
+struct Round {
+    std::uint64_t number = 0;
+    std::vector<std::string> order;
+    bool valid = true;
+    std::vector<std::string> notes;
+    /// arm -> metric -> value; a metric without a value is not there.
+    std::map<std::string, std::map<std::string, double>> values;
+};
+
+struct ComparedScenario {
+    std::string name;
+    std::string description;
+    std::uint64_t rounds = 0;
+    std::uint64_t rounds_invalid = 0;
+    Load load;
+    std::vector<Check> checks;
+    Delivery baseline_delivery;
+    Delivery candidate_delivery;
+    std::vector<ComparedMetric> metrics;
+    std::vector<HarnessCost> harness;
+    std::vector<Round> round_details;
+    Curve baseline_latency;
+    Curve candidate_latency;
+};
+
+struct ComparisonDocument {
+    Header header;
+    std::string baseline;
+    std::string candidate;
+    double margin = 0;
+    double confidence = 0;
+    std::string interval_method;
+    std::string decision_method;
+    std::string verdict;
+    std::vector<std::string> reasons;
+    std::vector<ComparedScenario> scenarios;
+};
+
+struct RunMetric {
+    std::string name;
+    std::string unit;
+    bool higher_is_better = false;
+    std::string phase;
+    Estimate estimate;
+    std::uint64_t n = 0;
+    std::string interval;  ///< "within_run", "across_trials" or "none"
+    std::string absent;    ///< why there is no value
+};
+
+struct Series {
+    std::string phase;
+    std::string unit;
+    double interval = 0;
+    std::vector<double> values;
+};
+
+struct RunScenario {
+    std::string name;
+    std::string description;
+    Load load;
+    std::uint64_t trials = 0;
+    std::vector<RunMetric> metrics;
+    Delivery delivery;
+    std::vector<Check> checks;
+    std::vector<Series> series;
+    std::vector<HarnessCost> harness;
+    Curve latency;
+};
+
+struct RunDocument {
+    Header header;
+    std::string target;
+    std::vector<RunScenario> scenarios;
+};
+
+using Document = std::variant<ComparisonDocument, RunDocument>;
+
+/// Reads either kind of result. - the errors of report.h.
+Result<Document> read_document(const nlohmann::json& result);
+
+}  // namespace crucible::lab::report

@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <array>
+
+#include "lab/report/wording.h"
+
+namespace crucible::lab::report {
+namespace {
+
+struct MetricLabel {
+    std::string_view name;
+    std::string_view label;
+    std::string_view meaning;
+};
+
+constexpr std::array<MetricLabel, 23> kLabels{{
+    {"throughput", "Throughput",
+     "Events handled per second, by the closed loop where there is one."},
+    {"payload_throughput", "Payload rate", "Payload bytes of handled events per second."},
+    {"latency_mean", "Latency mean", "Mean time from when an event was due until it was handled."},
+    {"latency_p50", "Latency p50",
+     "Half of the events were handled within this time of being due."},
+    {"latency_p90", "Latency p90",
+     "90 % of the events were handled within this time of being due."},
+    {"latency_p95", "Latency p95",
+     "95 % of the events were handled within this time of being due."},
+    {"latency_p99", "Latency p99",
+     "99 % of the events were handled within this time of being due."},
+    {"latency_p999", "Latency p99.9",
+     "99.9 % of the events were handled within this time of being due."},
+    {"latency_max", "Latency max", "The longest time from due to handled."},
+    {"service_time_p99", "Service time p99",
+     "99 % of the events were handled within this time of being sent; no wait of the sender."},
+    {"lateness_p99", "Lateness p99",
+     "99 % of the events were sent within this time of being due: the injector's own punctuality."},
+    {"cpu_per_event", "CPU per event", "CPU time of the system under test for each handled event."},
+    {"cpu_utilization", "Cores in use", "Cores kept busy by the system under test, on average."},
+    {"memory_peak", "Memory peak",
+     "Largest proportional set size, summed over the system's processes."},
+    {"memory_mean", "Memory mean",
+     "Mean proportional set size, summed over the system's processes."},
+    {"error_rate", "Error rate", "Share of sent events that were rejected or lost."},
+    {"lost", "Events lost", "Events accepted and never acknowledged."},
+    {"duplicated", "Duplicated", "Acknowledgements beyond an event's first."},
+    {"reordered", "Reordered", "Events handled after a later one of the same priority."},
+    {"fairness", "Fairness", "Throughput of the slowest client over that of the fastest."},
+    {"longest_stall", "Longest stall",
+     "Longest time without any completion while an event was waiting for one."},
+    {"threads", "Threads", "Most threads of the system under test at once."},
+    {"context_switches_per_event", "Switches/event",
+     "Context switches of the system under test for each handled event."},
+}};
+
+const MetricLabel* find(std::string_view name) noexcept {
+    const auto* found = std::ranges::find(kLabels, name, &MetricLabel::name);
+    return found == kLabels.end() ? nullptr : found;
+}
+
+}  // namespace
+
+std::string metric_label(std::string_view name) {
+    if (const auto* known = find(name)) return std::string(known->label);
+    return check_label(name);
+}
+
+std::string_view metric_meaning(std::string_view name) noexcept {
+    const auto* known = find(name);
+    return known ? known->meaning : std::string_view();
+}
+
+std::string check_label(std::string_view name) {
+    std::string label(name);
+    std::ranges::replace(label, '_', ' ');
+    return label;
+}
+
+}  // namespace crucible::lab::report

@@ -1,0 +1,151 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "lab/report/charts.h"
+#include "lab/report/svg.h"
+#include "lab/report/typography.h"
+#include "lab/report/wording.h"
+
+namespace crucible::lab::report {
+namespace {
+
+constexpr double kWidth = 300;
+constexpr double kHeight = 190;
+constexpr double kLeft = 74;
+constexpr double kRight = 292;
+constexpr double kTop = 30;
+constexpr double kBottom = 158;
+
+struct ArmMark {
+    const char* arm;
+    std::string_view mark;
+    double shift;  ///< beside each other within a round, in units of the room of a round
+};
+constexpr std::array<ArmMark, 3> kArms{
+    {{"baseline", "dot a", -0.22}, {"control", "dot a hollow", 0}, {"candidate", "dot b", 0.22}}};
+
+std::optional<double> value_of(const Round& round, const char* arm, const std::string& metric) {
+    const auto values = round.values.find(arm);
+    if (values == round.values.end()) return std::nullopt;
+    const auto value = values->second.find(metric);
+    if (value == values->second.end()) return std::nullopt;
+    return value->second;
+}
+
+struct Range {
+    double low = std::numeric_limits<double>::infinity();
+    double high = -std::numeric_limits<double>::infinity();
+};
+
+Range values_range(const std::string& metric, std::span<const Round> rounds) {
+    Range range;
+    for (const auto& round : rounds) {
+        for (const auto& arm : kArms) {
+            if (const auto value = value_of(round, arm.arm, metric)) {
+                range.low = std::min(range.low, *value);
+                range.high = std::max(range.high, *value);
+            }
+        }
+    }
+    if (range.low > range.high) return range;
+    // Ten percent of room, and an axis where all values are one.
+    const double room = std::max((range.high - range.low) * 0.1, std::abs(range.high) * 0.02);
+    range.low -= room;
+    range.high += room;
+    if (!(range.low < range.high)) range = {range.low - 1, range.high + 1};
+    return range;
+}
+
+void draw_axes(Svg& svg, const ComparedMetric& metric, const Scale& y) {
+    for (const double tick : linear_ticks(y.low(), y.high(), 4)) {
+        svg.line("grid", kLeft, y(tick), kRight, y(tick));
+        svg.text("tick", kLeft - 7, y(tick) + 4, Anchor::end,
+                 typeset(exact(format_value(metric.name, metric.unit, tick))));
+    }
+    svg.line("axis", kLeft, kBottom, kRight, kBottom);
+    svg.text("label", (kLeft + kRight) / 2, kBottom + 30, Anchor::middle, "round");
+}
+
+void draw_round(Svg& svg, const ComparedMetric& metric, const Round& round, double centre,
+                double room, const Scale& y) {
+    if (!round.valid) svg.rectangle("invalid", centre - room / 2, kTop, room, kBottom - kTop);
+    for (const auto& [arm, mark, shift] : kArms) {
+        const auto value = value_of(round, arm, metric.name);
+        if (!value) continue;
+        const double x = centre + shift * room;
+        const auto tooltip = typeset(fmt::format("round {}, {}: {}", round.number, arm,
+                                                 format_value(metric.name, metric.unit, *value)));
+        if (std::string_view(arm) == "candidate") {
+            svg.diamond(mark, x, y(*value), 4.4, tooltip);
+        } else {
+            svg.circle(mark, x, y(*value), 3.2, tooltip);
+        }
+    }
+}
+
+}  // namespace
+
+std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds) {
+    const auto range = values_range(metric.name, rounds);
+    if (range.low > range.high) return {};
+    const auto label = metric_label(metric.name);
+    Svg svg(kWidth, kHeight, label + " by round",
+            fmt::format("One mark for each round and arm: baseline, its second copy, candidate; {} "
+                        "rounds.",
+                        rounds.size()));
+    const Scale y(range.low, range.high, kBottom, kTop, false);
+    svg.text("heading", 2, 16, Anchor::start, label);
+    draw_axes(svg, metric, y);
+    const double room = (kRight - kLeft) / static_cast<double>(rounds.size());
+    // Every round has its number as long as they do not touch.
+    const auto step = static_cast<std::size_t>(std::ceil(20 / room));
+    for (std::size_t i = 0; i < rounds.size(); ++i) {
+        const double centre = kLeft + room * (static_cast<double>(i) + 0.5);
+        draw_round(svg, metric, rounds[i], centre, room, y);
+        if (i % step == 0) {
+            svg.text("tick", centre, kBottom + 14, Anchor::middle,
+                     std::to_string(rounds[i].number));
+        }
+    }
+    return svg.take();
+}
+
+std::string series_chart(const Series& series) {
+    if (series.values.size() < 2) return {};
+    constexpr double kChartWidth = 560;
+    constexpr double kChartHeight = 220;
+    constexpr double kChartRight = 546;
+    constexpr double kChartBottom = 170;
+    const double highest = std::max(1.0, std::ranges::max(series.values));
+    const double duration = series.interval * static_cast<double>(series.values.size() - 1);
+    const Scale x(0, duration, kLeft, kChartRight, false);
+    const Scale y(0, highest * 1.08, kChartBottom, kTop, false);
+    Svg svg(kChartWidth, kChartHeight, fmt::format("Events in flight, phase {}", series.phase),
+            fmt::format("Over {:.1f} s, at most {:.0f}, at the end {:.0f}.", duration, highest,
+                        series.values.back()));
+    for (const double tick : linear_ticks(0, highest * 1.08, 4)) {
+        if (tick != std::floor(tick)) continue;
+        svg.line("grid", kLeft, y(tick), kChartRight, y(tick));
+        svg.text("tick", kLeft - 8, y(tick) + 4, Anchor::end,
+                 typeset(format_value({}, series.unit, tick)));
+    }
+    for (const double tick : linear_ticks(0, duration, 6)) {
+        svg.text("tick", x(tick), kChartBottom + 18, Anchor::middle,
+                 tick == 0 ? std::string("0") : typeset_duration(tick));
+    }
+    svg.line("axis", kLeft, kChartBottom, kChartRight, kChartBottom);
+    svg.text("heading", 2, 16, Anchor::start, fmt::format("Events in flight: {}", series.phase));
+    svg.text("label", (kLeft + kChartRight) / 2, kChartBottom + 40, Anchor::middle,
+             "time since the start of the phase");
+    std::vector<std::pair<double, double>> points;
+    for (std::size_t i = 0; i < series.values.size(); ++i)
+        points.emplace_back(x(series.interval * static_cast<double>(i)), y(series.values[i]));
+    svg.path("curve a", points);
+    return svg.take();
+}
+
+}  // namespace crucible::lab::report

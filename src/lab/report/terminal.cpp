@@ -1,0 +1,260 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lab/report/document.h"
+#include "lab/report/report.h"
+#include "lab/report/terminal_text.h"
+#include "lab/report/wording.h"
+
+namespace crucible::lab::report {
+namespace {
+
+constexpr std::size_t kWidthMin = 80;
+/// Beyond it lines are hard to follow.
+constexpr std::size_t kWidthMax = 120;
+
+Ink ink_of(std::string_view verdict) {
+    if (verdict == "better" || verdict == "adopt") return Ink::good;
+    if (verdict == "worse" || verdict == "keep") return Ink::bad;
+    if (verdict == "inconclusive" || verdict == "not_proven") return Ink::warn;
+    return Ink::plain;
+}
+
+void write_failed_checks(TerminalText& text, const std::vector<FailedCheck>& failed) {
+    if (failed.empty()) return;
+    text.blank();
+    text.line(fmt::format("{} check{} failed", failed.size(), failed.size() == 1 ? "" : "s"),
+              Ink::bad);
+    for (const auto& [scenario, check] : failed) {
+        text.item(fmt::format("{}: {}:", scenario, check_label(check.name)), check.detail, 2,
+                  Ink::bad);
+    }
+}
+
+void write_load(TerminalText& text, const std::string& name, const std::string& description,
+                const Load& load) {
+    text.blank();
+    text.paragraph(description.empty() ? name : name + ": " + description, 0, Ink::bold);
+    text.paragraph(load_sentence(load), 2, Ink::dim);
+    for (const auto& phase : load.phases)
+        text.paragraph(phase.name + ": " + phase_sentence(phase), 2, Ink::dim);
+}
+
+std::size_t ledger_columns(std::string_view label) {
+    return label.size() < 6 ? 9 : std::max<std::size_t>(10, label.size() + 1);
+}
+
+void write_ledger_header(TerminalText& text) {
+    std::string line = text.cell(" delivery", 11);
+    for (const auto& [label, count] : delivery_columns({}))
+        line += text.cell(label, ledger_columns(label), true);
+    text.blank();
+    text.line(line, Ink::dim);
+}
+
+void write_ledger_row(TerminalText& text, std::string_view name, const Delivery& delivery) {
+    std::string line = text.cell(name, 11);
+    for (const auto& [label, count] : delivery_columns(delivery)) {
+        const bool bad =
+            count > 0 && (label == "rejected" || label == "lost" || label == "duplicated");
+        line += text.cell(format_integer(count), ledger_columns(label), true,
+                          bad ? Ink::bad : Ink::plain);
+    }
+    text.line(line);
+}
+
+void write_harness(TerminalText& text, const std::vector<HarnessCost>& harness) {
+    if (harness.empty()) return;
+    std::vector<std::string> figures;
+    for (const auto& cost : harness) {
+        figures.push_back(fmt::format("{} {}", metric_label(cost.name),
+                                      format_value(cost.name, cost.unit, cost.value)));
+    }
+    text.blank();
+    text.item("harness alone (null:):", fmt::format("{}", fmt::join(figures, ", ")), 1, Ink::dim);
+}
+
+void write_closing(TerminalText& text, const Header& header) {
+    const auto& environment = header.environment;
+    const auto duration = header.duration_seconds
+                              ? fmt::format("{:.0f} s", *header.duration_seconds)
+                              : std::string("unknown time");
+    text.blank();
+    text.paragraph(
+        fmt::format("crucible {} ({}), seed {}, started {}, took {}; {} core{} of {}",
+                    header.version, header.commit, header.seed, header.started, duration,
+                    environment.cores, environment.cores == 1 ? "" : "s", environment.cpu),
+        0, Ink::dim);
+}
+
+// A comparison.
+
+// Columns of the table, 80 in all behind an indent of one.
+constexpr std::size_t kLabel = 16;
+constexpr std::size_t kBaseline = 10;
+constexpr std::size_t kCandidate = 11;
+constexpr std::size_t kChange = 7;
+constexpr std::size_t kInterval = 15;
+constexpr std::size_t kNoise = 6;
+
+std::string bracketed(std::string text) {
+    if (!text.empty()) text = "[" + text + "]";
+    return text;
+}
+
+/// Change, interval and noise, in their columns. A difference carries its unit and has no noise
+/// beside it: it takes the place of all three.
+std::string change_cells(const TerminalText& text, const ComparedMetric& metric) {
+    constexpr std::size_t kAll = kChange + 1 + kInterval + kNoise;
+    if (metric.ratio) {
+        return text.cell(format_percent_change(*metric.ratio->value), kChange, true) + " " +
+               text.cell(bracketed(format_ratio_interval(*metric.ratio)), kInterval) +
+               text.cell(metric.control ? format_percent_change(*metric.control->value)
+                                        : std::string(kNoValue),
+                         kNoise, true);
+    }
+    const auto alone = [&text](std::string_view word) {
+        return text.cell(word, kChange, true) + std::string(kAll - kChange, ' ');
+    };
+    if (!metric.difference) return alone(kNoValue);
+    const auto& difference = *metric.difference;
+    if (difference.value == 0. && difference.low == 0. && difference.high == 0.)
+        return alone("none");
+    return text.cell("  " + format_difference(metric, *difference.value) + " " +
+                         bracketed(format_difference_interval(metric, difference)),
+                     kAll);
+}
+
+void write_metric(TerminalText& text, const ComparedMetric& metric) {
+    std::string line = " " + text.cell(metric_label(metric.name), kLabel);
+    line += text.cell(format_value(metric.name, metric.unit, metric.baseline), kBaseline, true);
+    line += text.cell(format_value(metric.name, metric.unit, metric.candidate), kCandidate, true);
+    line += change_cells(text, metric) + " ";
+    text.line(line + text.cell(verdict_word(metric.verdict), 1, false, ink_of(metric.verdict)));
+}
+
+void write_metrics(TerminalText& text, const ComparedScenario& scenario, bool gated) {
+    std::string line = " " + text.cell(gated ? "deciding" : "also measured", kLabel);
+    line += text.cell("baseline", kBaseline, true) + text.cell("candidate", kCandidate, true);
+    line += text.cell("change", kChange, true) + " " + text.cell("% [95 %]", kInterval);
+    text.blank();
+    text.line(line + text.cell("noise", kNoise, true) + " verdict", Ink::dim);
+    std::vector<const ComparedMetric*> unknown;
+    for (const auto& metric : scenario.metrics) {
+        if (metric.gated != gated) continue;
+        write_metric(text, metric);
+        if (!metric.baseline || !metric.candidate) unknown.push_back(&metric);
+    }
+    for (const auto* metric : unknown) {
+        text.item(fmt::format("{} {}:", kNoValue, metric_label(metric->name)), metric->reason, 1,
+                  Ink::dim);
+    }
+}
+
+void write_invalid_rounds(TerminalText& text, const ComparedScenario& scenario) {
+    for (const auto& round : scenario.round_details) {
+        if (round.valid) continue;
+        text.item(fmt::format("invalid round {}:", round.number),
+                  fmt::format("{}", fmt::join(round.notes, "; ")), 2, Ink::warn);
+    }
+}
+
+void write_scenario(TerminalText& text, const ComparedScenario& scenario) {
+    write_load(text, scenario.name, scenario.description, scenario.load);
+    text.paragraph(rounds_sentence(scenario), 2, Ink::dim);
+    write_invalid_rounds(text, scenario);
+    write_metrics(text, scenario, true);
+    write_metrics(text, scenario, false);
+    write_ledger_header(text);
+    write_ledger_row(text, " baseline", scenario.baseline_delivery);
+    write_ledger_row(text, " candidate", scenario.candidate_delivery);
+    write_harness(text, scenario.harness);
+}
+
+std::string render(const ComparisonDocument& document, std::size_t width, bool colour) {
+    TerminalText text(width, colour);
+    const Ink ink = ink_of(document.verdict);
+    text.paragraph(headline(document), 0, ink == Ink::plain ? Ink::bold : ink);
+    text.blank();
+    text.item("baseline ", document.baseline);
+    text.item("candidate", document.candidate);
+    text.blank();
+    for (const auto& reason : document.reasons) text.item("-", reason);
+    write_failed_checks(text, failed_checks(document));
+    for (const auto& scenario : document.scenarios) write_scenario(text, scenario);
+    if (!document.scenarios.empty()) {
+        text.blank();
+        text.paragraph(
+            "noise: change of a second copy of the baseline against the first, in percent. CPU, "
+            "memory and context switches are net of the harness.",
+            0, Ink::dim);
+    }
+    write_closing(text, document.header);
+    return text.take();
+}
+
+// A run.
+
+std::string interval_of(const RunMetric& metric) {
+    if (!metric.estimate.has_interval()) return {};
+    return fmt::format("{} to {}", format_value(metric.name, metric.unit, *metric.estimate.low),
+                       format_value(metric.name, metric.unit, *metric.estimate.high));
+}
+
+void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
+    std::string header = " " + text.cell("metric", 17) + text.cell("value", 12, true) + "  ";
+    header += text.cell("95 % interval", 24) + text.cell("samples", 10, true) + "  phase";
+    text.blank();
+    text.line(header, Ink::dim);
+    // One note for all metrics that lack a value for the same reason.
+    std::vector<std::pair<std::string, std::string>> absent;
+    for (const auto& metric : scenario.metrics) {
+        const bool known = metric.estimate.value.has_value();
+        std::string line = " " + text.cell(metric_label(metric.name), 17);
+        line += text.cell(format_value(metric.name, metric.unit, metric.estimate), 12, true) + "  ";
+        line += text.cell(interval_of(metric), 24);
+        line += text.cell(known ? format_integer(metric.n) : "", 10, true);
+        text.line(line + "  " + (metric.phase.empty() ? "all" : metric.phase));
+        if (known) continue;
+        const auto same =
+            std::ranges::find(absent, metric.absent, &std::pair<std::string, std::string>::first);
+        if (same == absent.end()) {
+            absent.emplace_back(metric.absent, metric_label(metric.name));
+        } else {
+            same->second += ", " + metric_label(metric.name);
+        }
+    }
+    for (const auto& [reason, metrics] : absent)
+        text.item(std::string(kNoValue), metrics + ": " + reason, 1, Ink::dim);
+}
+
+std::string render(const RunDocument& document, std::size_t width, bool colour) {
+    TerminalText text(width, colour);
+    text.paragraph(headline(document), 0, Ink::bold);
+    write_failed_checks(text, failed_checks(document));
+    for (const auto& scenario : document.scenarios) {
+        write_load(text, scenario.name, scenario.description, scenario.load);
+        if (scenario.trials > 1)
+            text.paragraph(fmt::format("{} trials", scenario.trials), 2, Ink::dim);
+        write_run_metrics(text, scenario);
+        write_ledger_header(text);
+        write_ledger_row(text, " target", scenario.delivery);
+        write_harness(text, scenario.harness);
+    }
+    write_closing(text, document.header);
+    return text.take();
+}
+
+}  // namespace
+
+Result<std::string> render_terminal(const nlohmann::json& result, std::size_t width, bool colour) {
+    const auto document = read_document(result);
+    if (!document) return std::unexpected(document.error());
+    const std::size_t fitted = std::clamp(width, kWidthMin, kWidthMax);
+    return std::visit([=](const auto& kind) { return render(kind, fitted, colour); }, *document);
+}
+
+}  // namespace crucible::lab::report

@@ -1,0 +1,292 @@
+#include "lab/report/wording.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "base/units.h"
+
+namespace crucible::lab::report {
+namespace {
+
+std::string three_digits(double value) {
+    const double magnitude = std::abs(value);
+    if (value == std::floor(value) && magnitude < 1e6) return fmt::format("{:.0f}", value);
+    if (magnitude >= 100) return fmt::format("{:.0f}", value);
+    if (magnitude >= 10) return fmt::format("{:.1f}", value);
+    if (magnitude >= 0.01) return fmt::format("{:.{}f}", value, magnitude >= 1 ? 2 : 3);
+    return fmt::format("{:.2g}", value);
+}
+
+/// With its sign, zero too: a change of nothing is a finding.
+std::string signed_number(double value, std::string_view digits) {
+    return (value < 0 ? "" : "+") + std::string(digits);
+}
+
+/// A rate of errors is shown in percent, its changes in percentage points.
+bool is_share(std::string_view metric) {
+    return metric == "error_rate";
+}
+
+std::string percent(double value) {
+    std::string digits = fmt::format("{:.{}f}", value, std::abs(value) >= 100 ? 0 : 1);
+    if (digits == "-0.0") digits = "0.0";
+    return (digits.front() == '-' ? "" : "+") + digits;
+}
+
+std::string difference_text(const ComparedMetric& metric, double difference) {
+    if (is_share(metric.name)) return signed_number(difference, three_digits(difference * 100));
+    const auto text = format_value(metric.name, metric.unit, difference);
+    return signed_number(difference, text);
+}
+
+const RunMetric* find_metric(const RunScenario& scenario, std::string_view name) {
+    const auto found = std::ranges::find(scenario.metrics, name, &RunMetric::name);
+    return found == scenario.metrics.end() || !found->estimate.value ? nullptr : &*found;
+}
+
+const Phase* open_phase(const Load& load) {
+    const auto found = std::ranges::find_if(
+        load.phases, [](const Phase& phase) { return phase.rate.has_value(); });
+    return found == load.phases.end() ? nullptr : &*found;
+}
+
+std::string rate_text(double rate) {
+    return base::format_count(rate) + "/s";
+}
+
+std::string exact_duration(double seconds) {
+    return exact(base::format_duration(seconds));
+}
+
+/// What one scenario of a run showed, without its name.
+std::string run_finding(const RunScenario& scenario) {
+    const Phase* open = open_phase(scenario.load);
+    if (is_saturated(scenario)) {
+        return fmt::format("saturated: it did not keep up with {}, so there is no latency to tell",
+                           open ? rate_text(*open->rate) : "the load");
+    }
+    std::vector<std::string> parts;
+    if (const auto* throughput = find_metric(scenario, "throughput");
+        throughput && (!open || throughput->phase != open->name)) {
+        parts.push_back(fmt::format("handled {} as fast as acknowledged",
+                                    rate_text(*throughput->estimate.value)));
+    }
+    std::vector<std::string> latencies;
+    for (const auto* name : {"latency_p50", "latency_p99"}) {
+        if (const auto* metric = find_metric(scenario, name)) {
+            latencies.push_back(fmt::format("{} {}", name + std::string_view("latency_").size(),
+                                            base::format_duration(*metric->estimate.value)));
+        }
+    }
+    if (!latencies.empty()) {
+        parts.push_back(fmt::format("latency {}{}", fmt::join(latencies, ", "),
+                                    open ? " at " + rate_text(*open->rate) : std::string()));
+    }
+    const auto& delivery = scenario.delivery;
+    parts.push_back(delivery.lost == 0
+                        ? fmt::format("no event of {} lost", format_integer(delivery.sent))
+                        : fmt::format("{} of {} events lost", format_integer(delivery.lost),
+                                      format_integer(delivery.sent)));
+    return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace
+
+std::string exact(std::string figure) {
+    const auto unit = figure.find(' ');
+    const auto point = figure.find('.');
+    if (unit == std::string::npos || point == std::string::npos || point > unit) return figure;
+    auto end = unit;
+    while (figure[end - 1] == '0') --end;
+    if (end - 1 == point) --end;
+    return figure.erase(end, unit - end);
+}
+
+std::string format_integer(std::uint64_t count) {
+    std::string text = std::to_string(count);
+    for (std::size_t from_end = 3; from_end < text.size(); from_end += 4)
+        text.insert(text.size() - from_end, 1, ',');
+    return text;
+}
+
+std::string format_value(std::string_view metric, std::string_view unit, double value) {
+    if (unit == "s") return base::format_duration(value);
+    if (unit == "events/s") return rate_text(value);
+    if (unit == "bytes/s") return base::format_bytes(value) + "/s";
+    if (unit == "bytes") return base::format_bytes(value);
+    if (unit == "events" || unit == "threads") return base::format_count(value);
+    if (is_share(metric)) return three_digits(value * 100) + " %";
+    if (unit == "1" || unit == "cores" || unit.empty()) return three_digits(value);
+    return fmt::format("{} {}", three_digits(value), unit);
+}
+
+std::string format_value(std::string_view metric, std::string_view unit,
+                         const std::optional<Estimate>& estimate) {
+    if (!estimate || !estimate->value) return std::string(kNoValue);
+    return format_value(metric, unit, *estimate->value);
+}
+
+std::string format_percent_change(double ratio) {
+    return percent((ratio - 1) * 100);
+}
+
+std::string format_ratio_interval(const Estimate& ratio) {
+    if (!ratio.has_interval()) return {};
+    return format_percent_change(*ratio.low) + ", " + format_percent_change(*ratio.high);
+}
+
+std::string format_difference(const ComparedMetric& metric, double difference) {
+    const auto text = difference_text(metric, difference);
+    if (is_share(metric.name)) return text + " points";
+    if (metric.unit == "events") return text + (difference == 1 ? " event" : " events");
+    return text;
+}
+
+std::string format_difference_interval(const ComparedMetric& metric, const Estimate& difference) {
+    if (!difference.has_interval()) return {};
+    return difference_text(metric, *difference.low) + ", " +
+           difference_text(metric, *difference.high);
+}
+
+std::string verdict_word(std::string_view verdict) {
+    return verdict == "changed_within_margin" ? "within margin" : check_label(verdict);
+}
+
+std::string headline(const ComparisonDocument& document) {
+    const auto& header = document.header;
+    const auto margin = fmt::format("±{} %", three_digits(document.margin * 100));
+    if (!header.failure.empty())
+        return "Not proven: a target failed before the comparison was complete.";
+    if (header.interrupted)
+        return "Not proven: the comparison was interrupted before it was complete.";
+    if (document.verdict == "adopt") {
+        return fmt::format(
+            "Adopt the candidate: it is better by more than {}, and no deciding metric is worse.",
+            margin);
+    }
+    if (document.verdict == "keep") return "Keep the baseline: the candidate is worse.";
+    if (document.verdict == "no_difference") {
+        return fmt::format(
+            "No difference that matters: no deciding metric changed by more than {}.", margin);
+    }
+    return "Not proven: these measurements do not decide between baseline and candidate.";
+}
+
+std::string headline(const RunDocument& document) {
+    std::string text = document.target + " ";
+    if (!document.header.failure.empty()) {
+        text += "failed: " + document.header.failure + "; partial result";
+    } else if (document.header.interrupted) {
+        text += "was interrupted; partial result";
+    } else {
+        for (const auto& scenario : document.scenarios) {
+            if (&scenario != &document.scenarios.front()) text += "; ";
+            if (document.scenarios.size() > 1) text += scenario.name + ": ";
+            text += run_finding(scenario);
+        }
+    }
+    return text + ".";
+}
+
+std::string verdict_badge(const ComparisonDocument& document) {
+    std::string badge = check_label(document.verdict);
+    std::ranges::transform(badge, badge.begin(), [](char letter) {
+        return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+    });
+    return badge;
+}
+
+std::string phase_sentence(const Phase& phase) {
+    const auto warmup = phase.warmup > 0
+                            ? fmt::format(" after a warm-up of {}", exact_duration(phase.warmup))
+                            : std::string();
+    if (phase.rate) {
+        return fmt::format("open loop, {} {}, {} events in {}{}", rate_text(*phase.rate),
+                           phase.arrivals, format_integer(phase.events),
+                           exact_duration(phase.duration), warmup);
+    }
+    return fmt::format("closed loop, as fast as acknowledged with {} in flight per client, {}{}",
+                       phase.window, exact_duration(phase.duration), warmup);
+}
+
+std::string load_sentence(const Load& load) {
+    const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
+    return fmt::format("{} client{}, {} service{}, {} payloads, {} pacing", load.clients,
+                       plural(load.clients), load.services, plural(load.services),
+                       exact(base::format_bytes(load.payload_bytes)), load.pacing);
+}
+
+std::string rounds_sentence(const ComparedScenario& scenario) {
+    return fmt::format("{} round{} compared, {} invalid", scenario.rounds,
+                       scenario.rounds == 1 ? "" : "s", scenario.rounds_invalid);
+}
+
+std::vector<std::pair<std::string, std::string>> environment_lines(const Environment& environment) {
+    std::vector<std::string> loads;
+    for (const double load : environment.load_average) loads.push_back(fmt::format("{:.2f}", load));
+    return {{"CPU", fmt::format("{} core{} of {}", environment.cores,
+                                environment.cores == 1 ? "" : "s", environment.cpu)},
+            {"Memory", base::format_bytes(environment.memory_bytes)},
+            {"System", fmt::format("{}; {}", environment.os, environment.kernel)},
+            {"Frequency governor",
+             environment.governor.empty() ? "not readable" : environment.governor},
+            {"Load average", fmt::format("{} (1, 5, 15 min)", fmt::join(loads, ", "))},
+            {"Timer wake-up", fmt::format("{} median, {} p99 after the due time",
+                                          base::format_duration(environment.wakeup_p50),
+                                          base::format_duration(environment.wakeup_p99))}};
+}
+
+std::string shell_command(const std::vector<std::string>& command) {
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+    std::string text;
+    for (const auto& word : command) {
+        if (!text.empty()) text += ' ';
+        if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+            text += word;
+            continue;
+        }
+        text += '\'';
+        for (const char letter : word)
+            text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
+        text += '\'';
+    }
+    return text;
+}
+
+std::vector<FailedCheck> failed_checks(const ComparisonDocument& document) {
+    std::vector<FailedCheck> failed;
+    for (const auto& scenario : document.scenarios) {
+        for (const auto& check : scenario.checks)
+            if (!check.passed) failed.push_back({scenario.name, check});
+    }
+    return failed;
+}
+
+std::vector<FailedCheck> failed_checks(const RunDocument& document) {
+    std::vector<FailedCheck> failed;
+    for (const auto& scenario : document.scenarios) {
+        for (const auto& check : scenario.checks)
+            if (!check.passed) failed.push_back({scenario.name, check});
+    }
+    return failed;
+}
+
+std::vector<std::pair<std::string_view, std::uint64_t>> delivery_columns(const Delivery& delivery) {
+    return {{"planned", delivery.planned},    {"sent", delivery.sent},
+            {"handled", delivery.handled},    {"rejected", delivery.rejected},
+            {"lost", delivery.lost},          {"duplicated", delivery.duplicated},
+            {"reordered", delivery.reordered}};
+}
+
+bool is_saturated(const RunScenario& scenario) {
+    return std::ranges::any_of(scenario.checks, [](const Check& check) {
+        return check.name == "not_saturated" && !check.passed;
+    });
+}
+
+}  // namespace crucible::lab::report

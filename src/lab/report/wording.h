@@ -1,0 +1,78 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lab/report/document.h"
+
+namespace crucible::lab::report {
+
+// How the figures and verdicts of a result read in every report: units for people, percent changes,
+// sentences. ASCII but for "±" and "—".
+
+inline constexpr std::string_view kNoValue = "—";
+
+/// "latency_p99" -> "Latency p99", at most 16 columns; an unknown name with blanks for underscores.
+std::string metric_label(std::string_view name);
+/// What the metric is, in one sentence; empty for an unknown name.
+std::string_view metric_meaning(std::string_view name) noexcept;
+
+/// "1.53 ms", "6,916/s", "4.20 MiB", "0.1 %" for a rate of errors.
+std::string format_value(std::string_view metric, std::string_view unit, double value);
+/// The same, or kNoValue.
+std::string format_value(std::string_view metric, std::string_view unit,
+                         const std::optional<Estimate>& estimate);
+
+/// A ratio as a change in percent: 1.365 -> "+36.5".
+std::string format_percent_change(double ratio);
+/// "+30.4, +44.9"; empty without an interval.
+std::string format_ratio_interval(const Estimate& ratio);
+/// A difference in the metric's own unit: "+12 events", "+0.01 points" of a rate of errors.
+std::string format_difference(const ComparedMetric& metric, double difference);
+/// Ends of a difference's interval; empty without one.
+std::string format_difference_interval(const ComparedMetric& metric, const Estimate& difference);
+/// "2.00 s" -> "2 s", "1.50 KiB" -> "1.5 KiB": for figures that were asked for, not measured.
+std::string exact(std::string figure);
+/// "12,345".
+std::string format_integer(std::uint64_t count);
+
+/// "changed_within_margin" -> "within margin"; else the verdict itself.
+std::string verdict_word(std::string_view verdict);
+
+/// The whole result in one plain sentence.
+std::string headline(const ComparisonDocument& document);
+std::string headline(const RunDocument& document);
+/// "ADOPT", "KEEP", "NO DIFFERENCE", "NOT PROVEN".
+std::string verdict_badge(const ComparisonDocument& document);
+
+/// "open loop, 1,000/s constant, 2,000 events in 2.00 s after a warm-up of 500 ms".
+std::string phase_sentence(const Phase& phase);
+/// "4 clients, 10 services, 1.00 KiB payloads, precise pacing".
+std::string load_sentence(const Load& load);
+/// "10 rounds compared, 1 invalid".
+std::string rounds_sentence(const ComparedScenario& scenario);
+/// "2 cores of AMD EPYC 7B13, 15.6 GiB, Linux …", the parts that a reader must know, one a line.
+std::vector<std::pair<std::string, std::string>> environment_lines(const Environment& environment);
+
+/// The command as it can be typed into a shell.
+std::string shell_command(const std::vector<std::string>& command);
+
+/// A failed check and where it failed.
+struct FailedCheck {
+    std::string scenario;
+    Check check;
+};
+std::vector<FailedCheck> failed_checks(const ComparisonDocument& document);
+std::vector<FailedCheck> failed_checks(const RunDocument& document);
+
+/// "not_saturated" -> "not saturated".
+std::string check_label(std::string_view name);
+
+/// Labels and counts of a ledger, in the order in which they are shown.
+std::vector<std::pair<std::string_view, std::uint64_t>> delivery_columns(const Delivery& delivery);
+
+/// True when the latencies of the scenario mean nothing because its backlog grew.
+bool is_saturated(const RunScenario& scenario);
+
+}  // namespace crucible::lab::report
