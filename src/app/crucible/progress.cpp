@@ -46,10 +46,11 @@ void ProgressLine::show(const lab::ExperimentProgress& progress) {
 }
 
 void ProgressLine::show(const std::string& target, const lab::TrialProgress& progress) {
-    update(
-        fmt::format("{}  {}  {} of {} sent, {} handled  {} left", target, progress.phase,
-                    progress.sent, progress.planned, progress.handled, minutes(progress.remaining)),
-        fmt::format("{}: {}", target, progress.phase));
+    const auto planned =
+        progress.planned > 0 ? fmt::format(" of {}", progress.planned) : std::string();
+    update(fmt::format("{}  {}  {}{} sent, {} handled  {} left", target, progress.phase,
+                       progress.sent, planned, progress.handled, minutes(progress.remaining)),
+           fmt::format("{}: {}", target, progress.phase));
 }
 
 }  // namespace crucible::app

@@ -28,7 +28,7 @@ constexpr const char* kFooter = R"(Examples:
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
 
-/// The trials of one run and, before each, the harness alone under the same load.
+/// The trials of one run and, after each, the harness alone under the same load.
 struct Trials {
     std::vector<lab::TrialResult> target;
     std::vector<lab::TrialResult> harness;
@@ -42,25 +42,27 @@ Result<> run_trials(const lab::TargetUrl& target, const lab::Scenario& scenario,
     for (std::uint32_t round = 0; round < rounds; ++round) {
         lab::Plan plan = scenario.plan;
         plan.workload.seed = lab::round_seed(scenario.plan.workload.seed, 0, round);
-        for (const bool harness : {true, false}) {
+        // The target first: who interrupts a run keeps what was measured of it.
+        for (const bool harness : {false, true}) {
             const auto& url = harness ? *null_target : target;
             lab::TrialOptions options;
             options.stop = stop;
             options.on_progress = [&](const lab::TrialProgress& at) {
-                progress.show(harness ? "harness (null:)" : url.text, at);
+                progress.show(harness ? "harness alone" : url.text, at);
             };
             auto trial = lab::run_trial(url, scenario.system, plan, options);
             if (!trial) return std::unexpected(trial.error());
-            const bool ended = trial->failure || trial->interrupted;
-            (harness ? trials.harness : trials.target).push_back(std::move(*trial));
-            if (ended && harness) {
-                return std::unexpected(
-                    Error{Errc::failed,
-                          stop.stop_requested()
-                              ? "interrupted"
-                              : "the harness failed: " +
-                                    trials.harness.back().failure.value_or(Error{}).message});
+            if (harness) {
+                if (trial->interrupted) return {};
+                if (trial->failure) {
+                    return std::unexpected(
+                        Error{Errc::failed, "the harness alone: " + trial->failure->message});
+                }
+                trials.harness.push_back(std::move(*trial));
+                continue;
             }
+            const bool ended = trial->failure || trial->interrupted;
+            trials.target.push_back(std::move(*trial));
             if (ended) return {};
         }
     }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "lab/compare/json_parts.h"
@@ -132,6 +133,21 @@ PooledHistograms pool(const std::vector<TrialResult>& trials) {
     return pooled;
 }
 
+/// The metrics of a trial beside which the harness alone was not measured: an interrupted run. What
+/// would be the harness's and the system's cost in one is not told as the system's.
+std::vector<MetricValue> metrics_without_harness(const TrialResult& trial) {
+    auto metrics = trial_metrics(trial, nullptr);
+    for (auto& metric : metrics) {
+        constexpr std::array<std::string_view, 6> kNetMetrics{
+            "cpu_per_event", "cpu_utilization", "memory_peak",
+            "memory_mean",   "threads",         "context_switches_per_event"};
+        if (std::ranges::find(kNetMetrics, metric.info->name) == kNetMetrics.end()) continue;
+        metric = {.info = metric.info};
+        metric.absent = "the harness's own cost was not measured, so it cannot be subtracted";
+    }
+    return metrics;
+}
+
 }  // namespace
 
 json run_json(const RunFacts& facts, const TargetUrl& target, const Scenario& scenario,
@@ -142,7 +158,8 @@ json run_json(const RunFacts& facts, const TargetUrl& target, const Scenario& sc
     std::optional<Error> failure;
     bool interrupted = false;
     for (std::size_t i = 0; i < trials.size(); ++i) {
-        metrics.push_back(trial_metrics(trials[i], i < harness.size() ? &harness[i] : nullptr));
+        metrics.push_back(i < harness.size() ? trial_metrics(trials[i], &harness[i])
+                                             : metrics_without_harness(trials[i]));
         for (const auto& phase : trials[i].phases) delivery += phase.delivery;
         if (!failure) failure = trials[i].failure;
         interrupted |= trials[i].interrupted;
