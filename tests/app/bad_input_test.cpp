@@ -1,0 +1,132 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/crucible/command.h"
+#include "base/file.h"
+
+namespace crucible::app {
+namespace {
+
+struct Ended {
+    int exit_code;
+    std::string out;
+    std::string err;
+};
+
+Ended crucible(const std::vector<std::string>& words) {
+    const std::vector<std::string_view> args(words.begin(), words.end());
+    std::ostringstream out;
+    std::ostringstream err;
+    const int exit_code = crucible_main(args, out, err);
+    return {exit_code, out.str(), err.str()};
+}
+
+/// Bad input ends with exit code 2 and exactly this one line, before anything is measured or
+/// written.
+void expect_refused(const std::vector<std::string>& words, const std::string& line) {
+    const auto ended = crucible(words);
+    EXPECT_EQ(ended.exit_code, kBadUsage);
+    EXPECT_EQ(ended.err, "crucible: " + line + "\n");
+    EXPECT_EQ(ended.out, "");
+}
+
+TEST(BadInput, UnknownTargetsNameWhatIsKnown) {
+    expect_refused(
+        {"run", "foo:"},
+        "foo:: unknown target 'foo'; known: coordinator, router, daemon, null, synthetic");
+    expect_refused({"compare", "null:", "daemn:"},
+                   "daemn:: unknown target 'daemn'; did you mean 'daemon'?");
+}
+
+TEST(BadInput, UnknownOptionsAndCommandsNameTheNearest) {
+    expect_refused({"run", "null:", "--rat", "5"},
+                   "unknown option '--rat'; did you mean '--rate'?");
+    expect_refused({"compare", "null:", "null:", "--round=3"},
+                   "unknown option '--round'; did you mean '--rounds'?");
+    expect_refused({"cmpare"}, "unknown command 'cmpare'; did you mean 'compare'?");
+}
+
+TEST(BadInput, RatesMustBePositive) {
+    constexpr std::string_view allowed =
+        ": a number of events per second above 0 and at most 1e9, e.g. 500/s or 2k/s";
+    for (const std::string rate : {"0", "-5", "fast", "2e9"}) {
+        expect_refused({"run", "null:", "--rate", rate},
+                       "--rate: rate '" + rate + "'" + std::string(allowed));
+    }
+}
+
+TEST(BadInput, SizesAndCountsSayTheirRange) {
+    expect_refused({"run", "null:", "--payload", "11MiB"},
+                   "--payload '11MiB': from 1 B to 10 MiB less 4 KiB (an event is at most 10 MiB "
+                   "with its envelope)");
+    expect_refused({"run", "null:", "--clients", "0"},
+                   "--clients '0': a whole number from 1 to 999");
+    expect_refused({"compare", "null:", "null:", "--rounds", "0"},
+                   "--rounds '0': a whole number from 1 to 10000");
+    expect_refused({"compare", "null:", "null:", "--margin", "0%"},
+                   "--margin '0%': above 0 and at most 100%");
+    expect_refused({"run", "null:", "--duration", "0s"}, "--duration '0s': must be above 0");
+}
+
+TEST(BadInput, OptionsThatContradictEachOtherAreRefused) {
+    expect_refused({"run", "null:", "--rate", "max", "--arrivals", "poisson"},
+                   "--arrivals and --events need an open loop: give a --rate in events per second");
+    expect_refused({"run", "null:", "--rate", "5", "--window", "3"},
+                   "--window needs the closed loop: give --rate max");
+}
+
+TEST(BadInput, ScenarioFilesAreRefusedByFileLineAndColumn) {
+    const auto directory = base::TempDir::make("scenario");
+    ASSERT_TRUE(directory);
+    const std::string path = directory->path() / "mine.toml";
+    ASSERT_TRUE(base::write_file(path, "name = \"mine\"\n\n[steady]\n  rat = \"5/s\"\n"));
+    expect_refused({"run", "null:", "--scenario", path},
+                   path + ":4:3: unknown key 'rat' in [steady]; did you mean 'rate'?");
+    ASSERT_TRUE(base::write_file(path, "[steady]\nrate = \"0/s\"\n"));
+    const auto zero = crucible({"run", "null:", "--scenario", path});
+    EXPECT_EQ(zero.exit_code, kBadUsage);
+    EXPECT_TRUE(zero.err.starts_with("crucible: " + path + ":2:8: rate '0/s'")) << zero.err;
+    ASSERT_TRUE(base::write_file(path, "clients = \n"));
+    const auto broken = crucible({"run", "null:", "--scenario", path});
+    EXPECT_EQ(broken.exit_code, kBadUsage);
+    EXPECT_TRUE(broken.err.starts_with("crucible: " + path + ":1:")) << broken.err;
+    expect_refused({"run", "null:", "--scenario", "ligth"},
+                   "scenario 'ligth': no such file; shipped: heavy, light, medium, stress");
+}
+
+// Checked before the load starts: nobody should lose a measurement to a typing error in a path.
+TEST(BadInput, OutputDirectoriesThatCannotBeWrittenAreRefused) {
+    expect_refused({"run", "null:", "--out", "/proc/nope"},
+                   "cannot write to output directory '/proc/nope': No such file or directory");
+}
+
+TEST(BadInput, ReportsOfOtherFilesAreRefused) {
+    const auto directory = base::TempDir::make("report");
+    ASSERT_TRUE(directory);
+    const std::string path = directory->path() / "result.json";
+    ASSERT_TRUE(base::write_file(path, "{\"schema\": \"crucible.comparison/9\"}"));
+    const auto newer = crucible({"report", path});
+    EXPECT_EQ(newer.exit_code, kBadUsage);
+    EXPECT_TRUE(newer.err.starts_with("crucible: " + path)) << newer.err;
+    ASSERT_TRUE(base::write_file(path, "{"));
+    expect_refused({"report", path}, path + ": not JSON");
+}
+
+TEST(BadInput, HelpIsNoError) {
+    for (const std::string command : {"compare", "run", "report"}) {
+        const auto ended = crucible({command, "--help"});
+        EXPECT_EQ(ended.exit_code, kDone);
+        EXPECT_NE(ended.out.find("Examples:"), std::string::npos) << command;
+        EXPECT_EQ(ended.err, "");
+    }
+    EXPECT_EQ(crucible({}).exit_code, kBadUsage);
+    EXPECT_EQ(crucible({"--version"}).exit_code, kDone);
+}
+
+}  // namespace
+}  // namespace crucible::app

@@ -1,0 +1,130 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/process.h"
+
+namespace crucible::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The program as a user runs it, with its result in a folder of its own.
+class RealBinary : public testing::Test {
+protected:
+    RealBinary() : directory_(*base::TempDir::make("app")) {}
+
+    base::Process start(std::vector<std::string> words) {
+        words.insert(words.begin(), CRUCIBLE);
+        words.insert(words.end(), {"--out", out().string()});
+        auto process = base::Process::start({.arguments = std::move(words),
+                                             .inherit = {},
+                                             .standard_output = directory_.path() / "stdout",
+                                             .standard_error = directory_.path() / "stderr"});
+        EXPECT_TRUE(process) << process.error().message;
+        return *std::move(process);
+    }
+
+    int run(std::vector<std::string> words) {
+        auto process = start(std::move(words));
+        const auto status = process.wait(100s);
+        EXPECT_TRUE(status && status->signal == 0) << errors();
+        return status ? status->exit_code : -1;
+    }
+
+    /// Until the load has begun: the first line of progress is out.
+    bool wait_for_progress() const {
+        const auto deadline = base::monotonic_now() + 20s;
+        base::SteadyClock clock;
+        while (errors().empty() && base::monotonic_now() < deadline) {
+            clock.sleep_until(clock.now() + 10ms);
+        }
+        return !errors().empty();
+    }
+
+    std::filesystem::path out() const { return directory_.path() / "out"; }
+    std::string errors() const {
+        return base::read_file(directory_.path() / "stderr").value_or("");
+    }
+
+    nlohmann::json result() const {
+        return nlohmann::json::parse(base::read_file(out() / "result.json").value_or("null"));
+    }
+
+    static double metric(const nlohmann::json& result, std::string_view name) {
+        for (const auto& metric : result.at("scenarios").at(0).at("metrics")) {
+            if (metric.at("name") == name) return metric.at("value").get<double>();
+        }
+        ADD_FAILURE() << "no metric " << name;
+        return 0;
+    }
+
+private:
+    base::TempDir directory_;
+};
+
+// Two rounds cannot prove anything, and identical systems must not come out different.
+TEST_F(RealBinary, ComparesRealArchitecturesAndAccountsForEveryEvent) {
+    const int exit_code =
+        run({"compare", "coordinator:", "daemon:", "--scenario", "light", "--rounds", "2",
+             "--duration", "300ms", "--warmup", "100ms", "--seed", "7"});
+    // 3: on a machine that is too busy to keep a schedule the result says so.
+    ASSERT_TRUE(exit_code == 0 || exit_code == 3) << errors();
+    const auto json = result();
+    EXPECT_EQ(json.at("schema"), "crucible.comparison/1");
+    EXPECT_EQ(json.at("verdict"), "not_proven");
+    for (const char* arm : {"baseline", "candidate"}) {
+        const auto& delivery = json.at("scenarios").at(0).at("delivery").at(arm);
+        EXPECT_GT(delivery.at("sent"), 0) << arm;
+        EXPECT_EQ(delivery.at("lost"), 0) << arm;
+        EXPECT_EQ(delivery.at("sent").get<int>(),
+                  delivery.at("handled").get<int>() + delivery.at("rejected").get<int>())
+            << arm;
+    }
+    for (const char* file : {"report.md", "report.html"}) {
+        EXPECT_GT(base::read_file(out() / file).value_or("").size(), 1000u) << file;
+    }
+}
+
+// 2,000 events/s offered to a server of 1,000/s: a latency would only tell how long the run was.
+TEST_F(RealBinary, ReportsSaturationInsteadOfALatency) {
+    const int exit_code = run({"run", "synthetic:?service=1ms&workers=1", "--rate", "2000",
+                               "--duration", "1s", "--warmup", "0s"});
+    ASSERT_TRUE(exit_code == 0 || exit_code == 3) << errors();
+    const auto json = result();
+    for (const auto& value : json.at("scenarios").at(0).at("metrics")) {
+        if (value.at("name") == "latency_p99") EXPECT_TRUE(value.at("value").is_null());
+    }
+    EXPECT_NEAR(metric(json, "throughput"), 1000, 50);
+}
+
+TEST_F(RealBinary, KeepsThePartialResultWhenInterrupted) {
+    auto process = start({"run", "synthetic:?service=1us", "--rate", "1000", "--events", "60000"});
+    ASSERT_TRUE(wait_for_progress());
+    process.signal(SIGINT);
+    const auto status = process.wait(30s);
+    ASSERT_TRUE(status);
+    EXPECT_EQ(status->signal, 0);
+    EXPECT_EQ(status->exit_code, 130) << errors();
+    const auto json = result();
+    EXPECT_TRUE(json.at("interrupted").get<bool>());
+    const auto& delivery = json.at("scenarios").at(0).at("delivery");
+    EXPECT_LT(delivery.at("sent"), 60'000);
+    EXPECT_EQ(delivery.at("sent"), delivery.at("handled"));
+}
+
+TEST_F(RealBinary, ExitsWithFiveWhenTheTargetIsNotThere) {
+    EXPECT_EQ(
+        run({"run", "daemon:/nonexistent/crucibled.sock", "--rate", "100", "--duration", "200ms"}),
+        5);
+    EXPECT_NE(errors().find("/nonexistent/crucibled.sock"), std::string::npos) << errors();
+}
+
+}  // namespace
+}  // namespace crucible::app
