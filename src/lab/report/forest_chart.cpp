@@ -78,13 +78,20 @@ void draw_interval(Svg& svg, std::string_view mark, const Estimate& estimate, co
     if (*estimate.high > high) arrow(x(high), 1);
 }
 
+/// The verdict as a class of the style sheet; what the file says else is none.
+std::string_view verdict_class(std::string_view verdict) {
+    constexpr std::array<std::string_view, 5> kKnown{"better", "worse", "equivalent",
+                                                     "changed_within_margin", "inconclusive"};
+    return std::ranges::find(kKnown, verdict) == kKnown.end() ? "unknown" : verdict;
+}
+
 void draw_estimate(Svg& svg, const ComparedMetric& metric, const Scale& x, double y) {
     const auto& ratio = *metric.ratio;
     const double at = x(std::clamp(*ratio.value, x.low(), x.high()));
     const auto tooltip = typeset(fmt::format(
         "{}: {} % [{}], {}", metric_label(metric.name), format_percent_change(*ratio.value),
         format_ratio_interval(ratio), verdict_word(metric.verdict)));
-    const auto mark = fmt::format("verdict {}", metric.verdict);
+    const auto mark = fmt::format("verdict {}", verdict_class(metric.verdict));
     if (metric.verdict == "better" || metric.verdict == "worse") {
         svg.diamond(mark, at, y, 6, tooltip);
     } else {
@@ -128,7 +135,8 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin)
                  metric_label(metric->name));
         svg.text("tick", kLeft - 14, y + 4, Anchor::middle, metric->higher_is_better ? "▸" : "◂");
         if (metric->control) draw_interval(svg, "control", *metric->control, x, y + 6);
-        draw_interval(svg, fmt::format("interval {}", metric->verdict), *metric->ratio, x, y);
+        draw_interval(svg, fmt::format("interval {}", verdict_class(metric->verdict)),
+                      *metric->ratio, x, y);
         draw_estimate(svg, *metric, x, y);
         y += kRow;
     }

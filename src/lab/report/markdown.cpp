@@ -153,6 +153,8 @@ std::string change_cell(const ComparedMetric& metric) {
     if (metric.ratio) {
         change = format_percent_change(*metric.ratio->value) + " %";
         interval = format_ratio_interval(*metric.ratio);
+    } else if (metric.difference && is_nothing(*metric.difference)) {
+        return "none";
     } else if (metric.difference) {
         change = format_difference(metric, *metric.difference->value);
         interval = format_difference_interval(metric, *metric.difference);

@@ -32,6 +32,7 @@ std::string value_of(const ComparedMetric& metric, const std::optional<Estimate>
 std::string change_of(const ComparedMetric& metric) {
     if (metric.ratio) return typeset(format_percent_change(*metric.ratio->value) + " %");
     if (metric.difference) {
+        if (is_nothing(*metric.difference)) return "none";
         return escape_html(typeset(format_difference(metric, *metric.difference->value)));
     }
     return std::string(kNoValue);
@@ -40,7 +41,7 @@ std::string change_of(const ComparedMetric& metric) {
 std::string interval_of(const ComparedMetric& metric) {
     std::string interval;
     if (metric.ratio) interval = format_ratio_interval(*metric.ratio);
-    if (!metric.ratio && metric.difference)
+    if (!metric.ratio && metric.difference && !is_nothing(*metric.difference))
         interval = format_difference_interval(metric, *metric.difference);
     return interval.empty() ? interval : escape_html(typeset("[" + interval + "]"));
 }

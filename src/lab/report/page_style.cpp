@@ -47,7 +47,7 @@ margin:18px 0;min-width:0}
 .reasons li{margin:.25em 0}
 .sub{color:var(--soft);margin:.2em 0}
 .ok{color:var(--good)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:10px;margin:18px 0 6px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(134px,1fr));gap:10px;margin:18px 0 6px}
 .card{border:1px solid var(--line);border-radius:10px;padding:10px 12px;min-width:0}
 .card .name{font-size:.82rem;color:var(--soft);display:block}
 .card .big{font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums;display:block;line-height:1.3}
@@ -108,7 +108,7 @@ svg .verdict.equivalent,svg .verdict.changed_within_margin{fill:var(--ink)}
 .key.b{background:var(--b);border-radius:1px;transform:rotate(45deg) scale(.85)}
 @media (max-width:560px){body{font-size:15px}header,main,footer{padding-left:12px;padding-right:12px}
 section,.alert{padding:16px 14px;border-radius:10px}.facts{grid-template-columns:1fr;gap:0}
-.facts dd{margin-bottom:6px}.cards{grid-template-columns:repeat(auto-fit,minmax(132px,1fr))}}
+.facts dd{margin-bottom:6px}.note{min-width:24em}.cards{grid-template-columns:repeat(auto-fit,minmax(132px,1fr))}}
 @media print{:root{--page:#fff}body{font-size:11pt}header,main,footer{max-width:none;padding:0}
 section,.alert{border:0;padding:0;margin:14pt 0}figure,.card,tr,.alert{break-inside:avoid}
 h2,h3,caption{break-after:avoid}.scroll,.frame{overflow:visible}.frame svg{min-width:0}

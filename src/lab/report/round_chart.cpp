@@ -51,17 +51,27 @@ Range values_range(const std::string& metric, std::span<const Round> rounds) {
             }
         }
     }
-    if (range.low > range.high) return range;
+    if (range.low > range.high || (range.low == 0 && range.high == 0)) return range;
     // Ten percent of room, and an axis where all values are one.
     const double room = std::max((range.high - range.low) * 0.1, std::abs(range.high) * 0.02);
     range.low -= room;
     range.high += room;
-    if (!(range.low < range.high)) range = {range.low - 1, range.high + 1};
     return range;
 }
 
+/// Sizes are shown in powers of 1024: a tick is round in that unit, not in bytes.
+double tick_unit(std::string_view unit, double highest) {
+    double factor = 1;
+    if (unit == "bytes" || unit == "bytes/s") {
+        while (highest / factor >= 1024) factor *= 1024;
+    }
+    return factor;
+}
+
 void draw_axes(Svg& svg, const ComparedMetric& metric, const Scale& y) {
-    for (const double tick : linear_ticks(y.low(), y.high(), 4)) {
+    const double unit = tick_unit(metric.unit, y.high());
+    for (const double round_value : linear_ticks(y.low() / unit, y.high() / unit, 4)) {
+        const double tick = round_value * unit;
         svg.line("grid", kLeft, y(tick), kRight, y(tick));
         svg.text("tick", kLeft - 7, y(tick) + 4, Anchor::end,
                  typeset(exact(format_value(metric.name, metric.unit, tick))));
@@ -91,7 +101,8 @@ void draw_round(Svg& svg, const ComparedMetric& metric, const Round& round, doub
 
 std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds) {
     const auto range = values_range(metric.name, rounds);
-    if (range.low > range.high) return {};
+    // Zero in every trial is told by the table.
+    if (range.low > range.high || (range.low == 0 && range.high == 0)) return {};
     const auto label = metric_label(metric.name);
     Svg svg(kWidth, kHeight, label + " by round",
             fmt::format("One mark for each round and arm: baseline, its second copy, candidate; {} "

@@ -98,7 +98,7 @@ std::vector<double> linear_ticks(double low, double high, int count) {
     std::vector<double> ticks;
     const double slack = step * 1e-9;
     for (double i = std::ceil((low - slack) / step); i * step <= high + slack; ++i)
-        ticks.push_back(i * step);
+        ticks.push_back(i == 0 ? 0 : i * step);  // never -0
     return ticks;
 }
 

@@ -121,8 +121,7 @@ std::string change_cells(const TerminalText& text, const ComparedMetric& metric)
     };
     if (!metric.difference) return alone(kNoValue);
     const auto& difference = *metric.difference;
-    if (difference.value == 0. && difference.low == 0. && difference.high == 0.)
-        return alone("none");
+    if (is_nothing(difference)) return alone("none");
     return text.cell("  " + format_difference(metric, *difference.value) + " " +
                          bracketed(format_difference_interval(metric, difference)),
                      kAll);

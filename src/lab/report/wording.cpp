@@ -146,6 +146,10 @@ std::string format_difference(const ComparedMetric& metric, double difference) {
     return text;
 }
 
+bool is_nothing(const Estimate& difference) noexcept {
+    return difference.value == 0. && difference.low == 0. && difference.high == 0.;
+}
+
 std::string format_difference_interval(const ComparedMetric& metric, const Estimate& difference) {
     if (!difference.has_interval()) return {};
     return difference_text(metric, *difference.low) + ", " +
@@ -165,13 +169,15 @@ std::string headline(const ComparisonDocument& document) {
         return "Not proven: the comparison was interrupted before it was complete.";
     if (document.verdict == "adopt") {
         return fmt::format(
-            "Adopt the candidate: it is better by more than {}, and no deciding metric is worse.",
+            "Adopt the candidate: it is better beyond the margin of {}, and no deciding metric is "
+            "worse.",
             margin);
     }
     if (document.verdict == "keep") return "Keep the baseline: the candidate is worse.";
     if (document.verdict == "no_difference") {
         return fmt::format(
-            "No difference that matters: no deciding metric changed by more than {}.", margin);
+            "No difference that matters: no deciding metric changed beyond the margin of {}.",
+            margin);
     }
     return "Not proven: these measurements do not decide between baseline and candidate.";
 }

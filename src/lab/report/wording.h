@@ -30,6 +30,9 @@ std::string format_percent_change(double ratio);
 std::string format_ratio_interval(const Estimate& ratio);
 /// A difference in the metric's own unit: "+12 events", "+0.01 points" of a rate of errors.
 std::string format_difference(const ComparedMetric& metric, double difference);
+/// True when the difference and both ends of its interval are zero: nothing happened on either
+/// side.
+bool is_nothing(const Estimate& difference) noexcept;
 /// Ends of a difference's interval; empty without one.
 std::string format_difference_interval(const ComparedMetric& metric, const Estimate& difference);
 /// "2.00 s" -> "2 s", "1.50 KiB" -> "1.5 KiB": for figures that were asked for, not measured.

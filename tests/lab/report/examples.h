@@ -1,0 +1,44 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace crucible::lab::report {
+
+/// A file of docs/formats/examples, which the schemas' own tests keep valid.
+inline nlohmann::json example(const std::string& name) {
+    std::ifstream file(std::string(CRUCIBLE_EXAMPLES) + "/" + name);
+    return nlohmann::json::parse(file);
+}
+
+inline nlohmann::json& metric_of(nlohmann::json& result, std::string_view name) {
+    auto& metrics = result["scenarios"][0]["metrics"];
+    return *std::ranges::find_if(metrics,
+                                 [name](const nlohmann::json& m) { return m["name"] == name; });
+}
+
+inline bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+inline std::size_t occurrences(std::string_view text, std::string_view part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1))
+        ++count;
+    return count;
+}
+
+/// The whole line of `text` that begins with `start`; empty when there is none.
+inline std::string line_starting(std::string_view text, std::string_view start) {
+    const auto at = text.starts_with(start) ? 0 : text.find("\n" + std::string(start));
+    if (at == std::string_view::npos) return {};
+    const auto begin = text.starts_with(start) ? at : at + 1;
+    return std::string(text.substr(begin, text.find('\n', begin) - begin));
+}
+
+}  // namespace crucible::lab::report
