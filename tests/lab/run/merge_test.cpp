@@ -177,6 +177,21 @@ TEST(TrialChecks, BlockingTargetDoesNotInvalidate) {
     EXPECT_TRUE(valid_with(phase));
 }
 
+// A saturated target that blocks its callers keeps the cores busy too: what the injector adds to a
+// lateness of seconds does not matter, unless it is a good part of it.
+TEST(TrialChecks, SaturatedTargetMayDelayTheInjectorALittle) {
+    auto overloaded = client(2000, 1000, 1s, [](double t) { return 1000 * t; });
+    for (int i = 0; i < 100; ++i) {
+        overloaded.lateness.record(400ms);
+        overloaded.own_lateness.record(19ms);
+    }
+    auto phase = merge_phase(steady(2000, 2000), {overloaded});
+    EXPECT_TRUE(check_of(phase, "schedule_kept").passed);
+    phase.own_lateness.record(21ms);
+    phase.own_lateness.record(21ms);
+    EXPECT_FALSE(check_of(phase, "schedule_kept").passed);
+}
+
 // Negative durations mean that clocks or tokens are mixed up: nothing can be trusted.
 TEST(TrialChecks, NegativeLatencyInvalidates) {
     auto phase = good();

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "children.h"
 #include "lab/pace/schedule.h"
+#include "lab/run/clients.h"
 
 namespace crucible::lab {
 namespace {
@@ -223,6 +224,30 @@ TEST(Trial, NothingIsOmittedWhenTheSenderStalls) {
     // It is the injector's own fault here, so the trial is not valid.
     EXPECT_FALSE(check_of(result, "schedule_kept").passed);
     EXPECT_FALSE(result.valid());
+}
+
+// A client that says nothing any more (here: stopped for good) is killed and named; it cannot hold
+// up the others.
+TEST(Clients, SilentClientIsDroppedByName) {
+    const auto plan = plan_of({steady(100, 100'000)});
+    auto clients = Clients::start("null:", plan);
+    ASSERT_TRUE(clients) << clients.error().message;
+    const auto ready = [](const auto& client) { return client.ready; };
+    while (!clients->all_present(ready)) clients->listen(100ms);
+    ASSERT_FALSE(clients->trouble()) << clients->trouble()->message;
+    const pid_t silent = clients->all()[1].process.pid();
+    ::kill(silent, SIGSTOP);
+    clients->tell_all(order::Start{0, base::monotonic_now()});
+    while (!clients->trouble()) {
+        clients->listen(100ms);
+        clients->drop_silent(3s);
+    }
+    EXPECT_EQ(clients->trouble()->code, Errc::timeout);
+    EXPECT_EQ(clients->trouble()->message,
+              "client-1 (pid " + std::to_string(silent) + "): has been silent for 3 s");
+    EXPECT_TRUE(clients->all()[0].present);
+    clients->end(30s);
+    EXPECT_TRUE(children().empty());
 }
 
 // Bad plans are refused before anything is started.
