@@ -63,6 +63,13 @@ TEST(Saturation, StallIsNotSaturation) {
     }
 }
 
+// Nor at the very end of a short run, where a third of the events is still waiting: there was no
+// growth before it.
+TEST(Saturation, StallAtTheEndOfAShortRunIsNotSaturation) {
+    const auto stalled = [](double t) { return t < 0.7 ? 2.0 : 5000 * (t - 0.7); };
+    EXPECT_FALSE(saturated(5000, client(5'000, 3'500, 1s, stalled)));
+}
+
 // Filling the pipe of a slow but sufficient system at the start is no growth afterwards: 100 ms of
 // latency at 1,000/s leave 100 of 1,000 events unfinished after 1 s.
 TEST(Saturation, LatencyIsNotSaturation) {
