@@ -27,8 +27,8 @@ struct PhaseShare {
     std::uint32_t client = 0;
     std::uint32_t clients = 1;
     std::uint64_t seed = 1;  ///< of the arrivals
-    /// Events this client has sent in earlier phases: its stream goes on behind them, as ids must not
-    /// come again and files and records have a life that spans phases.
+    /// Events this client has sent in earlier phases: its stream goes on behind them, as ids must
+    /// not come again and files and records have a life that spans phases.
     std::uint64_t events_before = 0;
     Duration drain_limit{};
 };
