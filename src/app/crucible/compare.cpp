@@ -70,6 +70,8 @@ Result<ComparePlan> make_plan(const CompareArguments& arguments) {
     if (!rounds) return std::unexpected(rounds.error());
     auto scenarios = resolve_scenarios(arguments.load, {.capacity_phase = true}, *seed);
     if (!scenarios) return std::unexpected(scenarios.error());
+    const auto applied = apply_client_option({&*baseline, &*candidate}, *scenarios);
+    if (!applied) return std::unexpected(applied.error());
     return ComparePlan{.experiment = {.baseline = std::move(*baseline),
                                       .candidate = std::move(*candidate),
                                       .scenarios = std::move(*scenarios),
@@ -127,8 +129,11 @@ int compare_command(std::span<const std::string_view> args, std::ostream& out, s
         experiment = lab::run_experiment(plan->experiment);
     }
     if (!experiment) {
-        err << "crucible: " << experiment.error().message << '\n';
-        return interrupt.token().stop_requested() ? kInterrupted : kTargetFailed;
+        // Nothing could be measured: the result says so, and why.
+        lab::Experiment nothing;
+        nothing.interrupted = interrupt.token().stop_requested();
+        if (!nothing.interrupted) nothing.failure = experiment.error();
+        experiment = std::move(nothing);
     }
     facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
     const auto comparison = lab::compare(*experiment, plan->compare);

@@ -51,10 +51,9 @@ int worker(std::span<const std::string_view> args, std::ostream& err) {
 }  // namespace
 
 int crucible_main(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
-    if (args.empty()) {
-        print_help(err);
-        return kBadUsage;
-    }
+    if (args.empty())
+        return usage_error(err,
+                           "a command is missing: compare, run or report; see crucible --help");
     const auto name = args.front();
     if (name == "--help" || name == "-h" || name == "help") {
         print_help(out);

@@ -274,11 +274,33 @@ Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions
     const bool has_services = url->scheme == "coordinator" || url->scheme == "router" ||
                               (url->scheme == "daemon" && url->path.empty());
     if (!has_services) return url;
+    std::string complete = url->text;
     for (const auto& [key, value] :
          {std::pair{"work", options.work}, std::pair{"durability", options.durability}}) {
-        if (!value.empty() && url->option(key) == nullptr) url->options.emplace_back(key, value);
+        if (value.empty() || url->option(key) != nullptr) continue;
+        const bool first = complete.find('?') == std::string::npos;
+        complete += fmt::format("{}{}={}", first ? '?' : '&', key, value);
     }
-    return url;
+    return lab::parse_target(complete);
+}
+
+Result<> apply_client_option(std::initializer_list<const lab::TargetUrl*> targets,
+                             std::vector<lab::Scenario>& scenarios) {
+    for (auto& scenario : scenarios) {
+        std::optional<std::uint32_t> clients;
+        for (const auto* target : targets) {
+            const auto own = lab::client_count(*target, scenario.plan.clients);
+            if (clients && *clients != own) {
+                return bad(
+                    fmt::format("the targets have {} and {} clients: they must have the same "
+                                "number; see --clients",
+                                *clients, own));
+            }
+            clients = own;
+        }
+        scenario.plan.clients = scenario.system.clients = *clients;
+    }
+    return {};
 }
 
 Result<std::uint64_t> resolve_seed(const LoadOptions& options) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,8 +60,15 @@ Result<std::vector<lab::Scenario>> resolve_scenarios(const LoadOptions& options,
                                                      std::uint64_t seed);
 
 /// Parses a target and adds --work and --durability where its scheme has them and its URL does not
-/// say.
+/// say; results name it with them.
 Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions& options);
+
+/// Takes the number of clients from the targets' URLs, where they give one, into the scenarios: the
+/// harness's own cost is measured with as many.
+/// - Errc::invalid_argument: the targets give different numbers. Who sends what depends on it, so
+///   they would not be offered the same events.
+Result<> apply_client_option(std::initializer_list<const lab::TargetUrl*> targets,
+                             std::vector<lab::Scenario>& scenarios);
 
 /// --seed, or 1: the same command drives the same events.
 Result<std::uint64_t> resolve_seed(const LoadOptions& options);

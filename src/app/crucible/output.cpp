@@ -5,7 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <iostream>
@@ -38,7 +37,7 @@ std::size_t terminal_width() {
 }
 
 Result<> write_files(const std::filesystem::path& directory, const nlohmann::json& result) {
-    if (auto done = base::write_file(directory / "result.json", result.dump(2) + "\n"); !done) {
+    if (auto done = base::write_file(directory / "result.json", json_text(result)); !done) {
         return done;
     }
     const auto markdown = lab::report::render_markdown(result);
@@ -50,6 +49,21 @@ Result<> write_files(const std::filesystem::path& directory, const nlohmann::jso
 }
 
 }  // namespace
+
+std::string json_text(const nlohmann::json& result) {
+    // The command may hold bytes that are no UTF-8, a file name for instance.
+    return result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+Result<> print_table(std::ostream& out, const nlohmann::json& result) {
+    const bool terminal = is_terminal(out);
+    const bool colour = terminal && std::getenv("NO_COLOR") == nullptr;
+    const auto text =
+        lab::report::render_terminal(result, terminal ? terminal_width() : 80, colour);
+    if (!text) return std::unexpected(text.error());
+    out << *text;
+    return {};
+}
 
 std::string utc_now() {
     return format_utc("%Y-%m-%dT%H:%M:%SZ");
@@ -82,15 +96,11 @@ Result<> show_result(std::ostream& out, const nlohmann::json& result,
                      const std::filesystem::path& directory, bool as_json) {
     if (auto written = write_files(directory, result); !written) return written;
     if (as_json) {
-        out << result.dump(2) << '\n';
+        out << json_text(result);
         return {};
     }
-    const bool terminal = is_terminal(out);
-    const std::size_t width = terminal ? std::clamp<std::size_t>(terminal_width(), 80, 120) : 80;
-    const bool colour = terminal && std::getenv("NO_COLOR") == nullptr;
-    const auto text = lab::report::render_terminal(result, width, colour);
-    if (!text) return std::unexpected(text.error());
-    out << *text << "\nReport: " << (directory / "report.html").string() << '\n';
+    if (auto printed = print_table(out, result); !printed) return printed;
+    out << "\nReport: " << (directory / "report.html").string() << '\n';
     return {};
 }
 

@@ -21,6 +21,13 @@ Result<std::filesystem::path> prepare_output(const std::string& asked, std::stri
 Result<> show_result(std::ostream& out, const nlohmann::json& result,
                      const std::filesystem::path& directory, bool as_json);
 
+/// `result` as result.json holds it.
+std::string json_text(const nlohmann::json& result);
+
+/// The result as a table, as wide as the terminal behind `out` and in colour there (not with
+/// NO_COLOR set); 80 columns and plain elsewhere. - the errors of lab::report::render_terminal().
+Result<> print_table(std::ostream& out, const nlohmann::json& result);
+
 /// Now, as "2026-01-31T12:00:00Z".
 std::string utc_now();
 

@@ -29,10 +29,9 @@ Result<nlohmann::json> load_result(const std::filesystem::path& given) {
 }
 
 Result<std::string> render(const nlohmann::json& result, std::string_view format) {
-    if (format == "json") return result.dump(2) + "\n";
+    if (format == "json") return json_text(result);
     if (format == "html") return lab::report::render_html(result);
-    if (format == "markdown") return lab::report::render_markdown(result);
-    return lab::report::render_terminal(result, 80, false);
+    return lab::report::render_markdown(result);
 }
 
 }  // namespace
@@ -51,9 +50,15 @@ int report_command(std::span<const std::string_view> args, std::ostream& out, st
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
     const auto result = load_result(path);
     if (!result) return usage_error(err, result.error().message);
-    const auto text = render(*result, format);
-    if (!text) return usage_error(err, path + ": " + text.error().message);
-    out << *text;
+    Result<> printed;
+    if (format == "terminal") {
+        printed = print_table(out, *result);
+    } else if (const auto text = render(*result, format)) {
+        out << *text;
+    } else {
+        printed = std::unexpected(text.error());
+    }
+    if (!printed) return usage_error(err, path + ": " + printed.error().message);
     return kDone;
 }
 

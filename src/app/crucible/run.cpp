@@ -1,9 +1,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
+#include <utility>
 
 #include "app/crucible/command.h"
 #include "app/crucible/interrupt.h"
@@ -34,39 +35,85 @@ struct Trials {
     std::vector<lab::TrialResult> harness;
 };
 
-/// Stops at the first trial that fails or is interrupted; what was measured is in `trials`.
-Result<> run_trials(const lab::TargetUrl& target, const lab::Scenario& scenario,
-                    std::uint32_t rounds, const std::stop_token& stop, ProgressLine& progress,
-                    Trials& trials) {
-    const auto null_target = lab::parse_target("null:");
-    for (std::uint32_t round = 0; round < rounds; ++round) {
-        lab::Plan plan = scenario.plan;
-        plan.workload.seed = lab::round_seed(scenario.plan.workload.seed, 0, round);
-        // The target first: who interrupts a run keeps what was measured of it.
-        for (const bool harness : {false, true}) {
-            const auto& url = harness ? *null_target : target;
-            lab::TrialOptions options;
-            options.stop = stop;
-            options.on_progress = [&](const lab::TrialProgress& at) {
-                progress.show(harness ? "harness alone" : url.text, at);
-            };
-            auto trial = lab::run_trial(url, scenario.system, plan, options);
-            if (!trial) return std::unexpected(trial.error());
-            if (harness) {
-                if (trial->interrupted) return {};
-                if (trial->failure) {
-                    return std::unexpected(
-                        Error{Errc::failed, "the harness alone: " + trial->failure->message});
-                }
-                trials.harness.push_back(std::move(*trial));
-                continue;
+/// Drives one scenario. Stops at the first trial that fails or is interrupted: the last of
+/// `target` says so, and what was measured is kept.
+class ScenarioRun {
+public:
+    ScenarioRun(const lab::TargetUrl& target, const lab::Scenario& scenario, std::size_t index,
+                const std::stop_token& stop, ProgressLine& progress)
+        : target_(target),
+          harness_(*lab::parse_target("null:")),
+          scenario_(scenario),
+          index_(index),
+          stop_(stop),
+          progress_(progress) {}
+
+    Trials run(std::uint32_t rounds) {
+        Trials trials;
+        for (std::uint32_t round = 0; round < rounds; ++round) {
+            lab::Plan plan = scenario_.plan;
+            plan.workload.seed = lab::round_seed(plan.workload.seed, index_, round);
+            // The target first: who interrupts a run keeps what was measured of it.
+            trials.target.push_back(trial(target_, target_.text, plan));
+            auto& measured = trials.target.back();
+            if (measured.failure || measured.interrupted) break;
+            auto harness = trial(harness_, "harness alone", plan);
+            measured.interrupted = harness.interrupted;
+            if (harness.failure) {
+                measured.failure =
+                    Error{harness.failure->code, "the harness alone: " + harness.failure->message};
             }
-            const bool ended = trial->failure || trial->interrupted;
-            trials.target.push_back(std::move(*trial));
-            if (ended) return {};
+            if (measured.failure || measured.interrupted) break;
+            trials.harness.push_back(std::move(harness));
         }
+        return trials;
     }
-    return {};
+
+private:
+    /// One trial; one that could not even begin is a failed one, so that the result tells of it.
+    lab::TrialResult trial(const lab::TargetUrl& url, const std::string& shown,
+                           const lab::Plan& plan) {
+        lab::TrialOptions options;
+        options.stop = stop_;
+        options.on_progress = [&](const lab::TrialProgress& at) { progress_.show(shown, at); };
+        auto result = lab::run_trial(url, scenario_.system, plan, options);
+        if (result) return *std::move(result);
+        lab::TrialResult failed;
+        failed.target = url.text;
+        failed.interrupted = stop_.stop_requested();
+        if (!failed.interrupted) failed.failure = result.error();
+        return failed;
+    }
+
+    const lab::TargetUrl& target_;
+    const lab::TargetUrl harness_;
+    const lab::Scenario& scenario_;
+    const std::size_t index_;
+    const std::stop_token& stop_;
+    ProgressLine& progress_;
+};
+
+/// What all scenarios of the run came to.
+struct RunEnd {
+    nlohmann::json result;
+    bool interrupted = false;
+    std::optional<Error> failure;
+    bool valid = true;
+};
+
+/// Adds the scenario measured last to `end`.
+void add_scenario(nlohmann::json measured, const Trials& trials, RunEnd& end) {
+    const auto& last = trials.target.back();
+    end.interrupted = last.interrupted;
+    end.failure = last.failure;
+    for (const auto& trial : trials.target) end.valid = end.valid && trial.valid();
+    if (end.result.is_null()) {
+        end.result = std::move(measured);
+        return;
+    }
+    end.result["scenarios"].push_back(std::move(measured["scenarios"][0]));
+    for (const auto* member : {"interrupted", "failure", "duration_seconds"})
+        end.result[member] = measured[member];
 }
 
 }  // namespace
@@ -88,40 +135,40 @@ int run_command(std::span<const std::string_view> args, std::ostream& out, std::
     if (!seed) return usage_error(err, seed.error().message);
     const auto rounds = resolve_rounds(load, 1);
     if (!rounds) return usage_error(err, rounds.error().message);
-    if (load.scenarios.size() > 1) return usage_error(err, "crucible run takes one --scenario");
-    const auto scenarios = resolve_scenarios(
+    auto scenarios = resolve_scenarios(
         load, {.capacity_phase = false, .steady_duration = kSteadyDuration}, *seed);
     if (!scenarios) return usage_error(err, scenarios.error().message);
+    if (const auto applied = apply_client_option({&*target}, *scenarios); !applied)
+        return usage_error(err, applied.error().message);
     const auto directory = prepare_output(load.out, "run");
     if (!directory) return usage_error(err, directory.error().message);
 
-    const auto& scenario = scenarios->front();
     auto facts = run_facts("run", args, *seed);
     const InterruptGuard interrupt;
+    const auto stop = interrupt.token();
     const TimePoint started = base::monotonic_now();
-    Trials trials;
-    Result<> driven;
+    RunEnd end;
     {
         ProgressLine progress(err, load.quiet);
-        driven = run_trials(*target, scenario, *rounds, interrupt.token(), progress, trials);
+        for (std::size_t i = 0; i < scenarios->size() && !end.interrupted && !end.failure; ++i) {
+            const auto& scenario = (*scenarios)[i];
+            const auto trials = ScenarioRun(*target, scenario, i, stop, progress).run(*rounds);
+            facts.duration_seconds =
+                std::chrono::duration<double>(base::monotonic_now() - started).count();
+            add_scenario(lab::run_json(facts, *target, scenario, trials.target, trials.harness),
+                         trials, end);
+        }
     }
-    if (!driven) err << "crucible: " << driven.error().message << '\n';
-    if (trials.target.empty())
-        return interrupt.token().stop_requested() ? kInterrupted : kTargetFailed;
-    facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
-    const auto result = lab::run_json(facts, *target, scenario, trials.target, trials.harness);
-    if (const auto shown = show_result(out, result, *directory, load.json); !shown) {
+    if (const auto shown = show_result(out, end.result, *directory, load.json); !shown) {
         err << "crucible: " << shown.error().message << '\n';
         return kBadUsage;
     }
-    const auto& last = trials.target.back();
-    if (last.interrupted || interrupt.token().stop_requested()) return kInterrupted;
-    if (last.failure) {
-        err << "crucible: " << last.failure->message << "; the partial result is kept\n";
+    if (end.interrupted) return kInterrupted;
+    if (end.failure) {
+        err << "crucible: " << end.failure->message << "; the partial result is kept\n";
         return kTargetFailed;
     }
-    if (!driven) return kTargetFailed;
-    if (std::ranges::any_of(trials.target, [](const auto& trial) { return !trial.valid(); })) {
+    if (!end.valid) {
         err << "crucible: a check that the measurement rests on failed; its figures are not "
                "valid\n";
         return kEnvironmentInvalid;

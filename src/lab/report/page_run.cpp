@@ -116,7 +116,7 @@ std::string render_page(const RunDocument& document) {
         "<p>The target ran for real, driven by separate client processes. In the open loop an "
         "event is due at a planned time and latency counts from then, whether or not it could "
         "be sent in time. CPU, memory and context switches are those of the target: what the "
-        "harness alone takes under the same load was measured first and subtracted.</p>");
+        "harness alone takes under the same load was measured by itself and subtracted.</p>");
     write_origin(page, document.header);
     std::vector<std::string> metrics;
     if (!document.scenarios.empty()) {
