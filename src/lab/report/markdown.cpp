@@ -109,7 +109,7 @@ void write_ledger(Markdown& text,
 void write_harness(Markdown& text, const std::vector<HarnessCost>& harness) {
     if (harness.empty()) return;
     std::vector<std::string> figures;
-    for (const auto& cost : harness) {
+    for (const auto& cost : telling_costs(harness)) {
         figures.push_back(fmt::format("{} {}", metric_label(cost.name),
                                       format_value(cost.name, cost.unit, cost.value)));
     }

@@ -69,12 +69,17 @@ void write_ledger_row(TerminalText& text, std::string_view name, const Delivery&
 void write_harness(TerminalText& text, const std::vector<HarnessCost>& harness) {
     if (harness.empty()) return;
     std::vector<std::string> figures;
-    for (const auto& cost : harness) {
+    for (const auto& cost : telling_costs(harness)) {
         figures.push_back(fmt::format("{} {}", metric_label(cost.name),
                                       format_value(cost.name, cost.unit, cost.value)));
     }
     text.blank();
     text.item("harness alone (null:):", fmt::format("{}", fmt::join(figures, ", ")), 1, Ink::dim);
+}
+
+void write_absent(TerminalText& text, const AbsentValues& absent) {
+    for (const auto& [metrics, reason] : absent.notes())
+        text.item(kNoValue, fmt::format("{}: {}", metrics, reason), 1, Ink::dim);
 }
 
 void write_closing(TerminalText& text, const Header& header) {
@@ -141,16 +146,13 @@ void write_metrics(TerminalText& text, const ComparedScenario& scenario, bool ga
     line += text.cell("change", kChange, true) + " " + text.cell("% [95 %]", kInterval);
     text.blank();
     text.line(line + text.cell("noise", kNoise, true) + " verdict", Ink::dim);
-    std::vector<const ComparedMetric*> unknown;
+    AbsentValues absent;
     for (const auto& metric : scenario.metrics) {
         if (metric.gated != gated) continue;
         write_metric(text, metric);
-        if (!metric.baseline || !metric.candidate) unknown.push_back(&metric);
+        if (!metric.baseline || !metric.candidate) absent.add(metric.name, metric.reason);
     }
-    for (const auto* metric : unknown) {
-        text.item(fmt::format("{} {}:", kNoValue, metric_label(metric->name)), metric->reason, 1,
-                  Ink::dim);
-    }
+    write_absent(text, absent);
 }
 
 void write_invalid_rounds(TerminalText& text, const ComparedScenario& scenario) {
@@ -208,8 +210,7 @@ void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
     header += text.cell("95 % interval", 24) + text.cell("samples", 10, true) + "  phase";
     text.blank();
     text.line(header, Ink::dim);
-    // One note for all metrics that lack a value for the same reason.
-    std::vector<std::pair<std::string, std::string>> absent;
+    AbsentValues absent;
     for (const auto& metric : scenario.metrics) {
         const bool known = metric.estimate.value.has_value();
         std::string line = " " + text.cell(metric_label(metric.name), 17);
@@ -217,17 +218,9 @@ void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
         line += text.cell(interval_of(metric), 24);
         line += text.cell(known ? format_integer(metric.n) : "", 10, true);
         text.line(line + "  " + (metric.phase.empty() ? "all" : metric.phase));
-        if (known) continue;
-        const auto same =
-            std::ranges::find(absent, metric.absent, &std::pair<std::string, std::string>::first);
-        if (same == absent.end()) {
-            absent.emplace_back(metric.absent, metric_label(metric.name));
-        } else {
-            same->second += ", " + metric_label(metric.name);
-        }
+        if (!known) absent.add(metric.name, metric.absent);
     }
-    for (const auto& [reason, metrics] : absent)
-        text.item(std::string(kNoValue), metrics + ": " + reason, 1, Ink::dim);
+    write_absent(text, absent);
 }
 
 std::string render(const RunDocument& document, std::size_t width, bool colour) {

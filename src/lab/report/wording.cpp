@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 
@@ -287,6 +288,27 @@ std::vector<std::pair<std::string_view, std::uint64_t>> delivery_columns(const D
             {"handled", delivery.handled},    {"rejected", delivery.rejected},
             {"lost", delivery.lost},          {"duplicated", delivery.duplicated},
             {"reordered", delivery.reordered}};
+}
+
+std::vector<HarnessCost> telling_costs(const std::vector<HarnessCost>& harness) {
+    constexpr std::array<std::string_view, 6> kTelling{
+        "cpu_per_event", "memory_peak", "latency_p50", "latency_p99", "lateness_p99", "throughput"};
+    std::vector<HarnessCost> costs;
+    for (const auto name : kTelling) {
+        const auto found = std::ranges::find(harness, name, &HarnessCost::name);
+        if (found != harness.end()) costs.push_back(*found);
+    }
+    return costs;
+}
+
+void AbsentValues::add(std::string_view metric, std::string_view reason) {
+    const auto same =
+        std::ranges::find(notes_, reason, &std::pair<std::string, std::string>::second);
+    if (same == notes_.end()) {
+        notes_.emplace_back(metric_label(metric), reason);
+    } else {
+        same->first += ", " + metric_label(metric);
+    }
 }
 
 bool is_saturated(const RunScenario& scenario) {

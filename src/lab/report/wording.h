@@ -75,6 +75,24 @@ std::string check_label(std::string_view name);
 /// Labels and counts of a ledger, in the order in which they are shown.
 std::vector<std::pair<std::string_view, std::uint64_t>> delivery_columns(const Delivery& delivery);
 
+/// What the harness alone took and could do, in the figures that bear on trusting the target's; the
+/// file has all.
+std::vector<HarnessCost> telling_costs(const std::vector<HarnessCost>& harness);
+
+/// Reasons for missing values, each with all the metrics it holds for: "Latency p99, Latency
+/// p99.9".
+class AbsentValues {
+public:
+    void add(std::string_view metric, std::string_view reason);
+    /// {metrics, reason}, in the order in which they came.
+    const std::vector<std::pair<std::string, std::string>>& notes() const noexcept {
+        return notes_;
+    }
+
+private:
+    std::vector<std::pair<std::string, std::string>> notes_;
+};
+
 /// True when the latencies of the scenario mean nothing because its backlog grew.
 bool is_saturated(const RunScenario& scenario);
 
