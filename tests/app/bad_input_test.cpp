@@ -117,6 +117,22 @@ TEST(BadInput, ReportsOfOtherFilesAreRefused) {
     expect_refused({"report", path}, path + ": not JSON");
 }
 
+TEST(BadInput, MissingAndSurplusArgumentsAreNamed) {
+    expect_refused({}, "a command is missing: compare, run or report; see crucible --help");
+    expect_refused({"run"}, "target is required; see crucible run --help");
+    expect_refused({"compare", "null:"}, "candidate is required; see crucible compare --help");
+    expect_refused({"run", "null:", "null:"},
+                   "The following argument was not expected: null:; see crucible run --help");
+}
+
+// Who sends which event depends on the number of clients: with different ones the two systems
+// would not be offered the same stream.
+TEST(BadInput, ComparedTargetsHaveTheSameNumberOfClients) {
+    expect_refused({"compare", "null:?clients=2", "null:"},
+                   "the targets have 2 and 4 clients: they must have the same number; see "
+                   "--clients");
+}
+
 TEST(BadInput, HelpIsNoError) {
     for (const std::string command : {"compare", "run", "report"}) {
         const auto ended = crucible({command, "--help"});
@@ -124,8 +140,8 @@ TEST(BadInput, HelpIsNoError) {
         EXPECT_NE(ended.out.find("Examples:"), std::string::npos) << command;
         EXPECT_EQ(ended.err, "");
     }
-    EXPECT_EQ(crucible({}).exit_code, kBadUsage);
-    EXPECT_EQ(crucible({"--version"}).exit_code, kDone);
+    for (const std::string option : {"--help", "-h", "help", "--version"})
+        EXPECT_EQ(crucible({option}).exit_code, kDone) << option;
 }
 
 }  // namespace
