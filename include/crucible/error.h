@@ -25,7 +25,8 @@ enum class Errc : std::uint8_t {
 /// The enumerator's own name, e.g. "overloaded".
 std::string_view to_string(Errc code) noexcept;
 
-/// An expected failure. On a measuring path `message` stays empty, so that making one allocates nothing.
+/// An expected failure. On a measuring path `message` stays empty, so that making one allocates
+/// nothing.
 struct Error {
     Errc code = Errc::failed;
     std::string message;

@@ -13,7 +13,8 @@
 
 namespace crucible {
 
-/// A 128-bit identifier in network byte order. Ours are UUIDv7 (RFC 9562): sortable by creation time.
+/// A 128-bit identifier in network byte order. Ours are UUIDv7 (RFC 9562): sortable by creation
+/// time.
 struct Uuid {
     std::array<std::uint8_t, 16> bytes{};
 
@@ -41,8 +42,8 @@ struct Event {
     Uuid id;
     Category category = Category::custom;
     Priority priority = Priority::normal;
-    std::string type;                  ///< e.g. "file.created"; which types a service knows is its contract
-    std::string source;                ///< who published it, e.g. "client-2"
+    std::string type;    ///< e.g. "file.created"; which types a service knows is its contract
+    std::string source;  ///< who published it, e.g. "client-2"
     std::vector<std::string> targets;  ///< names of service instances; empty: routed by category
     std::string payload;
     std::string content_type = "application/json";

@@ -25,8 +25,8 @@ struct HandleResult {
     std::string reason;    ///< one line for people when the outcome is not `handled`
 };
 
-/// A handler of events. The dispatcher calls one instance from one thread at a time, in the order in which a
-/// source published within a priority.
+/// A handler of events. The dispatcher calls one instance from one thread at a time, in the order
+/// in which a source published within a priority.
 class Service {
 public:
     virtual ~Service() = default;
@@ -35,9 +35,10 @@ public:
     virtual std::string_view name() const noexcept = 0;
     virtual Category category() const noexcept = 0;
 
-    /// Handles `events` in order and fills `results[i]` for `events[i]` (same size). When it returns, every
-    /// event whose outcome is `handled` is durable as configured. Handing several over at once lets a service
-    /// share one transaction or one flush among them; it is never used to make events wait for company.
+    /// Handles `events` in order and fills `results[i]` for `events[i]` (same size). When it
+    /// returns, every event whose outcome is `handled` is durable as configured. Handing several
+    /// over at once lets a service share one transaction or one flush among them; it is never used
+    /// to make events wait for company.
     virtual void handle(std::span<const Event* const> events, std::span<HandleResult> results) = 0;
 };
 

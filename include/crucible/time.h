@@ -8,8 +8,8 @@ namespace crucible {
 /// A span of time in nanoseconds.
 using Duration = std::chrono::nanoseconds;
 
-/// A point on CLOCK_MONOTONIC: the same clock in every process of one machine, unaffected by clock steps.
-/// All latencies are differences of these.
+/// A point on CLOCK_MONOTONIC: the same clock in every process of one machine, unaffected by clock
+/// steps. All latencies are differences of these.
 struct MonotonicClock {
     using duration = Duration;
     using rep = duration::rep;

@@ -16,9 +16,13 @@ Duration read_clock(clockid_t id) noexcept {
 
 }  // namespace
 
-TimePoint monotonic_now() noexcept { return TimePoint(read_clock(CLOCK_MONOTONIC)); }
+TimePoint monotonic_now() noexcept {
+    return TimePoint(read_clock(CLOCK_MONOTONIC));
+}
 
-WallTime wall_now() noexcept { return WallTime(read_clock(CLOCK_REALTIME)); }
+WallTime wall_now() noexcept {
+    return WallTime(read_clock(CLOCK_REALTIME));
+}
 
 void SteadyClock::sleep_until(TimePoint deadline) noexcept {
     const auto since_epoch = deadline.time_since_epoch();
@@ -29,6 +33,8 @@ void SteadyClock::sleep_until(TimePoint deadline) noexcept {
     }
 }
 
-void set_precise_timers() noexcept { prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+void set_precise_timers() noexcept {
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+}
 
 }  // namespace crucible::base

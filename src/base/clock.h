@@ -26,7 +26,8 @@ public:
     void sleep_until(TimePoint deadline) noexcept override;
 };
 
-/// Sets this thread's timer slack to 1 ns, so that a sleep ends when asked and not up to 50 us later.
+/// Sets this thread's timer slack to 1 ns, so that a sleep ends when asked and not up to 50 us
+/// later.
 void set_precise_timers() noexcept;
 
 }  // namespace crucible::base

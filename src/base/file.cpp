@@ -14,7 +14,8 @@ namespace crucible::base {
 Error errno_error(std::string_view what, int error_number) {
     Errc code = Errc::io;
     if (error_number == ENOENT || error_number == ENOTDIR) code = Errc::not_found;
-    if (error_number == EACCES || error_number == EPERM || error_number == EROFS) code = Errc::permission_denied;
+    if (error_number == EACCES || error_number == EPERM || error_number == EROFS)
+        code = Errc::permission_denied;
     if (error_number == EEXIST) code = Errc::already_exists;
     return Error{code, std::string(what) + ": " + std::strerror(error_number)};
 }
@@ -60,7 +61,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return std::unexpected(errno_error(path.string(), errno));
     std::string content;
-    struct stat info{};
+    struct stat info {};
     if (::fstat(fd.get(), &info) == 0 && info.st_size > 0) {
         content.reserve(static_cast<std::size_t>(info.st_size) + 1);
     }

@@ -27,7 +27,8 @@ private:
     int fd_ = -1;
 };
 
-/// A directory under the system's temporary directory, removed with everything in it on destruction.
+/// A directory under the system's temporary directory, removed with everything in it on
+/// destruction.
 class TempDir {
 public:
     /// `$TMPDIR/crucible-<label>-XXXXXX`. - Errc::io.
@@ -47,7 +48,8 @@ private:
 /// Whole content. - Errc::not_found, Errc::permission_denied, Errc::io; the message names the path.
 Result<std::string> read_file(const std::filesystem::path& path);
 
-/// Writes to a temporary file beside `path` and renames it, so that a reader sees the old or the new content.
+/// Writes to a temporary file beside `path` and renames it, so that a reader sees the old or the
+/// new content.
 Result<> write_file(const std::filesystem::path& path, std::string_view content);
 
 /// An Error of the fitting code for errno: "<what>: <strerror>".

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -18,10 +19,27 @@
 namespace crucible::base {
 namespace {
 
-/// Runs in the child between fork and exec: only async-signal-safe calls. Reports errno through `report`.
-[[noreturn]] void become(char* const* arguments, const std::vector<std::pair<int, int>>& inherit,
-                         int output, int error_output, int report) noexcept {
+/// What the child works on between fork and exec; made before, as it may not allocate.
+struct ChildPlan {
+    std::vector<char*> arguments;              ///< null at the end
+    std::vector<std::pair<int, int>> inherit;  ///< {descriptor, its number in the child}
+    int output = -1;
+    int error_output = -1;
+    int report = -1;  ///< takes errno when the program cannot be started
+    pid_t parent = -1;
+};
+
+/// The first number above all that are given to the child and the standard ones.
+int first_free_number(const std::vector<std::pair<int, int>>& inherit) {
+    int number = STDERR_FILENO + 1;
+    for (const auto& [ours, theirs] : inherit) number = std::max(number, theirs + 1);
+    return number;
+}
+
+/// Runs in the child between fork and exec: only async-signal-safe calls.
+[[noreturn]] void become(ChildPlan& plan, int free_number) noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != plan.parent) ::_exit(127);  // it had died before the line above
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -30,20 +48,26 @@ namespace {
     ::signal(SIGPIPE, SIG_DFL);
     // Its own group: Ctrl-C in the terminal reaches us alone, and we end our children in order.
     ::setpgid(0, 0);
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    // First out of the way of the numbers that are about to be given out: whichever number a
+    // descriptor has here, giving one its place must not close another.
+    const auto move_away = [free_number](int& fd) {
+        if (fd >= 0) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, free_number);
+    };
+    move_away(plan.report);
+    move_away(plan.output);
+    move_away(plan.error_output);
+    for (auto& [ours, theirs] : plan.inherit) move_away(ours);
+    int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    move_away(null);
+
     ::dup2(null, STDIN_FILENO);
-    ::dup2(output >= 0 ? output : null, STDOUT_FILENO);
-    if (error_output >= 0) ::dup2(error_output, STDERR_FILENO);
-    for (const auto& [ours, theirs] : inherit) {
-        if (ours == theirs) {
-            ::fcntl(ours, F_SETFD, 0);
-        } else {
-            ::dup2(ours, theirs);
-        }
-    }
-    ::execv(arguments[0], arguments);
+    ::dup2(plan.output >= 0 ? plan.output : null, STDOUT_FILENO);
+    if (plan.error_output >= 0) ::dup2(plan.error_output, STDERR_FILENO);
+    bool placed = true;
+    for (const auto& [ours, theirs] : plan.inherit) placed = placed && ::dup2(ours, theirs) >= 0;
+    if (placed) ::execv(plan.arguments[0], plan.arguments.data());
     const int failure = errno;
-    [[maybe_unused]] const auto written = ::write(report, &failure, sizeof failure);
+    [[maybe_unused]] const auto written = ::write(plan.report, &failure, sizeof failure);
     ::_exit(127);
 }
 
@@ -62,9 +86,6 @@ std::string ExitStatus::describe() const {
 }
 
 Result<Process> Process::start(const Options& options) {
-    std::vector<char*> arguments;
-    for (const auto& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
     auto output = open_output(options.standard_output);
     if (!output) return std::unexpected(output.error());
     auto error_output = open_output(options.standard_error);
@@ -74,9 +95,20 @@ Result<Process> Process::start(const Options& options) {
     const UniqueFd report_read(report[0]);
     UniqueFd report_write(report[1]);
 
+    ChildPlan plan{.inherit = options.inherit,
+                   .output = output->get(),
+                   .error_output = error_output->get(),
+                   .report = report[1],
+                   .parent = ::getpid()};
+    for (const auto& argument : options.arguments) {
+        plan.arguments.push_back(const_cast<char*>(argument.c_str()));
+    }
+    plan.arguments.push_back(nullptr);
+    const int free_number = first_free_number(options.inherit);
+
     const pid_t pid = ::fork();
     if (pid < 0) return std::unexpected(errno_error("fork", errno));
-    if (pid == 0) become(arguments.data(), options.inherit, output->get(), error_output->get(), report[1]);
+    if (pid == 0) become(plan, free_number);
     report_write.reset();
     int failure = 0;
     ssize_t count = 0;
@@ -92,7 +124,9 @@ Result<Process> Process::start(const Options& options) {
 }
 
 Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)), status_(other.status_) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      pidfd_(std::move(other.pidfd_)),
+      status_(other.status_) {}
 
 Process& Process::operator=(Process&& other) noexcept {
     if (this != &other) {
@@ -104,7 +138,9 @@ Process& Process::operator=(Process&& other) noexcept {
     return *this;
 }
 
-Process::~Process() { kill_and_reap(); }
+Process::~Process() {
+    kill_and_reap();
+}
 
 void Process::kill_and_reap() noexcept {
     if (pid_ <= 0 || status_) return;
@@ -122,7 +158,8 @@ std::optional<ExitStatus> Process::poll() noexcept {
     if (status_ || pid_ <= 0) return status_;
     int raw = 0;
     if (::waitpid(pid_, &raw, WNOHANG) == pid_) {
-        status_ = ExitStatus{WIFEXITED(raw) ? WEXITSTATUS(raw) : 0, WIFSIGNALED(raw) ? WTERMSIG(raw) : 0};
+        status_ =
+            ExitStatus{WIFEXITED(raw) ? WEXITSTATUS(raw) : 0, WIFSIGNALED(raw) ? WTERMSIG(raw) : 0};
     }
     return status_;
 }
@@ -130,7 +167,8 @@ std::optional<ExitStatus> Process::poll() noexcept {
 std::optional<ExitStatus> Process::wait(Duration limit) noexcept {
     const auto deadline = monotonic_now() + limit;
     while (!poll()) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - monotonic_now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - monotonic_now());
         if (left.count() <= 0) break;
         pollfd waiter{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};
         ::poll(&waiter, 1, static_cast<int>(left.count()) + 1);

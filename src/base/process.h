@@ -21,14 +21,17 @@ struct ExitStatus {
     std::string describe() const;
 };
 
-/// A child process. Destroying a running one kills it (SIGKILL) and reaps it; it also dies with its parent.
+/// A child process. Destroying a running one kills it (SIGKILL) and reaps it. It also dies with the
+/// thread that started it (so the kernel counts): start it from one that lives as long.
 class Process {
 public:
     struct Options {
-        std::vector<std::string> arguments;          ///< arguments[0] is the program's path
-        std::vector<std::pair<int, int>> inherit;    ///< {our descriptor, its number in the child}
-        std::filesystem::path standard_output;       ///< empty: /dev/null
-        std::filesystem::path standard_error;        ///< empty: inherited
+        std::vector<std::string> arguments;  ///< arguments[0] is the program's path
+        /// {our descriptor, its number in the child}, in any order and overlap; all others that are
+        /// close-on-exec stay behind.
+        std::vector<std::pair<int, int>> inherit;
+        std::filesystem::path standard_output;  ///< empty: /dev/null
+        std::filesystem::path standard_error;   ///< empty: inherited
     };
     /// - Errc::not_found, Errc::permission_denied, Errc::io: the program could not be started.
     static Result<Process> start(const Options& options);

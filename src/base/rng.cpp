@@ -56,8 +56,12 @@ std::uint64_t Rng::below(std::uint64_t bound) noexcept {
     return static_cast<std::uint64_t>(product >> 64);
 }
 
-double Rng::uniform() noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double Rng::uniform() noexcept {
+    return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
-double Rng::exponential() noexcept { return -std::log1p(-uniform()); }
+double Rng::exponential() noexcept {
+    return -std::log1p(-uniform());
+}
 
 }  // namespace crucible::base

@@ -5,14 +5,15 @@
 
 namespace crucible::base {
 
-/// xoshiro256** 1.0 (Blackman & Vigna 2018), seeded through splitmix64. The same seed gives the same numbers on
-/// every machine and with every standard library, unlike the distributions of <random>.
+/// xoshiro256** 1.0 (Blackman & Vigna 2018), seeded through splitmix64. The same seed gives the
+/// same numbers on every machine and with every standard library, unlike the distributions of
+/// <random>.
 class Rng {
 public:
     explicit Rng(std::uint64_t seed) noexcept;
 
-    /// An independent generator for item `index` of stream `stream`: lets item i be made without making the
-    /// items before it.
+    /// An independent generator for item `index` of stream `stream`: lets item i be made without
+    /// making the items before it.
     static Rng at(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) noexcept;
 
     std::uint64_t next() noexcept;

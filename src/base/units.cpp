@@ -38,8 +38,15 @@ std::optional<double> factor_of(std::span<const Unit> units, std::string_view su
     return std::nullopt;
 }
 
+/// `value` to three significant digits. Units are chosen after rounding: 999.96 us is 1.00 ms.
+double rounded(double value) {
+    if (value == 0 || !std::isfinite(value)) return value;
+    const double step = std::pow(10.0, std::floor(std::log10(std::abs(value))) - 2);
+    return std::round(value / step) * step;
+}
+
 std::string three_digits(double value) {
-    const double magnitude = std::abs(value);
+    const double magnitude = std::abs(rounded(value));
     if (magnitude >= 100) return fmt::format("{:.0f}", value);
     if (magnitude >= 10) return fmt::format("{:.1f}", value);
     return fmt::format("{:.2f}", value);
@@ -65,7 +72,8 @@ Result<Rate> Rate::per_second(double events) {
 }
 
 Duration Rate::due(std::uint64_t index) const noexcept {
-    // long double keeps 64 bits of mantissa: the product stays exact to the nanosecond for centuries.
+    // long double keeps 64 bits of mantissa: the product stays exact to the nanosecond for
+    // centuries.
     const long double seconds = static_cast<long double>(index) / events_per_second_;
     return Duration(static_cast<std::int64_t>(std::llround(seconds * 1e9L)));
 }
@@ -73,7 +81,8 @@ Duration Rate::due(std::uint64_t index) const noexcept {
 Result<Rate> parse_rate(std::string_view text) {
     constexpr std::array<Unit, 6> units{
         {{"", 1}, {"/s", 1}, {"k", 1e3}, {"k/s", 1e3}, {"M", 1e6}, {"M/s", 1e6}}};
-    constexpr std::string_view allowed = "a number of events per second above 0 and at most 1e9, e.g. 500/s or 2k/s";
+    constexpr std::string_view allowed =
+        "a number of events per second above 0 and at most 1e9, e.g. 500/s or 2k/s";
     const auto parts = split_number(text);
     const auto factor = parts ? factor_of(units, parts->second) : std::nullopt;
     if (!factor) return bad("rate", text, allowed);
@@ -88,18 +97,26 @@ Result<Duration> parse_duration(std::string_view text) {
     const auto parts = split_number(text);
     const auto factor = parts ? factor_of(units, parts->second) : std::nullopt;
     if (!factor || parts->first < 0 || parts->first * *factor > 9e18) {
-        return bad("duration", text, "a number of at least 0 with ns, us, ms, s, m or h, e.g. 200ms");
+        return bad("duration", text,
+                   "a number of at least 0 with ns, us, ms, s, m or h, e.g. 200ms");
     }
     return Duration(static_cast<std::int64_t>(std::llround(parts->first * *factor)));
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
-    constexpr std::array<Unit, 8> units{{{"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"KiB", 1024},
-                                         {"MiB", 1048576}, {"GiB", 1073741824}, {"GB", 1e9}}};
+    constexpr std::array<Unit, 8> units{{{"", 1},
+                                         {"B", 1},
+                                         {"kB", 1e3},
+                                         {"MB", 1e6},
+                                         {"KiB", 1024},
+                                         {"MiB", 1048576},
+                                         {"GiB", 1073741824},
+                                         {"GB", 1e9}}};
     const auto parts = split_number(text);
     const auto factor = parts ? factor_of(units, parts->second) : std::nullopt;
     if (!factor || parts->first < 0 || parts->first * *factor > 9e18) {
-        return bad("size", text, "a number of at least 0 with B, kB, KiB, MB, MiB, GB or GiB, e.g. 4KiB");
+        return bad("size", text,
+                   "a number of at least 0 with B, kB, KiB, MB, MiB, GB or GiB, e.g. 4KiB");
     }
     return static_cast<std::uint64_t>(std::llround(parts->first * *factor));
 }
@@ -113,7 +130,7 @@ Result<double> parse_fraction(std::string_view text) {
 }
 
 std::string format_duration(double seconds) {
-    const double magnitude = std::abs(seconds);
+    const double magnitude = std::abs(rounded(seconds));
     if (magnitude >= 1) return three_digits(seconds) + " s";
     if (magnitude >= 1e-3) return three_digits(seconds * 1e3) + " ms";
     if (magnitude >= 1e-6) return three_digits(seconds * 1e6) + " us";
@@ -130,7 +147,8 @@ std::string format_bytes(double bytes) {
 
 std::string format_count(double count) {
     const double magnitude = std::abs(count);
-    if (magnitude >= 1e6) return three_digits(count / 1e6) + " M";
+    if (magnitude >= 1e5 && std::abs(rounded(count)) >= 1e6)
+        return three_digits(count / 1e6) + " M";
     if (magnitude >= 1e5) return three_digits(count / 1e3) + " k";
     if (magnitude >= 100 || count == std::floor(count)) return with_thousands(count);
     return three_digits(count);

@@ -17,8 +17,8 @@ public:
 
     double events_per_second() const noexcept { return events_per_second_; }
 
-    /// Due time of event `index`, from the start of the plan. Computed from the index rather than by adding
-    /// intervals: at 30 kHz, 33,333 ns steps would run 10 ppm fast.
+    /// Due time of event `index`, from the start of the plan. Computed from the index rather than
+    /// by adding intervals: at 30 kHz, 33,333 ns steps would run 10 ppm fast.
     Duration due(std::uint64_t index) const noexcept;
 
     friend bool operator==(const Rate&, const Rate&) = default;
@@ -28,7 +28,8 @@ private:
     double events_per_second_;
 };
 
-/// "500/s", "500", "2k/s", "1.5M/s". - Errc::invalid_argument: the message names the text and the form allowed.
+/// "500/s", "500", "2k/s", "1.5M/s". - Errc::invalid_argument: the message names the text and the
+/// form allowed.
 Result<Rate> parse_rate(std::string_view text);
 
 /// "200ms", "1.5s", "2m", "1h", "100us", "50ns". A number needs its unit.
