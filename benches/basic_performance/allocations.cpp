@@ -52,9 +52,29 @@ Allocations allocations() noexcept {
 
 }  // namespace crucible::bench
 
-// The array forms and the nothrow forms call these, as the standard says.
+// The standard's array and nothrow forms call the first of these; a sanitizer's runtime has its
+// own, whose memory std::free() may not take, so all are replaced.
 void* operator new(std::size_t bytes) {
     return crucible::bench::allocate_or_throw(bytes, 1);
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    try {
+        return crucible::bench::allocate_or_throw(bytes, 1);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+void* operator new[](std::size_t bytes) {
+    return ::operator new(bytes);
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t& nothrow) noexcept {
+    return ::operator new(bytes, nothrow);
+}
+void operator delete[](void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+    std::free(memory);
 }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return crucible::bench::allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
