@@ -1,5 +1,5 @@
-# Compiler settings shared by every target. Frame pointers stay, so that profiles of our own processes
-# have whole stacks.
+# Compiler settings shared by every target. Frame pointers stay, so that profiles of our own
+# processes have whole stacks.
 find_program(CRUCIBLE_CCACHE ccache)
 if(CRUCIBLE_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CRUCIBLE_CCACHE})
@@ -16,7 +16,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 if(CRUCIBLE_SANITIZE)
-  target_compile_options(crucible_compile INTERFACE -fsanitize=${CRUCIBLE_SANITIZE} -fno-sanitize-recover=all -g1)
+  target_compile_options(crucible_compile INTERFACE
+    -fsanitize=${CRUCIBLE_SANITIZE} -fno-sanitize-recover=all -g1)
   target_link_options(crucible_compile INTERFACE -fsanitize=${CRUCIBLE_SANITIZE})
   if(CRUCIBLE_SANITIZE MATCHES "thread")
     # GCC's ThreadSanitizer does not model fences; Boost.Asio uses one in its executor.

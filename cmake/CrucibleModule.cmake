@@ -1,8 +1,9 @@
 # crucible_module(runtime/event DEPENDS base [LIBS fmt::fmt] [FLATBUFFERS event.fbs])
 #
-# A module is a folder under src/. Its sources are globbed: a file in the folder is built. DEPENDS names the
-# modules it may include; each must have been declared above it, so the order in src/CMakeLists.txt is the
-# order of the layers. tests/tidy compares every #include with these declarations.
+# A module is a folder under src/. Its sources are globbed: a file in the folder is built. DEPENDS
+# names the modules it may include; each must have been declared above it, so the order in
+# src/CMakeLists.txt is the order of the layers. tests/tidy compares every #include with these
+# declarations.
 function(crucible_module path)
   cmake_parse_arguments(MODULE "" "" "DEPENDS;LIBS;FLATBUFFERS" ${ARGN})
   string(REPLACE "/" "_" name "crucible_${path}")
@@ -44,8 +45,8 @@ function(crucible_module path)
   target_link_libraries(${name} ${scope} ${MODULE_LIBS} Threads::Threads)
 endfunction()
 
-# crucible_test(runtime/event): builds every tests/<path>/*_test.cpp into one executable and registers its
-# tests one by one. DEPENDS names modules besides the tested one, LIBS other libraries.
+# crucible_test(runtime/event): builds every tests/<path>/*_test.cpp into one executable and
+# registers its tests one by one. DEPENDS names modules besides the tested one, LIBS libraries.
 function(crucible_test path)
   cmake_parse_arguments(TEST "" "TIMEOUT" "DEPENDS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${path}/*.cpp)
@@ -60,12 +61,14 @@ function(crucible_test path)
   add_executable(${name} ${sources})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_definitions(${name} PRIVATE CRUCIBLE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
-  target_link_libraries(${name} PRIVATE crucible_compile GTest::gtest GTest::gmock GTest::gtest_main ${TEST_LIBS})
+  target_link_libraries(${name} PRIVATE
+    crucible_compile GTest::gtest GTest::gmock GTest::gtest_main ${TEST_LIBS})
   foreach(module ${path} ${TEST_DEPENDS})
     string(REPLACE "/" "_" module_name "crucible_${module}")
     if(TARGET ${module_name})
       target_link_libraries(${name} PRIVATE ${module_name})
     endif()
   endforeach()
-  gtest_discover_tests(${name} TEST_PREFIX "${path}: " PROPERTIES TIMEOUT ${TEST_TIMEOUT} DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} TEST_PREFIX "${path}: "
+    PROPERTIES TIMEOUT ${TEST_TIMEOUT} DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "crucible/error.h"
 #include "lab/aggregate/metric.h"
-#include "lab/record/histogram.h"
 #include "lab/run/trial.h"
 
 namespace crucible::lab {
