@@ -1,38 +1,48 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing; does nothing, quickly, when none is.
+#   install_dependencies.sh          what a build and its tests need (debian-packages.txt)
+#   install_dependencies.sh PKG …    these packages
+# Exit codes: 0 all there, 2 they cannot be installed here (one line names them), else apt-get's.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+fail() {
+    echo "install_dependencies.sh: $1" >&2
+    exit 2
+}
 
-packages=()
-while read -r package; do
-    case $package in '' | '#'*) continue ;; esac
-    packages+=("$package")
-done <"$here/debian-packages.txt"
+packages=("$@")
+if [ $# -eq 0 ]; then
+    here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+    while read -r package _; do
+        case $package in '' | '#'*) continue ;; esac
+        packages+=("$package")
+    done <"$here/debian-packages.txt"
+fi
 
+command -v dpkg-query >/dev/null || fail "this needs Debian 12; to be installed: ${packages[*]}"
+# One call for all: a package that dpkg does not know makes it fail and is simply not in its answer.
+installed=" $(dpkg-query --show --showformat='${Package}:${db:Status-Status} ' \
+    "${packages[@]}" 2>/dev/null || true)"
 missing=()
 for package in "${packages[@]}"; do
-    status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || missing+=("$package")
+    [[ $installed == *" $package:installed "* ]] || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-if ! command -v apt-get >/dev/null; then
-    echo "install_dependencies.sh: this needs a Debian 12 system with apt-get; missing: ${missing[*]}" >&2
-    exit 2
-fi
+command -v apt-get >/dev/null || fail "no apt-get here to install: ${missing[*]}"
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null || ! sudo -v; then
-        echo "install_dependencies.sh: neither root nor sudo to install: ${missing[*]}" >&2
-        echo "install_dependencies.sh: ask an administrator to run: apt-get install ${missing[*]}" >&2
-        exit 2
+    # Without a terminal sudo cannot ask for a password, and must not wait for one.
+    ask=()
+    [ -t 0 ] || ask=(--non-interactive)
+    if ! command -v sudo >/dev/null || ! sudo "${ask[@]}" true; then
+        fail "neither root nor sudo; to be run as root: apt-get install ${missing[*]}"
     fi
-    as_root=(sudo)
+    as_root=(sudo "${ask[@]}")
 fi
 
-echo "Installing: ${missing[*]}" >&2
-# The variable goes through env, so that sudo cannot drop it.
+echo "Installing ${#missing[@]} packages: ${missing[*]}" >&2
 "${as_root[@]}" apt-get update --quiet
+# The variable goes through env, so that sudo cannot drop it.
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install --yes --quiet --no-install-recommends "${missing[@]}"
