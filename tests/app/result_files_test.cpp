@@ -71,7 +71,8 @@ TEST_F(ResultFiles, OfAComparisonFollowTheSchema) {
 
     EXPECT_EQ(complaints("comparison.schema.json"), "");
     // Identical systems, two rounds: nothing may be called different.
-    for (const auto& metric : result().at("scenarios").at(0).at("metrics")) {
+    const auto json = result();
+    for (const auto& metric : json.at("scenarios").at(0).at("metrics")) {
         EXPECT_NE(metric.at("verdict"), "better") << metric.at("name");
         EXPECT_NE(metric.at("verdict"), "worse") << metric.at("name");
     }
