@@ -60,11 +60,11 @@ int first_free_number(const std::vector<std::pair<int, int>>& inherit) {
     int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     move_away(null);
 
-    ::dup2(null, STDIN_FILENO);
-    ::dup2(plan.output >= 0 ? plan.output : null, STDOUT_FILENO);
-    if (plan.error_output >= 0) ::dup2(plan.error_output, STDERR_FILENO);
-    bool placed = true;
-    for (const auto& [ours, theirs] : plan.inherit) placed = placed && ::dup2(ours, theirs) >= 0;
+    const auto place = [](int fd, int number) { return fd >= 0 && ::dup2(fd, number) >= 0; };
+    bool placed = place(null, STDIN_FILENO) &&
+                  place(plan.output >= 0 ? plan.output : null, STDOUT_FILENO) &&
+                  (plan.error_output < 0 || place(plan.error_output, STDERR_FILENO));
+    for (const auto& [ours, theirs] : plan.inherit) placed = placed && place(ours, theirs);
     if (placed) ::execv(plan.arguments[0], plan.arguments.data());
     const int failure = errno;
     [[maybe_unused]] const auto written = ::write(plan.report, &failure, sizeof failure);
