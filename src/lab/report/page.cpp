@@ -20,9 +20,10 @@ void write_head(Page& page, std::string_view kind, const std::string& headline,
     page.add(R"(<meta name="color-scheme" content="light dark">)");
     page.add("<title>{} - crucible</title>", escape_html(headline));
     page.add("<style>{}</style></head><body>", page_style());
-    page.add(
-        R"(<header><p class="kind"><span class="badge {}">{}</span><span>Crucible {}, {}</span></p>)",
-        escape_html(badge.first), escape_html(badge.second), kind, escape_html(header.started));
+    page.add(R"(<header><p class="kind"><span class="badge {}">{}</span>)"
+             R"(<span>Crucible {}, {}</span></p>)",
+             escape_html(badge.first), escape_html(badge.second), kind,
+             escape_html(header.started));
     page.add("<h1>{}</h1>", escape_html(headline));
 }
 
@@ -104,10 +105,10 @@ void write_checks(Page& page, const std::vector<Check>& checks) {
     page.begin_frame("Checks");
     page.add("<table><caption>Checks</caption><tbody>");
     for (const auto& check : checks) {
-        page.add(
-            R"(<tr><th scope="row">{0}</th><td><span class="chip {1}">{1}</span></td><td class="note">{2}</td></tr>)",
-            escape_html(check_label(check.name)), check.passed ? "passed" : "failed",
-            escape_html(check.detail));
+        page.add(R"(<tr><th scope="row">{0}</th><td><span class="chip {1}">{1}</span></td>)"
+                 R"(<td class="note">{2}</td></tr>)",
+                 escape_html(check_label(check.name)), check.passed ? "passed" : "failed",
+                 escape_html(check.detail));
     }
     page.add("</tbody></table>");
     page.end_frame();

@@ -106,7 +106,8 @@ void write_metrics(Page& page, const ComparedScenario& scenario) {
     page.add("</table>");
     page.end_frame();
     page.add(
-        R"(<p class="sub">A/A noise is the change of a second copy of the baseline against the first: )"
+        R"(<p class="sub">A/A noise is the change of a second copy of the baseline against )"
+        R"(the first: )"
         R"(nothing but the machine. CPU, memory and context switches are net of the harness.</p>)");
 }
 
@@ -170,11 +171,11 @@ void write_order(Page& page, const ComparedScenario& scenario) {
     page.add(R"(<table><thead><tr><th scope="col">Round</th><th scope="col">Order</th>)"
              R"(<th scope="col">Valid</th><th scope="col">Notes</th></tr></thead><tbody>)");
     for (const auto& round : scenario.round_details) {
-        page.add(
-            R"(<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td class="note">{}</td></tr>)",
-            round.number, escape_html(fmt::format("{}", fmt::join(round.order, ", "))),
-            round.valid ? "yes" : R"(<span class="bad">no</span>)",
-            escape_html(fmt::format("{}", fmt::join(round.notes, "; "))));
+        page.add(R"(<tr><th scope="row">{}</th><td>{}</td><td>{}</td>)"
+                 R"(<td class="note">{}</td></tr>)",
+                 round.number, escape_html(fmt::format("{}", fmt::join(round.order, ", "))),
+                 round.valid ? "yes" : R"(<span class="bad">no</span>)",
+                 escape_html(fmt::format("{}", fmt::join(round.notes, "; "))));
     }
     page.add("</tbody></table>");
     page.end_frame();

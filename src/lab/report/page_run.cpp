@@ -46,13 +46,13 @@ void write_metrics(Page& page, const RunScenario& scenario) {
         page.add(R"(<tr><th scope="row" title="{}">{}</th><td class="num">{}</td>)",
                  escape_html(metric_meaning(metric.name)), escape_html(metric_label(metric.name)),
                  value_of(metric));
-        page.add(
-            R"(<td class="range">{}</td><td class="num">{}</td><td>{}</td><td class="note">{}</td></tr>)",
-            interval_of(metric), format_integer(metric.n),
-            metric.phase.empty() ? "all" : escape_html(metric.phase),
-            escape_html(metric.absent.empty() && metric.interval == "across_trials"
-                            ? std::string("over the trials")
-                            : metric.absent));
+        page.add(R"(<td class="range">{}</td><td class="num">{}</td><td>{}</td>)"
+                 R"(<td class="note">{}</td></tr>)",
+                 interval_of(metric), format_integer(metric.n),
+                 metric.phase.empty() ? "all" : escape_html(metric.phase),
+                 escape_html(metric.absent.empty() && metric.interval == "across_trials"
+                                 ? std::string("over the trials")
+                                 : metric.absent));
     }
     page.add("</tbody></table>");
     page.end_frame();

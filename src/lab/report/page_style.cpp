@@ -6,12 +6,15 @@ namespace {
 // The colours of baseline and candidate are blue and vermilion of Okabe and Ito's palette, which
 // readers with any colour vision tell apart; verdicts carry a sign and a word besides their colour.
 constexpr std::string_view kStyle = R"css(
-:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2230;--soft:#5a6475;--line:#dde1e8;
---grid:#e7eaf0;--a:#0072b2;--b:#d55e00;--good:#137a4b;--bad:#b3261e;--open:#8a5a00;--good-bg:#e3f4ea;
+:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2230;--soft:#5a6475;
+--line:#dde1e8;
+--grid:#e7eaf0;--a:#0072b2;--b:#d55e00;--good:#137a4b;--bad:#b3261e;--open:#8a5a00;
+--good-bg:#e3f4ea;
 --bad-bg:#fdeceb;--open-bg:#fdf3dc;--same-bg:#eceff4;--band:#dfe5ee;--code:#eef0f4}
 @media (prefers-color-scheme:dark){:root{--page:#12161d;--card:#1a2029;--ink:#e6e9ef;--soft:#9aa5b5;
 --line:#2f3845;--grid:#29313d;--a:#56b4e9;--b:#ff8c42;--good:#5ad19a;--bad:#ff8f86;--open:#f0bf5c;
---good-bg:#15352a;--bad-bg:#43211f;--open-bg:#3a2f17;--same-bg:#2a323e;--band:#2a3442;--code:#252d38}}
+--good-bg:#15352a;--bad-bg:#43211f;--open-bg:#3a2f17;--same-bg:#2a323e;--band:#2a3442;
+--code:#252d38}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
@@ -27,19 +30,22 @@ a{color:var(--a)}
 code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;
 font-size:.9em;overflow-wrap:anywhere}
 pre{background:var(--code);border-radius:8px;padding:12px 14px;margin:.5em 0;white-space:pre-wrap}
-.kind{color:var(--soft);font-size:.9rem;margin:0;display:flex;gap:.8em;align-items:center;flex-wrap:wrap}
+.kind{color:var(--soft);font-size:.9rem;margin:0;display:flex;gap:.8em;align-items:center;
+flex-wrap:wrap}
 .badge{font-weight:700;font-size:.8rem;letter-spacing:.06em;border-radius:6px;padding:3px 10px;
 color:var(--open);background:var(--open-bg);border:1px solid currentColor}
 .badge.adopt{color:var(--good);background:var(--good-bg)}
 .badge.keep,.badge.failed{color:var(--bad);background:var(--bad-bg)}
 .badge.no_difference,.badge.done{color:var(--ink);background:var(--same-bg)}
-.sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:12px;margin:0}
+.sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:12px;
+margin:0}
 .side{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--a);
 border-radius:8px;padding:8px 14px;min-width:0}
 .side.b{border-left-color:var(--b)}
 .side dt{font-size:.8rem;color:var(--soft)}
 .side dd{margin:0}
-section,.alert{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:22px 24px;
+section,.alert{background:var(--card);border:1px solid var(--line);border-radius:12px;
+padding:22px 24px;
 margin:18px 0;min-width:0}
 .alert{border-color:var(--bad);background:var(--bad-bg)}
 .alert h2{color:var(--bad);font-size:1.1rem}
@@ -47,23 +53,29 @@ margin:18px 0;min-width:0}
 .reasons li{margin:.25em 0}
 .sub{color:var(--soft);margin:.2em 0}
 .ok{color:var(--good)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(134px,1fr));gap:10px;margin:18px 0 6px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(134px,1fr));gap:10px;
+margin:18px 0 6px}
 .card{border:1px solid var(--line);border-radius:10px;padding:10px 12px;min-width:0}
 .card .name{font-size:.82rem;color:var(--soft);display:block}
-.card .big{font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums;display:block;line-height:1.3}
-.card .from{font-size:.8rem;color:var(--soft);font-variant-numeric:tabular-nums;display:block;margin-bottom:6px}
+.card .big{font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums;display:block;
+line-height:1.3}
+.card .from{font-size:.8rem;color:var(--soft);font-variant-numeric:tabular-nums;display:block;
+margin-bottom:6px}
 .card.better .big{color:var(--good)}.card.worse .big{color:var(--bad)}
-.chip{display:inline-block;font-size:.78rem;font-weight:600;border-radius:999px;padding:1px 9px;white-space:nowrap;
+.chip{display:inline-block;font-size:.78rem;font-weight:600;border-radius:999px;padding:1px 9px;
+white-space:nowrap;
 background:var(--same-bg);color:var(--ink)}
 .chip.better,.chip.passed{background:var(--good-bg);color:var(--good)}
 .chip.worse,.chip.failed{background:var(--bad-bg);color:var(--bad)}
 .chip.inconclusive{background:var(--open-bg);color:var(--open)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,500px),1fr));gap:12px 28px;align-items:start}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,500px),1fr));
+gap:12px 28px;align-items:start}
 figure{margin:14px 0 0;min-width:0}
 figcaption{font-size:.85rem;color:var(--soft);margin-top:4px}
 .frame{overflow-x:auto}
 .frame svg{display:block;width:100%;min-width:430px;height:auto}
-.small{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,270px),1fr));gap:10px 22px}
+.small{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,270px),1fr));
+gap:10px 22px}
 .small svg{width:100%;height:auto;display:block}
 .scroll{overflow-x:auto;margin:.6em 0}
 .scroll:focus-visible{outline:2px solid var(--a);outline-offset:2px}
@@ -71,7 +83,8 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:t
 caption{text-align:left;font-weight:650;padding:0 0 .4em}
 th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th:first-child,td:first-child{padding-left:0}
-thead th{font-size:.8rem;color:var(--soft);font-weight:600;border-bottom:1px solid var(--soft);white-space:nowrap}
+thead th{font-size:.8rem;color:var(--soft);font-weight:600;border-bottom:1px solid var(--soft);
+white-space:nowrap}
 tbody th{font-weight:600;white-space:nowrap}
 tbody.rest th{font-weight:400}
 tbody .group{color:var(--soft);font-size:.8rem;font-weight:600;padding-top:14px}
@@ -81,7 +94,8 @@ tbody .group{color:var(--soft);font-size:.8rem;font-weight:600;padding-top:14px}
 .bad{color:var(--bad);font-weight:700}
 details{margin:.8em 0}
 summary{cursor:pointer;font-weight:600}
-.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:4px 18px;margin:.6em 0;font-size:.92rem}
+.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:4px 18px;margin:.6em 0;
+font-size:.92rem}
 .facts dt{color:var(--soft)}
 .facts dd{margin:0}
 footer{color:var(--soft);font-size:.85rem;padding:6px 20px 40px}
@@ -101,14 +115,17 @@ svg .interval.better{stroke:var(--good)}svg .interval.worse{stroke:var(--bad)}
 svg .control{stroke:var(--soft);stroke-width:1.25;stroke-dasharray:2 2}
 svg .arrow{fill:var(--soft)}
 svg .verdict{fill:var(--card);stroke:var(--ink);stroke-width:1.75}
-svg .verdict.better{fill:var(--good);stroke:var(--good)}svg .verdict.worse{fill:var(--bad);stroke:var(--bad)}
+svg .verdict.better{fill:var(--good);stroke:var(--good)}svg .verdict.worse{fill:var(--bad);
+stroke:var(--bad)}
 svg .verdict.equivalent,svg .verdict.changed_within_margin{fill:var(--ink)}
 .key{display:inline-block;width:.75em;height:.75em;border-radius:50%;margin:0 .25em 0 .6em}
 .key.a{background:var(--a)}.key.h{border:2px solid var(--a)}
 .key.b{background:var(--b);border-radius:1px;transform:rotate(45deg) scale(.85)}
-@media (max-width:560px){body{font-size:15px}header,main,footer{padding-left:12px;padding-right:12px}
+@media (max-width:560px){body{font-size:15px}header,main,footer{padding-left:12px;
+padding-right:12px}
 section,.alert{padding:16px 14px;border-radius:10px}.facts{grid-template-columns:1fr;gap:0}
-.facts dd{margin-bottom:6px}.note{min-width:24em}.cards{grid-template-columns:repeat(auto-fit,minmax(132px,1fr))}}
+.facts dd{margin-bottom:6px}.note{min-width:24em}.cards{grid-template-columns:repeat(auto-fit,
+minmax(132px,1fr))}}
 @media print{:root{--page:#fff}body{font-size:11pt}header,main,footer{max-width:none;padding:0}
 section,.alert{border:0;padding:0;margin:14pt 0}figure,.card,tr,.alert{break-inside:avoid}
 h2,h3,caption{break-after:avoid}.scroll,.frame{overflow:visible}.frame svg{min-width:0}
