@@ -19,8 +19,4 @@ if(CRUCIBLE_SANITIZE)
   target_compile_options(crucible_compile INTERFACE
     -fsanitize=${CRUCIBLE_SANITIZE} -fno-sanitize-recover=all -g1)
   target_link_options(crucible_compile INTERFACE -fsanitize=${CRUCIBLE_SANITIZE})
-  if(CRUCIBLE_SANITIZE MATCHES "thread")
-    # GCC's ThreadSanitizer does not model fences; Boost.Asio uses one in its executor.
-    target_compile_options(crucible_compile INTERFACE -Wno-tsan)
-  endif()
 endif()

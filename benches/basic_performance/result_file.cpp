@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "crucible_version.h"
 #include "lab/record/environment.h"
 #include "runtime/event/rfc3339.h"
 
@@ -160,7 +161,7 @@ Result<> write_result_file(const std::string& path, const RecordingReporter& rep
     const auto failure = reporter.failure();
     const json result{
         {"schema", "crucible.run/1"},
-        {"crucible", {{"version", CRUCIBLE_VERSION}, {"commit", CRUCIBLE_COMMIT}}},
+        {"crucible", {{"version", kCrucibleVersion}, {"commit", kCrucibleCommit}}},
         {"environment", environment_json()},
         {"command", command},
         {"seed", 1},

@@ -38,6 +38,7 @@ VAGUE_NAME = re.compile(r"(?:Manager|Util|Utils|Helper|Helpers|Impl|Base)$")
 VAGUE_FILE = re.compile(r"(?:^|_)(?:manager|util|utils|helper|helpers|impl)$")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+GENERATED = re.compile(r"_generated\.h$|/embedded_\w+\.h$|^crucible_version\.h$")
 PUBLIC_TYPE = re.compile(r"^(?:template\b.*>\s*)?(?:class|struct|enum)\b(?:[^;]*$|.*\{)")
 
 TOKEN = re.compile(
@@ -170,7 +171,7 @@ def check_includes(root, source, modules):
             continue
         if (root / "include" / quoted).is_file():
             continue
-        generated = quoted.endswith("_generated.h") or "/embedded_" in quoted
+        generated = GENERATED.search(quoted)
         if not generated and not (root / "src" / quoted).is_file():
             yield Violation(source.path, line, "includes",
                             f'"{quoted}" is no file below src/ or include/; '

@@ -1,14 +1,15 @@
 #include "app/crucible/version.h"
 
 #include "app/crucible/output.h"
+#include "crucible_version.h"
 
 namespace crucible::app {
 
 std::string_view version() noexcept {
-    return CRUCIBLE_VERSION;
+    return kCrucibleVersion;
 }
 std::string_view commit() noexcept {
-    return CRUCIBLE_COMMIT;
+    return kCrucibleCommit;
 }
 
 lab::RunFacts run_facts(std::string_view command, std::span<const std::string_view> args,
