@@ -112,12 +112,16 @@ void add_loss_reason(const Losses& losses, std::vector<std::string>& reasons) {
 
 void add_open_reasons(const GateTally& gates, std::vector<std::string>& reasons) {
     for (const auto& open : gates.open) reasons.push_back("undecided: " + open);
-    if (gates.rounds_needed) {
-        reasons.push_back(
-            fmt::format("about {} rounds would decide the undecided metrics that more rounds can "
-                        "decide",
-                        *gates.rounds_needed));
-    }
+    if (!gates.rounds_needed) return;
+    // Beyond it the estimate says only that this will not be decided by measuring longer here.
+    constexpr std::uint32_t kPlannable = 1000;
+    reasons.push_back(
+        *gates.rounds_needed > kPlannable
+            ? "more than 1,000 rounds would be needed to decide the undecided metrics: this "
+              "machine is too noisy for them, or they are too close to the margin"
+            : fmt::format("about {} rounds would decide the undecided metrics that more rounds "
+                          "can decide",
+                          *gates.rounds_needed));
 }
 
 }  // namespace

@@ -66,7 +66,6 @@ public:
 
     std::string endpoint() const override { return "daemon:" + socket(*directory_).string(); }
     std::vector<pid_t> processes() const override { return {process_.pid()}; }
-    bool lives_in_clients() const override { return true; }
     std::optional<std::string> data_directory() const override {
         if (!directory_) return std::nullopt;
         return data(*directory_).string();
@@ -114,7 +113,6 @@ public:
 
     std::string endpoint() const override { return "daemon:" + socket_; }
     std::vector<pid_t> processes() const override { return {pid_}; }
-    bool lives_in_clients() const override { return true; }
     std::optional<std::string> data_directory() const override { return std::nullopt; }
 
     std::optional<std::string> failure() override {
@@ -162,7 +160,9 @@ base::Process::Options daemon_command(const TargetUrl& url, const SystemOptions&
                          "--services",
                          std::to_string(count_option(url, "services", options.services)),
                          "--ready-fd",
-                         std::to_string(kReadyFd)};
+                         std::to_string(kReadyFd),
+                         "--log-level",
+                         "warning"};  // its last words are quoted when it fails
     for (const std::string_view name : {"workers", "work", "durability", "queue"}) {
         if (const std::string* value = url.option(name)) {
             command.arguments.push_back(fmt::format("--{}", name));

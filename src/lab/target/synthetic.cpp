@@ -29,7 +29,6 @@ public:
         return fmt::format("synthetic:{}?latency={}ns", queue_->path(), latency_.count());
     }
     std::vector<pid_t> processes() const override { return {}; }
-    bool lives_in_clients() const override { return false; }
     std::optional<std::string> data_directory() const override { return std::nullopt; }
     std::optional<std::string> failure() override { return std::nullopt; }
     Result<> stop() override { return {}; }

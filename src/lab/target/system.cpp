@@ -14,14 +14,11 @@ namespace {
 /// without one.
 class EmbeddedSystem final : public System {
 public:
-    EmbeddedSystem(std::string endpoint, std::optional<base::TempDir> data, bool lives_in_clients)
-        : endpoint_(std::move(endpoint)),
-          data_(std::move(data)),
-          lives_in_clients_(lives_in_clients) {}
+    EmbeddedSystem(std::string endpoint, std::optional<base::TempDir> data)
+        : endpoint_(std::move(endpoint)), data_(std::move(data)) {}
 
     std::string endpoint() const override { return endpoint_; }
     std::vector<pid_t> processes() const override { return {}; }
-    bool lives_in_clients() const override { return lives_in_clients_; }
     std::optional<std::string> data_directory() const override {
         if (!data_) return std::nullopt;
         return data_->path().string();
@@ -35,7 +32,6 @@ public:
 private:
     std::string endpoint_;
     std::optional<base::TempDir> data_;
-    bool lives_in_clients_;
 };
 
 Result<std::unique_ptr<System>> start_embedded(const TargetUrl& url, const SystemOptions& options) {
@@ -46,7 +42,7 @@ Result<std::unique_ptr<System>> start_embedded(const TargetUrl& url, const Syste
     for (const auto& [name, value] : url.options) {
         if (name != "services" && name != "clients") endpoint += fmt::format("&{}={}", name, value);
     }
-    return std::make_unique<EmbeddedSystem>(std::move(endpoint), *std::move(data), true);
+    return std::make_unique<EmbeddedSystem>(std::move(endpoint), *std::move(data));
 }
 
 }  // namespace
@@ -57,7 +53,7 @@ Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemO
         return url.path.empty() ? start_private_daemon(url, options) : use_running_daemon(url);
     }
     if (url.scheme == "synthetic") return start_synthetic(url);
-    if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt, false);
+    if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt);
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("{}: unknown target", url.text)});
 }

@@ -56,10 +56,6 @@ public:
     /// Processes of the system besides the clients' own (the daemon). Empty for embedded systems.
     virtual std::vector<pid_t> processes() const = 0;
 
-    /// True when the client processes are themselves part of the system (an embedded coordinator, a
-    /// client stub).
-    virtual bool lives_in_clients() const = 0;
-
     /// Directory with the system's data (vault, database), when it has a private one. Lives until
     /// stop().
     virtual std::optional<std::string> data_directory() const = 0;

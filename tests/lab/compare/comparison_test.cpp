@@ -61,6 +61,8 @@ TEST(Compare, NoiseIsNeverCalledADifference) {
                 << value.info->name << " seed " << seed;
         }
         EXPECT_EQ(comparison.verdict, OverallVerdict::not_proven);
+        // A number of rounds that nobody can run is no advice.
+        EXPECT_THAT(comparison.reasons, Contains(StartsWith("more than 1,000 rounds")));
     }
 }
 
