@@ -36,9 +36,9 @@ void expect_refused(const std::vector<std::string>& words, const std::string& li
 }
 
 TEST(BadInput, UnknownTargetsNameWhatIsKnown) {
-    expect_refused(
-        {"run", "foo:"},
-        "foo:: unknown target 'foo'; known: coordinator, router, daemon, null, synthetic");
+    expect_refused({"run", "foo:"},
+                   "foo:: unknown target 'foo'; known: coordinator, router, daemon, null, "
+                   "synthetic, http, https");
     expect_refused({"compare", "null:", "daemn:"},
                    "daemn:: unknown target 'daemn'; did you mean 'daemon'?");
 }
@@ -78,6 +78,33 @@ TEST(BadInput, OptionsThatContradictEachOtherAreRefused) {
                    "--arrivals and --events need an open loop: give a --rate in events per second");
     expect_refused({"run", "null:", "--rate", "5", "--window", "3"},
                    "--window needs the closed loop: give --rate max");
+}
+
+TEST(BadInput, PatternsAreRefusedWithTheirForm) {
+    expect_refused({"run", "null:", "--pattern", "spike:1,9"},
+                   "--pattern: pattern 'spike:1,9': 2 values, must be "
+                   "spike:BASE,PEAK,PEAK_DURATION,DURATION");
+    expect_refused({"run", "null:", "--pattern", "ramp:1,9,1s", "--rate", "5"},
+                   "--pattern and --rate: a pattern says it");
+    expect_refused({"run", "null:", "--pattern", "mixed:/nowhere.toml"},
+                   "--pattern: /nowhere.toml: No such file or directory");
+}
+
+TEST(BadInput, PatternFilesAreRefusedByFileLineAndColumn) {
+    const auto directory = base::TempDir::make("pattern");
+    ASSERT_TRUE(directory);
+    const std::string path = directory->path() / "day.toml";
+    const auto refused = [&](std::string_view content, const std::string& message) {
+        ASSERT_TRUE(base::write_file(path, content));
+        expect_refused({"run", "null:", "--pattern", "mixed:" + path},
+                       "--pattern: " + path + message);
+    };
+    refused("[[phase]]\npattern = \"steady:5,1\"\n",
+            ":2:11: pattern 'steady:5,1' (steady:RATE,DURATION): DURATION duration '1': a number "
+            "of at least 0 with ns, us, ms, s, m or h, e.g. 200ms");
+    refused("[[phase]]\nname = \"a\"\n", ":1:1: [[phase]] needs a 'pattern'");
+    refused("[phases]\n", ":1:2: unknown key 'phases'; allowed: [[phase]]");
+    refused("", ":1:1: a mixed pattern needs [[phase]] tables");
 }
 
 TEST(BadInput, ScenarioFilesAreRefusedByFileLineAndColumn) {

@@ -23,6 +23,7 @@ constexpr std::uint32_t kRounds = 10;
 constexpr const char* kFooter = R"(Targets:
   coordinator:  router:  daemon:  daemon:/path.sock  null:
   synthetic:?service=1ms&workers=2   each takes options behind '?', joined by '&'
+  http://host/path#connections=8     https: too; here options stand behind '#'
 
 Examples:
   crucible compare coordinator: daemon:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "app/crucible/pattern_file.h"
 #include "app/crucible/scenario.h"
 #include "base/units.h"
 #include "runtime/service/service_set.h"
@@ -62,62 +63,104 @@ Result<> apply_sizes(const LoadOptions& options, ScenarioFile& file) {
     return {};
 }
 
-Result<> apply_steady(const LoadOptions& options, ScenarioFile::Steady& steady) {
+template <typename Section>
+Result<> apply_arrivals(const LoadOptions& options, Section& section) {
+    if (options.arrivals.empty()) return {};
+    const auto arrivals = lab::parse_arrivals(options.arrivals);
+    if (!arrivals) return bad_option("--arrivals", arrivals);
+    section.arrivals = *arrivals;
+    return {};
+}
+
+template <typename Section>
+Result<> apply_warmup(const LoadOptions& options, Section& section) {
+    if (options.warmup.empty()) return {};
+    const auto warmup = parse_length("--warmup", options.warmup, true);
+    if (!warmup) return std::unexpected(warmup.error());
+    section.warmup = *warmup;
+    return {};
+}
+
+template <typename Section>
+Result<> apply_duration(const LoadOptions& options, const LoadDefaults& defaults,
+                        Section& section) {
+    if (defaults.steady_duration) section.duration = *defaults.steady_duration;
+    if (options.duration.empty()) return {};
+    const auto duration = parse_length("--duration", options.duration, false);
+    if (!duration) return std::unexpected(duration.error());
+    section.duration = *duration;
+    return {};
+}
+
+/// Which phases: --rate max only the closed loop, --rate N/s or --pattern only the open loop,
+/// neither: what the scenario has.
+Result<> choose_phases(const LoadOptions& options, const LoadDefaults& defaults,
+                       ScenarioFile& file) {
+    if (!options.pattern.empty()) {
+        for (const auto& [name, value] :
+             {std::pair{"--rate", options.rate}, std::pair{"--duration", options.duration},
+              std::pair{"--events", options.events}}) {
+            if (!value.empty())
+                return bad(fmt::format("--pattern and {}: a pattern says it", name));
+        }
+        auto pattern = load_pattern(options.pattern);
+        if (!pattern) return bad_option("--pattern", pattern);
+        if (!file.shaped) file.shaped.emplace();
+        file.shaped->pattern = *std::move(pattern);
+        file.steady.reset();
+        file.maximum.reset();
+    } else if (options.rate == "max") {
+        if (!file.maximum) file.maximum.emplace();
+        file.steady.reset();
+        file.shaped.reset();
+    } else if (!options.rate.empty()) {
+        if (!file.steady) file.steady.emplace();
+        file.shaped.reset();
+        file.maximum.reset();
+    } else if (!defaults.capacity_phase && (file.steady || file.shaped)) {
+        file.maximum.reset();
+    }
+    return {};
+}
+
+/// Puts the command line's values over those of the open loop.
+Result<> apply_open_loop(const LoadOptions& options, const LoadDefaults& defaults,
+                         ScenarioFile& file) {
+    if (file.shaped) {
+        if (!options.events.empty() || (!options.duration.empty() && !file.maximum)) {
+            return bad(
+                fmt::format("scenario '{}' has a pattern, which says its length: give "
+                            "another --pattern",
+                            file.name));
+        }
+        if (const auto applied = apply_arrivals(options, *file.shaped); !applied) return applied;
+        return apply_warmup(options, *file.shaped);
+    }
+    if (!file.steady) {
+        if (options.arrivals.empty() && options.events.empty()) return {};
+        return bad("--arrivals and --events need an open loop: give a --rate in events per second");
+    }
     if (!options.rate.empty()) {
         const auto rate = base::parse_rate(options.rate);
         if (!rate) return bad_option("--rate", rate);
-        steady.rate = *rate;
+        file.steady->rate = *rate;
     }
-    if (!options.arrivals.empty()) {
-        const auto arrivals = lab::parse_arrivals(options.arrivals);
-        if (!arrivals) return bad_option("--arrivals", arrivals);
-        steady.arrivals = *arrivals;
-    }
-    return {};
+    if (const auto applied = apply_arrivals(options, *file.steady); !applied) return applied;
+    if (const auto applied = apply_duration(options, defaults, *file.steady); !applied)
+        return applied;
+    return apply_warmup(options, *file.steady);
 }
 
-/// --duration and --warmup count for whichever phases are driven.
-template <typename Section>
-Result<> apply_lengths(const LoadOptions& options, Section& section) {
-    if (!options.duration.empty()) {
-        const auto duration = parse_length("--duration", options.duration, false);
-        if (!duration) return std::unexpected(duration.error());
-        section.duration = *duration;
+Result<> apply_closed_loop(const LoadOptions& options, const LoadDefaults& defaults,
+                           ScenarioFile& file) {
+    if (!file.maximum) {
+        if (options.window.empty()) return {};
+        return bad("--window needs the closed loop: give --rate max");
     }
-    if (!options.warmup.empty()) {
-        const auto warmup = parse_length("--warmup", options.warmup, true);
-        if (!warmup) return std::unexpected(warmup.error());
-        section.warmup = *warmup;
-    }
-    return {};
-}
-
-/// Which phases: --rate max only the closed loop, --rate N/s only the open loop, neither: what the
-/// scenario has.
-Result<> choose_phases(const LoadOptions& options, const LoadDefaults& defaults,
-                       ScenarioFile& file) {
-    if (options.rate == "max") {
-        if (!file.maximum) file.maximum.emplace();
-        file.steady.reset();
-    } else if (!options.rate.empty()) {
-        if (!file.steady) file.steady.emplace();
-        file.maximum.reset();
-    } else if (!defaults.capacity_phase && file.steady) {
-        file.maximum.reset();
-    }
-    if (file.steady) {
-        if (defaults.steady_duration) file.steady->duration = *defaults.steady_duration;
-        if (const auto applied = apply_steady(options, *file.steady); !applied) return applied;
-        if (const auto applied = apply_lengths(options, *file.steady); !applied) return applied;
-    } else if (!options.arrivals.empty() || !options.events.empty()) {
-        return bad("--arrivals and --events need an open loop: give a --rate in events per second");
-    }
-    if (file.maximum) {
-        if (defaults.steady_duration) file.maximum->duration = *defaults.steady_duration;
-        if (const auto applied = apply_lengths(options, *file.maximum); !applied) return applied;
-    }
+    if (const auto applied = apply_duration(options, defaults, *file.maximum); !applied)
+        return applied;
+    if (const auto applied = apply_warmup(options, *file.maximum); !applied) return applied;
     if (!options.window.empty()) {
-        if (!file.maximum) return bad("--window needs the closed loop: give --rate max");
         const auto window = parse_count("--window", options.window, 65'536);
         if (!window) return std::unexpected(window.error());
         file.maximum->window = static_cast<std::uint32_t>(*window);
@@ -138,12 +181,9 @@ Result<lab::Phase> steady_phase(const LoadOptions& options, const ScenarioFile& 
     } else {
         events = events_of_whole_passes(file.events, steady.rate, steady.duration);
     }
-    return lab::Phase{.name = "steady",
-                      .rate = steady.rate,
-                      .arrivals = steady.arrivals,
-                      .events = events,
-                      .duration = steady.rate.due(events),
-                      .warmup = steady.warmup};
+    auto phase = lab::steady_phase(steady.rate, events, steady.warmup);
+    phase.arrivals = steady.arrivals;
+    return phase;
 }
 
 Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& options,
@@ -152,8 +192,10 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
     if (!file) return std::unexpected(file.error());
     if (const auto applied = apply_sizes(options, *file); !applied)
         return std::unexpected(applied.error());
-    if (const auto chosen = choose_phases(options, defaults, *file); !chosen)
-        return std::unexpected(chosen.error());
+    for (const auto& step : {choose_phases, apply_open_loop, apply_closed_loop}) {
+        if (const auto done = step(options, defaults, *file); !done)
+            return std::unexpected(done.error());
+    }
     lab::Scenario scenario{.name = file->name,
                            .description = file->description,
                            .events_per_pass = file->events,
@@ -173,12 +215,16 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
         if (!phase) return std::unexpected(phase.error());
         scenario.plan.phases.push_back(*phase);
     }
+    if (file->shaped) {
+        scenario.plan.phases.push_back({.name = pattern_name(*file->shaped->pattern),
+                                        .pattern = file->shaped->pattern,
+                                        .arrivals = file->shaped->arrivals,
+                                        .warmup = file->shaped->warmup});
+    }
     if (file->maximum) {
-        scenario.plan.phases.push_back({.name = "maximum",
-                                        .rate = {},
-                                        .duration = file->maximum->duration,
-                                        .warmup = file->maximum->warmup,
-                                        .window = file->maximum->window});
+        auto phase = lab::maximum_phase(file->maximum->duration, file->maximum->warmup);
+        phase.window = file->maximum->window;
+        scenario.plan.phases.push_back(std::move(phase));
     }
     return scenario;
 }
@@ -204,7 +250,17 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
         ->type_name("TIME");
     command.add_option("--events", options.events, "number of events instead of a duration")
         ->type_name("N");
-    command.add_option("--arrivals", options.arrivals, "constant or poisson")->type_name("NAME");
+    command
+        .add_option("--pattern", options.pattern,
+                    "how the rate moves (open loop): steady:RATE,TIME  burst:SIZE,EVERY,COUNT  "
+                    "ramp:FROM,TO,TIME  spike:BASE,PEAK,PEAK_TIME,TIME  "
+                    "step:FROM,TO,STEP,STEP_TIME  sine:MEAN,AMPLITUDE,PERIOD,TIME, several joined "
+                    "by ';', or mixed:FILE")
+        ->type_name("SHAPE");
+    command
+        .add_option("--arrivals", options.arrivals,
+                    "constant, poisson, or bursty with an index of dispersion: onoff:10")
+        ->type_name("NAME");
     command.add_option("--clients", options.clients, "client processes (default 4)")
         ->type_name("N");
     command.add_option("--services", options.services, "service instances")->type_name("N");

@@ -21,6 +21,7 @@ namespace crucible::app {
 struct LoadOptions {
     std::vector<std::string> scenarios;
     std::string rate;
+    std::string pattern;
     std::string duration;
     std::string warmup;
     std::string events;

@@ -24,6 +24,7 @@ constexpr Duration kSteadyDuration = std::chrono::seconds(10);
 constexpr const char* kFooter = R"(Examples:
   crucible run daemon: --rate 5000 --duration 10s
   crucible run 'coordinator:?durability=full' --rate max --window 32
+  crucible run http://127.0.0.1:8080/events --pattern spike:100,2000,5s,60s
   crucible run 'synthetic:?service=1ms&workers=1' --rate 500 --arrivals poisson
 
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,

@@ -5,105 +5,16 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "app/crucible/embedded_scenarios.h"
+#include "app/crucible/pattern_file.h"
+#include "app/crucible/table_reader.h"
 #include "base/file.h"
-#include "base/nearest.h"
 #include "crucible/event.h"
 
 namespace crucible::app {
 namespace {
-
-std::unexpected<Error> wrong(const std::string& place, const toml::source_region& at,
-                             std::string_view what) {
-    return std::unexpected(
-        Error{Errc::invalid_argument,
-              fmt::format("{}:{}:{}: {}", place, at.begin.line, at.begin.column, what)});
-}
-
-/// One table of the file, whose keys are read one by one. The first error stays.
-class TableReader {
-public:
-    TableReader(const toml::table& table, const std::string& place, std::string_view title)
-        : table_(table), place_(place), title_(title) {}
-
-    void text(std::string_view key, std::string& value) {
-        const auto* node = find(key);
-        if (node == nullptr) return;
-        if (const auto* string = node->as_string()) {
-            value = string->get();
-        } else {
-            fail(*node, fmt::format("'{}' must be a string", key));
-        }
-    }
-
-    template <typename Integer>
-    void count(std::string_view key, std::uint64_t most, Integer& value) {
-        const auto* node = find(key);
-        if (node == nullptr) return;
-        const auto* integer = node->as_integer();
-        if (integer != nullptr && integer->get() >= 1 &&
-            static_cast<std::uint64_t>(integer->get()) <= most) {
-            value = static_cast<Integer>(integer->get());
-        } else {
-            fail(*node, fmt::format("'{}' must be a whole number from 1 to {}", key, most));
-        }
-    }
-
-    /// A string read by `parse`, e.g. "500/s".
-    template <typename T, typename Parse>
-    void parsed(std::string_view key, Parse parse, T& value) {
-        std::string written;
-        text(key, written);
-        if (error_ || !table_.contains(key)) return;
-        const auto result = parse(written);
-        if (result) {
-            value = *result;
-        } else {
-            fail(*table_.get(key), result.error().message);
-        }
-    }
-
-    const toml::table* subtable(std::string_view key) {
-        const auto* node = find(key);
-        if (node == nullptr) return nullptr;
-        if (node->as_table() == nullptr)
-            fail(*node, fmt::format("'{}' must be a table: [{}]", key, key));
-        return node->as_table();
-    }
-
-    /// Fails on the first key that nobody asked for.
-    void finish() {
-        for (const auto& [key, node] : table_) {
-            if (std::ranges::find(known_, key.str()) != known_.end()) continue;
-            const auto near = base::nearest(key.str(), known_);
-            fail(key.source(),
-                 fmt::format("unknown key '{}'{}; {}", key.str(), title_,
-                             near.empty() ? fmt::format("allowed: {}", fmt::join(known_, ", "))
-                                          : fmt::format("did you mean '{}'?", near)));
-        }
-    }
-
-    const std::optional<Error>& error() const { return error_; }
-
-private:
-    const toml::node* find(std::string_view key) {
-        known_.push_back(key);
-        return error_ ? nullptr : table_.get(key);
-    }
-    void fail(const toml::node& node, std::string_view what) { fail(node.source(), what); }
-    void fail(const toml::source_region& at, std::string_view what) {
-        if (!error_) error_ = wrong(place_, at, what).error();
-    }
-
-    const toml::table& table_;
-    const std::string& place_;
-    std::string title_;
-    std::vector<std::string_view> known_;
-    std::optional<Error> error_;
-};
 
 Result<std::uint64_t> payload_bytes(std::string_view text) {
     const auto bytes = base::parse_bytes(text);
@@ -135,6 +46,19 @@ Result<ScenarioFile::Steady> read_steady(const toml::table& table, const std::st
     return steady;
 }
 
+Result<ScenarioFile::Shaped> read_shaped(const toml::table& table, const std::string& place) {
+    ScenarioFile::Shaped shaped;
+    TableReader reader(table, place, " in [pattern]");
+    reader.parsed("shape", load_pattern, shaped.pattern);
+    reader.parsed("arrivals", lab::parse_arrivals, shaped.arrivals);
+    reader.parsed("warmup", base::parse_duration, shaped.warmup);
+    reader.finish();
+    if (reader.error()) return std::unexpected(*reader.error());
+    if (!shaped.pattern)
+        return wrong(place, table.source(), "[pattern] needs a 'shape', e.g. \"ramp:0,500,10s\"");
+    return shaped;
+}
+
 Result<ScenarioFile::Maximum> read_maximum(const toml::table& table, const std::string& place) {
     ScenarioFile::Maximum maximum;
     TableReader reader(table, place, " in [maximum]");
@@ -164,6 +88,7 @@ Result<ScenarioFile> parse_scenario(std::string_view text, const std::string& pl
     reader.count("services", 1000, file.services);
     reader.count("clients", 999, file.clients);
     const auto* steady = reader.subtable("steady");
+    const auto* shaped = reader.subtable("pattern");
     const auto* maximum = reader.subtable("maximum");
     reader.finish();
     if (reader.error()) return std::unexpected(*reader.error());
@@ -172,13 +97,24 @@ Result<ScenarioFile> parse_scenario(std::string_view text, const std::string& pl
         if (!read) return std::unexpected(read.error());
         file.steady = *read;
     }
+    if (shaped != nullptr) {
+        if (file.steady) {
+            return wrong(place, shaped->source(),
+                         "[steady] and [pattern]: a scenario has one open loop; 'shape' may hold "
+                         "several stretches");
+        }
+        auto read = read_shaped(*shaped, place);
+        if (!read) return std::unexpected(read.error());
+        file.shaped = *std::move(read);
+    }
     if (maximum != nullptr) {
         const auto read = read_maximum(*maximum, place);
         if (!read) return std::unexpected(read.error());
         file.maximum = *read;
     }
-    if (!file.steady && !file.maximum) {
-        return wrong(place, table.source(), "a scenario needs a load: [steady], [maximum] or both");
+    if (!file.steady && !file.shaped && !file.maximum) {
+        return wrong(place, table.source(),
+                     "a scenario needs a load: [steady] or [pattern], [maximum], or both");
     }
     if (file.name.empty()) file.name = std::filesystem::path(place).stem().string();
     return file;

@@ -25,8 +25,13 @@ inline constexpr std::string_view kPayloadAllowed =
 struct ScenarioFile {
     struct Steady {
         base::Rate rate = *base::Rate::per_second(1000);
-        lab::Arrivals arrivals = lab::Arrivals::constant;
+        lab::Arrivals arrivals = lab::Arrivals::constant();
         Duration duration = std::chrono::seconds(2);
+        Duration warmup = std::chrono::milliseconds(500);
+    };
+    struct Shaped {
+        std::optional<lab::Pattern> pattern;  ///< always there in a file that was read
+        lab::Arrivals arrivals = lab::Arrivals::constant();
         Duration warmup = std::chrono::milliseconds(500);
     };
     struct Maximum {
@@ -40,7 +45,8 @@ struct ScenarioFile {
     std::uint64_t payload_bytes = 1024;
     std::uint32_t services = 6;
     std::uint32_t clients = 4;
-    std::optional<Steady> steady;
+    std::optional<Steady> steady;  ///< at most one of steady and shaped
+    std::optional<Shaped> shaped;
     std::optional<Maximum> maximum;
 };
 

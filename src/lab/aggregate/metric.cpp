@@ -56,14 +56,14 @@ std::uint64_t quantile_samples_min(double p) noexcept {
 
 const PhaseResult* latency_phase(const std::vector<PhaseResult>& phases) noexcept {
     for (const auto& result : phases) {
-        if (result.phase.rate) return &result;
+        if (result.phase.open_loop()) return &result;
     }
     return phases.empty() ? nullptr : &phases.front();
 }
 
 const PhaseResult* throughput_phase(const std::vector<PhaseResult>& phases) noexcept {
     for (const auto& result : phases) {
-        if (!result.phase.rate) return &result;
+        if (!result.phase.open_loop()) return &result;
     }
     return phases.empty() ? nullptr : &phases.front();
 }

@@ -108,7 +108,7 @@ void fill_latencies(MetricTable& table, const PhaseResult& phase) {
     }
     auto& lateness = table["lateness_p99"];
     lateness.phase = phase.phase.name;
-    if (phase.phase.rate) {
+    if (phase.phase.open_loop()) {
         quantile(lateness, phase.lateness, 0.99, "p99");
     } else {
         absent(lateness, "closed loop: no event has a due time");
@@ -189,14 +189,15 @@ void fill_per_event(MetricTable& table, const PhaseResult& phase, const PhaseRes
     net(switched, per_event(phase, switches(phase.usage)), harness_switches);
 }
 
-void fill_resources(MetricTable& table, const PhaseResult& phase, const PhaseResult* harness) {
+void fill_resources(MetricTable& table, const PhaseResult& phase, const PhaseResult* harness,
+                    std::string_view why_absent) {
     constexpr std::string_view kNames[] = {"cpu_per_event", "cpu_utilization",
                                            "memory_peak",   "memory_mean",
                                            "threads",       "context_switches_per_event"};
     for (const auto name : kNames) {
         table[name].phase = phase.phase.name;
         table[name].n = phase.usage.samples;
-        if (phase.usage.samples == 0) absent(table[name], "no process could be sampled");
+        if (phase.usage.samples == 0) absent(table[name], std::string(why_absent));
     }
     if (phase.usage.samples == 0) return;
     fill_per_event(table, phase, harness);
@@ -206,7 +207,7 @@ void fill_resources(MetricTable& table, const PhaseResult& phase, const PhaseRes
     };
     const auto cores = [](const Usage& usage) { return seconds(usage.cpu) / seconds(usage.wall); };
     auto& utilization = table["cpu_utilization"];
-    if (harness && !phase.phase.rate) {
+    if (harness && !phase.phase.open_loop()) {
         absent(utilization, "closed loop: the harness alone runs at another rate");
     } else if (phase.usage.wall <= Duration::zero()) {
         absent(utilization, "no time passed");
@@ -260,7 +261,13 @@ std::vector<MetricValue> trial_metrics(const TrialResult& trial, const TrialResu
     }
     fill_latencies(table, *load);
     fill_throughput(table, *throughput_phase(trial.phases));
-    fill_resources(table, *load, same_phase(harness, *load));
+    if (trial.includes_clients) {
+        fill_resources(table, *load, same_phase(harness, *load), "no process could be sampled");
+    } else {
+        // The server's own processes: nothing of the harness is in them.
+        fill_resources(table, *load, nullptr,
+                       "the server's processes are not known; its option pid names one");
+    }
     fill_delivery(table, trial);
 
     auto& stall = table["longest_stall"];

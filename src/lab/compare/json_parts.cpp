@@ -32,16 +32,17 @@ json environment_json(const Environment& environment) {
 }
 
 json phase_json(const Phase& phase) {
-    json result = {{"name", phase.name}, {"warmup", seconds(phase.warmup)}};
-    if (phase.rate) {
+    json result = {{"name", phase.name},
+                   {"warmup", seconds(phase.warmup)},
+                   {"duration", seconds(phase.duration())}};
+    if (phase.pattern) {
         result["loop"] = "open";
-        result["rate"] = phase.rate->events_per_second();
+        result["rate"] = phase.pattern->mean_rate();
+        result["pattern"] = phase.pattern->text();
         result["arrivals"] = to_string(phase.arrivals);
-        result["events"] = phase.events;
-        result["duration"] = seconds(phase.rate->due(phase.events));
+        result["events"] = phase.events();
     } else {
         result["loop"] = "closed";
-        result["duration"] = seconds(phase.duration);
         result["window"] = phase.window;
     }
     return result;

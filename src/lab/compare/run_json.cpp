@@ -12,6 +12,10 @@ namespace {
 
 using nlohmann::json;
 
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
 json metric_base(const MetricInfo& info) {
     return {{"name", info.name},
             {"unit", info.unit},
@@ -94,21 +98,100 @@ json all_checks_json(const std::vector<TrialResult>& trials) {
     return checks_json(checks);
 }
 
-/// In-flight events over time, of the first trial: a series shows one run's course, not a mean.
+std::vector<std::uint64_t> total_backlog(const PhaseResult& phase) {
+    std::vector<std::uint64_t> total;
+    for (const auto& client : phase.clients) {
+        total.resize(std::max(total.size(), client.backlog.size()), 0);
+        for (std::size_t i = 0; i < client.backlog.size(); ++i) total[i] += client.backlog[i];
+    }
+    return total;
+}
+
+/// The values of `points`, each as `value` sees it.
+template <typename Point, typename Value>
+json each(const std::vector<Point>& points, Value value) {
+    json result = json::array();
+    for (const auto& point : points) result.push_back(value(point));
+    return result;
+}
+
+/// The course of one phase: what was sent and what came back over time.
+void add_series(const PhaseResult& phase, json& result) {
+    const auto add = [&](std::string_view name, std::string_view unit, Duration interval,
+                         json values) {
+        result.push_back({{"name", name},
+                          {"phase", phase.phase.name},
+                          {"unit", unit},
+                          {"interval", seconds(interval)},
+                          {"values", std::move(values)}});
+    };
+    add("backlog", "events", kBacklogInterval, total_backlog(phase));
+    if (phase.clients.empty()) return;
+    const Duration fine = phase.clients.front().series_interval;
+    const Duration coarse = phase.clients.front().latency_interval;
+    const auto mean = [](const SeriesPoint& point) {
+        if (point.handled == 0) return json(nullptr);
+        return json(seconds(point.latency_sum) / static_cast<double>(point.handled));
+    };
+    add("sent", "events", fine, each(phase.series, [](const auto& p) { return p.sent; }));
+    add("handled", "events", fine, each(phase.series, [](const auto& p) { return p.handled; }));
+    add("refused", "events", fine, each(phase.series, [](const auto& p) { return p.refused; }));
+    add("latency_mean", "s", fine, each(phase.series, mean));
+    add("latency_max", "s", fine,
+        each(phase.series, [](const auto& p) { return seconds(p.latency_max); }));
+    if (phase.phase.open_loop()) {
+        add("lateness_max", "s", fine,
+            each(phase.series, [](const auto& p) { return seconds(p.lateness_max); }));
+    }
+    for (const auto& [name, p] : {std::pair{"latency_p50", 0.5}, std::pair{"latency_p99", 0.99}}) {
+        const auto quantile = [p](const CoarseHistogram& latencies) {
+            return latencies.count() < quantile_samples_min(p)
+                       ? json(nullptr)
+                       : json(seconds(latencies.quantile(p)));
+        };
+        add(name, "s", coarse, each(phase.latency_series, quantile));
+    }
+}
+
+/// Of the first trial: a series shows one run's course, not a mean.
 json series_json(const std::vector<TrialResult>& trials) {
     json result = json::array();
     if (trials.empty()) return result;
-    for (const auto& phase : trials.front().phases) {
-        std::vector<std::uint64_t> total;
-        for (const auto& client : phase.clients) {
-            total.resize(std::max(total.size(), client.backlog.size()), 0);
-            for (std::size_t i = 0; i < client.backlog.size(); ++i) total[i] += client.backlog[i];
+    for (const auto& phase : trials.front().phases) add_series(phase, result);
+    return result;
+}
+
+/// The stretches of patterns that have several, pooled over the trials.
+json segments_json(const std::vector<TrialResult>& trials) {
+    json result = json::array();
+    if (trials.empty()) return result;
+    for (std::size_t p = 0; p < trials.front().phases.size(); ++p) {
+        const auto& first = trials.front().phases[p];
+        for (std::size_t i = 0; i < first.segments.size(); ++i) {
+            const auto& segment = first.phase.pattern->segments()[i];
+            SegmentPart pooled;
+            bool saturated = false;
+            for (const auto& trial : trials) {
+                if (p >= trial.phases.size() || i >= trial.phases[p].segments.size()) continue;
+                pooled += trial.phases[p].segments[i];
+                saturated |= trial.phases[p].saturated;
+            }
+            json entry = {{"phase", first.phase.name},
+                          {"name", segment.name},
+                          {"start", seconds(first.phase.pattern->start_of(i))},
+                          {"duration", seconds(segment.duration)},
+                          {"planned", segment.count_at(segment.duration)},
+                          {"sent", pooled.sent},
+                          {"handled", pooled.latency.count()}};
+            for (const auto& [name, q] :
+                 {std::pair{"latency_p50", 0.5}, std::pair{"latency_p99", 0.99}}) {
+                const bool known = !saturated && pooled.latency.count() >= quantile_samples_min(q);
+                entry[name] = known ? json(seconds(pooled.latency.quantile(q))) : json(nullptr);
+            }
+            entry["latency_max"] =
+                pooled.latency.count() == 0 ? json(nullptr) : json(seconds(pooled.latency.max()));
+            result.push_back(std::move(entry));
         }
-        result.push_back({{"name", "backlog"},
-                          {"phase", phase.phase.name},
-                          {"unit", "events"},
-                          {"interval", std::chrono::duration<double>(kBacklogInterval).count()},
-                          {"values", total}});
     }
     return result;
 }
@@ -181,6 +264,7 @@ json run_json(const RunFacts& facts, const TargetUrl& target, const Scenario& sc
         {"metrics", metrics_json(metrics)},
         {"delivery", delivery_json(delivery)},
         {"checks", all_checks_json(trials)},
+        {"segments", segments_json(trials)},
         {"series", series_json(trials)},
         {"harness", harness_json(harness_trials)},
         // Saturated latencies are not drawn: they show how long the run was. The histogram keeps

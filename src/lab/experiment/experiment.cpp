@@ -14,7 +14,7 @@ constexpr Duration kTrialOverhead = std::chrono::seconds(1);
 Duration planned_duration(const Plan& plan) {
     Duration total = kTrialOverhead;
     for (const auto& phase : plan.phases) {
-        total += phase.warmup + (phase.rate ? phase.rate->due(phase.events) : phase.duration);
+        total += phase.warmup + phase.duration();
     }
     return total;
 }

@@ -29,6 +29,9 @@ public:
     /// The time of return, never before `due`.
     TimePoint wait_until(TimePoint due) noexcept;
 
+    /// How long before a due time a wait stops sleeping.
+    Duration margin() const noexcept { return margin_; }
+
 private:
     base::Clock* clock_;
     Duration margin_;

@@ -1,38 +1,50 @@
 #include "lab/pace/schedule.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
-#include <string>
+#include <cmath>
+#include <utility>
 
 namespace crucible::lab {
+namespace {
 
-Result<Arrivals> parse_arrivals(std::string_view name) {
-    if (name == "constant") return Arrivals::constant;
-    if (name == "poisson") return Arrivals::poisson;
-    return std::unexpected(Error{Errc::invalid_argument,
-                                 fmt::format("arrivals '{}': must be constant or poisson", name)});
+Duration level_time(double position, double rate) {
+    return Duration(std::llround(static_cast<long double>(position) / rate * 1e9L));
 }
 
-std::string_view to_string(Arrivals arrivals) noexcept {
-    return arrivals == Arrivals::constant ? "constant" : "poisson";
+}  // namespace
+
+std::uint64_t warmup_events(const Pattern& pattern, Duration warmup) noexcept {
+    const double seconds = std::chrono::duration<double>(warmup).count();
+    return static_cast<std::uint64_t>(std::llround(seconds * pattern.initial_rate()));
 }
 
-Schedule::Schedule(base::Rate rate, Arrivals arrivals, std::uint64_t seed)
-    : rate_(rate), arrivals_(arrivals), seed_(seed), gaps_(seed) {}
+std::uint64_t whole_events(const Pattern& pattern) noexcept {
+    return static_cast<std::uint64_t>(std::llround(pattern.events()));
+}
+
+Schedule::Schedule(Pattern pattern, Duration warmup, const Arrivals& arrivals, std::uint64_t seed)
+    : pattern_(std::move(pattern)),
+      arrivals_(arrivals),
+      seed_(seed),
+      warmup_events_(lab::warmup_events(pattern_, warmup)),
+      pattern_start_(level_time(static_cast<double>(warmup_events_), pattern_.initial_rate())),
+      gaps_(arrivals, seed) {}
+
+Duration Schedule::time_of(double position) const noexcept {
+    const auto warmup = static_cast<double>(warmup_events_);
+    if (position >= warmup) return pattern_start_ + pattern_.time_of(position - warmup);
+    return level_time(position, pattern_.initial_rate());
+}
 
 Duration Schedule::due(std::uint64_t index) {
-    if (arrivals_ == Arrivals::constant) return rate_.due(index);
+    if (arrivals_.kind == Arrivals::Kind::constant) return time_of(static_cast<double>(index));
     if (index + 1 < next_index_) {
-        gaps_ = base::Rng(seed_);
+        gaps_ = Gaps(arrivals_, seed_);
         next_index_ = 0;
         gaps_sum_ = 0;
     }
-    for (; next_index_ <= index; ++next_index_) gaps_sum_ += gaps_.exponential();
-    // The gaps are summed with mean 1 and scaled once, so that one seed gives the same pattern at
-    // every rate.
-    const std::chrono::duration<double> due(gaps_sum_ / rate_.events_per_second());
-    return std::chrono::round<Duration>(due);
+    for (; next_index_ <= index; ++next_index_) gaps_sum_ += gaps_.next();
+    return time_of(gaps_sum_);
 }
 
 }  // namespace crucible::lab

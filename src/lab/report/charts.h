@@ -32,8 +32,22 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin)
 /// One metric, round by round: baseline, control and candidate.
 std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds);
 
-/// A series over time.
-std::string series_chart(const Series& series);
+/// A line of a time chart. Each mark has its own colour and dash; values that are not there (NaN)
+/// interrupt it.
+struct TimeLine {
+    std::string_view mark;  ///< "a", "b" or "c"
+    std::string_view name;  ///< in the legend
+    const Series& series;
+    double scale = 1;  ///< what the values are multiplied by, e.g. to make counts rates
+};
+struct TimeChart {
+    std::string_view title;
+    std::string_view unit;     ///< of the scaled values: "events", "events/s" or "s"
+    bool logarithmic = false;  ///< the values' axis; zeros are left out
+};
+
+/// What changed over the time of a phase.
+std::string time_chart(const TimeChart& chart, std::span<const TimeLine> lines);
 
 /// `text` for HTML and SVG content and attributes.
 std::string escape_html(std::string_view text);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -82,6 +83,7 @@ Header read_header(const json& object) {
 Phase read_phase(const json& object) {
     Phase phase{.name = text_at(object, "name"),
                 .rate = std::nullopt,
+                .pattern = {},
                 .arrivals = {},
                 .events = 0,
                 .duration = object.at("duration"),
@@ -89,6 +91,7 @@ Phase read_phase(const json& object) {
                 .window = 0};
     if (object.at("loop") == "open") {
         phase.rate = object.at("rate").get<double>();
+        phase.pattern = text_at(object, "pattern");
         phase.arrivals = text_at(object, "arrivals");
         phase.events = object.at("events");
     } else {
@@ -223,10 +226,27 @@ RunMetric read_run_metric(const json& object) {
 }
 
 Series read_series(const json& object) {
-    return {.phase = text_at(object, "phase"),
+    std::vector<double> values;
+    for (const auto& value : object.at("values"))
+        values.push_back(value.is_null() ? std::nan("") : value.get<double>());
+    return {.name = text_at(object, "name"),
+            .phase = text_at(object, "phase"),
             .unit = text_at(object, "unit"),
             .interval = object.at("interval"),
-            .values = object.at("values").get<std::vector<double>>()};
+            .values = std::move(values)};
+}
+
+SegmentRow read_segment(const json& object) {
+    return {.phase = text_at(object, "phase"),
+            .name = text_at(object, "name"),
+            .start = object.at("start"),
+            .duration = object.at("duration"),
+            .planned = object.at("planned"),
+            .sent = object.at("sent"),
+            .handled = object.at("handled"),
+            .latency_p50 = optional_number<double>(object, "latency_p50"),
+            .latency_p99 = optional_number<double>(object, "latency_p99"),
+            .latency_max = optional_number<double>(object, "latency_max")};
 }
 
 RunScenario read_run_scenario(const json& object) {
@@ -237,6 +257,7 @@ RunScenario read_run_scenario(const json& object) {
             .metrics = list_of<RunMetric>(object.at("metrics"), read_run_metric),
             .delivery = read_delivery(object.at("delivery")),
             .checks = list_of<Check>(object.at("checks"), read_check),
+            .segments = list_of<SegmentRow>(object.at("segments"), read_segment),
             .series = list_of<Series>(object.at("series"), read_series),
             .harness = list_of<HarnessCost>(object.at("harness"), read_harness),
             .latency = read_curve(object.at("curves").at("latency").at("target"))};

@@ -52,6 +52,7 @@ struct Header {
 struct Phase {
     std::string name;
     std::optional<double> rate;  ///< open loop when it has one
+    std::string pattern;         ///< open loop: as --pattern takes it
     std::string arrivals;
     std::uint64_t events = 0;
     double duration = 0;
@@ -160,10 +161,25 @@ struct RunMetric {
 };
 
 struct Series {
+    std::string name;
     std::string phase;
     std::string unit;
     double interval = 0;
-    std::vector<double> values;
+    std::vector<double> values;  ///< NaN where there is none
+};
+
+/// A stretch of a pattern that has several.
+struct SegmentRow {
+    std::string phase;
+    std::string name;
+    double start = 0;
+    double duration = 0;
+    double planned = 0;
+    std::uint64_t sent = 0;
+    std::uint64_t handled = 0;
+    std::optional<double> latency_p50;
+    std::optional<double> latency_p99;
+    std::optional<double> latency_max;
 };
 
 struct RunScenario {
@@ -174,6 +190,7 @@ struct RunScenario {
     std::vector<RunMetric> metrics;
     Delivery delivery;
     std::vector<Check> checks;
+    std::vector<SegmentRow> segments;
     std::vector<Series> series;
     std::vector<HarnessCost> harness;
     Curve latency;

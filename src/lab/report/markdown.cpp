@@ -250,6 +250,18 @@ void write_run_metrics(Markdown& text, const RunScenario& scenario) {
     text.blank();
 }
 
+void write_segments(Markdown& text, const std::vector<SegmentRow>& segments) {
+    if (segments.empty()) return;
+    text.row({kSegmentColumns.begin(), kSegmentColumns.end()});
+    text.row({"---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"});
+    for (const auto& segment : segments) {
+        auto cells = segment_cells(segment);
+        cells.front() = plain(cells.front());
+        text.row({cells.begin(), cells.end()});
+    }
+    text.blank();
+}
+
 std::string render(const RunDocument& document) {
     Markdown text;
     text.line("# {}", plain(headline(document)));
@@ -262,6 +274,7 @@ std::string render(const RunDocument& document) {
         text.line("- {} trial{}", scenario.trials, scenario.trials == 1 ? "" : "s");
         text.blank();
         write_run_metrics(text, scenario);
+        write_segments(text, scenario.segments);
         write_ledger(text, {{"Target", &scenario.delivery}});
         write_harness(text, scenario.harness);
         write_checks(text, scenario.checks);

@@ -58,6 +58,75 @@ void write_metrics(Page& page, const RunScenario& scenario) {
     page.end_frame();
 }
 
+const Series* find_series(const RunScenario& scenario, std::string_view phase,
+                          std::string_view name) {
+    const auto found = std::ranges::find_if(scenario.series, [&](const Series& series) {
+        return series.phase == phase && series.name == name;
+    });
+    return found == scenario.series.end() ? nullptr : &*found;
+}
+
+/// The lines of `names` that the result has.
+struct Line {
+    std::string_view mark;
+    std::string_view name;
+    std::string_view series;
+};
+std::vector<TimeLine> lines_of(const RunScenario& scenario, std::string_view phase,
+                               std::span<const Line> wanted, bool per_second) {
+    std::vector<TimeLine> lines;
+    for (const auto& line : wanted) {
+        if (const auto* series = find_series(scenario, phase, line.series))
+            lines.push_back({line.mark, line.name, *series, per_second ? 1 / series->interval : 1});
+    }
+    return lines;
+}
+
+void write_segments(Page& page, const std::vector<SegmentRow>& segments) {
+    if (segments.empty()) return;
+    page.begin_frame("Stretches of the pattern");
+    page.add("<table><caption>Stretches of the pattern, by when events were due</caption>");
+    page.add("<thead><tr>");
+    for (const auto column : kSegmentColumns) {
+        page.add(R"(<th scope="col"{}>{}</th>)",
+                 column == kSegmentColumns.front() ? "" : R"( class="num")", column);
+    }
+    page.add("</tr></thead><tbody>");
+    for (const auto& segment : segments) {
+        const auto cells = segment_cells(segment);
+        page.add(R"(<tr><th scope="row">{}</th>)", escape_html(cells.front()));
+        for (const auto& cell : std::span(cells).subspan(1))
+            page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cell)));
+        page.add("</tr>");
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+}
+
+/// Rates and latencies over the time of each phase.
+void write_course(Page& page, const RunScenario& scenario) {
+    constexpr std::array<Line, 2> kRates{{{"a", "sent", "sent"}, {"b", "handled", "handled"}}};
+    constexpr std::array<Line, 3> kLatencies{{{"a", "p50 of each second", "latency_p50"},
+                                              {"b", "p99 of each second", "latency_p99"},
+                                              {"c", "largest of 100 ms", "latency_max"}}};
+    page.add(R"(<div class="charts">)");
+    for (const auto& phase : scenario.load.phases) {
+        page.add("<div>");
+        write_figure(page,
+                     time_chart({fmt::format("Rate: {}", phase.name), "events/s"},
+                                lines_of(scenario, phase.name, kRates, true)),
+                     "Events sent and handled, every 100 ms.");
+        page.add("</div><div>");
+        write_figure(page,
+                     time_chart({fmt::format("Latency over time: {}", phase.name), "s", true},
+                                lines_of(scenario, phase.name, kLatencies, false)),
+                     "By when events ended. The first of several trials.");
+        page.add("</div>");
+    }
+    page.add("</div>");
+    write_segments(page, scenario.segments);
+}
+
 void write_charts(Page& page, const RunScenario& scenario) {
     page.add(R"(<div class="charts">)");
     const std::array<LatencyCurve, 1> curves{{{"a", "latency", scenario.latency}}};
@@ -72,10 +141,14 @@ void write_charts(Page& page, const RunScenario& scenario) {
                  "Latency by percentile, both axes logarithmic. Marks at 50, 90, 99 … %.");
     page.add("<div>");
     for (const auto& series : scenario.series) {
-        write_figure(page, series_chart(series),
-                     "Sent and not yet completed. Growing to the end means saturated.");
+        if (series.name != "backlog") continue;
+        const std::array<TimeLine, 1> line{{{"a", series.name, series}}};
+        write_figure(
+            page, time_chart({fmt::format("Events in flight: {}", series.phase), "events"}, line),
+            "Due or sent, and not yet completed. Growing to the end means saturated.");
     }
     page.add("</div></div>");
+    write_course(page, scenario);
 }
 
 void write_scenario(Page& page, const RunScenario& scenario) {

@@ -106,9 +106,11 @@ svg .row.gated,svg .heading{font-weight:650}
 svg .grid{stroke:var(--grid)}svg .axis{stroke:var(--soft)}
 svg .band{fill:var(--band)}svg .invalid{fill:var(--bad);opacity:.13}
 svg .curve{fill:none;stroke-width:2.25;stroke-linejoin:round;stroke-linecap:round}
-svg .curve.a{stroke:var(--a)}svg .curve.b{stroke:var(--b)}
+svg .curve.a{stroke:var(--a)}svg .curve.b{stroke:var(--b)}svg .curve.c{stroke:var(--soft)}
+svg .curve.thin{stroke-width:1.5}svg .curve.thin.b{stroke-dasharray:6 2}
+svg .curve.thin.c{stroke-dasharray:2 2}
 svg .dot{stroke:var(--card);stroke-width:1}
-svg .dot.a{fill:var(--a)}svg .dot.b{fill:var(--b)}
+svg .dot.c{fill:var(--soft)}svg .dot.a{fill:var(--a)}svg .dot.b{fill:var(--b)}
 svg .dot.hollow{fill:var(--card);stroke:var(--a);stroke-width:1.5}
 svg .interval{stroke:var(--ink);stroke-width:2.25}
 svg .interval.better{stroke:var(--good)}svg .interval.worse{stroke:var(--bad)}

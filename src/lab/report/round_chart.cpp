@@ -125,38 +125,4 @@ std::string round_chart(const ComparedMetric& metric, std::span<const Round> rou
     return svg.take();
 }
 
-std::string series_chart(const Series& series) {
-    if (series.values.size() < 2) return {};
-    constexpr double kChartWidth = 560;
-    constexpr double kChartHeight = 220;
-    constexpr double kChartRight = 546;
-    constexpr double kChartBottom = 170;
-    const double highest = std::max(1.0, std::ranges::max(series.values));
-    const double duration = series.interval * static_cast<double>(series.values.size() - 1);
-    const Scale x(0, duration, kLeft, kChartRight, false);
-    const Scale y(0, highest * 1.08, kChartBottom, kTop, false);
-    Svg svg(kChartWidth, kChartHeight, fmt::format("Events in flight, phase {}", series.phase),
-            fmt::format("Over {:.1f} s, at most {:.0f}, at the end {:.0f}.", duration, highest,
-                        series.values.back()));
-    for (const double tick : linear_ticks(0, highest * 1.08, 4)) {
-        if (tick != std::floor(tick)) continue;
-        svg.line("grid", kLeft, y(tick), kChartRight, y(tick));
-        svg.text("tick", kLeft - 8, y(tick) + 4, Anchor::end,
-                 typeset(format_value({}, series.unit, tick)));
-    }
-    for (const double tick : linear_ticks(0, duration, 6)) {
-        svg.text("tick", x(tick), kChartBottom + 18, Anchor::middle,
-                 tick == 0 ? std::string("0") : typeset_duration(tick));
-    }
-    svg.line("axis", kLeft, kChartBottom, kChartRight, kChartBottom);
-    svg.text("heading", 2, 16, Anchor::start, fmt::format("Events in flight: {}", series.phase));
-    svg.text("label", (kLeft + kChartRight) / 2, kChartBottom + 40, Anchor::middle,
-             "time since the start of the phase");
-    std::vector<std::pair<double, double>> points;
-    for (std::size_t i = 0; i < series.values.size(); ++i)
-        points.emplace_back(x(series.interval * static_cast<double>(i)), y(series.values[i]));
-    svg.path("curve a", points);
-    return svg.take();
-}
-
 }  // namespace crucible::lab::report

@@ -223,6 +223,20 @@ void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
     write_absent(text, absent);
 }
 
+void write_segments(TerminalText& text, const std::vector<SegmentRow>& segments) {
+    if (segments.empty()) return;
+    text.blank();
+    const auto row = [&text](const auto& cells) {
+        constexpr std::array<std::size_t, 8> kWidths{14, 9, 9, 9, 9, 9, 9, 9};
+        std::string line = " ";
+        for (std::size_t i = 0; i < cells.size(); ++i)
+            line += text.cell(cells[i], kWidths[i], i > 0);
+        return line;
+    };
+    text.line(row(kSegmentColumns), Ink::dim);
+    for (const auto& segment : segments) text.line(row(segment_cells(segment)));
+}
+
 std::string render(const RunDocument& document, std::size_t width, bool colour) {
     TerminalText text(width, colour);
     text.paragraph(headline(document), 0, Ink::bold);
@@ -232,6 +246,7 @@ std::string render(const RunDocument& document, std::size_t width, bool colour) 
         if (scenario.trials > 1)
             text.paragraph(fmt::format("{} trials", scenario.trials), 2, Ink::dim);
         write_run_metrics(text, scenario);
+        write_segments(text, scenario.segments);
         write_ledger_header(text);
         write_ledger_row(text, " target", scenario.delivery);
         write_harness(text, scenario.harness);

@@ -212,12 +212,29 @@ std::string phase_sentence(const Phase& phase) {
                             ? fmt::format(" after a warm-up of {}", exact_duration(phase.warmup))
                             : std::string();
     if (phase.rate) {
-        return fmt::format("open loop, {} {}, {} events in {}{}", rate_text(*phase.rate),
-                           phase.arrivals, format_integer(phase.events),
-                           exact_duration(phase.duration), warmup);
+        const auto shape =
+            phase.pattern.starts_with("steady:") && phase.pattern.find(';') == std::string::npos
+                ? rate_text(*phase.rate)
+                : phase.pattern;
+        return fmt::format("open loop, {} {}, {} events in {}{}", shape, phase.arrivals,
+                           format_integer(phase.events), exact_duration(phase.duration), warmup);
     }
     return fmt::format("closed loop, as fast as acknowledged with {} in flight per client, {}{}",
                        phase.window, exact_duration(phase.duration), warmup);
+}
+
+std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
+    const auto latency = [](const std::optional<double>& seconds) {
+        return seconds ? base::format_duration(*seconds) : std::string(kNoValue);
+    };
+    return {segment.name,
+            exact_duration(segment.start),
+            rate_text(segment.planned / segment.duration),
+            format_integer(segment.sent),
+            format_integer(segment.handled),
+            latency(segment.latency_p50),
+            latency(segment.latency_p99),
+            latency(segment.latency_max)};
 }
 
 std::string load_sentence(const Load& load) {

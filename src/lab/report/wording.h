@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,11 @@ std::string verdict_badge(const ComparisonDocument& document);
 std::string phase_sentence(const Phase& phase);
 /// "4 clients, 10 services, 1.00 KiB payloads, precise pacing".
 std::string load_sentence(const Load& load);
+/// The stretches of a pattern as a table: the titles of its columns (the first is the name's), and
+/// a row of cells for each.
+inline constexpr std::array<std::string_view, 8> kSegmentColumns{"stretch", "from", "rate", "sent",
+                                                                 "handled", "p50",  "p99",  "max"};
+std::array<std::string, 8> segment_cells(const SegmentRow& segment);
 /// "10 rounds compared, 1 invalid".
 std::string rounds_sentence(const ComparedScenario& scenario);
 /// "2 cores of AMD EPYC 7B13, 15.6 GiB, Linux …", the parts that a reader must know, one a line.

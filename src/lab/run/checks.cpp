@@ -1,6 +1,7 @@
 #include "lab/run/checks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -93,6 +94,20 @@ Check offered_as_planned(const Delivery& total) {
         fmt::format("{} of {} planned events were sent", count(total.sent), count(total.planned))};
 }
 
+Check answers_as_expected(const std::vector<PhaseResult>& phases) {
+    std::vector<std::string> remarks;
+    if (!phases.empty()) {
+        // A target's remarks run up to the end of the phase: those of the last one are all.
+        for (const auto& client : phases.back().clients) {
+            if (!client.remarks.empty())
+                remarks.push_back(fmt::format("client-{}: {}", client.client, client.remarks));
+        }
+    }
+    return {"answers_as_expected", remarks.empty(),
+            remarks.empty() ? "nothing else was answered"
+                            : fmt::format("{}", fmt::join(remarks, "; "))};
+}
+
 Check littles_law(const Delivery& total, const std::vector<PhaseResult>& phases) {
     if (total.lost > 0) {
         return {"littles_law", true,
@@ -115,9 +130,14 @@ Check littles_law(const Delivery& total, const std::vector<PhaseResult>& phases)
 Check not_saturated(const std::vector<PhaseResult>& phases) {
     Check check{"not_saturated", true, "closed loop: cannot be"};
     for (const auto& phase : phases) {
-        if (!phase.phase.rate) continue;
+        if (!phase.phase.open_loop()) continue;
         const auto judged = judge_saturation(phase.phase, phase.clients);
         check.passed = !judged.saturated;
+        if (!phase.phase.pattern->is_steady()) {
+            check.detail = fmt::format("{}: the rate changes; latencies are those of the pattern",
+                                       phase.phase.name);
+            continue;
+        }
         if (!judged.judged) {
             check.detail = fmt::format("{}: too short to tell", phase.phase.name);
             continue;
@@ -149,6 +169,7 @@ std::vector<Check> trial_checks(const std::vector<PhaseResult>& phases) {
             clock_sanity(phases),
             {"no_duplicates", total.duplicated == 0,
              fmt::format("{} acknowledged more than once", count(total.duplicated))},
+            answers_as_expected(phases),
             littles_law(total, phases),
             not_saturated(phases)};
 }

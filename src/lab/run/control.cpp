@@ -17,10 +17,9 @@ struct Overloaded : Visitors... {
 
 json phase_json(const Phase& phase) {
     return {{"name", phase.name},
-            {"rate", phase.rate ? json(phase.rate->events_per_second()) : json(nullptr)},
+            {"pattern", phase.pattern ? json(phase.pattern->text()) : json(nullptr)},
             {"arrivals", to_string(phase.arrivals)},
-            {"events", phase.events},
-            {"duration_ns", phase.duration.count()},
+            {"duration_ns", phase.closed_duration.count()},
             {"warmup_ns", phase.warmup.count()},
             {"window", phase.window}};
 }
@@ -39,11 +38,10 @@ Duration duration_at(const json& object, const char* name) {
 Phase phase_from(const json& object) {
     Phase phase;
     phase.name = object.at("name");
-    if (const auto& rate = object.at("rate"); !rate.is_null())
-        phase.rate = must(base::Rate::per_second(rate.get<double>()));
+    if (const auto& pattern = object.at("pattern"); !pattern.is_null())
+        phase.pattern = must(Pattern::parse(pattern.get<std::string>()));
     phase.arrivals = must(parse_arrivals(object.at("arrivals").get<std::string>()));
-    phase.events = object.at("events");
-    phase.duration = duration_at(object, "duration_ns");
+    phase.closed_duration = duration_at(object, "duration_ns");
     phase.warmup = duration_at(object, "warmup_ns");
     phase.window = object.at("window");
     return phase;
@@ -92,6 +90,72 @@ Delivery delivery_from(const json& object) {
     return delivery;
 }
 
+json segments_json(const std::vector<SegmentPart>& segments) {
+    json result = json::array();
+    for (const auto& segment : segments)
+        result.push_back({segment.sent, segment.latency.encode_exact()});
+    return result;
+}
+
+std::vector<SegmentPart> segments_from(const json& array) {
+    std::vector<SegmentPart> segments;
+    for (const auto& part : array) {
+        segments.push_back({part.at(0).get<std::uint64_t>(),
+                            must(Histogram::decode(part.at(1).get<std::string>()))});
+    }
+    return segments;
+}
+
+json series_json(const std::vector<SeriesPoint>& series) {
+    json result = json::array();
+    for (const auto& point : series) {
+        result.push_back({point.sent, point.handled, point.refused, point.latency_sum.count(),
+                          point.latency_max.count(), point.lateness_max.count()});
+    }
+    return result;
+}
+
+std::vector<SeriesPoint> series_from(const json& array) {
+    std::vector<SeriesPoint> series;
+    for (const auto& point : array) {
+        series.push_back({.sent = point.at(0),
+                          .handled = point.at(1),
+                          .refused = point.at(2),
+                          .latency_sum = Duration(point.at(3).get<std::int64_t>()),
+                          .latency_max = Duration(point.at(4).get<std::int64_t>()),
+                          .lateness_max = Duration(point.at(5).get<std::int64_t>())});
+    }
+    return series;
+}
+
+/// Of each second the pairs index, count that are not zero.
+json latency_series_json(const std::vector<CoarseHistogram>& series) {
+    json result = json::array();
+    for (const auto& second : series) {
+        json pairs = json::array();
+        for (std::size_t i = 0; i < second.counts().size(); ++i) {
+            if (second.counts()[i] == 0) continue;
+            pairs.push_back(i);
+            pairs.push_back(second.counts()[i]);
+        }
+        result.push_back(std::move(pairs));
+    }
+    return result;
+}
+
+std::vector<CoarseHistogram> latency_series_from(const json& array) {
+    std::vector<CoarseHistogram> series;
+    for (const auto& pairs : array) {
+        auto& second = series.emplace_back();
+        for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+            const std::size_t index = pairs.at(i);
+            if (index >= CoarseHistogram::kSize) throw std::invalid_argument("latency step");
+            second.add(index, pairs.at(i + 1));
+        }
+    }
+    return series;
+}
+
 json client_phase_json(const ClientPhase& phase) {
     return {{"client", phase.client},
             {"delivery", delivery_json(phase.delivery)},
@@ -99,6 +163,11 @@ json client_phase_json(const ClientPhase& phase) {
             {"service_time", phase.service_time.encode_exact()},
             {"lateness", phase.lateness.encode_exact()},
             {"own_lateness", phase.own_lateness.encode_exact()},
+            {"segments", segments_json(phase.segments)},
+            {"series_interval_ns", phase.series_interval.count()},
+            {"latency_interval_ns", phase.latency_interval.count()},
+            {"series", series_json(phase.series)},
+            {"latency_series", latency_series_json(phase.latency_series)},
             {"completed", phase.completed},
             {"completed_in_window", phase.completed_in_window},
             {"window_start_ns", phase.window_start.count()},
@@ -110,6 +179,7 @@ json client_phase_json(const ClientPhase& phase) {
             {"in_flight_time_ns", phase.in_flight_time.count()},
             {"service_time_total_ns", phase.service_time_total.count()},
             {"due_in_window", phase.due_in_window},
+            {"remarks", phase.remarks},
             {"target_gone", phase.target_gone ? json(*phase.target_gone) : json(nullptr)}};
 }
 
@@ -125,6 +195,11 @@ ClientPhase client_phase_from(const json& object) {
     phase.service_time = histogram_at(object, "service_time");
     phase.lateness = histogram_at(object, "lateness");
     phase.own_lateness = histogram_at(object, "own_lateness");
+    phase.segments = segments_from(object.at("segments"));
+    phase.series_interval = duration_at(object, "series_interval_ns");
+    phase.latency_interval = duration_at(object, "latency_interval_ns");
+    phase.series = series_from(object.at("series"));
+    phase.latency_series = latency_series_from(object.at("latency_series"));
     phase.completed = object.at("completed");
     phase.completed_in_window = object.at("completed_in_window");
     phase.window_start = duration_at(object, "window_start_ns");
@@ -136,6 +211,7 @@ ClientPhase client_phase_from(const json& object) {
     phase.in_flight_time = duration_at(object, "in_flight_time_ns");
     phase.service_time_total = duration_at(object, "service_time_total_ns");
     phase.due_in_window = object.at("due_in_window");
+    phase.remarks = object.at("remarks");
     if (const auto& gone = object.at("target_gone"); !gone.is_null())
         phase.target_gone = gone.get<std::string>();
     return phase;

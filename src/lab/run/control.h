@@ -16,7 +16,7 @@ namespace crucible::lab {
 
 // The control protocol between the suite and its client processes:
 // docs/formats/control-protocol.md.
-inline constexpr std::uint32_t kControlVersion = 1;
+inline constexpr std::uint32_t kControlVersion = 2;
 
 /// Messages of the suite.
 namespace order {

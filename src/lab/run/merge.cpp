@@ -33,6 +33,12 @@ std::vector<double> backlog_in_window(const std::vector<ClientPhase>& clients) {
     return sums;
 }
 
+template <typename Part>
+void add_each(std::vector<Part>& sums, const std::vector<Part>& parts) {
+    if (sums.size() < parts.size()) sums.resize(parts.size());
+    for (std::size_t i = 0; i < parts.size(); ++i) sums[i] += parts[i];
+}
+
 double mean(std::span<const double> values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
@@ -45,7 +51,9 @@ Saturation judge_saturation(const Phase& phase, const std::vector<ClientPhase>& 
         result.due += client.due_in_window;
         result.completed += client.completed_in_window;
     }
-    if (!phase.rate || clients.empty()) return result;
+    // With a rate that changes the backlog follows it: what grows at the end of a ramp says nothing
+    // about any one rate.
+    if (!phase.open_loop() || !phase.pattern->is_steady() || clients.empty()) return result;
     const auto backlog = backlog_in_window(clients);
     if (backlog.size() < kSamplesMin) return result;
     result.judged = true;
@@ -74,6 +82,9 @@ PhaseResult merge_phase(const Phase& phase, std::vector<ClientPhase> clients) {
         result.service_time.merge(std::exchange(client.service_time, {}));
         result.lateness.merge(std::exchange(client.lateness, {}));
         result.own_lateness.merge(std::exchange(client.own_lateness, {}));
+        add_each(result.segments, std::exchange(client.segments, {}));
+        add_each(result.series, std::exchange(client.series, {}));
+        add_each(result.latency_series, std::exchange(client.latency_series, {}));
         result.completed += client.completed;
         payload_bytes += client.payload_bytes;
         if (client.window > Duration::zero()) {

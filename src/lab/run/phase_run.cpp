@@ -21,17 +21,12 @@ constexpr unsigned kPhaseShift = 40;
 constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kPhaseShift) - 1;
 static_assert(kNumberMask >= InFlightTimes::kTokensMax);
 
-base::Rate any_rate() {
-    return *base::Rate::per_second(1);
+std::optional<Schedule> schedule_of(const Phase& phase, std::uint64_t seed) {
+    if (!phase.pattern) return std::nullopt;
+    return Schedule(*phase.pattern, phase.warmup, phase.arrivals, seed);
 }
 
 }  // namespace
-
-std::uint64_t warmup_events(const Phase& phase) noexcept {
-    if (!phase.rate) return 0;
-    const double seconds = std::chrono::duration<double>(phase.warmup).count();
-    return static_cast<std::uint64_t>(std::llround(seconds * phase.rate->events_per_second()));
-}
 
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept {
     return total > client ? (total - client - 1) / clients + 1 : 0;
@@ -44,7 +39,7 @@ PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start,
       workload_(workload),
       clock_(clock),
       pacer_(pacer),
-      schedule_(phase.rate.value_or(any_rate()), phase.arrivals, share.seed),
+      schedule_(schedule_of(phase, share.seed)),
       sampler_schedule_(schedule_),
       part_(plan_part(start)),
       recorder_(part_),
@@ -57,17 +52,21 @@ PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start,
 MeasuredPart PhaseRun::plan_part(TimePoint start) {
     MeasuredPart part;
     part.phase_start = start;
-    part.open_loop = phase_.rate.has_value();
+    part.open_loop = phase_.open_loop();
+    part.drain_limit = share_.drain_limit;
     if (!part.open_loop) {
         part.window_start = start + phase_.warmup;
-        part.window_end = part.window_start + phase_.duration;
+        part.window_end = part.window_start + phase_.closed_duration;
         return part;
     }
-    const std::uint64_t warmup = warmup_events(phase_);
+    const std::uint64_t warmup = phase_.warmup_events();
+    const std::uint64_t end = warmup + phase_.events();
     part.first_measured = share_of(warmup, share_.client, share_.clients);
-    part.planned = share_of(warmup + phase_.events, share_.client, share_.clients);
-    part.window_start = start + (warmup > 0 ? schedule_.due(warmup) : 0ns);
-    part.window_end = start + schedule_.due(warmup + phase_.events);
+    part.planned = share_of(end, share_.client, share_.clients);
+    part.window_start = start + (warmup > 0 ? schedule_->due(warmup) : 0ns);
+    part.window_end = start + schedule_->due(end);
+    for (std::size_t i = 1; i < phase_.pattern->segments().size(); ++i)
+        part.segment_bounds.push_back(schedule_->pattern_start() + phase_.pattern->start_of(i));
     return part;
 }
 
@@ -83,6 +82,7 @@ void PhaseRun::run(Target& target) {
     if (!whole && now < part_.window_end) recorder_.end_window(now);
     // An error here leaves events in flight: the ledger has them, as lost.
     note_if_gone(target.drain(share_.drain_limit));
+    remarks_ = target.remarks();
 }
 
 void PhaseRun::fill(std::uint64_t n) {
@@ -90,13 +90,36 @@ void PhaseRun::fill(std::uint64_t n) {
     workload_.fill(index, share_.client, share_.clients, event_);
 }
 
-bool PhaseRun::wait_until_near(TimePoint due) {
+std::optional<TimePoint> PhaseRun::wait_until(Target& target, TimePoint due) {
+    if (target.polled()) return serve_until(target, due);
     for (;;) {
-        if (stopping_.load(std::memory_order_relaxed)) return false;
+        if (stopping_.load(std::memory_order_relaxed)) return std::nullopt;
         const TimePoint now = clock_.now();
-        if (due - now <= kStopLatency) return true;
+        if (due - now <= kStopLatency) return pacer_.wait_until(due);
         clock_.sleep_until(std::min(now + kStopLatency, due - kStopLatency));
     }
+}
+
+std::optional<TimePoint> PhaseRun::serve_until(Target& target, TimePoint due) {
+    for (;;) {
+        if (stopping_.load(std::memory_order_relaxed)) return std::nullopt;
+        const TimePoint now = clock_.now();
+        if (now >= due) return now;
+        // Within the margin it looks again and again instead of sleeping, as a wait that only spins
+        // would leave what arrives meanwhile unread.
+        const TimePoint sleep_end = std::max(now, due - pacer_.margin());
+        target.serve(std::min(sleep_end, now + kStopLatency));
+    }
+}
+
+bool PhaseRun::acquire_place(Target& target) {
+    if (!target.polled()) return window_.acquire(part_.window_end);
+    while (!window_.try_acquire()) {
+        const TimePoint now = clock_.now();
+        if (now >= part_.window_end || stopping_.load(std::memory_order_relaxed)) return false;
+        target.serve(std::min(part_.window_end, now + kStopLatency));
+    }
+    return true;
 }
 
 void PhaseRun::send_on_schedule(Target& target) {
@@ -106,14 +129,17 @@ void PhaseRun::send_on_schedule(Target& target) {
     TimePoint unhindered = part_.phase_start;
     for (std::uint64_t n = 0; n < part_.planned; ++n) {
         fill(n);
-        const TimePoint due = part_.phase_start + schedule_.due(share_.client + n * share_.clients);
+        const TimePoint due =
+            part_.phase_start + schedule_->due(share_.client + n * share_.clients);
         TimePoint now = clock_.now();
         if (now < due) {
-            if (!wait_until_near(due)) return;
-            now = pacer_.wait_until(due);
+            const auto waited = wait_until(target, due);
+            if (!waited) return;
+            now = *waited;
             unhindered = now;
         } else {
             if (stopping_.load(std::memory_order_relaxed) || now > give_up) return;
+            if (target.polled()) target.serve(now);  // late or not, what arrives is read
             unhindered = std::max(due, unhindered + (now - returned_));
         }
         if (!send(target, n, due, now, unhindered - due)) return;
@@ -121,11 +147,10 @@ void PhaseRun::send_on_schedule(Target& target) {
 }
 
 void PhaseRun::send_in_window(Target& target) {
-    if (!wait_until_near(part_.phase_start)) return;
-    pacer_.wait_until(part_.phase_start);
+    if (!wait_until(target, part_.phase_start)) return;
     for (std::uint64_t n = 0; n < InFlightTimes::kTokensMax; ++n) {
         fill(n);
-        if (!window_.acquire(part_.window_end)) return;
+        if (!acquire_place(target)) return;
         const TimePoint now = clock_.now();
         if (now >= part_.window_end) return;
         if (!send(target, n, now, now, 0ns)) return;
@@ -144,7 +169,7 @@ bool PhaseRun::send(Target& target, std::uint64_t n, TimePoint due, TimePoint no
         recorder_.accepted(now);
         return true;
     }
-    recorder_.refused(n);
+    recorder_.refused(n, returned_);
     if (!part_.open_loop) window_.release(1);
     note_if_gone(result);
     return !target_gone_;
@@ -179,7 +204,7 @@ void PhaseRun::stop() noexcept {
 
 std::uint64_t PhaseRun::due_by(TimePoint now) {
     const auto due = [this](std::uint64_t n) {
-        return part_.phase_start + sampler_schedule_.due(share_.client + n * share_.clients);
+        return part_.phase_start + sampler_schedule_->due(share_.client + n * share_.clients);
     };
     while (due_count_ < part_.planned && due(due_count_) <= now) ++due_count_;
     return due_count_;
@@ -202,6 +227,7 @@ ClientPhase PhaseRun::finish() {
     auto result = recorder_.finish(share_.client, clock_.now());
     result.backlog = std::move(backlog_);
     result.target_gone = target_gone_;
+    result.remarks = remarks_;
     return result;
 }
 

@@ -33,8 +33,6 @@ struct PhaseShare {
     Duration drain_limit{};
 };
 
-/// Events of an open-loop phase before its measured part, all clients together.
-std::uint64_t warmup_events(const Phase& phase) noexcept;
 /// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept;
 
@@ -75,7 +73,11 @@ private:
     void send_in_window(Target& target);
     /// False when the target is closed.
     bool send(Target& target, std::uint64_t n, TimePoint due, TimePoint now, Duration own_lateness);
-    bool wait_until_near(TimePoint due);
+    /// The time at which the wait ended, not before `due`; nothing when the load shall stop.
+    std::optional<TimePoint> wait_until(Target& target, TimePoint due);
+    std::optional<TimePoint> serve_until(Target& target, TimePoint due);
+    /// False when there is none until the end of the window.
+    bool acquire_place(Target& target);
     void fill(std::uint64_t n);
     void note_if_gone(const Result<>& result);
     std::uint64_t due_by(TimePoint now);
@@ -85,8 +87,8 @@ private:
     Workload& workload_;
     base::Clock& clock_;
     Pacer& pacer_;
-    Schedule schedule_;          ///< the sender's
-    Schedule sampler_schedule_;  ///< the sampler's
+    std::optional<Schedule> schedule_;          ///< the sender's; in open loop
+    std::optional<Schedule> sampler_schedule_;  ///< the sampler's
     const MeasuredPart part_;
     Recorder recorder_;
     SendWindow window_;
@@ -95,6 +97,7 @@ private:
     TimePoint returned_;      ///< when the last send() returned
     bool refused_ = false;    ///< the last send was
     std::optional<std::string> target_gone_;
+    std::string remarks_;          ///< of the target
     std::uint64_t due_count_ = 0;  ///< events of this client due at the last sample
     std::atomic<bool> stopping_ = false;
     std::atomic<bool> load_ended_ = false;

@@ -14,17 +14,29 @@
 
 namespace crucible::lab {
 
-/// One stretch of load. Open loop when it has a rate, closed loop ("as fast as acknowledged") when
-/// it has not.
+/// One stretch of load. Open loop when it has a pattern, closed loop ("as fast as acknowledged")
+/// when it has not.
 struct Phase {
-    std::string name;                ///< "steady" or "maximum"
-    std::optional<base::Rate> rate;  ///< of all clients together
-    Arrivals arrivals = Arrivals::constant;
-    std::uint64_t events = 0;  ///< open loop: planned after the warm-up, all clients together
-    Duration duration{};  ///< closed loop: how long after the warm-up. Open loop: events / rate
-    Duration warmup{};    ///< load before it; in the ledger, not in latencies or throughput
-    std::uint32_t window = 16;  ///< closed loop: events in flight per client
+    std::string name;                ///< "steady", "maximum", or what the pattern is called
+    std::optional<Pattern> pattern;  ///< of all clients together
+    Arrivals arrivals = Arrivals::constant();
+    Duration closed_duration{};  ///< closed loop: how long after the warm-up
+    Duration warmup{};           ///< load before it; in the ledger, not in latencies or throughput
+    std::uint32_t window = 16;   ///< closed loop: events in flight per client
+
+    bool open_loop() const noexcept { return pattern.has_value(); }
+    /// Of the measured load.
+    Duration duration() const noexcept { return pattern ? pattern->duration() : closed_duration; }
+    /// Planned after the warm-up, all clients together; 0 in closed loop.
+    std::uint64_t events() const noexcept;
+    /// Planned in the warm-up; 0 in closed loop.
+    std::uint64_t warmup_events() const noexcept;
 };
+
+/// An open-loop phase of one rate.
+Phase steady_phase(base::Rate rate, std::uint64_t events, Duration warmup = {});
+/// A closed-loop phase.
+Phase maximum_phase(Duration duration, Duration warmup = {});
 
 /// One trial: everything the clients need besides the endpoint.
 struct Plan {

@@ -12,13 +12,24 @@ Recorder::Recorder(const MeasuredPart& part)
       ledger_(part.planned),
       window_end_(part.window_end),
       busy_since_(part.phase_start),
-      last_end_(part.phase_start) {
+      last_end_(part.phase_start),
+      series_(part.window_end - part.phase_start + part.drain_limit) {
     latency_.reserve();
     service_time_.reserve();
     if (part.open_loop) {
         lateness_.reserve();
         own_lateness_.reserve();
     }
+    if (!part.segment_bounds.empty()) {
+        segments_sent_.resize(part.segment_bounds.size() + 1);
+        segment_latencies_.resize(part.segment_bounds.size() + 1);
+        for (auto& latencies : segment_latencies_) latencies.reserve();
+    }
+}
+
+std::size_t Recorder::segment_of(TimePoint due) const noexcept {
+    const auto after = std::ranges::upper_bound(part_.segment_bounds, due - part_.phase_start);
+    return static_cast<std::size_t>(after - part_.segment_bounds.begin());
 }
 
 void Recorder::sending(std::uint64_t token, const Event& event, const EventTimes& times,
@@ -28,14 +39,18 @@ void Recorder::sending(std::uint64_t token, const Event& event, const EventTimes
     if (part_.open_loop && token >= part_.first_measured) {
         lateness_.record(times.sent - times.due);
         own_lateness_.record(own_lateness);
+        if (!segments_sent_.empty()) ++segments_sent_[segment_of(times.due)];
     }
+    series_.sent(times.sent - part_.phase_start, times.sent - times.due);
     if (ledger_.in_flight() == 0) busy_since_.store(times.sent, std::memory_order_relaxed);
     ledger_.sent(token, event.priority);
     sent_.store(sent_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-void Recorder::refused(std::uint64_t token) noexcept {
-    if (ledger_.refused(token)) times_.take(token);
+void Recorder::refused(std::uint64_t token, TimePoint at) noexcept {
+    if (!ledger_.refused(token)) return;
+    times_.take(token);
+    series_.refused_at_send(at - part_.phase_start);
 }
 
 void Recorder::note_end(TimePoint at) noexcept {
@@ -58,12 +73,18 @@ std::uint32_t Recorder::completed(std::span<const Completion> batch, TimePoint a
         ++ended;
         sum_ended_ += since_start(at);
         sum_service_ += (at - times.sent).count();
-        if (outcome != Outcome::handled) continue;
+        if (outcome != Outcome::handled) {
+            series_.refused(at - part_.phase_start);
+            continue;
+        }
         ++handled;
+        series_.handled(at - part_.phase_start, at - times.due);
         if (!measured(token, times.sent)) continue;
         ++completed_;
         latency_.record(at - times.due);
         service_time_.record(at - times.sent);
+        if (!segment_latencies_.empty())
+            segment_latencies_[segment_of(times.due)].record(at - times.due);
     }
     if (in_window) completed_in_window_ += handled;
     handled_.store(handled_.load(std::memory_order_relaxed) + handled, std::memory_order_relaxed);
@@ -81,6 +102,12 @@ ClientPhase Recorder::finish(std::uint32_t client, TimePoint at) {
     result.service_time = std::move(service_time_);
     result.lateness = std::move(lateness_);
     result.own_lateness = std::move(own_lateness_);
+    for (std::size_t i = 0; i < segments_sent_.size(); ++i)
+        result.segments.push_back({segments_sent_[i], std::move(segment_latencies_[i])});
+    result.series_interval = series_.fine();
+    result.latency_interval = series_.coarse();
+    result.series = series_.points();
+    result.latency_series = series_.latencies();
     result.completed = completed_;
     result.completed_in_window = completed_in_window_;
     result.window_start = part_.window_start - part_.phase_start;

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "crucible/event.h"
 #include "crucible/time.h"
 #include "lab/record/ledger.h"
+#include "lab/record/series.h"
 #include "lab/run/in_flight_times.h"
 #include "lab/run/trial.h"
 #include "lab/target/target.h"
@@ -23,6 +25,9 @@ struct MeasuredPart {
     /// Open loop: tokens from here on are measured. Closed loop: those sent from window_start on.
     std::uint64_t first_measured = 0;
     std::uint64_t planned = 0;  ///< events of this client, warm-up included; 0 where not known
+    /// When the second and further segments of the pattern begin, from phase_start.
+    std::vector<Duration> segment_bounds;
+    Duration drain_limit{};  ///< how long events may end after the window
 };
 
 /// Records one client's phase. The sending thread calls sending(), returned() and refused(); the
@@ -37,7 +42,7 @@ public:
     /// Its send succeeded.
     void accepted(TimePoint sent) noexcept { sum_sent_ += since_start(sent); }
     /// Its send failed; it ended there.
-    void refused(std::uint64_t token) noexcept;
+    void refused(std::uint64_t token, TimePoint at) noexcept;
 
     /// The load ended early, at `at`: the window ends there. From the sending thread.
     void end_window(TimePoint at) noexcept { window_end_.store(at, std::memory_order_relaxed); }
@@ -60,6 +65,8 @@ private:
         return part_.open_loop ? token >= part_.first_measured : sent >= part_.window_start;
     }
     void note_end(TimePoint at) noexcept;
+    /// Of an event due then.
+    std::size_t segment_of(TimePoint due) const noexcept;
 
     const MeasuredPart part_;
     Ledger ledger_;
@@ -73,6 +80,7 @@ private:
     WideSum sum_sent_ = 0;
     Histogram lateness_;
     Histogram own_lateness_;
+    std::vector<std::uint64_t> segments_sent_;
 
     // The target's, on cache lines of its own.
     alignas(64) std::atomic<std::uint64_t> handled_ = 0;
@@ -84,6 +92,9 @@ private:
     Duration longest_stall_{};
     Histogram latency_;
     Histogram service_time_;
+    std::vector<Histogram> segment_latencies_;
+
+    Series series_;  // each side has its own part of it
 };
 
 }  // namespace crucible::lab

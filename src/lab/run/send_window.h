@@ -18,6 +18,8 @@ public:
     /// Takes a place; waits for one until `deadline` at most, or until close(). False: there was
     /// none.
     bool acquire(TimePoint deadline);
+    /// Takes a place if there is one.
+    bool try_acquire() noexcept { return !closed_.load() && try_take(); }
     void release(std::uint32_t places) noexcept;
     /// acquire() returns false from now on.
     void close() noexcept;

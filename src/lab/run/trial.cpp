@@ -32,10 +32,7 @@ Duration start_delay(std::uint32_t clients) {
 }
 
 Duration load_time(const Phase& phase) {
-    if (!phase.rate) return phase.warmup + phase.duration;
-    const std::chrono::duration<double> load(static_cast<double>(phase.events) /
-                                             phase.rate->events_per_second());
-    return phase.warmup + std::chrono::round<Duration>(load);
+    return phase.warmup + phase.duration();
 }
 
 Result<> check_plan(const Plan& plan) {
@@ -48,9 +45,9 @@ Result<> check_plan(const Plan& plan) {
     for (const auto& phase : plan.phases) {
         if (phase.warmup < Duration::zero())
             return invalid(fmt::format("phase {}: negative warm-up", phase.name));
-        if (phase.rate && phase.events == 0)
+        if (phase.open_loop() && phase.events() == 0)
             return invalid(fmt::format("phase {}: no events", phase.name));
-        if (!phase.rate && (phase.duration <= Duration::zero() || phase.window == 0))
+        if (!phase.open_loop() && (phase.duration() <= Duration::zero() || phase.window == 0))
             return invalid(fmt::format("phase {}: no duration, or no window", phase.name));
     }
     return {};
@@ -140,7 +137,10 @@ private:
             if (auto monitor = ResourceMonitor::start(pids, kSampleInterval))
                 monitors.system = *std::move(monitor);
         }
-        for (const auto& client : clients_.all()) pids.push_back(client.process.pid());
+        if (system_.includes_clients()) {
+            for (const auto& client : clients_.all()) pids.push_back(client.process.pid());
+        }
+        if (pids.empty()) return monitors;
         if (auto monitor = ResourceMonitor::start(std::move(pids), kSampleInterval))
             monitors.all = *std::move(monitor);
         return monitors;
@@ -189,7 +189,14 @@ private:
         const Phase& phase = plan_.phases[number];
         auto merged = merge_phase(phase, std::move(reports));
         // What a client that is gone would have sent was planned nevertheless.
-        if (phase.rate) merged.delivery.planned = warmup_events(phase) + phase.events;
+        if (phase.open_loop()) merged.delivery.planned = phase.warmup_events() + phase.events();
+        const auto& delivery = merged.delivery;
+        if (!failure_ && delivery.sent > 0 && delivery.handled == 0) {
+            const auto& remarks = merged.clients.front().remarks;
+            failure_ =
+                Error{Errc::failed, fmt::format("none of {} events was handled{}{}", delivery.sent,
+                                                remarks.empty() ? "" : ": ", remarks)};
+        }
         merged.usage = usage;
         merged.usage_system = usage_system;
         result_.phases.push_back(std::move(merged));
@@ -216,7 +223,7 @@ private:
         const Phase& phase = plan_.phases[number];
         TrialProgress progress;
         progress.phase = phase.name;
-        if (phase.rate) progress.planned = warmup_events(phase) + phase.events;
+        progress.planned = phase.warmup_events() + phase.events();
         for (const auto& client : clients_.all()) {
             if (client.progress.phase != number) continue;
             progress.sent += client.progress.sent;
@@ -256,6 +263,7 @@ Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& syst
     trial.run_phases();
     auto result = trial.finish();
     result.target = target.text;
+    result.includes_clients = (*system)->includes_clients();
     return result;
 }
 

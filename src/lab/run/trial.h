@@ -11,10 +11,24 @@
 #include "lab/record/histogram.h"
 #include "lab/record/ledger.h"
 #include "lab/record/resources.h"
+#include "lab/record/series.h"
 #include "lab/run/plan.h"
 #include "lab/target/system.h"
 
 namespace crucible::lab {
+
+/// What one client measured in one segment of an open-loop pattern of several: by when events were
+/// due, whenever they ended.
+struct SegmentPart {
+    std::uint64_t sent = 0;
+    Histogram latency;  ///< of those handled
+
+    SegmentPart& operator+=(const SegmentPart& other) {
+        sent += other.sent;
+        latency.merge(other.latency);
+        return *this;
+    }
+};
 
 /// What one client measured in one phase.
 struct ClientPhase {
@@ -38,6 +52,11 @@ struct ClientPhase {
     /// Sampled every kBacklogInterval from the phase's start until the load ends. Open loop: due
     /// and not ended, sent or not; closed loop: in flight.
     std::vector<std::uint64_t> backlog;
+    std::vector<SegmentPart> segments;            ///< empty where the pattern has only one
+    Duration series_interval = Series::kFine;     ///< of series
+    Duration latency_interval = Series::kCoarse;  ///< of latency_series
+    std::vector<SeriesPoint> series;              ///< from the phase's start
+    std::vector<CoarseHistogram> latency_series;
     std::uint64_t unknown = 0;  ///< acknowledgements of events never sent
     /// Events in flight integrated over the phase, from counts alone: the ends' times minus the
     /// sends' times. And the same as the sum of the single service times, event by event.
@@ -45,6 +64,8 @@ struct ClientPhase {
     Duration service_time_total{};
     /// Set when the target went away: what the client's send() or drain() said.
     std::optional<std::string> target_gone;
+    /// What went otherwise than expected, as the target says it; up to the end of this phase.
+    std::string remarks;
 };
 inline constexpr Duration kBacklogInterval = std::chrono::milliseconds(50);
 
@@ -63,18 +84,25 @@ struct PhaseResult {
     Histogram service_time;
     Histogram lateness;
     Histogram own_lateness;
-    std::vector<ClientPhase> clients;  ///< without their histograms, which are merged above
+    std::vector<SegmentPart> segments;
+    std::vector<SeriesPoint> series;
+    std::vector<CoarseHistogram> latency_series;
+    std::vector<ClientPhase> clients;  ///< without what is merged above
     std::uint64_t completed = 0;
     double throughput = 0;          ///< completed_in_window / window, summed over clients, events/s
     double payload_throughput = 0;  ///< bytes/s: throughput times the mean payload of what was sent
     bool saturated = false;  ///< open loop only: the backlog grew; latencies depend on the duration
-    Usage usage;         ///< client processes + the system's own, the whole phase with its drain
+    /// Of the system's processes, clients among them where they are part of it; the whole phase
+    /// with its drain. No samples where its processes are not known.
+    Usage usage;
     Usage usage_system;  ///< the system's own processes alone (zero for embedded ones)
 };
 
 /// One trial of one system.
 struct TrialResult {
     std::string target;  ///< the URL as written
+    /// The client processes are part of the system; if not, what is measured is not theirs.
+    bool includes_clients = true;
     std::vector<PhaseResult> phases;
     std::vector<Check> checks;
     std::optional<Error>

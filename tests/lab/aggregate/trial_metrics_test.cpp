@@ -12,9 +12,7 @@ using namespace std::chrono_literals;
 /// An open-loop phase of two clients with `samples` latencies of 1, 2, 3, … microseconds.
 PhaseResult steady_phase(std::uint64_t samples) {
     PhaseResult result;
-    result.phase.name = "steady";
-    result.phase.rate = *base::Rate::per_second(1000);
-    result.phase.events = samples;
+    result.phase = lab::steady_phase(*base::Rate::per_second(1000), samples);
     for (std::uint64_t i = 1; i <= samples; ++i) {
         result.latency.record(std::chrono::microseconds(i));
         result.service_time.record(std::chrono::microseconds(i));
@@ -44,7 +42,7 @@ PhaseResult steady_phase(std::uint64_t samples) {
 PhaseResult maximum_phase() {
     auto result = steady_phase(400);
     result.phase.name = "maximum";
-    result.phase.rate.reset();
+    result.phase.pattern.reset();
     result.lateness = Histogram();
     result.throughput = 8000;
     result.delivery = {.planned = 4000, .sent = 4000, .handled = 3990, .rejected = 6, .lost = 4};

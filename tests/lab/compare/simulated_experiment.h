@@ -45,7 +45,7 @@ struct Simulation {
         }
         result.checks.push_back({.name = "conservation", .passed = true, .detail = "2,000 sent"});
         PhaseResult phase;
-        phase.phase = {.name = "steady", .rate = *base::Rate::per_second(1000), .events = 2000};
+        phase.phase = steady_phase(*base::Rate::per_second(1000), 2000);
         phase.delivery = {
             .planned = 2000, .sent = 2000, .handled = 2000 - lost, .lost = lost, .reordered = {}};
         for (int i = 0; i < 2000; ++i) {
@@ -59,9 +59,8 @@ struct Simulation {
         Experiment experiment;
         ScenarioRounds scenario;
         scenario.scenario = {.name = "medium", .description = "for tests", .events_per_pass = 1000};
-        scenario.scenario.plan.phases = {
-            {.name = "steady", .rate = *base::Rate::per_second(1000), .events = 2000},
-            {.name = "maximum", .duration = std::chrono::seconds(1)}};
+        scenario.scenario.plan.phases = {steady_phase(*base::Rate::per_second(1000), 2000),
+                                         maximum_phase(std::chrono::seconds(1))};
         base::Rng rng(seed);
         for (std::uint32_t r = 0; r < rounds; ++r) {
             Round round{.index = r, .order = arm_order(seed, 0, r), .arms = {}};

@@ -42,8 +42,7 @@ struct Bench {
         options.baseline = {.scheme = "coordinator", .text = std::move(baseline)};
         options.candidate = {.scheme = "daemon", .text = std::move(candidate)};
         options.scenarios.push_back({.name = "medium"});
-        options.scenarios[0].plan.phases = {
-            {.name = "steady", .rate = *base::Rate::per_second(1000), .events = 1000}};
+        options.scenarios[0].plan.phases = {steady_phase(*base::Rate::per_second(1000), 1000)};
         options.rounds = rounds;
         options.clock = &clock;
         options.run = [this](const TargetUrl& target, const SystemOptions& system, const Plan& plan,

@@ -11,14 +11,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-base::Rate rate(double events) {
-    return *base::Rate::per_second(events);
+/// `events`/s for an hour.
+Pattern rate(double events) {
+    return Pattern::steady(*base::Rate::per_second(events), 1h);
 }
 
 // A due time is computed from its index: at 30 kHz, adding rounded intervals would be 10 ms off
 // after 1,000 s.
 TEST(Schedule, ConstantArrivalsFollowTheClosedForm) {
-    Schedule schedule(rate(30'000), Arrivals::constant, 1);
+    Schedule schedule(rate(30'000), 0ns, Arrivals::constant(), 1);
     EXPECT_EQ(schedule.due(0), 0ns);
     EXPECT_EQ(schedule.due(1), 33'333ns);
     EXPECT_EQ(schedule.due(30'000'000), 1000s);
@@ -28,16 +29,16 @@ TEST(Schedule, ConstantArrivalsFollowTheClosedForm) {
 // Every client process computes the plan on its own: same arguments, same times, whatever indices
 // it asks for and in whatever order.
 TEST(Schedule, PoissonTimesDependOnSeedAndIndexAlone) {
-    Schedule all(rate(1000), Arrivals::poisson, 42);
+    Schedule all(rate(1000), 0ns, Arrivals::poisson(), 42);
     std::vector<Duration> times;
     for (std::uint64_t i = 0; i < 1000; ++i) times.push_back(all.due(i));
 
-    Schedule every_fourth(rate(1000), Arrivals::poisson, 42);
+    Schedule every_fourth(rate(1000), 0ns, Arrivals::poisson(), 42);
     for (std::uint64_t i = 3; i < 1000; i += 4) EXPECT_EQ(every_fourth.due(i), times[i]);
     EXPECT_EQ(every_fourth.due(999), times[999]);  // asked again
     EXPECT_EQ(every_fourth.due(7), times[7]);      // starts over
 
-    Schedule other_seed(rate(1000), Arrivals::poisson, 43);
+    Schedule other_seed(rate(1000), 0ns, Arrivals::poisson(), 43);
     EXPECT_NE(other_seed.due(500), times[500]);
     for (std::size_t i = 1; i < times.size(); ++i) ASSERT_LE(times[i - 1], times[i]);
 }
@@ -45,8 +46,8 @@ TEST(Schedule, PoissonTimesDependOnSeedAndIndexAlone) {
 // One seed, another rate: the same pattern on another scale, so that a sweep over rates varies the
 // rate alone.
 TEST(Schedule, PoissonPatternScalesWithTheRate) {
-    Schedule slow(rate(100), Arrivals::poisson, 7);
-    Schedule fast(rate(200), Arrivals::poisson, 7);
+    Schedule slow(rate(100), 0ns, Arrivals::poisson(), 7);
+    Schedule fast(rate(200), 0ns, Arrivals::poisson(), 7);
     for (std::uint64_t i = 0; i < 100; ++i) {
         EXPECT_NEAR(static_cast<double>(slow.due(i).count()),
                     2.0 * static_cast<double>(fast.due(i).count()), 2.0);
@@ -59,7 +60,7 @@ TEST(Schedule, PoissonPatternScalesWithTheRate) {
 TEST(Schedule, PoissonCountsHaveTheirMeanAsVariance) {
     constexpr std::uint64_t kEvents = 100'000;
     constexpr std::size_t kWindows = 1000;
-    Schedule schedule(rate(1000), Arrivals::poisson, 20'261'123);
+    Schedule schedule(rate(1000), 0ns, Arrivals::poisson(), 20'261'123);
     std::vector<double> counts(kWindows);
     for (std::uint64_t i = 0; i < kEvents; ++i) {
         const auto window = static_cast<std::size_t>(schedule.due(i) / 90ms);
@@ -74,14 +75,6 @@ TEST(Schedule, PoissonCountsHaveTheirMeanAsVariance) {
 
     const double last = std::chrono::duration<double>(schedule.due(kEvents - 1)).count();
     EXPECT_NEAR(kEvents / last, 1000.0, 3 * 3.2);
-}
-
-TEST(Schedule, NamesOfArrivalsReadBack) {
-    EXPECT_EQ(parse_arrivals("poisson"), Arrivals::poisson);
-    EXPECT_EQ(parse_arrivals(to_string(Arrivals::constant)), Arrivals::constant);
-    const auto unknown = parse_arrivals("uniform");
-    ASSERT_FALSE(unknown);
-    EXPECT_EQ(unknown.error().message, "arrivals 'uniform': must be constant or poisson");
 }
 
 }  // namespace

@@ -24,15 +24,9 @@ TEST(Control, PlanArrivesWhole) {
         .seed = 0xffff'ffff'ffff'fff1u, .payload_bytes = 4096, .webhook_secret = "s\n"};
     prepare.plan.pacing = Pacing::coalesced;
     prepare.plan.drain_limit = 1234567891ns;
-    Phase steady;
-    steady.name = "steady";
-    steady.rate = *base::Rate::per_second(1234.5678901234);
-    steady.arrivals = Arrivals::poisson;
-    steady.events = 99;
-    steady.warmup = 5ns;
-    Phase maximum;
-    maximum.name = "maximum";
-    maximum.duration = 2s;
+    Phase steady = steady_phase(*base::Rate::per_second(1234.5678901234), 99, 5ns);
+    steady.arrivals = Arrivals::poisson();
+    Phase maximum = maximum_phase(2s);
     maximum.window = 9;
     prepare.plan.phases = {steady, maximum};
 
@@ -49,12 +43,12 @@ TEST(Control, PlanArrivesWhole) {
     EXPECT_EQ(read.plan.drain_limit, 1234567891ns);
     ASSERT_EQ(read.plan.phases.size(), 2u);
     EXPECT_EQ(read.plan.phases[0].name, "steady");
-    EXPECT_EQ(read.plan.phases[0].rate, steady.rate);
-    EXPECT_EQ(read.plan.phases[0].arrivals, Arrivals::poisson);
-    EXPECT_EQ(read.plan.phases[0].events, 99u);
+    EXPECT_EQ(read.plan.phases[0].pattern, steady.pattern);
+    EXPECT_EQ(read.plan.phases[0].arrivals, Arrivals::poisson());
+    EXPECT_EQ(read.plan.phases[0].events(), 99u);
     EXPECT_EQ(read.plan.phases[0].warmup, 5ns);
-    EXPECT_FALSE(read.plan.phases[1].rate);
-    EXPECT_EQ(read.plan.phases[1].duration, 2s);
+    EXPECT_FALSE(read.plan.phases[1].pattern);
+    EXPECT_EQ(read.plan.phases[1].duration(), 2s);
     EXPECT_EQ(read.plan.phases[1].window, 9u);
 }
 
@@ -82,6 +76,15 @@ TEST(Control, ResultArrivesWhole) {
     phase.payload_bytes = 4711;
     phase.longest_stall = 77ns;
     phase.backlog = {0, 3, 2};
+    phase.segments.resize(2);
+    phase.segments[1].sent = 5;
+    phase.segments[1].latency.record(1234567ns);
+    phase.series_interval = 100ms;
+    phase.latency_interval = 1s;
+    phase.series = {{.sent = 1, .handled = 2, .refused = 3},
+                    {.latency_sum = 4s, .latency_max = 5ns, .lateness_max = 6us}};
+    phase.latency_series.resize(2);
+    phase.latency_series[1].record(77ms);
     phase.unknown = 11;
     phase.in_flight_time = 12ns;
     phase.service_time_total = 13ns;
@@ -106,6 +109,14 @@ TEST(Control, ResultArrivesWhole) {
     EXPECT_EQ(read.result.longest_stall, 77ns);
     EXPECT_EQ(read.result.backlog, phase.backlog);
     EXPECT_EQ(read.result.unknown, 11u);
+    ASSERT_EQ(read.result.segments.size(), 2u);
+    EXPECT_EQ(read.result.segments[0].sent, 0u);
+    EXPECT_EQ(read.result.segments[1].sent, 5u);
+    EXPECT_EQ(read.result.segments[1].latency, phase.segments[1].latency);
+    EXPECT_EQ(read.result.series_interval, 100ms);
+    EXPECT_EQ(read.result.latency_interval, 1s);
+    EXPECT_EQ(read.result.series, phase.series);
+    EXPECT_EQ(read.result.latency_series, phase.latency_series);
     EXPECT_EQ(read.result.in_flight_time, 12ns);
     EXPECT_EQ(read.result.service_time_total, 13ns);
     EXPECT_EQ(read.result.target_gone, phase.target_gone);
@@ -131,10 +142,10 @@ TEST(Control, ShortMessagesReadBack) {
 
 // Another version may mean other things by the same words: refused, and said why.
 TEST(Control, RefusesAnotherVersion) {
-    const auto news = decode_news(R"({"type":"ready","version":2})");
+    const auto news = decode_news(R"({"type":"ready","version":1})");
     ASSERT_FALSE(news);
     EXPECT_EQ(news.error().code, Errc::unsupported);
-    EXPECT_EQ(news.error().message, "the peer speaks control protocol 2, this program 1");
+    EXPECT_EQ(news.error().message, "the peer speaks control protocol 1, this program 2");
 }
 
 TEST(Control, RefusesWhatIsNoMessage) {

@@ -16,11 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 Phase steady(double rate, std::uint64_t events) {
-    Phase phase;
-    phase.name = "steady";
-    phase.rate = *base::Rate::per_second(rate);
-    phase.events = events;
-    return phase;
+    return steady_phase(*base::Rate::per_second(rate), events);
 }
 
 /// One client of `window` without warm-up whose backlog at time t (seconds) is given.
@@ -95,9 +91,13 @@ TEST(Saturation, IsNotJudgedWithoutEvidence) {
     const auto judged = judge_saturation(steady(2000, 400), {brief});
     EXPECT_FALSE(judged.judged);
     EXPECT_FALSE(judged.saturated);
-    Phase closed;
-    closed.duration = 10s;
-    EXPECT_FALSE(judge_saturation(closed, {brief}).judged);
+    EXPECT_FALSE(judge_saturation(maximum_phase(10s), {brief}).judged);
+    // A backlog that grows with a rate that grows is no sign about any one rate.
+    Phase ramp{.name = "ramp", .pattern = *Pattern::parse("ramp:0,1000,2s")};
+    const auto growing = client(1000, 500, 2s, [](double t) { return 250 * t; });
+    EXPECT_FALSE(judge_saturation(ramp, {growing}).judged);
+    ramp.pattern = *Pattern::parse("steady:500,2s");
+    EXPECT_TRUE(judge_saturation(ramp, {growing}).saturated);
 }
 
 // Figures of all clients together: counts add up, histograms merge, rates add up.

@@ -76,12 +76,7 @@ struct Fixture {
 };
 
 Phase steady(double rate, std::uint64_t events, Duration warmup = 0ns) {
-    Phase phase;
-    phase.name = "steady";
-    phase.rate = *base::Rate::per_second(rate);
-    phase.events = events;
-    phase.warmup = warmup;
-    return phase;
+    return steady_phase(*base::Rate::per_second(rate), events, warmup);
 }
 
 // Every event leaves at its due time; client 1 of 4 sends the plan's indices 1, 5, 9, …
@@ -94,6 +89,43 @@ TEST(PhaseRun, SendsItsShareOfThePlanOnTime) {
     EXPECT_EQ(result.delivery.sent, 3u);
     EXPECT_EQ(result.lateness.max(), 1ns);  // the histogram's smallest
     EXPECT_EQ(result.window, 10ms);
+}
+
+// A pattern decides when; its stretches are told apart by when events were due. A stall in the peak
+// is the peak's, whenever its events ended.
+TEST(PhaseRun, StretchesOfAPatternHaveTheirOwnFigures) {
+    const Phase phase{
+        .name = "spike", .pattern = *Pattern::parse("spike:100,1000,100ms,300ms"), .warmup = 50ms};
+    // 5 events of warm-up, 10 before, 100 of the peak, 10 after.
+    Fixture fixture(phase, {.drain_limit = 10s}, /*slow=*/110, 200ms);
+    const auto result = fixture.drive();
+    EXPECT_EQ(result.delivery.sent, 125u);
+    EXPECT_EQ(fixture.target.sent_[5], kStart + 50ms);
+    EXPECT_EQ(fixture.target.sent_[15], kStart + 150ms);
+    EXPECT_EQ(fixture.target.sent_[16], kStart + 151ms);
+    EXPECT_EQ(result.window, 300ms);
+    ASSERT_EQ(result.segments.size(), 3u);
+    EXPECT_EQ(result.segments[0].sent, 10u);
+    EXPECT_EQ(result.segments[1].sent, 100u);
+    EXPECT_EQ(result.segments[2].sent, 10u);
+    EXPECT_EQ(result.segments[0].latency.count(), 10u);
+    EXPECT_LT(result.segments[0].latency.max(), 1ms);
+    EXPECT_EQ(result.segments[1].latency.count(), 100u);
+    EXPECT_EQ(result.segments[1].latency.max(), 200ms);  // event 110, due at 245 ms, ends at 445 ms
+    EXPECT_EQ(result.segments[2].latency.max(), 195ms);  // due at 250 ms, sent at 445 ms
+    ASSERT_GE(result.series.size(), 5u);
+    EXPECT_EQ(result.series[0].sent, 10u);  // 5 of the warm-up, and of the 10/s before the peak 5
+    EXPECT_EQ(result.series[1].sent, 55u);
+    EXPECT_EQ(result.series[4].latency_max, 200ms);
+}
+
+// All events of a burst are due at one moment and leave one after the other.
+TEST(PhaseRun, EventsOfABurstLeaveAtOnce) {
+    const Phase phase{.name = "burst", .pattern = *Pattern::parse("burst:3,100ms,2")};
+    Fixture fixture(phase, {.drain_limit = 10s});
+    fixture.drive();
+    EXPECT_EQ(fixture.target.sent_, (std::vector{kStart, kStart, kStart, kStart + 100ms,
+                                                 kStart + 100ms, kStart + 100ms}));
 }
 
 // At 1,000 events/s a 100 ms stall delays the 100 events due meanwhile, so half of 200 events see
@@ -236,10 +268,7 @@ TEST(PhaseRun, BacklogCountsWhatIsDueAndNotSent) {
 
 // Closed loop: nothing is due; the next event leaves when one has ended, until the time is over.
 TEST(PhaseRun, ClosedLoopSendsUntilItsTimeIsOver) {
-    Phase phase;
-    phase.name = "maximum";
-    phase.duration = 30ms;
-    phase.warmup = 10ms;
+    Phase phase = maximum_phase(30ms, 10ms);
     phase.window = 1;
     // The wait for a place is on the real clock and never needed here: events end inside send().
     Fixture fixture(phase, {.drain_limit = 10s}, /*slow=*/5, 1h);

@@ -17,14 +17,10 @@ namespace {
 using namespace std::chrono_literals;
 
 Plan steady(double rate, std::uint64_t events, std::uint32_t clients = 2) {
-    Phase phase;
-    phase.name = "steady";
-    phase.rate = *base::Rate::per_second(rate);
-    phase.events = events;
     Plan plan;
     plan.clients = clients;
     plan.workload.payload_bytes = 512;
-    plan.phases = {phase};
+    plan.phases = {steady_phase(*base::Rate::per_second(rate), events)};
     return plan;
 }
 
@@ -41,10 +37,7 @@ TrialResult run(std::string_view target, const Plan& plan, const TrialOptions& o
 TEST(RealSystemTrial, EveryEventIsHandled) {
     for (const auto* target : {"router:", "coordinator:", "daemon:"}) {
         auto plan = steady(500, 200);
-        Phase closed;
-        closed.name = "maximum";
-        closed.duration = 100ms;
-        plan.phases.push_back(closed);
+        plan.phases.push_back(maximum_phase(100ms));
         TrialOptions options;
         bool had_data = false;
         options.before_stop = [&](System& system) {

@@ -73,7 +73,7 @@ TEST(Recorder, KeepsTheWarmUpOutOfTheFigures) {
 TEST(Recorder, RefusedEventsHaveNoLatency) {
     Recorder recorder(open_loop(3));
     recorder.sending(0, Event{}, {kStart, kStart}, 0ns);
-    recorder.refused(0);
+    recorder.refused(0, kStart);
     send(recorder, 1, kStart, kStart);
     complete(recorder, 1, kStart + 120ms, Outcome::failed);
     send(recorder, 2, kStart, kStart);
@@ -126,7 +126,7 @@ TEST(Recorder, TimeInFlightIsExact) {
     complete(recorder, 1, kStart + 12ms);
     complete(recorder, 0, kStart + 31ms);
     recorder.sending(2, Event{}, {kStart, kStart + 40ms}, 0ns);
-    recorder.refused(2);
+    recorder.refused(2, kStart + 40ms);
     const auto result = recorder.finish(0, kStart + 300ms);
     EXPECT_EQ(result.in_flight_time, 40ms);
     EXPECT_EQ(result.service_time_total, 40ms);
