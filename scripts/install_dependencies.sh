@@ -41,6 +41,15 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo "${ask[@]}")
 fi
 
+# Servers among them are for the tests, which start their own: Debian would start them on this
+# machine at once, unless this file says otherwise (invoke-rc.d(8)).
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+if [ ! -e "$policy" ]; then
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+fi
+
 echo "Installing ${#missing[@]} packages: ${missing[*]}" >&2
 "${as_root[@]}" apt-get update --quiet
 # The variable goes through env, so that sudo cannot drop it.

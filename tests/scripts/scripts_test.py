@@ -25,6 +25,8 @@ class Scripts(unittest.TestCase):
         self.bin = Path(folder.name) / "bin"
         self.calls_file = Path(folder.name) / "calls"
         self.bin.mkdir()
+        self.policy = Path(folder.name) / "policy-rc.d"
+        self.policy.write_text("of the machine's owner")
         for name in COREUTILS:
             (self.bin / name).symlink_to(shutil.which(name))
         for script in ("run_tests.sh", "scripts/install_dependencies.sh",
@@ -60,7 +62,8 @@ class Scripts(unittest.TestCase):
         return [line for line in lines if not line.startswith(("dpkg-query", "id "))]
 
     def run_script(self, script, *arguments):
-        return subprocess.run([self.root / script, *arguments], env={"PATH": str(self.bin)},
+        return subprocess.run([self.root / script, *arguments],
+                              env={"PATH": str(self.bin), "POLICY_RC_D": str(self.policy)},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50)
 
     def expect_refusal(self, result, message):
@@ -134,6 +137,26 @@ class Install(Scripts):
         self.packages()
         self.expect_refusal(self.run_script(self.script),
                             "install_dependencies.sh: no apt-get here to install: cmake g++")
+
+    # nginx is for the tests; on port 80 of the user's machine it has no business. What the
+    # machine's owner has decided stays.
+    def test_starts_no_service_that_it_installs(self):
+        self.packages()
+        self.user(0)
+        for name in ("tee", "chmod"):
+            (self.bin / name).symlink_to(shutil.which(name))
+        self.program("apt-get", f'read -r line < "{self.policy}" || true; read -r answer < '
+                                f'<(tail -n 1 "{self.policy}"); echo "policy $answer" '
+                                f'>>"{self.calls_file}"')
+        self.program("env", 'shift; exec "$@"')
+        self.run_script(self.script)
+        self.assertIn("policy of the machine's owner", self.calls())
+        self.assertTrue(self.policy.exists())
+        self.policy.unlink()
+        self.calls_file.unlink()
+        self.assertEqual(self.run_script(self.script).returncode, 0)
+        self.assertIn("policy exit 101", self.calls())
+        self.assertFalse(self.policy.exists())
 
     def test_passes_a_failed_installation_on(self):
         self.packages()

@@ -5,6 +5,7 @@
 
 #include "crucible/error.h"
 #include "crucible/time.h"
+#include "lab/http/http_options.h"
 #include "lab/target/system.h"
 
 namespace crucible::lab {
@@ -16,6 +17,11 @@ inline constexpr std::uint64_t kQueueMax = 10'000'000;
 /// private path that the user does not give. - Errc::invalid_argument: it has no scheme, or an
 /// option without a value.
 Result<TargetUrl> split_url(std::string_view text);
+
+/// An http: or https: URL.
+bool is_http(const TargetUrl& url) noexcept;
+/// What such a URL says. - Errc::invalid_argument.
+Result<HttpOptions> http_options(const TargetUrl& url);
 
 /// Value of an option of a checked URL, or `otherwise` where it is not given.
 std::uint64_t count_option(const TargetUrl& url, std::string_view name, std::uint64_t otherwise);

@@ -34,6 +34,26 @@ private:
     std::optional<base::TempDir> data_;
 };
 
+/// A server that others run. Its processes are known only where the user names one.
+class Server final : public System {
+public:
+    explicit Server(const TargetUrl& url) : endpoint_(url.text) {
+        if (url.option("pid") != nullptr)
+            processes_.push_back(static_cast<pid_t>(count_option(url, "pid", 0)));
+    }
+
+    std::string endpoint() const override { return endpoint_; }
+    std::vector<pid_t> processes() const override { return processes_; }
+    bool includes_clients() const override { return false; }
+    std::optional<std::string> data_directory() const override { return std::nullopt; }
+    std::optional<std::string> failure() override { return std::nullopt; }
+    Result<> stop() override { return {}; }
+
+private:
+    std::string endpoint_;
+    std::vector<pid_t> processes_;
+};
+
 Result<std::unique_ptr<System>> start_embedded(const TargetUrl& url, const SystemOptions& options) {
     auto data = base::TempDir::make(url.scheme);
     if (!data) return std::unexpected(data.error());
@@ -54,6 +74,7 @@ Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemO
     }
     if (url.scheme == "synthetic") return start_synthetic(url);
     if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt);
+    if (is_http(url)) return std::make_unique<Server>(url);
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("{}: unknown target", url.text)});
 }

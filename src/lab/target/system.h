@@ -56,6 +56,11 @@ public:
     /// Processes of the system besides the clients' own (the daemon). Empty for embedded systems.
     virtual std::vector<pid_t> processes() const = 0;
 
+    /// True when the client processes are part of the system (an embedded coordinator, a client
+    /// stub): then what they use is the system's, less what the harness alone would. False for a
+    /// server that others run, whose clients are all ours.
+    virtual bool includes_clients() const { return true; }
+
     /// Directory with the system's data (vault, database), when it has a private one. Lives until
     /// stop().
     virtual std::optional<std::string> data_directory() const = 0;

@@ -18,7 +18,8 @@ struct Completion {
     std::uint64_t token = 0;
     Outcome outcome = Outcome::handled;
 };
-/// Called from the target's own thread (or from inside send()), one call at a time.
+/// Called from the target's own thread, or from inside send(), serve() or drain(); one call at a
+/// time.
 using CompletionHandler = std::function<void(std::span<const Completion>, TimePoint at)>;
 
 /// One system under test, as one client of it sees it. Each load worker owns its own; send() and
@@ -38,6 +39,16 @@ public:
     /// sample.
     /// - Errc::closed: the peer went away.
     virtual Result<> drain(Duration limit) = 0;
+
+    /// True when the target has no thread of its own: nothing completes unless serve() is called
+    /// from the thread that sends.
+    virtual bool polled() const noexcept { return false; }
+    /// Handles what has arrived; where nothing has, waits for it until `until` at most.
+    virtual void serve(TimePoint /*until*/) {}
+
+    /// What went otherwise than expected, with counts, in one line: "status 503 (12x)". Empty when
+    /// all was well. After drain().
+    virtual std::string remarks() const { return {}; }
 };
 
 /// Opens the client side of `endpoint` (as System::endpoint() gave it to this process) for client

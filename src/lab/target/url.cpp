@@ -10,13 +10,14 @@
 #include "base/nearest.h"
 #include "base/units.h"
 #include "lab/target/endpoint.h"
+#include "lab/target/http_target.h"
 #include "lab/target/system.h"
 #include "runtime/service/service_set.h"
 
 namespace crucible::lab {
 namespace {
 
-enum class Kind : std::uint8_t { count, duration, work, durability };
+enum class Kind : std::uint8_t { count, duration, work, durability, http };
 
 struct OptionInfo {
     std::string_view name;
@@ -36,6 +37,20 @@ constexpr OptionInfo kLatency{"latency", Kind::duration};
 constexpr std::array kCoordinatorOptions{kWork, kDurability, kWorkers, kServices, kClients, kQueue};
 constexpr std::array kSyntheticOptions{kService, kWorkers, kQueue, kLatency, kClients};
 constexpr std::array kClientsAlone{kClients};
+/// Their values are checked by parse_http_options().
+constexpr std::array kHttpOptions{
+    kClients,
+    OptionInfo{"connections", Kind::http},
+    OptionInfo{"pipeline", Kind::http},
+    OptionInfo{"queue", Kind::http},
+    OptionInfo{"method", Kind::http},
+    OptionInfo{"request", Kind::http},
+    OptionInfo{"expect", Kind::http},
+    OptionInfo{"contains", Kind::http},
+    OptionInfo{"verify", Kind::http},
+    OptionInfo{"ca", Kind::http},
+    OptionInfo{"pid", Kind::count, 1u << 22},
+};
 
 struct SchemeInfo {
     std::string_view name;
@@ -48,6 +63,8 @@ constexpr std::array kSchemes{
     SchemeInfo{"daemon", kCoordinatorOptions, kClientsAlone},
     SchemeInfo{"null", kClientsAlone, {}},
     SchemeInfo{"synthetic", kSyntheticOptions, {}},
+    SchemeInfo{"http", kHttpOptions, kHttpOptions},
+    SchemeInfo{"https", kHttpOptions, kHttpOptions},
 };
 
 constexpr Duration kDurationMax = std::chrono::seconds(60);
@@ -102,6 +119,8 @@ Result<> check_value(const OptionInfo& info, const std::string& value, std::stri
             return checked(runtime::parse_work(value), where);
         case Kind::durability:
             return checked(runtime::parse_durability(value), where);
+        case Kind::http:
+            return {};
     }
     return {};
 }
@@ -130,6 +149,18 @@ const std::string* TargetUrl::option(std::string_view key) const noexcept {
     return found == options.end() ? nullptr : &found->second;
 }
 
+bool is_http(const TargetUrl& url) noexcept {
+    return url.scheme == "http" || url.scheme == "https";
+}
+
+Result<HttpOptions> http_options(const TargetUrl& url) {
+    auto options = url.options;
+    std::erase_if(options, [](const auto& option) {
+        return option.first == "clients" || option.first == "pid";
+    });
+    return parse_http_options(url.text, url.scheme == "https", url.path, options);
+}
+
 Result<TargetUrl> split_url(std::string_view text) {
     const auto colon = text.find(':');
     if (colon == std::string_view::npos || colon == 0) {
@@ -142,7 +173,9 @@ Result<TargetUrl> split_url(std::string_view text) {
                   .path = {},
                   .options = {},
                   .text = std::string(text)};
-    const auto question = text.find('?', colon + 1);
+    // Of a server's URL '?' and what follows is the server's.
+    const char separator = is_http(url) ? '#' : '?';
+    const auto question = text.find(separator, colon + 1);
     url.path = text.substr(colon + 1, question == std::string_view::npos ? std::string_view::npos
                                                                          : question - colon - 1);
     if (question == std::string_view::npos) return url;
@@ -177,13 +210,19 @@ Result<TargetUrl> parse_target(std::string_view text) {
         return invalid(
             fmt::format("{}: '{}' is not expected after {}:", text, url->path, scheme->name));
     }
-    if (url->path.starts_with("//")) {
+    if (url->scheme == "daemon" && url->path.starts_with("//")) {
         return invalid(fmt::format(
             "{}: a daemon is reached through a Unix socket: daemon:/path/to.sock", text));
     }
     const auto ok =
         check_options(*url, url->path.empty() ? scheme->options : scheme->options_with_path);
     if (!ok) return std::unexpected(ok.error());
+    if (is_http(*url)) {
+        const auto options = http_options(*url);
+        if (!options) return std::unexpected(options.error());
+        if (const auto file = check_request_file(*options); !file)
+            return std::unexpected(file.error());
+    }
     return url;
 }
 

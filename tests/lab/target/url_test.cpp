@@ -49,7 +49,7 @@ TEST(ParseTarget, SuggestsTheNearestKnownWord) {
               "coordinator:?wrok=none: unknown option 'wrok'; did you mean 'work'?");
     EXPECT_EQ(error_of("kafka:"),
               "kafka:: unknown target 'kafka'; known: coordinator, router, daemon, null, "
-              "synthetic");
+              "synthetic, http, https");
     EXPECT_EQ(error_of("null"), "target 'null': did you mean 'null:'?");
 }
 
