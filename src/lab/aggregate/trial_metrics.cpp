@@ -126,7 +126,8 @@ void fill_throughput(MetricTable& table, const PhaseResult& phase) {
         if (value > 0) {
             metric.value = value;
         } else {
-            absent(metric, "no event was completed in the measured window");
+            absent(metric, phase.throughput > 0 ? "the requests hold no payload"
+                                                : "no event was completed in the measured window");
         }
     }
 

@@ -31,6 +31,9 @@ public:
     /// PUT or PATCH a request without body.
     static RequestTemplate cloud_events(const HttpOptions& options);
 
+    /// No event is in it: every request is the same.
+    bool is_constant() const noexcept { return !constant_.empty(); }
+
     /// Appends the whole request.
     void write(const Event& event, std::string& out);
 

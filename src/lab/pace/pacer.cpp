@@ -33,14 +33,21 @@ std::string_view to_string(Pacing pacing) noexcept {
     return pacing == Pacing::precise ? "precise" : "coalesced";
 }
 
+TimePoint Pacer::end_of_wait(TimePoint due) const noexcept {
+    if (pacing_ == Pacing::precise) return due;
+    const auto grains = (due.time_since_epoch() + kCoalescedGrain - Duration(1)) / kCoalescedGrain;
+    return TimePoint(grains * kCoalescedGrain);
+}
+
 TimePoint Pacer::wait_until(TimePoint due) noexcept {
     TimePoint now = clock_->now();
     if (now >= due) return now;
-    if (due - now > margin_) {
-        clock_->sleep_until(due - margin_);
+    const TimePoint end = end_of_wait(due);
+    if (end - now > margin_) {
+        clock_->sleep_until(end - margin_);
         now = clock_->now();
     }
-    while (now < due) {
+    while (now < end) {
         relax();
         now = clock_->now();
     }

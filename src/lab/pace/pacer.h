@@ -12,10 +12,13 @@ namespace crucible::lab {
 /// How close to the due time the sender tries to be.
 enum class Pacing : std::uint8_t {
     precise,    ///< sleep to shortly before the due time, then spin
-    coalesced,  ///< sleep to the due time; cheaper, later by the machine's wake-up time
+    coalesced,  ///< wake once a millisecond for all that is due: cheaper, up to that much later
 };
 Result<Pacing> parse_pacing(std::string_view name);
 std::string_view to_string(Pacing pacing) noexcept;
+
+/// Coalesced waits end on multiples of it.
+inline constexpr Duration kCoalescedGrain = std::chrono::milliseconds(1);
 
 /// Waits for due times. Not thread-safe; holds no state between waits.
 class Pacer {
@@ -23,17 +26,22 @@ public:
     /// `margin`: how long before the due time a precise wait wakes up and spins; see wake_margin().
     /// `clock` outlives the pacer.
     Pacer(base::Clock& clock, Pacing pacing, Duration margin) noexcept
-        : clock_(&clock), margin_(pacing == Pacing::precise ? margin : Duration::zero()) {}
+        : clock_(&clock),
+          pacing_(pacing),
+          margin_(pacing == Pacing::precise ? margin : Duration::zero()) {}
 
     /// Returns at `due` or as shortly after it as the pacing allows, at once when it has passed.
     /// The time of return, never before `due`.
     TimePoint wait_until(TimePoint due) noexcept;
 
-    /// How long before a due time a wait stops sleeping.
+    /// When a wait for `due` is to end: then, or with the other events of its millisecond.
+    TimePoint end_of_wait(TimePoint due) const noexcept;
+    /// How long before that a wait stops sleeping.
     Duration margin() const noexcept { return margin_; }
 
 private:
     base::Clock* clock_;
+    Pacing pacing_;
     Duration margin_;
 };
 

@@ -106,9 +106,9 @@ void write_segments(Page& page, const std::vector<SegmentRow>& segments) {
 /// Rates and latencies over the time of each phase.
 void write_course(Page& page, const RunScenario& scenario) {
     constexpr std::array<Line, 2> kRates{{{"a", "sent", "sent"}, {"b", "handled", "handled"}}};
-    constexpr std::array<Line, 3> kLatencies{{{"a", "p50 of each second", "latency_p50"},
-                                              {"b", "p99 of each second", "latency_p99"},
-                                              {"c", "largest of 100 ms", "latency_max"}}};
+    constexpr std::array<Line, 3> kLatencies{{{"a", "p50 per second", "latency_p50"},
+                                              {"b", "p99 per second", "latency_p99"},
+                                              {"c", "max per 100 ms", "latency_max"}}};
     page.add(R"(<div class="charts">)");
     for (const auto& phase : scenario.load.phases) {
         page.add("<div>");

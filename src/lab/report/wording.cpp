@@ -63,6 +63,14 @@ std::string exact_duration(double seconds) {
     return exact(base::format_duration(seconds));
 }
 
+bool is_steady(const Phase& phase) {
+    return phase.pattern.starts_with("steady:") && phase.pattern.find(';') == std::string::npos;
+}
+
+std::string offered_text(const Phase& phase) {
+    return (is_steady(phase) ? "" : "a mean of ") + rate_text(*phase.rate);
+}
+
 /// What one scenario of a run showed, without its name.
 std::string run_finding(const RunScenario& scenario) {
     const Phase* open = open_phase(scenario.load);
@@ -85,7 +93,7 @@ std::string run_finding(const RunScenario& scenario) {
     }
     if (!latencies.empty()) {
         parts.push_back(fmt::format("latency {}{}", fmt::join(latencies, ", "),
-                                    open ? " at " + rate_text(*open->rate) : std::string()));
+                                    open ? " at " + offered_text(*open) : std::string()));
     }
     const auto& delivery = scenario.delivery;
     parts.push_back(delivery.lost == 0
@@ -212,10 +220,7 @@ std::string phase_sentence(const Phase& phase) {
                             ? fmt::format(" after a warm-up of {}", exact_duration(phase.warmup))
                             : std::string();
     if (phase.rate) {
-        const auto shape =
-            phase.pattern.starts_with("steady:") && phase.pattern.find(';') == std::string::npos
-                ? rate_text(*phase.rate)
-                : phase.pattern;
+        const auto shape = is_steady(phase) ? rate_text(*phase.rate) : phase.pattern;
         return fmt::format("open loop, {} {}, {} events in {}{}", shape, phase.arrivals,
                            format_integer(phase.events), exact_duration(phase.duration), warmup);
     }
@@ -228,7 +233,7 @@ std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
         return seconds ? base::format_duration(*seconds) : std::string(kNoValue);
     };
     return {segment.name,
-            exact_duration(segment.start),
+            segment.start > 0 ? exact_duration(segment.start) : "0",
             rate_text(segment.planned / segment.duration),
             format_integer(segment.sent),
             format_integer(segment.handled),

@@ -101,13 +101,14 @@ std::optional<TimePoint> PhaseRun::wait_until(Target& target, TimePoint due) {
 }
 
 std::optional<TimePoint> PhaseRun::serve_until(Target& target, TimePoint due) {
+    const TimePoint end = pacer_.end_of_wait(due);
     for (;;) {
         if (stopping_.load(std::memory_order_relaxed)) return std::nullopt;
         const TimePoint now = clock_.now();
-        if (now >= due) return now;
+        if (now >= end) return now;
         // Within the margin it looks again and again instead of sleeping, as a wait that only spins
         // would leave what arrives meanwhile unread.
-        const TimePoint sleep_end = std::max(now, due - pacer_.margin());
+        const TimePoint sleep_end = std::max(now, end - pacer_.margin());
         target.serve(std::min(sleep_end, now + kStopLatency));
     }
 }
@@ -128,7 +129,7 @@ void PhaseRun::send_on_schedule(Target& target) {
     // own fault and not that of a target that holds up its callers.
     TimePoint unhindered = part_.phase_start;
     for (std::uint64_t n = 0; n < part_.planned; ++n) {
-        fill(n);
+        if (target.uses_events()) fill(n);
         const TimePoint due =
             part_.phase_start + schedule_->due(share_.client + n * share_.clients);
         TimePoint now = clock_.now();
@@ -149,7 +150,7 @@ void PhaseRun::send_on_schedule(Target& target) {
 void PhaseRun::send_in_window(Target& target) {
     if (!wait_until(target, part_.phase_start)) return;
     for (std::uint64_t n = 0; n < InFlightTimes::kTokensMax; ++n) {
-        fill(n);
+        if (target.uses_events()) fill(n);
         if (!acquire_place(target)) return;
         const TimePoint now = clock_.now();
         if (now >= part_.window_end) return;

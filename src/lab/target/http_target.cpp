@@ -57,6 +57,7 @@ public:
     }
 
     bool polled() const noexcept override { return true; }
+    bool uses_events() const noexcept override { return !request_.is_constant(); }
 
     Result<> send(const Event& event, std::uint64_t token) override {
         if (const auto gone = gone_error()) return std::unexpected(*gone);

@@ -46,6 +46,9 @@ public:
     /// Handles what has arrived; where nothing has, waits for it until `until` at most.
     virtual void serve(TimePoint /*until*/) {}
 
+    /// False when every send is the same, whatever the event: then none needs to be made.
+    virtual bool uses_events() const noexcept { return true; }
+
     /// What went otherwise than expected, with counts, in one line: "status 503 (12x)". Empty when
     /// all was well. After drain().
     virtual std::string remarks() const { return {}; }

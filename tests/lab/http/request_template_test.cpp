@@ -56,6 +56,9 @@ TEST(RequestTemplate, PutsTheEventIntoPathHeadersAndBody) {
 TEST(RequestTemplate, ConstantRequests) {
     EXPECT_EQ(from("GET /health\r\nAccept: */*\r\n\r\n"),
               "|GET /health HTTP/1.1\r\nHost: h:81\r\nAccept: */*\r\n\r\n");
+    auto constant = *RequestTemplate::parse("GET /", "r.http", options());
+    EXPECT_TRUE(constant.is_constant());
+    EXPECT_FALSE(RequestTemplate::cloud_events(options()).is_constant());
     EXPECT_EQ(from("GET /"), "|GET / HTTP/1.1\r\nHost: h:81\r\n\r\n");
     EXPECT_EQ(from("POST /x\n\nbody"),
               "|POST /x HTTP/1.1\r\nHost: h:81\r\nContent-Length: 4\r\n\r\nbody");

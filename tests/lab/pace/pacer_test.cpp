@@ -44,14 +44,19 @@ TEST(Pacer, PreciseWaitAbsorbsALateWakeUp) {
     EXPECT_EQ(clock.readings_, 1 + 20);  // on arrival; then from 980 us on, one each microsecond
 }
 
-// Coalesced: one sleep to the due time itself and no spinning; the wake-up time shows.
-TEST(Pacer, CoalescedWaitIsLateByTheWakeUp) {
+// Coalesced: one sleep to the end of the millisecond and no spinning; the wake-up time shows. The
+// other events of that millisecond are sent without another.
+TEST(Pacer, CoalescedWaitTakesAMillisecondTogether) {
     FakeClock clock(30us);
     Pacer pacer(clock, Pacing::coalesced, 50us);
-    const TimePoint due = TimePoint{} + 1ms;
-    EXPECT_EQ(pacer.wait_until(due), due + 31us);
-    EXPECT_EQ(clock.asked_, due);
+    EXPECT_EQ(pacer.wait_until(TimePoint{} + 1100us), TimePoint{} + 2031us);
+    EXPECT_EQ(clock.asked_, TimePoint{} + 2ms);
     EXPECT_EQ(clock.readings_, 2);
+    EXPECT_EQ(pacer.wait_until(TimePoint{} + 1900us), TimePoint{} + 2032us);
+    EXPECT_EQ(pacer.wait_until(TimePoint{} + 2000us), TimePoint{} + 2033us);
+    EXPECT_EQ(clock.sleeps_, 1);
+    EXPECT_EQ(pacer.wait_until(TimePoint{} + 3000us), TimePoint{} + 3031us);
+    EXPECT_EQ(clock.sleeps_, 2);
 }
 
 // What is due sooner than a sleep could end is not slept for.
