@@ -2,6 +2,7 @@
 
 #include <sys/prctl.h>
 #include <time.h>
+#include <atomic>
 
 #include <cerrno>
 
@@ -35,6 +36,16 @@ void SteadyClock::sleep_until(TimePoint deadline) noexcept {
 
 void set_precise_timers() noexcept {
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+}
+
+void spin_pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#else
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
 }
 
 }  // namespace crucible::base

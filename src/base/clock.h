@@ -26,6 +26,9 @@ public:
     void sleep_until(TimePoint deadline) noexcept override;
 };
 
+/// Tells the core that this is a wait, so that the sibling hyper-thread gets its resources.
+void spin_pause() noexcept;
+
 /// Sets this thread's timer slack to 1 ns, so that a sleep ends when asked and not up to 50 us
 /// later.
 void set_precise_timers() noexcept;

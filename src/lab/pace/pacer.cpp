@@ -4,24 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 
 namespace crucible::lab {
-namespace {
-
-/// Tells the core that this is a wait, so that the sibling hyper-thread gets its resources.
-void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#else
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-#endif
-}
-
-}  // namespace
-
 Result<Pacing> parse_pacing(std::string_view name) {
     if (name == "precise") return Pacing::precise;
     if (name == "coalesced") return Pacing::coalesced;
@@ -48,7 +32,7 @@ TimePoint Pacer::wait_until(TimePoint due) noexcept {
         now = clock_->now();
     }
     while (now < end) {
-        relax();
+        base::spin_pause();
         now = clock_->now();
     }
     return now;

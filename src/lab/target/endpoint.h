@@ -6,6 +6,7 @@
 #include "crucible/error.h"
 #include "crucible/time.h"
 #include "lab/http/http_options.h"
+#include "lab/target/queue_model.h"
 #include "lab/target/system.h"
 
 namespace crucible::lab {
@@ -25,6 +26,9 @@ Result<HttpOptions> http_options(const TargetUrl& url);
 
 /// Value of an option of a checked URL, or `otherwise` where it is not given.
 std::uint64_t count_option(const TargetUrl& url, std::string_view name, std::uint64_t otherwise);
+double fraction_option(const TargetUrl& url, std::string_view name);  ///< 0 where not given
+/// "200ms@5s". - Errc::invalid_argument.
+Result<Stall> parse_stall(std::string_view text);
 Duration duration_option(const TargetUrl& url, std::string_view name, Duration otherwise);
 
 }  // namespace crucible::lab

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/assert.h"
@@ -14,23 +13,13 @@
 
 namespace crucible::lab {
 
-/// Service times are equal, so events end in the order in which they came, and event n waits for
-/// the worker that had event n - workers: a ring of the last `workers` ends is all there is to
-/// know about them. In the same way, as many wait as allowed exactly when event n - queue_max has
-/// not begun.
 struct SharedQueue::Shared {
     pthread_mutex_t mutex;
-    std::int64_t service_ns;
-    std::uint64_t workers;
-    std::uint64_t queue_max;
-    std::uint64_t accepted;  // written last: an arrival counts wholly or not at all
+    QueueOptions options;
+    QueueState state;
 
     /// Behind this: [workers] ends, then [queue_max] begins; ns on CLOCK_MONOTONIC.
-    std::int64_t* ring() noexcept { return reinterpret_cast<std::int64_t*>(this + 1); }
-    std::int64_t& end_of(std::uint64_t event) noexcept { return ring()[event % workers]; }
-    std::int64_t& begin_of(std::uint64_t event) noexcept {
-        return ring()[workers + event % queue_max];
-    }
+    std::int64_t* times() noexcept { return reinterpret_cast<std::int64_t*>(this + 1); }
 };
 
 Result<std::unique_ptr<SharedQueue>> SharedQueue::map(base::UniqueFd memory, std::size_t bytes) {
@@ -42,7 +31,7 @@ Result<std::unique_ptr<SharedQueue>> SharedQueue::map(base::UniqueFd memory, std
         new SharedQueue(std::move(memory), static_cast<Shared*>(address), bytes));
 }
 
-Result<std::unique_ptr<SharedQueue>> SharedQueue::make(const Options& options) {
+Result<std::unique_ptr<SharedQueue>> SharedQueue::make(const QueueOptions& options) {
     CRUCIBLE_ASSERT(options.workers >= 1);
     const std::size_t bytes =
         sizeof(Shared) + (options.workers + options.queue_max) * sizeof(std::int64_t);
@@ -52,9 +41,7 @@ Result<std::unique_ptr<SharedQueue>> SharedQueue::make(const Options& options) {
     auto queue = map(std::move(memory), bytes);
     if (!queue) return queue;
     Shared& shared = *(*queue)->shared_;
-    shared.service_ns = options.service.count();
-    shared.workers = options.workers;
-    shared.queue_max = options.queue_max;
+    shared.options = options;
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
@@ -96,19 +83,11 @@ void SharedQueue::lock() {
     pthread_mutex_consistent(&shared_->mutex);
 }
 
-std::optional<TimePoint> SharedQueue::take_place(TimePoint at) {
+std::optional<TimePoint> SharedQueue::take_place(TimePoint at) noexcept {
     Shared& shared = *shared_;
-    const std::uint64_t event = shared.accepted;
-    const std::int64_t now = at.time_since_epoch().count();
-    if (shared.queue_max > 0 && event >= shared.queue_max && shared.begin_of(event) > now)
-        return std::nullopt;
-    // Never used yet, a place in the ring holds 0: free since the beginning of time.
-    const std::int64_t begin = std::max(now, shared.end_of(event));
-    const std::int64_t end = begin + shared.service_ns;
-    if (shared.queue_max > 0) shared.begin_of(event) = begin;
-    shared.end_of(event) = end;
-    shared.accepted = event + 1;
-    return TimePoint(Duration(end));
+    QueueModel model(shared.options, shared.state, {shared.times(), shared.options.workers},
+                     {shared.times() + shared.options.workers, shared.options.queue_max});
+    return model.arrive(at);
 }
 
 std::optional<TimePoint> SharedQueue::arrive() {

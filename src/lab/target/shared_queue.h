@@ -11,22 +11,16 @@
 #include "base/file.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
+#include "lab/target/queue_model.h"
 
 namespace crucible::lab {
 
-/// One waiting line and `workers` equal servers, served first come first: the model behind
-/// `synthetic:`, in memory that all clients share. Nothing is executed: service takes its time in a
-/// formula and no CPU, so its answer is known exactly. May be used from any thread of any process.
+/// A QueueModel in memory that all clients share: the system behind `synthetic:`. Service takes its
+/// time in a formula and no CPU. May be used from any thread of any process.
 class SharedQueue {
 public:
-    struct Options {
-        Duration service{};           ///< of every event
-        std::uint32_t workers = 1;    ///< at least 1
-        std::uint64_t queue_max = 0;  ///< events that may wait; 0: no bound
-    };
-
     /// A new, idle queue. - Errc::io.
-    static Result<std::unique_ptr<SharedQueue>> make(const Options& options);
+    static Result<std::unique_ptr<SharedQueue>> make(const QueueOptions& options);
     /// The queue that another process made, by its path(). - Errc::not_found, Errc::io: it is gone.
     static Result<std::unique_ptr<SharedQueue>> open(const std::string& path);
     ~SharedQueue();
@@ -36,8 +30,7 @@ public:
     /// Where another process of this user finds it, as long as this object lives.
     std::string path() const;
 
-    /// An event arrives now. When its service ends: service after the later of now and the earliest
-    /// time a worker is free. Nothing when as many events as may wait are waiting.
+    /// An event arrives now: see QueueModel::arrive().
     std::optional<TimePoint> arrive();
 
     /// The same for an arrival at `at`, not before that of the last one.
@@ -49,7 +42,7 @@ private:
         : memory_(std::move(memory)), shared_(shared), bytes_(bytes) {}
     static Result<std::unique_ptr<SharedQueue>> map(base::UniqueFd memory, std::size_t bytes);
     void lock();
-    std::optional<TimePoint> take_place(TimePoint at);
+    std::optional<TimePoint> take_place(TimePoint at) noexcept;
 
     base::UniqueFd memory_;
     Shared* shared_;

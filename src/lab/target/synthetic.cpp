@@ -2,31 +2,36 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
+#include <queue>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/units.h"
 #include "lab/pace/pacer.h"
 #include "lab/target/endpoint.h"
+#include "lab/target/planted.h"
 #include "lab/target/shared_queue.h"
 
 namespace crucible::lab {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr Duration kServiceDefault = 100us;
+constexpr Duration kServiceDefault = std::chrono::microseconds(100);
 
 class SyntheticSystem final : public System {
 public:
-    SyntheticSystem(std::unique_ptr<SharedQueue> queue, Duration latency)
-        : queue_(std::move(queue)), latency_(latency) {}
+    SyntheticSystem(std::unique_ptr<SharedQueue> queue, std::string options)
+        : queue_(std::move(queue)), options_(std::move(options)) {}
 
     std::string endpoint() const override {
-        return fmt::format("synthetic:{}?latency={}ns", queue_->path(), latency_.count());
+        return fmt::format("synthetic:{}?{}", queue_->path(), options_);
     }
     std::vector<pid_t> processes() const override { return {}; }
     std::optional<std::string> data_directory() const override { return std::nullopt; }
@@ -35,99 +40,189 @@ public:
 
 private:
     std::unique_ptr<SharedQueue> queue_;
-    Duration latency_;
+    std::string options_;
+};
+
+/// What a client needs besides the queue.
+struct ClientOptions {
+    Duration latency{};
+    std::uint64_t leak_bytes = 0;
+    Planted planted;
 };
 
 /// Delivers each completion from a thread of its own at the time that the queue gave.
 class SyntheticTarget final : public Target {
 public:
-    SyntheticTarget(std::unique_ptr<SharedQueue> queue, Duration latency, CompletionHandler handler)
+    SyntheticTarget(std::unique_ptr<SharedQueue> queue, std::uint32_t client,
+                    const ClientOptions& options, CompletionHandler handler)
         : queue_(std::move(queue)),
-          latency_(latency),
+          client_(client),
+          options_(options),
           handler_(std::move(handler)),
           deliverer_([this](const std::stop_token& stop) { deliver(stop); }) {}
 
     Result<> send(const Event&, std::uint64_t token) override {
         const auto end = queue_->arrive();
         if (!end) return std::unexpected(Error{Errc::overloaded, {}});
+        if (options_.leak_bytes > 0) leak();
+        const Fate fate = fate_of(options_.planted, client_, token);
         const std::lock_guard lock(mutex_);
-        pending_.push_back({*end + latency_, token});
-        // A deliverer with something to wait for looks again by itself: later events end later.
-        if (pending_.size() == 1) arrived_.notify_one();
+        if (fate == Fate::lost) {
+            ++lost_;
+            return {};
+        }
+        const TimePoint at = *end + options_.latency;
+        if (fate == Fate::delayed) {
+            // It goes with the next one, behind it.
+            delayed_.push_back({at, token, Fate::handled});
+            return {};
+        }
+        push({at, token, fate});
+        for (auto& waiting : delayed_)
+            push({std::max(at, waiting.at), waiting.token, waiting.fate});
+        delayed_.clear();
         return {};
     }
 
     Result<> drain(Duration limit) override {
         std::unique_lock lock(mutex_);
-        if (delivered_.wait_for(lock, limit, [this] { return pending_.empty(); })) return {};
-        return std::unexpected(Error{Errc::timeout, "synthetic: events are still being served"});
+        // Nothing follows any more that these could go behind.
+        for (const auto& waiting : delayed_) push(waiting);
+        delayed_.clear();
+        const bool empty =
+            delivered_.wait_for(lock, limit, [this] { return pending_.empty() && !delivering_; });
+        if (empty && lost_ == 0) return {};
+        return std::unexpected(
+            Error{Errc::timeout, empty ? fmt::format("synthetic: {} events were lost", lost_)
+                                       : "synthetic: events are still being served"});
     }
 
 private:
     struct Pending {
         TimePoint at;
         std::uint64_t token;
+        Fate fate;
+        std::uint64_t number = 0;  ///< of those of one time the first comes first
+        bool operator>(const Pending& other) const noexcept {
+            return std::tie(at, number) > std::tie(other.at, other.number);
+        }
     };
+
+    void push(Pending pending) {
+        pending.number = next_number_++;
+        const bool earliest = pending_.empty() || pending.at < pending_.top().at;
+        pending_.push(pending);
+        if (!earliest) return;
+        // A deliverer that spins sees the time, one that sleeps is woken.
+        earliest_.store(pending.at, std::memory_order_relaxed);
+        arrived_.notify_one();
+    }
+
+    /// Touched and never given back, as a leak in a system would be.
+    void leak() {
+        auto& memory = leaked_.emplace_back(options_.leak_bytes);
+        for (std::size_t i = 0; i < memory.size(); i += 64) memory[i] = 1;
+    }
 
     void deliver(const std::stop_token& stop) {
         base::set_precise_timers();
         base::SteadyClock clock;
-        Pacer pacer(clock, Pacing::precise, wake_margin(clock));
+        const Duration margin = wake_margin(clock);
         std::vector<Completion> batch;
         std::unique_lock lock(mutex_);
-        while (!stop.stop_requested()) {
-            if (!arrived_.wait(lock, stop, [this] { return !pending_.empty(); })) return;
-            const TimePoint due = pending_.front().at;
-            lock.unlock();
-            // In steps, so that the end of the program does not wait for a long queue.
-            if (due - clock.now() > 50ms) {
-                clock.sleep_until(clock.now() + 20ms);
-                lock.lock();
+        const auto any = [this] { return !pending_.empty(); };
+        while (arrived_.wait(lock, stop, any) && !stop.stop_requested()) {
+            const TimePoint due = pending_.top().at;
+            if (due - clock.now() > margin) {
+                const auto earlier = [this, due] { return pending_.top().at < due; };
+                arrived_.wait_for(lock, stop, due - margin - clock.now(), earlier);
                 continue;
             }
-            const TimePoint now = pacer.wait_until(due);
-            batch.clear();
+            earliest_.store(due, std::memory_order_relaxed);
+            lock.unlock();
+            TimePoint now = clock.now();
+            for (; now < earliest_.load(std::memory_order_relaxed); now = clock.now())
+                base::spin_pause();
             lock.lock();
-            for (std::size_t i = 0; i < pending_.size() && pending_[i].at <= now; ++i)
-                batch.push_back({pending_[i].token, Outcome::handled});
+            batch.clear();
+            for (; !pending_.empty() && pending_.top().at <= now; pending_.pop()) {
+                const auto& [at, token, fate, number] = pending_.top();
+                batch.push_back({token, fate == Fate::failed ? Outcome::failed : Outcome::handled});
+                if (fate == Fate::duplicated) batch.push_back(batch.back());
+            }
+            // Drained means delivered.
+            delivering_ = true;
             lock.unlock();
             handler_(batch, now);
             lock.lock();
-            // Only now: drained means delivered.
-            pending_.erase(pending_.begin(),
-                           pending_.begin() + static_cast<std::ptrdiff_t>(batch.size()));
+            delivering_ = false;
             if (pending_.empty()) delivered_.notify_all();
         }
     }
 
     std::unique_ptr<SharedQueue> queue_;
-    Duration latency_;
+    const std::uint32_t client_;
+    const ClientOptions options_;
     CompletionHandler handler_;
     std::mutex mutex_;
     std::condition_variable_any arrived_;
     std::condition_variable delivered_;
-    std::deque<Pending> pending_;  // sent and not delivered, by time: the queue ends in order
-    std::jthread deliverer_;       // last: uses the above
+    std::atomic<TimePoint> earliest_;  ///< of pending_
+    std::priority_queue<Pending, std::vector<Pending>, std::greater<>> pending_;
+    std::vector<Pending> delayed_;
+    std::uint64_t next_number_ = 0;
+    std::uint64_t lost_ = 0;
+    bool delivering_ = false;
+    std::vector<std::vector<char>> leaked_;
+    std::jthread deliverer_;  // last: uses the above
 };
+
+/// Options that a client needs, as they were given.
+constexpr std::array<std::string_view, 7> kClientOptions{
+    "latency", "slowdown", "leak", "errors", "loss", "duplicates", "reorder"};
+
+Duration slowed(Duration duration, double slowdown) {
+    return Duration(std::llround(static_cast<double>(duration.count()) * (1 + slowdown)));
+}
 
 }  // namespace
 
-Result<std::unique_ptr<System>> start_synthetic(const TargetUrl& url) {
-    auto queue =
-        SharedQueue::make({.service = duration_option(url, "service", kServiceDefault),
-                           .workers = static_cast<std::uint32_t>(count_option(url, "workers", 1)),
-                           .queue_max = count_option(url, "queue", 0)});
+Result<std::unique_ptr<System>> start_synthetic(const TargetUrl& url, std::uint64_t seed) {
+    QueueOptions options{.service = slowed(duration_option(url, "service", kServiceDefault),
+                                           fraction_option(url, "slowdown")),
+                         .workers = count_option(url, "workers", 1),
+                         .queue_max = count_option(url, "queue", 0),
+                         .seed = seed};
+    if (const auto* name = url.option("distribution"))
+        options.distribution = *parse_distribution(*name);
+    if (const auto* rate = url.option("capacity"))
+        options.interval = base::parse_rate(*rate)->due(1);
+    if (const auto* stall = url.option("stall")) options.stall = *parse_stall(*stall);
+    auto queue = SharedQueue::make(options);
     if (!queue) return std::unexpected(queue.error());
-    return std::make_unique<SyntheticSystem>(*std::move(queue),
-                                             duration_option(url, "latency", Duration::zero()));
+    std::string for_clients = fmt::format("seed={}", seed);
+    for (const auto name : kClientOptions) {
+        if (const auto* value = url.option(name))
+            for_clients += fmt::format("&{}={}", name, *value);
+    }
+    return std::make_unique<SyntheticSystem>(*std::move(queue), std::move(for_clients));
 }
 
-Result<std::unique_ptr<Target>> open_synthetic(const TargetUrl& endpoint,
+Result<std::unique_ptr<Target>> open_synthetic(const TargetUrl& endpoint, std::uint32_t client,
                                                CompletionHandler on_completion) {
     auto queue = SharedQueue::open(endpoint.path);
     if (!queue) return std::unexpected(queue.error());
-    return std::make_unique<SyntheticTarget>(*std::move(queue),
-                                             duration_option(endpoint, "latency", Duration::zero()),
+    const auto* leak = endpoint.option("leak");
+    const ClientOptions options{
+        .latency = slowed(duration_option(endpoint, "latency", Duration::zero()),
+                          fraction_option(endpoint, "slowdown")),
+        .leak_bytes = leak != nullptr ? *base::parse_bytes(*leak) : 0,
+        .planted = {.errors = fraction_option(endpoint, "errors"),
+                    .loss = fraction_option(endpoint, "loss"),
+                    .duplicates = fraction_option(endpoint, "duplicates"),
+                    .reorder = fraction_option(endpoint, "reorder"),
+                    .seed = count_option(endpoint, "seed", 1)}};
+    return std::make_unique<SyntheticTarget>(*std::move(queue), client, options,
                                              std::move(on_completion));
 }
 

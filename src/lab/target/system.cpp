@@ -72,7 +72,7 @@ Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemO
     if (url.scheme == "daemon") {
         return url.path.empty() ? start_private_daemon(url, options) : use_running_daemon(url);
     }
-    if (url.scheme == "synthetic") return start_synthetic(url);
+    if (url.scheme == "synthetic") return start_synthetic(url, options.seed);
     if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt);
     if (is_http(url)) return std::make_unique<Server>(url);
     return std::unexpected(

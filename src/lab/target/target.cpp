@@ -123,7 +123,7 @@ Result<std::unique_ptr<Target>> open_target(const std::string& endpoint, std::ui
     const auto url = split_url(endpoint);
     if (!url) return std::unexpected(url.error());
     if (url->scheme == "null") return std::make_unique<NullTarget>(std::move(on_completion));
-    if (url->scheme == "synthetic") return open_synthetic(*url, std::move(on_completion));
+    if (url->scheme == "synthetic") return open_synthetic(*url, client, std::move(on_completion));
     if (url->scheme == "daemon") return open_daemon(*url, std::move(on_completion));
     if (url->scheme == "coordinator" || url->scheme == "router")
         return open_embedded(*url, client, std::move(on_completion));

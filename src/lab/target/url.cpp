@@ -17,7 +17,18 @@
 namespace crucible::lab {
 namespace {
 
-enum class Kind : std::uint8_t { count, duration, work, durability, http };
+enum class Kind : std::uint8_t {
+    count,
+    duration,
+    fraction,
+    rate,
+    bytes,
+    stall,
+    distribution,
+    work,
+    durability,
+    http
+};
 
 struct OptionInfo {
     std::string_view name;
@@ -35,7 +46,22 @@ constexpr OptionInfo kService{"service", Kind::duration};
 constexpr OptionInfo kLatency{"latency", Kind::duration};
 
 constexpr std::array kCoordinatorOptions{kWork, kDurability, kWorkers, kServices, kClients, kQueue};
-constexpr std::array kSyntheticOptions{kService, kWorkers, kQueue, kLatency, kClients};
+constexpr std::array kSyntheticOptions{
+    kService,
+    kWorkers,
+    kQueue,
+    kLatency,
+    kClients,
+    OptionInfo{"distribution", Kind::distribution},
+    OptionInfo{"capacity", Kind::rate},
+    OptionInfo{"stall", Kind::stall},
+    OptionInfo{"slowdown", Kind::fraction},
+    OptionInfo{"errors", Kind::fraction},
+    OptionInfo{"loss", Kind::fraction},
+    OptionInfo{"duplicates", Kind::fraction},
+    OptionInfo{"reorder", Kind::fraction},
+    OptionInfo{"leak", Kind::bytes},
+};
 constexpr std::array kClientsAlone{kClients};
 /// Their values are checked by parse_http_options().
 constexpr std::array kHttpOptions{
@@ -68,6 +94,7 @@ constexpr std::array kSchemes{
 };
 
 constexpr Duration kDurationMax = std::chrono::seconds(60);
+constexpr std::uint64_t kLeakBytesMax = 1 << 20;
 
 std::unexpected<Error> invalid(std::string message) {
     return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
@@ -115,6 +142,24 @@ Result<> check_value(const OptionInfo& info, const std::string& value, std::stri
             if (*duration >= Duration::zero() && *duration <= kDurationMax) return {};
             return invalid(fmt::format("{}: '{}' must be from 0s to 60s", where, value));
         }
+        case Kind::fraction: {
+            const auto fraction = base::parse_fraction(value);
+            if (!fraction) return checked(fraction, where);
+            if (*fraction >= 0 && *fraction <= 1) return {};
+            return invalid(fmt::format("{}: '{}' must be from 0% to 100%", where, value));
+        }
+        case Kind::rate:
+            return checked(base::parse_rate(value), where);
+        case Kind::bytes: {
+            const auto bytes = base::parse_bytes(value);
+            if (!bytes) return checked(bytes, where);
+            if (*bytes >= 1 && *bytes <= kLeakBytesMax) return {};
+            return invalid(fmt::format("{}: '{}' must be from 1B to 1MiB", where, value));
+        }
+        case Kind::stall:
+            return checked(parse_stall(value), where);
+        case Kind::distribution:
+            return checked(parse_distribution(value), where);
         case Kind::work:
             return checked(runtime::parse_work(value), where);
         case Kind::durability:
@@ -232,6 +277,28 @@ std::uint64_t count_option(const TargetUrl& url, std::string_view name, std::uin
     const auto count = parse_count(*value);
     CRUCIBLE_ASSERT(count);  // parse_target has checked it
     return *count;
+}
+
+double fraction_option(const TargetUrl& url, std::string_view name) {
+    const std::string* value = url.option(name);
+    if (value == nullptr) return 0;
+    const auto fraction = base::parse_fraction(*value);
+    CRUCIBLE_ASSERT(fraction);
+    return *fraction;
+}
+
+Result<Stall> parse_stall(std::string_view text) {
+    const auto at = text.find('@');
+    const auto length = base::parse_duration(text.substr(0, at));
+    const auto period =
+        at == std::string_view::npos ? length : base::parse_duration(text.substr(at + 1));
+    if (at == std::string_view::npos || !length || !period || *length <= Duration::zero() ||
+        *period <= *length) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("stall '{}': must be LENGTH@PERIOD, e.g. 200ms@5s", text)});
+    }
+    return Stall{*length, *period};
 }
 
 Duration duration_option(const TargetUrl& url, std::string_view name, Duration otherwise) {

@@ -5,10 +5,12 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <vector>
 
 #include "base/clock.h"
+#include "lab/target/planted.h"
 #include "lab/target/shared_queue.h"
 #include "lab/target/system.h"
 #include "lab/target/target.h"
@@ -20,41 +22,10 @@ using namespace std::chrono_literals;
 
 constexpr TimePoint kStart = TimePoint{} + 1h;
 
-std::unique_ptr<SharedQueue> queue_of(const SharedQueue::Options& options) {
+std::unique_ptr<SharedQueue> queue_of(const QueueOptions& options) {
     auto queue = SharedQueue::make(options);
     EXPECT_TRUE(queue) << queue.error().message;
     return *std::move(queue);
-}
-
-// Lindley's recursion for one server: what waits, waits for exactly the work before it.
-TEST(SharedQueue, OneWorkerServesInTurn) {
-    const auto queue = queue_of({.service = 1ms, .workers = 1});
-    EXPECT_EQ(queue->arrive_at(kStart), kStart + 1ms);
-    EXPECT_EQ(queue->arrive_at(kStart + 200us), kStart + 2ms);
-    EXPECT_EQ(queue->arrive_at(kStart + 1500us), kStart + 3ms);
-    EXPECT_EQ(queue->arrive_at(kStart + 5ms), kStart + 6ms);  // idle in between
-}
-
-// Two servers: the third event waits for the first to end, not for the second.
-TEST(SharedQueue, WorkersServeInParallel) {
-    const auto queue = queue_of({.service = 1ms, .workers = 2});
-    EXPECT_EQ(queue->arrive_at(kStart), kStart + 1ms);
-    EXPECT_EQ(queue->arrive_at(kStart + 400us), kStart + 1400us);
-    EXPECT_EQ(queue->arrive_at(kStart + 500us), kStart + 2ms);
-    EXPECT_EQ(queue->arrive_at(kStart + 500us), kStart + 2400us);
-    EXPECT_EQ(queue->arrive_at(kStart + 9ms), kStart + 10ms);
-}
-
-// The bound counts the waiting, not the one in service; a place is free again once service begins.
-TEST(SharedQueue, RefusesWhenAsManyWaitAsMay) {
-    const auto queue = queue_of({.service = 1ms, .workers = 1, .queue_max = 2});
-    EXPECT_EQ(queue->arrive_at(kStart), kStart + 1ms);
-    EXPECT_EQ(queue->arrive_at(kStart), kStart + 2ms);
-    EXPECT_EQ(queue->arrive_at(kStart), kStart + 3ms);
-    EXPECT_EQ(queue->arrive_at(kStart), std::nullopt);
-    EXPECT_EQ(queue->arrive_at(kStart + 999us), std::nullopt);
-    EXPECT_EQ(queue->arrive_at(kStart + 1ms), kStart + 4ms);
-    EXPECT_EQ(queue->arrive_at(kStart + 1ms), std::nullopt);
 }
 
 // Clients are processes: the same line, wherever an event comes from.
@@ -87,6 +58,7 @@ public:
         return [this](std::span<const Completion> batch, TimePoint at) {
             const std::lock_guard lock(mutex_);
             for (const auto& completion : batch) {
+                failed_ += completion.outcome == Outcome::failed;
                 tokens_.push_back(completion.token);
                 times_.push_back(at);
             }
@@ -101,8 +73,14 @@ public:
         return times_;
     }
 
+    std::uint64_t failed() {
+        const std::lock_guard lock(mutex_);
+        return failed_;
+    }
+
 private:
     std::mutex mutex_;
+    std::uint64_t failed_ = 0;
     std::vector<std::uint64_t> tokens_;
     std::vector<TimePoint> times_;
 };
@@ -162,6 +140,39 @@ TEST(Synthetic, DrainEndsAtItsLimit) {
     ASSERT_FALSE(drained);
     EXPECT_EQ(drained.error().code, Errc::timeout);
     EXPECT_TRUE(collector.tokens().empty());
+}
+
+// What is planted is found, each in its number: the fates are known beforehand.
+TEST(Synthetic, PlantsWhatItIsAskedFor) {
+    Collector collector;
+    const auto opened =
+        open("synthetic:?service=0s&errors=5%&loss=4%&duplicates=3%&reorder=2%", collector);
+    std::map<Fate, std::uint64_t> expected;
+    constexpr std::uint64_t kEvents = 5000;
+    for (std::uint64_t token = 0; token < kEvents; ++token) {
+        ASSERT_TRUE(opened.target->send(Event{}, token));
+        ++expected[fate_of({0.05, 0.04, 0.03, 0.02, 1}, 0, token)];
+    }
+    const auto drained = opened.target->drain(30s);
+    ASSERT_FALSE(drained);
+    EXPECT_EQ(drained.error().message,
+              "synthetic: " + std::to_string(expected[Fate::lost]) + " events were lost");
+    for (const auto& [fate, share] : {std::pair{Fate::failed, 0.05},
+                                      {Fate::lost, 0.04},
+                                      {Fate::duplicated, 0.03},
+                                      {Fate::delayed, 0.02}})
+        EXPECT_NEAR(static_cast<double>(expected[fate]), share * kEvents, 0.3 * share * kEvents);
+    EXPECT_EQ(collector.tokens().size(),
+              kEvents - expected[Fate::lost] + expected[Fate::duplicated]);
+    EXPECT_EQ(collector.failed(), expected[Fate::failed]);
+    std::uint64_t late = 0;
+    std::uint64_t highest = 0;
+    for (const auto token : collector.tokens()) {
+        late += token < highest;
+        highest = std::max(highest, token);
+    }
+    // A run of delayed events goes behind the same next one, in order.
+    EXPECT_EQ(late, expected[Fate::delayed]);
 }
 
 // null: has ended an event when send() returns: all that is measured is the harness.

@@ -37,7 +37,10 @@ TEST(ParseTarget, AcceptsEveryScheme) {
     for (const auto* text :
          {"coordinator:", "router:", "daemon:", "daemon:/tmp/x.sock", "null:", "null:?clients=2",
           "synthetic:", "synthetic:?service=1ms&workers=2&queue=1000&latency=500us&clients=3",
-          "router:?services=10&clients=1"}) {
+          "synthetic:?distribution=lognormal&capacity=5k/s&stall=200ms@5s&slowdown=5%&errors=0.1%"
+          "&loss=1%&duplicates=1%&reorder=1%&leak=64B",
+          "http://127.0.0.1:8080/a?b=c&d#connections=3&pipeline=2&expect=200-204&pid=1",
+          "https://example.org", "router:?services=10&clients=1"}) {
         EXPECT_EQ(error_of(text), "accepted") << text;
     }
 }
@@ -61,6 +64,16 @@ TEST(ParseTarget, ChecksEveryValue) {
               "null:?clients=4x: option clients: '4x' must be a whole number from 1 to 1000");
     EXPECT_EQ(error_of("synthetic:?service=2m"),
               "synthetic:?service=2m: option service: '2m' must be from 0s to 60s");
+    EXPECT_EQ(error_of("synthetic:?stall=5s@1s"),
+              "synthetic:?stall=5s@1s: option stall: stall '5s@1s': must be LENGTH@PERIOD, e.g. "
+              "200ms@5s");
+    EXPECT_EQ(error_of("synthetic:?loss=101%"),
+              "synthetic:?loss=101%: option loss: '101%' must be from 0% to 100%");
+    EXPECT_EQ(error_of("http://h:x/"),
+              "http://h:x/: must be http://HOST[:PORT][/PATH][#OPTION=VALUE&...]");
+    EXPECT_EQ(error_of("http://h/#connection=1"),
+              "http://h/#connection=1: unknown option 'connection'; did you mean 'connections'?");
+    EXPECT_EQ(error_of("http://h/#request=/nowhere"), "/nowhere: No such file or directory");
     EXPECT_TRUE(error_of("synthetic:?service=5").starts_with("synthetic:?service=5: option "));
     EXPECT_TRUE(error_of("daemon:?work=some").starts_with("daemon:?work=some: option work: "));
     EXPECT_TRUE(
