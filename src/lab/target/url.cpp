@@ -266,7 +266,7 @@ Result<TargetUrl> parse_target(std::string_view text) {
         const auto options = http_options(*url);
         if (!options) return std::unexpected(options.error());
         if (const auto file = check_request_file(*options); !file)
-            return std::unexpected(file.error());
+            return invalid(fmt::format("{}: option request: {}", text, file.error().message));
     }
     return url;
 }

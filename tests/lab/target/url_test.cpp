@@ -73,7 +73,8 @@ TEST(ParseTarget, ChecksEveryValue) {
               "http://h:x/: must be http://HOST[:PORT][/PATH][#OPTION=VALUE&...]");
     EXPECT_EQ(error_of("http://h/#connection=1"),
               "http://h/#connection=1: unknown option 'connection'; did you mean 'connections'?");
-    EXPECT_EQ(error_of("http://h/#request=/nowhere"), "/nowhere: No such file or directory");
+    EXPECT_EQ(error_of("http://h/#request=/nowhere"),
+              "http://h/#request=/nowhere: option request: /nowhere: No such file or directory");
     EXPECT_TRUE(error_of("synthetic:?service=5").starts_with("synthetic:?service=5: option "));
     EXPECT_TRUE(error_of("daemon:?work=some").starts_with("daemon:?work=some: option work: "));
     EXPECT_TRUE(
