@@ -24,6 +24,7 @@ constexpr const char* kFooter = R"(Targets:
   coordinator:  router:  daemon:  daemon:/path.sock  null:
   synthetic:?service=1ms&workers=2   each takes options behind '?', joined by '&'
   http://host/path#connections=8     https: too; here options stand behind '#'
+  exec:./program args                a program that speaks lines of JSON
 
 Examples:
   crucible compare coordinator: daemon:

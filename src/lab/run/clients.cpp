@@ -104,7 +104,8 @@ void Clients::listen(Duration limit) {
 }
 
 void Clients::note(Client& client, News news) {
-    if (std::holds_alternative<news::Ready>(news)) {
+    if (auto* ready = std::get_if<news::Ready>(&news)) {
+        client.system_processes = std::move(ready->processes);
         client.ready = true;
     } else if (auto* failed = std::get_if<news::Failed>(&news)) {
         drop(client, failed->error.code, failed->error.message);

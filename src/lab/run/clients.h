@@ -48,6 +48,7 @@ public:
         TimePoint last_heard;
         bool present = true;
         bool ready = false;
+        std::vector<pid_t> system_processes;   ///< that it has started
         std::optional<std::uint32_t> drained;  ///< the phase it has last ended
         std::optional<news::PhaseReport> report;
         news::Progress progress;

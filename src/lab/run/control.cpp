@@ -240,7 +240,7 @@ Order order_from(const std::string& type, const json& object) {
 }
 
 News news_from(const std::string& type, const json& object) {
-    if (type == "ready") return news::Ready{};
+    if (type == "ready") return news::Ready{object.at("processes").get<std::vector<pid_t>>()};
     if (type == "failed") {
         return news::Failed{Error{code_from(object.at("code")), object.at("message")}};
     }
@@ -305,8 +305,10 @@ std::string encode(const Order& order) {
 
 std::string encode(const News& news) {
     const json object = std::visit(Overloaded{
-                                       [](const news::Ready&) -> json {
-                                           return {{"type", "ready"}, {"version", kControlVersion}};
+                                       [](const news::Ready& ready) -> json {
+                                           return {{"type", "ready"},
+                                                   {"version", kControlVersion},
+                                                   {"processes", ready.processes}};
                                        },
                                        [](const news::Failed& failed) -> json {
                                            return {{"type", "failed"},

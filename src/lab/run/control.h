@@ -1,10 +1,13 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/file.h"
 #include "crucible/error.h"
@@ -39,7 +42,9 @@ using Order = std::variant<order::Prepare, order::Start, order::Stop, order::Rep
 
 /// Messages of a client.
 namespace news {
-struct Ready {};
+struct Ready {
+    std::vector<pid_t> processes;  ///< of the system, that this client has started
+};
 struct Failed {
     Error error;  ///< it could not prepare; it ends
 };

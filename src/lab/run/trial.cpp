@@ -132,6 +132,8 @@ private:
     Monitors start_monitors() const {
         Monitors monitors;
         auto pids = system_.processes();
+        for (const auto& client : clients_.all())
+            pids.insert(pids.end(), client.system_processes.begin(), client.system_processes.end());
         // A process that is gone by now is a failure of the trial, and reported as that.
         if (!pids.empty()) {
             if (auto monitor = ResourceMonitor::start(pids, kSampleInterval))
@@ -192,7 +194,8 @@ private:
         if (phase.open_loop()) merged.delivery.planned = phase.warmup_events() + phase.events();
         const auto& delivery = merged.delivery;
         if (!failure_ && delivery.sent > 0 && delivery.handled == 0) {
-            const auto& remarks = merged.clients.front().remarks;
+            auto remarks = merged.clients.front().remarks;
+            if (remarks.empty() && delivery.lost == delivery.sent) remarks = "none was answered";
             failure_ =
                 Error{Errc::failed, fmt::format("none of {} events was handled{}{}", delivery.sent,
                                                 remarks.empty() ? "" : ": ", remarks)};

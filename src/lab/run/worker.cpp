@@ -106,7 +106,7 @@ private:
                                   });
         if (!target) return give_up(target.error());
         target_ = *std::move(target);
-        say(news::Ready{});
+        say(news::Ready{target_->processes()});
     }
 
     /// On a thread that ends with it: the timer slack it needs would pass on to every thread made

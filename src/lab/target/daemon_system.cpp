@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "lab/target/endpoint.h"
+#include "lab/target/log_tail.h"
 #include "runtime/daemon/connect.h"
 
 namespace crucible::lab {
@@ -27,27 +28,6 @@ constexpr Duration kStartLimit = 20s;
 constexpr Duration kStopLimit = 40s;  // the daemon gives itself 30 s to finish what it accepted
 constexpr Duration kConnectLimit = 5s;
 constexpr int kReadyFd = 100;  // out of the way of the descriptors that starting a process uses
-
-/// What `log` ends with, at most three lines, as one: errors are one line.
-std::string last_lines(const std::filesystem::path& log) {
-    const auto text = base::read_file(log);
-    if (!text) return {};
-    std::string_view rest = *text;
-    while (rest.ends_with('\n')) rest.remove_suffix(1);
-    std::size_t from = rest.size();
-    for (int line = 0; line < 3 && from != 0 && from != std::string_view::npos; ++line)
-        from = rest.rfind('\n', from - 1);
-    rest.remove_prefix(from == std::string_view::npos ? 0 : std::min(from + 1, rest.size()));
-    std::string joined(rest);
-    for (std::size_t i = 0; (i = joined.find('\n', i)) != std::string::npos;)
-        joined.replace(i, 1, " | ");
-    return joined;
-}
-
-std::string with_log(std::string message, const std::filesystem::path& log) {
-    const auto lines = last_lines(log);
-    return lines.empty() ? message : fmt::format("{}: {}", message, lines);
-}
 
 class PrivateDaemon final : public System {
 public:

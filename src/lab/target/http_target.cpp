@@ -8,7 +8,6 @@
 #include <array>
 #include <chrono>
 #include <deque>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "base/file.h"
 #include "lab/http/connection.h"
 #include "lab/http/request_template.h"
+#include "lab/target/remarks.h"
 
 namespace crucible::lab {
 namespace {
@@ -110,12 +110,7 @@ public:
         return {};
     }
 
-    std::string remarks() const override {
-        std::string text;
-        for (const auto& [what, count] : remarks_)
-            text += fmt::format("{}{} ({}x)", text.empty() ? "" : "; ", what, count);
-        return text;
-    }
+    std::string remarks() const override { return remarks_.text(); }
 
 private:
     struct Link {
@@ -267,9 +262,9 @@ private:
         const bool body_fits = options_.contains.empty() ||
                                response.body().find(options_.contains) != std::string::npos;
         if (!status_fits) {
-            remark(fmt::format("status {}", response.status()));
+            remarks_.add(fmt::format("status {}", response.status()));
         } else if (!body_fits) {
-            remark(fmt::format("a body without '{}'", options_.contains));
+            remarks_.add(fmt::format("a body without '{}'", options_.contains));
         }
         completions_.push_back(
             {token, status_fits && body_fits ? Outcome::handled : Outcome::failed});
@@ -301,7 +296,7 @@ private:
 
     void note_lost(Link& link, const std::string& why) {
         for (std::size_t i = 0; i < link.connection.in_flight(); ++i)
-            remark(fmt::format("lost: {}", why));
+            remarks_.add(fmt::format("lost: {}", why));
     }
 
     void reconnect() {
@@ -315,16 +310,6 @@ private:
         if (!failing_since_ || open_count() > 0) return std::nullopt;
         if (base::monotonic_now() - *failing_since_ < kGoneAfter) return std::nullopt;
         return Error{Errc::closed, fmt::format("{}: {}", server(), last_failure_->message)};
-    }
-
-    void remark(const std::string& what) {
-        constexpr std::size_t kKinds = 8;
-        const auto found = remarks_.find(what);
-        if (found != remarks_.end()) {
-            ++found->second;
-        } else if (remarks_.size() < kKinds) {
-            remarks_.emplace(what, 1);
-        }
     }
 
     const HttpOptions options_;
@@ -343,7 +328,7 @@ private:
     TimePoint next_retry_ = TimePoint::max();
     std::optional<Error> last_failure_;
     std::optional<TimePoint> failing_since_;
-    std::map<std::string, std::uint64_t> remarks_;
+    Remarks remarks_;
 };
 
 }  // namespace

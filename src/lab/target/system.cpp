@@ -34,7 +34,8 @@ private:
     std::optional<base::TempDir> data_;
 };
 
-/// A server that others run. Its processes are known only where the user names one.
+/// A server that others run, or that clients start. Its processes are known where the user names
+/// one, or from the clients.
 class Server final : public System {
 public:
     explicit Server(const TargetUrl& url) : endpoint_(url.text) {
@@ -74,7 +75,7 @@ Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemO
     }
     if (url.scheme == "synthetic") return start_synthetic(url, options.seed);
     if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt);
-    if (is_http(url)) return std::make_unique<Server>(url);
+    if (is_http(url) || url.scheme == "exec") return std::make_unique<Server>(url);
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("{}: unknown target", url.text)});
 }

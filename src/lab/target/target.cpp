@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "lab/target/endpoint.h"
+#include "lab/target/exec_target.h"
 #include "lab/target/http_target.h"
 #include "lab/target/synthetic.h"
 #include "runtime/coordinator/data_coordinator.h"
@@ -127,6 +128,7 @@ Result<std::unique_ptr<Target>> open_target(const std::string& endpoint, std::ui
     if (url->scheme == "daemon") return open_daemon(*url, std::move(on_completion));
     if (url->scheme == "coordinator" || url->scheme == "router")
         return open_embedded(*url, client, std::move(on_completion));
+    if (url->scheme == "exec") return open_exec(url->path, std::move(on_completion));
     if (is_http(*url)) {
         const auto options = http_options(*url);
         if (!options) return std::unexpected(options.error());

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
@@ -48,6 +51,9 @@ public:
 
     /// False when every send is the same, whatever the event: then none needs to be made.
     virtual bool uses_events() const noexcept { return true; }
+
+    /// Processes of the system that this client has started; their CPU and memory are the system's.
+    virtual std::vector<pid_t> processes() const { return {}; }
 
     /// What went otherwise than expected, with counts, in one line: "status 503 (12x)". Empty when
     /// all was well. After drain().

@@ -89,6 +89,7 @@ constexpr std::array kSchemes{
     SchemeInfo{"daemon", kCoordinatorOptions, kClientsAlone},
     SchemeInfo{"null", kClientsAlone, {}},
     SchemeInfo{"synthetic", kSyntheticOptions, {}},
+    SchemeInfo{"exec", kClientsAlone, kClientsAlone},
     SchemeInfo{"http", kHttpOptions, kHttpOptions},
     SchemeInfo{"https", kHttpOptions, kHttpOptions},
 };
@@ -218,8 +219,8 @@ Result<TargetUrl> split_url(std::string_view text) {
                   .path = {},
                   .options = {},
                   .text = std::string(text)};
-    // Of a server's URL '?' and what follows is the server's.
-    const char separator = is_http(url) ? '#' : '?';
+    // Of a server's URL '?' and what follows is the server's, of a command the shell's.
+    const char separator = is_http(url) || url.scheme == "exec" ? '#' : '?';
     const auto question = text.find(separator, colon + 1);
     url.path = text.substr(colon + 1, question == std::string_view::npos ? std::string_view::npos
                                                                          : question - colon - 1);
@@ -255,6 +256,8 @@ Result<TargetUrl> parse_target(std::string_view text) {
         return invalid(
             fmt::format("{}: '{}' is not expected after {}:", text, url->path, scheme->name));
     }
+    if (url->scheme == "exec" && url->path.empty())
+        return invalid(fmt::format("{}: a command is missing, e.g. exec:./program", text));
     if (url->scheme == "daemon" && url->path.starts_with("//")) {
         return invalid(fmt::format(
             "{}: a daemon is reached through a Unix socket: daemon:/path/to.sock", text));

@@ -130,7 +130,8 @@ TEST(Control, ShortMessagesReadBack) {
     get<order::Stop>(decode_order(encode(Order{order::Stop{}})));
     EXPECT_EQ(get<order::Report>(decode_order(encode(Order{order::Report{4}}))).phase, 4u);
     get<order::End>(decode_order(encode(Order{order::End{}})));
-    get<news::Ready>(decode_news(encode(News{news::Ready{}})));
+    EXPECT_EQ(get<news::Ready>(decode_news(encode(News{news::Ready{{7, 9}}}))).processes,
+              (std::vector<pid_t>{7, 9}));
     const auto failed = get<news::Failed>(
         decode_news(encode(News{news::Failed{{Errc::permission_denied, "no \xff"}}})));
     EXPECT_EQ(failed.error.code, Errc::permission_denied);

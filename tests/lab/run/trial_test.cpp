@@ -141,7 +141,7 @@ TEST(Trial, UnansweredEventsAreLost) {
     plan.drain_limit = 50ms;
     const auto result = run("synthetic:?service=10s", plan);
     ASSERT_TRUE(result.failure);  // what handles nothing is no system that could be measured
-    EXPECT_EQ(result.failure->message, "none of 20 events was handled");
+    EXPECT_EQ(result.failure->message, "none of 20 events was handled: none was answered");
     EXPECT_EQ(result.phases[0].delivery.sent, 20u);
     EXPECT_EQ(result.phases[0].delivery.lost, 20u);
     EXPECT_GE(result.phases[0].clients[0].longest_stall, 50ms);

@@ -40,7 +40,8 @@ TEST(ParseTarget, AcceptsEveryScheme) {
           "synthetic:?distribution=lognormal&capacity=5k/s&stall=200ms@5s&slowdown=5%&errors=0.1%"
           "&loss=1%&duplicates=1%&reorder=1%&leak=64B",
           "http://127.0.0.1:8080/a?b=c&d#connections=3&pipeline=2&expect=200-204&pid=1",
-          "https://example.org", "router:?services=10&clients=1"}) {
+          "https://example.org", "exec:python3 a.py --b?c&d=e#clients=2",
+          "router:?services=10&clients=1"}) {
         EXPECT_EQ(error_of(text), "accepted") << text;
     }
 }
@@ -52,7 +53,7 @@ TEST(ParseTarget, SuggestsTheNearestKnownWord) {
               "coordinator:?wrok=none: unknown option 'wrok'; did you mean 'work'?");
     EXPECT_EQ(error_of("kafka:"),
               "kafka:: unknown target 'kafka'; known: coordinator, router, daemon, null, "
-              "synthetic, http, https");
+              "synthetic, exec, http, https");
     EXPECT_EQ(error_of("null"), "target 'null': did you mean 'null:'?");
 }
 
@@ -69,6 +70,7 @@ TEST(ParseTarget, ChecksEveryValue) {
               "200ms@5s");
     EXPECT_EQ(error_of("synthetic:?loss=101%"),
               "synthetic:?loss=101%: option loss: '101%' must be from 0% to 100%");
+    EXPECT_EQ(error_of("exec:"), "exec:: a command is missing, e.g. exec:./program");
     EXPECT_EQ(error_of("http://h:x/"),
               "http://h:x/: must be http://HOST[:PORT][/PATH][#OPTION=VALUE&...]");
     EXPECT_EQ(error_of("http://h/#connection=1"),
