@@ -11,3 +11,7 @@ find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_program(CRUCIBLE_FLATC flatc REQUIRED)
 find_package(FlatBuffers REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(Hiredis REQUIRED IMPORTED_TARGET hiredis)
+# Debian's libnats-dev names a static library in its CMake files that it does not hold.
+pkg_check_modules(Nats REQUIRED IMPORTED_TARGET libnats)

@@ -38,7 +38,7 @@ void expect_refused(const std::vector<std::string>& words, const std::string& li
 TEST(BadInput, UnknownTargetsNameWhatIsKnown) {
     expect_refused({"run", "foo:"},
                    "foo:: unknown target 'foo'; known: coordinator, router, daemon, null, "
-                   "synthetic, exec, http, https");
+                   "synthetic, exec, http, https, nats, redis");
     expect_refused({"compare", "null:", "daemn:"},
                    "daemn:: unknown target 'daemn'; did you mean 'daemon'?");
 }

@@ -24,6 +24,8 @@ constexpr const char* kFooter = R"(Targets:
   coordinator:  router:  daemon:  daemon:/path.sock  null:
   synthetic:?service=1ms&workers=2   each takes options behind '?', joined by '&'
   http://host/path#connections=8     https: too; here options stand behind '#'
+  nats://host/subject?mode=core      core, request, jetstream
+  redis://host/stream?mode=stream    stream, pubsub
   exec:./program args                a program that speaks lines of JSON
 
 Examples:

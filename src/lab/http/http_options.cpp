@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "lab/http/authority.h"
+
 namespace crucible::lab {
 namespace {
 
@@ -35,30 +37,6 @@ bool parse_statuses(std::string_view text, HttpOptions& options) {
     if (!low || !high || *low > *high) return false;
     options.status_low = *low;
     options.status_high = *high;
-    return true;
-}
-
-/// "host", "host:port", "[::1]:port".
-bool parse_authority(std::string_view text, HttpOptions& options) {
-    std::string_view port;
-    if (text.starts_with('[')) {
-        const auto close = text.find(']');
-        if (close == std::string_view::npos) return false;
-        options.host = text.substr(1, close - 1);
-        port = text.substr(close + 1);
-        if (!port.empty() && !port.starts_with(':')) return false;
-    } else {
-        const auto colon = text.find(':');
-        options.host = text.substr(0, colon);
-        if (colon != std::string_view::npos) port = text.substr(colon);
-    }
-    if (options.host.empty() || options.host.find_first_of(" \t@") != std::string::npos)
-        return false;
-    options.port = options.tls ? 443 : 80;
-    if (port.empty()) return true;
-    const auto number = parse_whole<std::uint16_t>(port.substr(1), 1, 65'535);
-    if (!number) return false;
-    options.port = *number;
     return true;
 }
 
@@ -117,7 +95,10 @@ Result<HttpOptions> parse_http_options(
     if (!rest.starts_with("//")) return malformed();
     rest.remove_prefix(2);
     const auto path = rest.find_first_of("/?");
-    if (!parse_authority(rest.substr(0, path), options)) return malformed();
+    const auto authority = parse_authority(rest.substr(0, path), tls ? 443 : 80);
+    if (!authority) return malformed();
+    options.host = authority->host;
+    options.port = authority->port;
     if (path != std::string_view::npos) {
         options.path = rest.substr(path);
         if (options.path.starts_with('?')) options.path.insert(0, "/");

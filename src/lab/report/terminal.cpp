@@ -245,6 +245,14 @@ std::string render(const RunDocument& document, std::size_t width, bool colour) 
         write_load(text, scenario.name, scenario.description, scenario.load);
         if (scenario.trials > 1)
             text.paragraph(fmt::format("{} trials", scenario.trials), 2, Ink::dim);
+        const auto measured = [](const RunMetric& metric) {
+            return metric.estimate.value.has_value();
+        };
+        if (std::ranges::none_of(scenario.metrics, measured)) {
+            // A table without a value would only push the reason off the screen.
+            text.paragraph("nothing was measured", 2);
+            continue;
+        }
         write_run_metrics(text, scenario);
         write_segments(text, scenario.segments);
         write_ledger_header(text);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "lab/target/broker_options.h"
 #include "lab/target/daemon_system.h"
 #include "lab/target/endpoint.h"
+#include "lab/target/nats_stream.h"
 #include "lab/target/synthetic.h"
 
 namespace crucible::lab {
@@ -75,6 +77,13 @@ Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemO
     }
     if (url.scheme == "synthetic") return start_synthetic(url, options.seed);
     if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt);
+    if (is_broker(url)) {
+        const auto broker = broker_options(url);
+        if (!broker) return std::unexpected(broker.error());
+        if (broker->mode == "jetstream" && broker->stream.empty())
+            return start_nats_stream(url, *broker);
+        return std::make_unique<Server>(url);
+    }
     if (is_http(url) || url.scheme == "exec") return std::make_unique<Server>(url);
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("{}: unknown target", url.text)});

@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "lab/target/broker_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/exec_target.h"
 #include "lab/target/http_target.h"
+#include "lab/target/nats_target.h"
+#include "lab/target/redis_target.h"
 #include "lab/target/synthetic.h"
 #include "runtime/coordinator/data_coordinator.h"
 #include "runtime/coordinator/simple_request_router.h"
@@ -129,6 +132,12 @@ Result<std::unique_ptr<Target>> open_target(const std::string& endpoint, std::ui
     if (url->scheme == "coordinator" || url->scheme == "router")
         return open_embedded(*url, client, std::move(on_completion));
     if (url->scheme == "exec") return open_exec(url->path, std::move(on_completion));
+    if (is_broker(*url)) {
+        const auto broker = broker_options(*url);
+        if (!broker) return std::unexpected(broker.error());
+        return url->scheme == "nats" ? open_nats(*broker, client, std::move(on_completion))
+                                     : open_redis(*broker, client, std::move(on_completion));
+    }
     if (is_http(*url)) {
         const auto options = http_options(*url);
         if (!options) return std::unexpected(options.error());

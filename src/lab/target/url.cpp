@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "lab/target/broker_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/http_target.h"
 #include "lab/target/system.h"
@@ -27,6 +28,8 @@ enum class Kind : std::uint8_t {
     distribution,
     work,
     durability,
+    choice,
+    name,
     http
 };
 
@@ -34,6 +37,7 @@ struct OptionInfo {
     std::string_view name;
     Kind kind;
     std::uint64_t count_max = 0;
+    std::span<const std::string_view> choices = {};
 };
 
 constexpr OptionInfo kWork{"work", Kind::work};
@@ -42,6 +46,7 @@ constexpr OptionInfo kWorkers{"workers", Kind::count, kWorkersMax};
 constexpr OptionInfo kServices{"services", Kind::count, runtime::kServicesMax};
 constexpr OptionInfo kClients{"clients", Kind::count, kClientsMax};
 constexpr OptionInfo kQueue{"queue", Kind::count, kQueueMax};
+constexpr OptionInfo kPid{"pid", Kind::count, 1u << 22};
 constexpr OptionInfo kService{"service", Kind::duration};
 constexpr OptionInfo kLatency{"latency", Kind::duration};
 
@@ -75,7 +80,28 @@ constexpr std::array kHttpOptions{
     OptionInfo{"contains", Kind::http},
     OptionInfo{"verify", Kind::http},
     OptionInfo{"ca", Kind::http},
-    OptionInfo{"pid", Kind::count, 1u << 22},
+    kPid,
+};
+
+constexpr std::array<std::string_view, 2> kFormats{"cloudevents", "payload"};
+constexpr std::array<std::string_view, 3> kNatsModes{"core", "request", "jetstream"};
+constexpr std::array<std::string_view, 2> kStorages{"file", "memory"};
+constexpr std::array<std::string_view, 2> kRedisModes{"stream", "pubsub"};
+constexpr OptionInfo kFormat{"format", Kind::choice, 0, kFormats};
+constexpr std::array kNatsOptions{
+    kClients,
+    kPid,
+    kFormat,
+    OptionInfo{"mode", Kind::choice, 0, kNatsModes},
+    OptionInfo{"storage", Kind::choice, 0, kStorages},
+    OptionInfo{"stream", Kind::name},
+};
+constexpr std::array kRedisOptions{
+    kClients,
+    kPid,
+    kFormat,
+    OptionInfo{"mode", Kind::choice, 0, kRedisModes},
+    OptionInfo{"maxlen", Kind::count, 100'000'000},
 };
 
 struct SchemeInfo {
@@ -92,6 +118,8 @@ constexpr std::array kSchemes{
     SchemeInfo{"exec", kClientsAlone, kClientsAlone},
     SchemeInfo{"http", kHttpOptions, kHttpOptions},
     SchemeInfo{"https", kHttpOptions, kHttpOptions},
+    SchemeInfo{"nats", kNatsOptions, kNatsOptions},
+    SchemeInfo{"redis", kRedisOptions, kRedisOptions},
 };
 
 constexpr Duration kDurationMax = std::chrono::seconds(60);
@@ -165,6 +193,14 @@ Result<> check_value(const OptionInfo& info, const std::string& value, std::stri
             return checked(runtime::parse_work(value), where);
         case Kind::durability:
             return checked(runtime::parse_durability(value), where);
+        case Kind::choice:
+            if (std::ranges::find(info.choices, value) != info.choices.end()) return {};
+            return invalid(
+                fmt::format("{}: '{}' must be {}", where, value, fmt::join(info.choices, " or ")));
+        case Kind::name:
+            if (!value.empty() && value.find_first_of(" .*>\t\r\n") == std::string::npos) return {};
+            return invalid(fmt::format("{}: '{}' must be a name without dots, blanks and wildcards",
+                                       where, value));
         case Kind::http:
             return {};
     }
@@ -270,6 +306,10 @@ Result<TargetUrl> parse_target(std::string_view text) {
         if (!options) return std::unexpected(options.error());
         if (const auto file = check_request_file(*options); !file)
             return invalid(fmt::format("{}: option request: {}", text, file.error().message));
+    }
+    if (is_broker(*url)) {
+        if (const auto options = broker_options(*url); !options)
+            return std::unexpected(options.error());
     }
     return url;
 }

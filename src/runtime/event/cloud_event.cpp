@@ -31,6 +31,12 @@ bool is_json_type(std::string_view content_type) {
     return type == kJsonType || type == "text/json" || type.ends_with("+json");
 }
 
+/// Text that stands in JSON as it is.
+bool is_plain(std::string_view text) {
+    return std::ranges::all_of(
+        text, [](char c) { return c >= ' ' && c < '\x7F' && c != '"' && c != '\\'; });
+}
+
 std::string json_string(std::string_view text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -50,6 +56,13 @@ void add_member(std::string& out, std::string_view name, std::string_view value)
     out += name;
     out += "\":";
     out += value;
+}
+
+void add_text(std::string& out, std::string_view name, std::string_view text) {
+    if (!is_plain(text)) return add_member(out, name, json_string(text));
+    add_member(out, name, "\"");
+    out += text;
+    out += '"';
 }
 
 /// Writes `payload` so that reading it back gives the same bytes: as itself where it is JSON, as
@@ -245,22 +258,18 @@ std::string to_cloud_event(const Event& event) {
     std::string out = "{";
     out.reserve(512 + event.payload.size() / 3 * 4);
     add_member(out, "specversion", "\"1.0\"");
-    add_member(out, "id", json_string(to_string(event.id)));
-    add_member(out, "source", json_string(event.source));
-    add_member(out, "type", json_string(event.type));
-    add_member(out, "time", json_string(to_rfc3339(event.created)));
-    add_member(out, "category", json_string(crucible::to_string(event.category)));
-    add_member(out, "priority", json_string(crucible::to_string(event.priority)));
-    if (!event.targets.empty())
-        add_member(out, "targets", json_string(join_targets(event.targets)));
-    if (event.correlation_id)
-        add_member(out, "correlationid", json_string(to_string(*event.correlation_id)));
-    if (event.causation_id)
-        add_member(out, "causationid", json_string(to_string(*event.causation_id)));
+    add_text(out, "id", to_string(event.id));
+    add_text(out, "source", event.source);
+    add_text(out, "type", event.type);
+    add_text(out, "time", to_rfc3339(event.created));
+    add_text(out, "category", crucible::to_string(event.category));
+    add_text(out, "priority", crucible::to_string(event.priority));
+    if (!event.targets.empty()) add_text(out, "targets", join_targets(event.targets));
+    if (event.correlation_id) add_text(out, "correlationid", to_string(*event.correlation_id));
+    if (event.causation_id) add_text(out, "causationid", to_string(*event.causation_id));
     add_member(out, "attempt", std::to_string(event.attempt));
-    if (event.deadline) add_member(out, "deadline", json_string(to_rfc3339(*event.deadline)));
-    if (!event.content_type.empty())
-        add_member(out, "datacontenttype", json_string(event.content_type));
+    if (event.deadline) add_text(out, "deadline", to_rfc3339(*event.deadline));
+    if (!event.content_type.empty()) add_text(out, "datacontenttype", event.content_type);
     add_data(out, event);
     out += '}';
     return out;

@@ -1,6 +1,7 @@
 #include "runtime/event/json_members.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -80,7 +81,12 @@ std::string describe_fault(std::string_view text) {
 }  // namespace
 
 bool is_json(std::string_view text) {
-    return !text.contains('\0') && nlohmann::json::accept(text);
+    if (text.contains('\0')) return false;
+    // Some ten times as fast. What it does not take (numbers too long for it, nesting too deep for
+    // it) may still be JSON.
+    thread_local simdjson::dom::parser parser;
+    if (parser.parse(text.data(), text.size()).error() == simdjson::SUCCESS) return true;
+    return nlohmann::json::accept(text);
 }
 
 bool read_string(std::string_view value, std::string& out) {

@@ -6,44 +6,23 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "lab/target/system.h"
-#include "lab/target/target.h"
+#include "lab/target/target_client.h"
 
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// A client of a program written in Python, and what came back.
-struct Client {
+/// A client of a program written in Python.
+struct Client : TargetClient {
     explicit Client(const std::string& program) {
-        EXPECT_TRUE(base::write_file(directory.path() / "program.py", program));
-        auto opened = open_target("exec:python3 " + (directory.path() / "program.py").string(), 0,
-                                  [this](std::span<const Completion> batch, TimePoint) {
-                                      for (const auto& [token, outcome] : batch) {
-                                          ++outcomes[outcome];
-                                          ++answers[token];
-                                      }
-                                  });
-        EXPECT_TRUE(opened) << opened.error().message;
-        if (opened) target = *std::move(opened);
-    }
-    Result<> send(std::uint64_t count) {
-        Event event;
-        event.type = "record.created";
-        event.source = "client-0";
         event.payload = R"({"text":"a\nb"})";
-        for (std::uint64_t i = 0; i < count; ++i) {
-            if (const auto sent = target->send(event, next_token++); !sent) return sent;
-        }
-        return {};
+        const auto file = directory.path() / "program.py";
+        EXPECT_TRUE(base::write_file(file, program));
+        open("exec:python3 " + file.string());
+        EXPECT_TRUE(target) << error.message;
     }
-
     base::TempDir directory = *base::TempDir::make("exec-test");
-    std::unique_ptr<Target> target;
-    std::map<Outcome, int> outcomes;
-    std::map<std::uint64_t, int> answers;
-    std::uint64_t next_token = 0;
 };
 
 // The documented protocol, out of order, with every outcome.

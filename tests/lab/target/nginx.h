@@ -1,46 +1,18 @@
 #pragma once
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>
-#include <thread>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "lab/target/loopback.h"
 
 namespace crucible::lab {
-
-/// A loopback socket that listens on a port of its own, and accepts nothing unless told to.
-class Listener {
-public:
-    Listener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        auto* any = reinterpret_cast<sockaddr*>(&address);
-        EXPECT_EQ(::bind(socket_.get(), any, size), 0);
-        EXPECT_EQ(::listen(socket_.get(), 64), 0);
-        EXPECT_EQ(::getsockname(socket_.get(), any, &size), 0);
-        port_ = ntohs(address.sin_port);
-    }
-    std::uint16_t port() const noexcept { return port_; }
-    int descriptor() const noexcept { return socket_.get(); }
-    std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
-
-private:
-    base::UniqueFd socket_;
-    std::uint16_t port_ = 0;
-};
 
 /// A real nginx on a loopback port, with one server whose locations are `locations`.
 class Nginx {
@@ -70,18 +42,10 @@ public:
     }
 
     void start() {
-        const char* program = "/usr/sbin/nginx";
         const auto path = directory_.path().string();
-        auto process =
-            base::Process::start({.arguments = {program, "-p", path, "-c", path + "/nginx.conf",
-                                                "-e", path + "/error.log"}});
-        ASSERT_TRUE(process) << process.error().message;
-        process_ = *std::move(process);
-        // The only sign that it listens is that it does.
-        while (!answers()) {
-            ASSERT_FALSE(process_->poll()) << base::read_file(path + "/error.log").value_or("");
-            base::SteadyClock().sleep_until(base::monotonic_now() + std::chrono::milliseconds(2));
-        }
+        process_ = start_server({.arguments = {"/usr/sbin/nginx", "-p", path, "-c",
+                                               path + "/nginx.conf", "-e", path + "/error.log"}},
+                                port_, path + "/error.log");
     }
     void stop() { process_.reset(); }
     pid_t pid() const { return process_->pid(); }
@@ -92,16 +56,6 @@ public:
     std::string certificate() const { return directory_.path() / "cert.pem"; }
 
 private:
-    bool answers() const {
-        const base::UniqueFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        address.sin_port = htons(port_);
-        return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address),
-                         sizeof address) == 0;
-    }
-
     base::TempDir directory_;
     std::uint16_t port_;
     bool tls_;

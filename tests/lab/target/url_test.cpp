@@ -40,7 +40,10 @@ TEST(ParseTarget, AcceptsEveryScheme) {
           "synthetic:?distribution=lognormal&capacity=5k/s&stall=200ms@5s&slowdown=5%&errors=0.1%"
           "&loss=1%&duplicates=1%&reorder=1%&leak=64B",
           "http://127.0.0.1:8080/a?b=c&d#connections=3&pipeline=2&expect=200-204&pid=1",
-          "https://example.org", "exec:python3 a.py --b?c&d=e#clients=2",
+          "https://example.org", "exec:python3 a.py --b?c&d=e#clients=2", "nats://127.0.0.1",
+          "nats://u:p@h:4222/a.b?mode=jetstream&storage=memory&format=payload",
+          "nats://h/a?mode=jetstream&stream=S&pid=1&clients=2", "redis://127.0.0.1:6379",
+          "redis://:p@[::1]/k?mode=stream&maxlen=5&format=cloudevents", "redis://h/k?mode=pubsub",
           "router:?services=10&clients=1"}) {
         EXPECT_EQ(error_of(text), "accepted") << text;
     }
@@ -53,7 +56,7 @@ TEST(ParseTarget, SuggestsTheNearestKnownWord) {
               "coordinator:?wrok=none: unknown option 'wrok'; did you mean 'work'?");
     EXPECT_EQ(error_of("kafka:"),
               "kafka:: unknown target 'kafka'; known: coordinator, router, daemon, null, "
-              "synthetic, exec, http, https");
+              "synthetic, exec, http, https, nats, redis");
     EXPECT_EQ(error_of("null"), "target 'null': did you mean 'null:'?");
 }
 
@@ -65,6 +68,21 @@ TEST(ParseTarget, ChecksEveryValue) {
               "null:?clients=4x: option clients: '4x' must be a whole number from 1 to 1000");
     EXPECT_EQ(error_of("synthetic:?service=2m"),
               "synthetic:?service=2m: option service: '2m' must be from 0s to 60s");
+    EXPECT_EQ(error_of("nats:?mode=core"),
+              "nats:?mode=core: must be nats://[USER:PASSWORD@]HOST[:PORT][/SUBJECT]"
+              "[?OPTION=VALUE&...]");
+    EXPECT_EQ(error_of("nats://h/a.*"),
+              "nats://h/a.*: must be nats://[USER:PASSWORD@]HOST[:PORT][/SUBJECT]"
+              "[?OPTION=VALUE&...]");
+    EXPECT_EQ(error_of("nats://h?mode=push"),
+              "nats://h?mode=push: option mode: 'push' must be core or request or jetstream");
+    EXPECT_EQ(error_of("nats://h?stream=S"),
+              "nats://h?stream=S: option stream needs mode=jetstream");
+    EXPECT_EQ(error_of("nats://h?mode=jetstream&stream=S&storage=file"),
+              "nats://h?mode=jetstream&stream=S&storage=file: storage is of a private stream; 'S' "
+              "has its own");
+    EXPECT_EQ(error_of("redis://h?mode=pubsub&maxlen=5"),
+              "redis://h?mode=pubsub&maxlen=5: option maxlen needs mode=stream");
     EXPECT_EQ(error_of("synthetic:?stall=5s@1s"),
               "synthetic:?stall=5s@1s: option stall: stall '5s@1s': must be LENGTH@PERIOD, e.g. "
               "200ms@5s");
