@@ -1,3 +1,4 @@
+# What the libraries need; also for those who link an installed Crucible.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -9,7 +10,6 @@ find_package(ZLIB REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
-find_program(CRUCIBLE_FLATC flatc REQUIRED)
 find_package(FlatBuffers REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(Hiredis REQUIRED IMPORTED_TARGET hiredis)

@@ -18,7 +18,8 @@ function(crucible_module path)
   endif()
   target_compile_features(${name} ${scope} cxx_std_23)
   target_include_directories(${name} ${scope}
-    ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  crucible_install(${name})
   if(NOT sources)
     set(MODULE_FLATBUFFERS "")
   endif()
@@ -71,4 +72,10 @@ function(crucible_test path)
   endforeach()
   gtest_discover_tests(${name} TEST_PREFIX "${path}: "
     PROPERTIES TIMEOUT ${TEST_TIMEOUT} DISCOVERY_TIMEOUT 60)
+endfunction()
+
+# Makes a library part of the package that find_package(Crucible) finds (CruciblePackage.cmake).
+function(crucible_install name)
+  install(TARGETS ${name} EXPORT CrucibleTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/crucible)
 endfunction()

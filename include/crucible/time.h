@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace crucible {
 
@@ -16,6 +17,11 @@ struct MonotonicClock {
     using period = duration::period;
     using time_point = std::chrono::time_point<MonotonicClock, Duration>;
     static constexpr bool is_steady = true;
+    static time_point now() noexcept {
+        timespec time{};
+        ::clock_gettime(CLOCK_MONOTONIC, &time);
+        return time_point(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+    }
 };
 using TimePoint = MonotonicClock::time_point;
 

@@ -1,10 +1,5 @@
-#include <iostream>
-#include <string_view>
-#include <vector>
-
-#include "app/crucible/command.h"
+#include "crucible/measure.h"
 
 int main(int argc, char** argv) {
-    const std::vector<std::string_view> args(argv + 1, argv + argc);
-    return crucible::app::crucible_main(args, std::cout, std::cerr);
+    return crucible::measure(argc, argv);
 }

@@ -112,7 +112,17 @@ private:
 std::filesystem::path daemon_program() {
     if (const char* given = std::getenv("CRUCIBLED"); given != nullptr && *given != '\0')
         return given;
-    return base::self_executable().parent_path() / "crucibled";
+    const auto beside = base::self_executable().parent_path() / "crucibled";
+    if (std::filesystem::exists(beside)) return beside;
+    // A program of the user's own that measures (crucible/measure.h) stands elsewhere.
+    const char* path = std::getenv("PATH");
+    for (std::string_view rest = path == nullptr ? "" : path; !rest.empty();) {
+        const auto folder = rest.substr(0, rest.find(':'));
+        rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+        const auto program = std::filesystem::path(folder) / "crucibled";
+        if (std::filesystem::exists(program)) return program;
+    }
+    return beside;
 }
 
 /// Waits until the daemon has said that it listens, or the pipe's end says that it will not.

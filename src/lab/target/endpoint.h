@@ -19,6 +19,9 @@ inline constexpr std::uint64_t kQueueMax = 10'000'000;
 /// option without a value.
 Result<TargetUrl> split_url(std::string_view text);
 
+/// A scheme that parse_target() knows without register_target().
+bool is_built_in(std::string_view scheme) noexcept;
+
 /// An http: or https: URL.
 bool is_http(const TargetUrl& url) noexcept;
 /// What such a URL says. - Errc::invalid_argument.

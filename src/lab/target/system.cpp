@@ -7,6 +7,7 @@
 #include "lab/target/daemon_system.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/nats_stream.h"
+#include "lab/target/registered.h"
 #include "lab/target/synthetic.h"
 
 namespace crucible::lab {
@@ -76,6 +77,8 @@ Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemO
         return url.path.empty() ? start_private_daemon(url, options) : use_running_daemon(url);
     }
     if (url.scheme == "synthetic") return start_synthetic(url, options.seed);
+    if (registered_target(url.scheme) != nullptr)
+        return std::make_unique<EmbeddedSystem>(url.text, std::nullopt);
     if (url.scheme == "null") return std::make_unique<EmbeddedSystem>("null:", std::nullopt);
     if (is_broker(url)) {
         const auto broker = broker_options(url);

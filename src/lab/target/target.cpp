@@ -12,6 +12,7 @@
 #include "lab/target/http_target.h"
 #include "lab/target/nats_target.h"
 #include "lab/target/redis_target.h"
+#include "lab/target/registered.h"
 #include "lab/target/synthetic.h"
 #include "runtime/coordinator/data_coordinator.h"
 #include "runtime/coordinator/simple_request_router.h"
@@ -143,6 +144,8 @@ Result<std::unique_ptr<Target>> open_target(const std::string& endpoint, std::ui
         if (!options) return std::unexpected(options.error());
         return open_http(*options, std::move(on_completion));
     }
+    if (const auto* factory = registered_target(url->scheme))
+        return (*factory)({client, url->path, url->options}, std::move(on_completion));
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("{}: not an endpoint", endpoint)});
 }

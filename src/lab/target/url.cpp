@@ -12,6 +12,7 @@
 #include "lab/target/broker_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/http_target.h"
+#include "lab/target/registered.h"
 #include "lab/target/system.h"
 #include "runtime/service/service_set.h"
 
@@ -231,6 +232,10 @@ const std::string* TargetUrl::option(std::string_view key) const noexcept {
     return found == options.end() ? nullptr : &found->second;
 }
 
+bool is_built_in(std::string_view scheme) noexcept {
+    return std::ranges::find(kSchemes, scheme, &SchemeInfo::name) != kSchemes.end();
+}
+
 bool is_http(const TargetUrl& url) noexcept {
     return url.scheme == "http" || url.scheme == "https";
 }
@@ -277,14 +282,15 @@ Result<TargetUrl> parse_target(std::string_view text) {
     auto url = split_url(text);
     if (!url) {
         // The colon is what is most easily forgotten.
-        const bool scheme_alone =
-            std::ranges::find(kSchemes, text, &SchemeInfo::name) != kSchemes.end();
+        const bool scheme_alone = is_built_in(text) || registered_target(text) != nullptr;
         if (scheme_alone) return invalid(fmt::format("target '{0}': did you mean '{0}:'?", text));
         return url;
     }
+    // Of its options only its own program knows.
+    if (registered_target(url->scheme) != nullptr) return url;
     const auto scheme = std::ranges::find(kSchemes, url->scheme, &SchemeInfo::name);
     if (scheme == kSchemes.end()) {
-        std::vector<std::string_view> names;
+        auto names = registered_schemes();
         for (const auto& each : kSchemes) names.push_back(each.name);
         return unknown(url->text, "target", url->scheme, names);
     }

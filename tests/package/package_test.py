@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Installs a build tree into a temporary folder, builds the C++ example against it as a user would,
+and measures the example's system with it.
+
+Usage: package_test.py CMAKE BUILD_FOLDER EXAMPLE_FOLDER
+"""
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def run(*command, cwd=None, status=0):
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True)
+    if done.returncode != status:
+        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, not {status}\n"
+                 f"{done.stdout}{done.stderr}")
+    return done
+
+
+def main():
+    cmake, build, example = sys.argv[1:4]
+    with tempfile.TemporaryDirectory(prefix="crucible-package-") as folder:
+        prefix = Path(folder) / "installed"
+        own = Path(folder) / "build"
+        run(cmake, "--install", build, "--prefix", prefix)
+        run(cmake, "-S", example, "-B", own, f"-DCMAKE_PREFIX_PATH={prefix}")
+        run(cmake, "--build", own)
+        result = Path(folder) / "result"
+        program = own / "queue"
+        run(program, "run", "mine:", "--rate", "2000", "--duration", "300ms", "--warmup", "100ms",
+            "--clients", "2", "--out", result, cwd=folder)
+        scenario = json.loads((result / "result.json").read_text())["scenarios"][0]
+        delivery = scenario["delivery"]
+        assert delivery["handled"] == delivery["sent"] > 600, delivery
+        unknown = run(program, "run", "min:", status=2)
+        assert "did you mean 'mine'?" in unknown.stderr, unknown.stderr
+        version = run(prefix / "bin" / "crucible", "--version")
+        assert version.stdout.startswith("crucible "), version.stdout
+
+
+if __name__ == "__main__":
+    main()
