@@ -37,9 +37,8 @@ std::string_view to_string(runtime::Work work) noexcept {
 Result<std::unique_ptr<Stage>> Stage::open(const StageOptions& options) {
     auto directory = base::TempDir::make("bench");
     if (!directory) return std::unexpected(directory.error());
-    auto workload = lab::Workload::make({.payload_bytes = options.payload_bytes});
-    if (!workload) return std::unexpected(workload.error());
-    std::unique_ptr<Stage> stage(new Stage(std::move(*directory), std::move(*workload)));
+    lab::Workload workload({.payload = lab::PayloadSizes::fixed(options.payload_bytes)});
+    std::unique_ptr<Stage> stage(new Stage(std::move(*directory), std::move(workload)));
     auto coordinator =
         make_coordinator(options, stage->directory_,
                          [stage = stage.get()](std::span<const Acknowledgement> acknowledgements) {

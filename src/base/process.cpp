@@ -27,6 +27,7 @@ struct ChildPlan {
     int error_output = -1;
     int report = -1;  ///< takes errno when the program cannot be started
     pid_t parent = -1;
+    const CpuSet* cpus = nullptr;  ///< where it is not empty
 };
 
 /// The first number above all that are given to the child and the standard ones.
@@ -40,6 +41,7 @@ int first_free_number(const std::vector<std::pair<int, int>>& inherit) {
 [[noreturn]] void become(ChildPlan& plan, int free_number) noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != plan.parent) ::_exit(127);  // it had died before the line above
+    if (!plan.cpus->empty()) ::sched_setaffinity(0, sizeof(cpu_set_t), &plan.cpus->mask());
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -99,7 +101,8 @@ Result<Process> Process::start(const Options& options) {
                    .output = output->get(),
                    .error_output = error_output->get(),
                    .report = report[1],
-                   .parent = ::getpid()};
+                   .parent = ::getpid(),
+                   .cpus = &options.cpus};
     for (const auto& argument : options.arguments) {
         plan.arguments.push_back(const_cast<char*>(argument.c_str()));
     }

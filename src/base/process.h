@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cpu_set.h"
 #include "base/file.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
@@ -32,6 +33,7 @@ public:
         std::vector<std::pair<int, int>> inherit;
         std::filesystem::path standard_output;  ///< empty: /dev/null
         std::filesystem::path standard_error;   ///< empty: inherited
+        CpuSet cpus;                            ///< it may use; empty: as this process
     };
     /// - Errc::not_found, Errc::permission_denied, Errc::io: the program could not be started.
     static Result<Process> start(const Options& options);

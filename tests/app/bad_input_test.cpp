@@ -62,8 +62,18 @@ TEST(BadInput, RatesMustBePositive) {
 
 TEST(BadInput, SizesAndCountsSayTheirRange) {
     expect_refused({"run", "null:", "--payload", "11MiB"},
-                   "--payload '11MiB': from 1 B to 10 MiB less 4 KiB (an event is at most 10 MiB "
-                   "with its envelope)");
+                   "--payload: payload '11MiB': from 1 B to 10 MiB less 4 KiB (an event is at most "
+                   "10 MiB with its envelope)");
+    expect_refused({"run", "null:", "--client-cpus", "1-x"},
+                   "--client-cpus: processors '1-x': must be numbers and ranges joined by commas, "
+                   "e.g. 0 or 0-1,3");
+    expect_refused({"run", "coordinator:", "--system-cpus", "0"},
+                   "--system-cpus is for a private daemon: none of the targets is daemon:");
+    expect_refused({"run", "null:", "--faults", "failing=1%"},
+                   "null:: faults need a system that can refuse events, such as coordinator: or "
+                   "daemon:");
+    expect_refused({"run", "null:", "--rate", "5/s", "--think", "1ms"},
+                   "--think needs the closed loop: give --rate max");
     expect_refused({"run", "null:", "--clients", "0"},
                    "--clients '0': a whole number from 1 to 999");
     expect_refused({"compare", "null:", "null:", "--rounds", "0"},
@@ -123,7 +133,7 @@ TEST(BadInput, ScenarioFilesAreRefusedByFileLineAndColumn) {
     EXPECT_EQ(broken.exit_code, kBadUsage);
     EXPECT_TRUE(broken.err.starts_with("crucible: " + path + ":1:")) << broken.err;
     expect_refused({"run", "null:", "--scenario", "ligth"},
-                   "scenario 'ligth': no such file; shipped: heavy, light, medium, stress");
+                   "scenario 'ligth': no such file; did you mean 'light'?");
 }
 
 // Checked before the load starts: nobody should lose a measurement to a typing error in a path.

@@ -23,9 +23,27 @@ TEST(ShippedScenarios, HaveTheirFixedSizes) {
         EXPECT_EQ(scenario->name, expected.name);
         EXPECT_EQ(scenario->events, expected.events);
         EXPECT_EQ(scenario->services, expected.services);
-        EXPECT_EQ(scenario->payload_bytes, expected.payload_bytes);
+        EXPECT_EQ(scenario->payload.mean(), static_cast<double>(expected.payload_bytes));
         EXPECT_EQ(scenario->clients, 4u);
         EXPECT_TRUE(scenario->steady && scenario->maximum);
+    }
+}
+
+// The standard list of patterns, each a scenario of its own.
+TEST(ShippedScenarios, ThereIsOneForEveryPattern) {
+    for (const auto* name :
+         {"steady-50", "steady-100", "steady-500", "steady-1000", "burst-100", "burst-500",
+          "burst-1000", "ramp-up", "ramp-down", "spike", "step", "sine", "mixed"}) {
+        const auto scenario = load_scenario(name);
+        ASSERT_TRUE(scenario) << scenario.error().message;
+        EXPECT_EQ(scenario->name, name);
+        EXPECT_NE(scenario->description, "");
+        ASSERT_NE(scenario->steady.has_value(), scenario->shaped.has_value());
+        EXPECT_FALSE(scenario->maximum);
+        EXPECT_EQ(
+            scenario->steady ? scenario->steady->duration : scenario->shaped->pattern->duration(),
+            5s)
+            << name;
     }
 }
 

@@ -76,6 +76,8 @@ Result<ComparePlan> make_plan(const CompareArguments& arguments) {
     if (!scenarios) return std::unexpected(scenarios.error());
     const auto applied = apply_client_option({&*baseline, &*candidate}, *scenarios);
     if (!applied) return std::unexpected(applied.error());
+    if (const auto fitting = check_targets({&*baseline, &*candidate}, *scenarios); !fitting)
+        return std::unexpected(fitting.error());
     return ComparePlan{.experiment = {.baseline = std::move(*baseline),
                                       .candidate = std::move(*candidate),
                                       .scenarios = std::move(*scenarios),

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "app/crucible/pattern_file.h"
@@ -15,6 +16,9 @@ namespace crucible::app {
 namespace {
 
 constexpr Duration kDurationMax = std::chrono::hours(24);
+/// Targets that know nothing of what is in an event.
+constexpr std::array<std::string_view, 6> kTakeAll{"null",  "synthetic", "http",
+                                                   "https", "nats",      "redis"};
 
 std::unexpected<Error> bad(std::string message) {
     return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
@@ -52,15 +56,26 @@ Result<> apply_sizes(const LoadOptions& options, ScenarioFile& file) {
         if (!services) return std::unexpected(services.error());
         file.services = static_cast<std::uint32_t>(*services);
     }
-    if (!options.payload.empty()) {
-        const auto payload = base::parse_bytes(options.payload);
-        if (!payload) return bad_option("--payload", payload);
-        if (*payload < 1 || *payload > kPayloadBytesMax) {
-            return bad(fmt::format("--payload '{}': {}", options.payload, kPayloadAllowed));
-        }
-        file.payload_bytes = *payload;
-    }
     return {};
+}
+
+/// Reads one option with its parser into `value`; leaves it as it is where the option is not given.
+template <typename T, typename Parse>
+Result<> apply(std::string_view option, const std::string& text, Parse parse, T& value) {
+    if (text.empty()) return {};
+    auto parsed = parse(text);
+    if (!parsed) return bad_option(option, parsed);
+    value = *std::move(parsed);
+    return {};
+}
+
+Result<> apply_content(const LoadOptions& options, ScenarioFile& file) {
+    if (auto ok = apply("--payload", options.payload, lab::PayloadSizes::parse, file.payload); !ok)
+        return ok;
+    if (auto ok = apply("--mix", options.mix, lab::Mix::parse, file.mix); !ok) return ok;
+    if (auto ok = apply("--accounts", options.accounts, lab::Popularity::parse, file.accounts); !ok)
+        return ok;
+    return apply("--faults", options.faults, lab::Faults::parse, file.faults);
 }
 
 template <typename Section>
@@ -154,12 +169,18 @@ Result<> apply_open_loop(const LoadOptions& options, const LoadDefaults& default
 Result<> apply_closed_loop(const LoadOptions& options, const LoadDefaults& defaults,
                            ScenarioFile& file) {
     if (!file.maximum) {
-        if (options.window.empty()) return {};
-        return bad("--window needs the closed loop: give --rate max");
+        if (options.window.empty() && options.think.empty()) return {};
+        return bad(fmt::format("{} needs the closed loop: give --rate max",
+                               options.window.empty() ? "--think" : "--window"));
     }
     if (const auto applied = apply_duration(options, defaults, *file.maximum); !applied)
         return applied;
     if (const auto applied = apply_warmup(options, *file.maximum); !applied) return applied;
+    if (!options.think.empty()) {
+        const auto think = parse_length("--think", options.think, true);
+        if (!think) return std::unexpected(think.error());
+        file.maximum->think = *think;
+    }
     if (!options.window.empty()) {
         const auto window = parse_count("--window", options.window, 65'536);
         if (!window) return std::unexpected(window.error());
@@ -190,8 +211,10 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
                               const LoadDefaults& defaults, std::uint64_t seed) {
     auto file = load_scenario(name);
     if (!file) return std::unexpected(file.error());
-    if (const auto applied = apply_sizes(options, *file); !applied)
-        return std::unexpected(applied.error());
+    for (const auto& step : {apply_sizes, apply_content}) {
+        if (const auto applied = step(options, *file); !applied)
+            return std::unexpected(applied.error());
+    }
     for (const auto& step : {choose_phases, apply_open_loop, apply_closed_loop}) {
         if (const auto done = step(options, defaults, *file); !done)
             return std::unexpected(done.error());
@@ -204,12 +227,20 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
     scenario.system = {.clients = file->clients, .services = file->services, .seed = seed};
     scenario.plan.clients = file->clients;
     scenario.plan.workload.seed = seed;
-    scenario.plan.workload.payload_bytes = file->payload_bytes;
-    if (!options.pacing.empty()) {
-        const auto pacing = parse_pacing(options.pacing);
-        if (!pacing) return bad_option("--pacing", pacing);
-        scenario.plan.pacing = *pacing;
-    }
+    scenario.plan.workload.payload = file->payload;
+    scenario.plan.workload.mix = file->mix;
+    scenario.plan.workload.accounts = file->accounts;
+    scenario.plan.workload.faults = file->faults;
+    if (auto ok = apply("--pacing", options.pacing, parse_pacing, scenario.plan.pacing); !ok)
+        return std::unexpected(ok.error());
+    if (auto ok =
+            apply("--client-cpus", options.client_cpus, base::CpuSet::parse, scenario.plan.cpus);
+        !ok)
+        return std::unexpected(ok.error());
+    if (auto ok =
+            apply("--system-cpus", options.system_cpus, base::CpuSet::parse, scenario.system.cpus);
+        !ok)
+        return std::unexpected(ok.error());
     if (file->steady) {
         const auto phase = steady_phase(options, *file);
         if (!phase) return std::unexpected(phase.error());
@@ -224,6 +255,7 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
     if (file->maximum) {
         auto phase = lab::maximum_phase(file->maximum->duration, file->maximum->warmup);
         phase.window = file->maximum->window;
+        phase.think = file->maximum->think;
         scenario.plan.phases.push_back(std::move(phase));
     }
     return scenario;
@@ -233,8 +265,9 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
 
 void add_load_options(CLI::App& command, LoadOptions& options) {
     command
-        .add_option("--scenario", options.scenarios,
-                    "light, medium, heavy, stress or a TOML file; repeatable")
+        .add_option(
+            "--scenario", options.scenarios,
+            "light, medium, heavy, stress, a pattern such as spike, or a TOML file; repeatable")
         ->type_name("NAME|FILE")
         ->take_all()
         ->expected(1)
@@ -264,12 +297,39 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
     command.add_option("--clients", options.clients, "client processes (default 4)")
         ->type_name("N");
     command.add_option("--services", options.services, "service instances")->type_name("N");
-    command.add_option("--payload", options.payload, "bytes of each payload, up to 10MiB")
+    command
+        .add_option("--payload", options.payload,
+                    "size of payloads: 1KiB, uniform:256B,4KiB, lognormal:1KiB,0.8 or "
+                    "histogram:256B*70,1KiB*25,64KiB*5")
         ->type_name("SIZE");
+    command
+        .add_option("--mix", options.mix,
+                    "weights of the categories, e.g. filesystem=3,database=1 (default: "
+                    "production's)")
+        ->type_name("SHARES");
+    command
+        .add_option("--accounts", options.accounts,
+                    "what transactions book on: uniform:64 (default) or zipf:10000,1.1")
+        ->type_name("KEYS");
+    command
+        .add_option("--faults", options.faults,
+                    "events wrong on purpose: malformed=0.1%,failing=1%,duplicates=0.5%")
+        ->type_name("SHARES");
     command
         .add_option("--window", options.window,
                     "events in flight per client with --rate max (default 16)")
         ->type_name("N");
+    command
+        .add_option("--think", options.think,
+                    "time between an answer and the next event with --rate max")
+        ->type_name("TIME");
+    command
+        .add_option("--client-cpus", options.client_cpus,
+                    "processors that the clients use, e.g. 1 or 0-1,3")
+        ->type_name("LIST");
+    command
+        .add_option("--system-cpus", options.system_cpus, "processors that a private daemon uses")
+        ->type_name("LIST");
     command.add_option("--pacing", options.pacing, "precise (default) or coalesced")
         ->type_name("NAME");
     command.add_option("--work", options.work, "real (default) or none: only routing")
@@ -355,6 +415,26 @@ Result<> apply_client_option(std::initializer_list<const lab::TargetUrl*> target
             clients = own;
         }
         scenario.plan.clients = scenario.system.clients = *clients;
+    }
+    return {};
+}
+
+Result<> check_targets(std::initializer_list<const lab::TargetUrl*> targets,
+                       const std::vector<lab::Scenario>& scenarios) {
+    for (const auto& scenario : scenarios) {
+        bool has_process = false;
+        for (const auto* target : targets) {
+            has_process |= target->scheme == "daemon" && target->path.empty();
+            const bool takes_all = std::ranges::find(kTakeAll, target->scheme) != kTakeAll.end();
+            if (takes_all && scenario.plan.workload.faults.any()) {
+                return bad(
+                    fmt::format("{}: faults need a system that can refuse events, such as "
+                                "coordinator: or daemon:",
+                                target->text));
+            }
+        }
+        if (!scenario.system.cpus.empty() && !has_process)
+            return bad("--system-cpus is for a private daemon: none of the targets is daemon:");
     }
     return {};
 }

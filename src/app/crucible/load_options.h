@@ -29,7 +29,13 @@ struct LoadOptions {
     std::string clients;
     std::string services;
     std::string payload;
+    std::string mix;
+    std::string accounts;
+    std::string faults;
     std::string window;
+    std::string think;
+    std::string client_cpus;
+    std::string system_cpus;
     std::string pacing;
     std::string work;
     std::string durability;
@@ -70,6 +76,12 @@ Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions
 ///   they would not be offered the same events.
 Result<> apply_client_option(std::initializer_list<const lab::TargetUrl*> targets,
                              std::vector<lab::Scenario>& scenarios);
+
+/// Whether the options fit the targets together.
+/// - Errc::invalid_argument: --faults for a target that cannot refuse events, --system-cpus
+///   without a private daemon.
+Result<> check_targets(std::initializer_list<const lab::TargetUrl*> targets,
+                       const std::vector<lab::Scenario>& scenarios);
 
 /// --seed, or 1: the same command drives the same events.
 Result<std::uint64_t> resolve_seed(const LoadOptions& options);

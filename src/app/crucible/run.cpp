@@ -141,6 +141,8 @@ int run_command(std::span<const std::string_view> args, std::ostream& out, std::
     if (!scenarios) return usage_error(err, scenarios.error().message);
     if (const auto applied = apply_client_option({&*target}, *scenarios); !applied)
         return usage_error(err, applied.error().message);
+    if (const auto fitting = check_targets({&*target}, *scenarios); !fitting)
+        return usage_error(err, fitting.error().message);
     const auto directory = prepare_output(load.out, "run");
     if (!directory) return usage_error(err, directory.error().message);
 

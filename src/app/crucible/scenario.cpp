@@ -11,19 +11,10 @@
 #include "app/crucible/pattern_file.h"
 #include "app/crucible/table_reader.h"
 #include "base/file.h"
-#include "crucible/event.h"
+#include "base/nearest.h"
 
 namespace crucible::app {
 namespace {
-
-Result<std::uint64_t> payload_bytes(std::string_view text) {
-    const auto bytes = base::parse_bytes(text);
-    if (bytes && (*bytes < 1 || *bytes > kPayloadBytesMax)) {
-        return std::unexpected(
-            Error{Errc::invalid_argument, fmt::format("payload '{}': {}", text, kPayloadAllowed)});
-    }
-    return bytes;
-}
 
 Result<Duration> positive_duration(std::string_view text) {
     const auto duration = base::parse_duration(text);
@@ -63,6 +54,7 @@ Result<ScenarioFile::Maximum> read_maximum(const toml::table& table, const std::
     ScenarioFile::Maximum maximum;
     TableReader reader(table, place, " in [maximum]");
     reader.count("window", 65'536, maximum.window);
+    reader.parsed("think", base::parse_duration, maximum.think);
     reader.parsed("duration", positive_duration, maximum.duration);
     reader.parsed("warmup", base::parse_duration, maximum.warmup);
     reader.finish();
@@ -84,7 +76,10 @@ Result<ScenarioFile> parse_scenario(std::string_view text, const std::string& pl
     reader.text("name", file.name);
     reader.text("description", file.description);
     reader.count("events", 100'000'000, file.events);
-    reader.parsed("payload", payload_bytes, file.payload_bytes);
+    reader.parsed("payload", lab::PayloadSizes::parse, file.payload);
+    reader.parsed("mix", lab::Mix::parse, file.mix);
+    reader.parsed("accounts", lab::Popularity::parse, file.accounts);
+    reader.parsed("faults", lab::Faults::parse, file.faults);
     reader.count("services", 1000, file.services);
     reader.count("clients", 999, file.clients);
     const auto* steady = reader.subtable("steady");
@@ -134,9 +129,14 @@ Result<ScenarioFile> load_scenario(const std::string& name_or_path) {
     const auto text = base::read_file(name_or_path);
     if (text) return parse_scenario(*text, name_or_path);
     if (text.error().code != Errc::not_found) return std::unexpected(text.error());
-    return std::unexpected(
-        Error{Errc::not_found, fmt::format("scenario '{}': no such file; shipped: {}", name_or_path,
-                                           fmt::join(shipped_scenarios(), ", "))});
+    const auto names = shipped_scenarios();
+    const auto near = base::nearest(name_or_path, names);
+    return std::unexpected(Error{
+        Errc::not_found,
+        near.empty()
+            ? fmt::format("scenario '{}': no such file; shipped: {}", name_or_path,
+                          fmt::join(names, ", "))
+            : fmt::format("scenario '{}': no such file; did you mean '{}'?", name_or_path, near)});
 }
 
 std::uint64_t events_of_whole_passes(std::uint64_t events_per_pass, base::Rate rate,

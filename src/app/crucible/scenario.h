@@ -9,17 +9,11 @@
 
 #include "base/units.h"
 #include "crucible/error.h"
-#include "crucible/event.h"
 #include "crucible/time.h"
 #include "lab/pace/schedule.h"
+#include "lab/workload/workload.h"
 
 namespace crucible::app {
-
-/// An encoded event is at most kEventBytesMax; this much of it is kept for what is around the
-/// payload.
-inline constexpr std::uint64_t kPayloadBytesMax = kEventBytesMax - 4096;
-inline constexpr std::string_view kPayloadAllowed =
-    "from 1 B to 10 MiB less 4 KiB (an event is at most 10 MiB with its envelope)";
 
 /// What a scenario file says (docs/formats/scenario.md).
 struct ScenarioFile {
@@ -36,13 +30,17 @@ struct ScenarioFile {
     };
     struct Maximum {
         std::uint32_t window = 16;
+        Duration think{};
         Duration duration = std::chrono::seconds(1);
         Duration warmup = std::chrono::milliseconds(300);
     };
     std::string name;
     std::string description;
     std::uint64_t events = 1000;  ///< one pass
-    std::uint64_t payload_bytes = 1024;
+    lab::PayloadSizes payload = lab::PayloadSizes::fixed(1024);
+    lab::Mix mix = lab::Mix::production();
+    lab::Popularity accounts = lab::Popularity::standard();
+    lab::Faults faults;
     std::uint32_t services = 6;
     std::uint32_t clients = 4;
     std::optional<Steady> steady;  ///< at most one of steady and shaped

@@ -44,6 +44,7 @@ json phase_json(const Phase& phase) {
     } else {
         result["loop"] = "closed";
         result["window"] = phase.window;
+        result["think"] = seconds(phase.think);
     }
     return result;
 }
@@ -78,7 +79,13 @@ json load_json(const Scenario& scenario) {
     for (const auto& phase : scenario.plan.phases) phases.push_back(phase_json(phase));
     return {{"clients", scenario.plan.clients},
             {"services", scenario.system.services},
-            {"payload_bytes", scenario.plan.workload.payload_bytes},
+            {"payload_bytes", std::llround(scenario.plan.workload.payload.mean())},
+            {"payload", scenario.plan.workload.payload.text()},
+            {"mix", scenario.plan.workload.mix.text()},
+            {"accounts", scenario.plan.workload.accounts.text()},
+            {"faults", scenario.plan.workload.faults.text()},
+            {"client_cpus", scenario.plan.cpus.text()},
+            {"system_cpus", scenario.system.cpus.text()},
             {"events_per_pass", scenario.events_per_pass},
             {"pacing", scenario.plan.pacing == Pacing::precise ? "precise" : "coalesced"},
             {"phases", std::move(phases)}};

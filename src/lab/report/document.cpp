@@ -96,6 +96,7 @@ Phase read_phase(const json& object) {
         phase.events = object.at("events");
     } else {
         phase.window = object.at("window");
+        phase.think = object.at("think");
     }
     return phase;
 }
@@ -104,6 +105,12 @@ Load read_load(const json& object) {
     return {.clients = object.at("clients"),
             .services = object.at("services"),
             .payload_bytes = object.at("payload_bytes"),
+            .payload = text_at(object, "payload"),
+            .mix = text_at(object, "mix"),
+            .accounts = text_at(object, "accounts"),
+            .faults = text_at(object, "faults"),
+            .client_cpus = text_at(object, "client_cpus"),
+            .system_cpus = text_at(object, "system_cpus"),
             .events_per_pass = object.at("events_per_pass"),
             .pacing = text_at(object, "pacing"),
             .phases = list_of<Phase>(object.at("phases"), read_phase)};

@@ -58,12 +58,19 @@ struct Phase {
     double duration = 0;
     double warmup = 0;
     std::uint64_t window = 0;
+    double think = 0;
 };
 
 struct Load {
     std::uint64_t clients = 0;
     std::uint64_t services = 0;
     double payload_bytes = 0;
+    std::string payload;
+    std::string mix;
+    std::string accounts;
+    std::string faults;
+    std::string client_cpus;
+    std::string system_cpus;
     std::uint64_t events_per_pass = 0;
     std::string pacing;
     std::vector<Phase> phases;

@@ -13,6 +13,11 @@
 namespace crucible::lab::report {
 namespace {
 
+// What needs no mention.
+constexpr std::string_view kProductionMix =
+    "filesystem=30,database=25,external=20,mcp=10,service=10,system=5";
+constexpr std::string_view kStandardAccounts = "uniform:64";
+
 std::string three_digits(double value) {
     const double magnitude = std::abs(value);
     if (value == std::floor(value) && magnitude < 1e6) return fmt::format("{:.0f}", value);
@@ -224,8 +229,10 @@ std::string phase_sentence(const Phase& phase) {
         return fmt::format("open loop, {} {}, {} events in {}{}", shape, phase.arrivals,
                            format_integer(phase.events), exact_duration(phase.duration), warmup);
     }
-    return fmt::format("closed loop, as fast as acknowledged with {} in flight per client, {}{}",
-                       phase.window, exact_duration(phase.duration), warmup);
+    const auto think =
+        phase.think > 0 ? fmt::format(" and {} to think", exact_duration(phase.think)) : "";
+    return fmt::format("closed loop, as fast as acknowledged with {} in flight per client{}, {}{}",
+                       phase.window, think, exact_duration(phase.duration), warmup);
 }
 
 std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
@@ -244,9 +251,17 @@ std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
 
 std::string load_sentence(const Load& load) {
     const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
-    return fmt::format("{} client{}, {} service{}, {} payloads, {} pacing", load.clients,
-                       plural(load.clients), load.services, plural(load.services),
-                       exact(base::format_bytes(load.payload_bytes)), load.pacing);
+    const bool one_size = load.payload.find(':') == std::string::npos;
+    auto text = fmt::format("{} client{}, {} service{}, {} payloads, {} pacing", load.clients,
+                            plural(load.clients), load.services, plural(load.services),
+                            one_size ? exact(base::format_bytes(load.payload_bytes)) : load.payload,
+                            load.pacing);
+    if (load.mix != kProductionMix) text += "; mix " + load.mix;
+    if (load.accounts != kStandardAccounts) text += "; accounts " + load.accounts;
+    if (!load.faults.empty()) text += "; faults " + load.faults;
+    if (!load.client_cpus.empty()) text += "; clients on processors " + load.client_cpus;
+    if (!load.system_cpus.empty()) text += "; the daemon on processors " + load.system_cpus;
+    return text;
 }
 
 std::string rounds_sentence(const ComparedScenario& scenario) {

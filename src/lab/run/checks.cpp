@@ -94,6 +94,23 @@ Check offered_as_planned(const Delivery& total) {
         fmt::format("{} of {} planned events were sent", count(total.sent), count(total.planned))};
 }
 
+Check faults_as_expected(const std::vector<PhaseResult>& phases) {
+    FaultCounts counts{};
+    for (const auto& phase : phases)
+        for (std::size_t i = 0; i < kFaultCount; ++i) counts[i] += phase.faults[i];
+    Check check{"faults_as_expected", true, ""};
+    for (const auto fault : {Fault::malformed, Fault::failing, Fault::duplicate}) {
+        const auto& one = counts[static_cast<std::size_t>(fault)];
+        if (one.sent == 0) continue;
+        check.detail += fmt::format("{}{} of {} {} {}", check.detail.empty() ? "" : ", ",
+                                    count(one.as_expected), count(one.sent), to_string(fault),
+                                    to_string(expected_outcome(fault)));
+        check.passed = check.passed && one.otherwise == 0;
+    }
+    if (check.detail.empty()) check.detail = "no faulty event was sent";
+    return check;
+}
+
 Check answers_as_expected(const std::vector<PhaseResult>& phases) {
     std::vector<std::string> remarks;
     if (!phases.empty()) {
@@ -170,6 +187,7 @@ std::vector<Check> trial_checks(const std::vector<PhaseResult>& phases) {
             {"no_duplicates", total.duplicated == 0,
              fmt::format("{} acknowledged more than once", count(total.duplicated))},
             answers_as_expected(phases),
+            faults_as_expected(phases),
             littles_law(total, phases),
             not_saturated(phases)};
 }

@@ -27,6 +27,8 @@ inline constexpr double kUnsentMax = 0.0005;
 /// - "clock_sanity" *: no event ended before it was sent or due.
 /// - "offered_as_planned": all planned events were sent, but for kUnsentMax of them.
 /// - "no_duplicates": no event was acknowledged twice.
+/// - "answers_as_expected": the target has no remarks.
+/// - "faults_as_expected": events that are wrong on purpose ended with the outcome they must have.
 /// - "littles_law": the time in flight from counts alone (L times the duration) is the sum of the
 ///   single service times (lambda W times the duration), within 1 %. Where events were lost it
 ///   can't be computed, and passes.

@@ -21,6 +21,7 @@ json phase_json(const Phase& phase) {
             {"arrivals", to_string(phase.arrivals)},
             {"duration_ns", phase.closed_duration.count()},
             {"warmup_ns", phase.warmup.count()},
+            {"think_ns", phase.think.count()},
             {"window", phase.window}};
 }
 
@@ -43,6 +44,7 @@ Phase phase_from(const json& object) {
     phase.arrivals = must(parse_arrivals(object.at("arrivals").get<std::string>()));
     phase.closed_duration = duration_at(object, "duration_ns");
     phase.warmup = duration_at(object, "warmup_ns");
+    phase.think = duration_at(object, "think_ns");
     phase.window = object.at("window");
     return phase;
 }
@@ -52,9 +54,13 @@ json plan_json(const Plan& plan) {
     for (const auto& phase : plan.phases) phases.push_back(phase_json(phase));
     return {{"clients", plan.clients},
             {"seed", plan.workload.seed},
-            {"payload_bytes", plan.workload.payload_bytes},
+            {"payload", plan.workload.payload.text()},
+            {"mix", plan.workload.mix.text()},
+            {"accounts", plan.workload.accounts.text()},
+            {"faults", plan.workload.faults.text()},
             {"webhook_secret", plan.workload.webhook_secret},
             {"pacing", to_string(plan.pacing)},
+            {"cpus", plan.cpus.text()},
             {"drain_limit_ns", plan.drain_limit.count()},
             {"phases", std::move(phases)}};
 }
@@ -63,9 +69,15 @@ Plan plan_from(const json& object) {
     Plan plan;
     plan.clients = object.at("clients");
     plan.workload.seed = object.at("seed");
-    plan.workload.payload_bytes = object.at("payload_bytes");
+    plan.workload.payload = must(PayloadSizes::parse(object.at("payload").get<std::string>()));
+    plan.workload.mix = must(Mix::parse(object.at("mix").get<std::string>()));
+    plan.workload.accounts = must(Popularity::parse(object.at("accounts").get<std::string>()));
+    if (const std::string faults = object.at("faults"); !faults.empty())
+        plan.workload.faults = must(Faults::parse(faults));
     plan.workload.webhook_secret = object.at("webhook_secret");
     plan.pacing = must(parse_pacing(object.at("pacing").get<std::string>()));
+    if (const std::string cpus = object.at("cpus"); !cpus.empty())
+        plan.cpus = must(base::CpuSet::parse(cpus));
     plan.drain_limit = duration_at(object, "drain_limit_ns");
     for (const auto& phase : object.at("phases")) plan.phases.push_back(phase_from(phase));
     return plan;
@@ -156,6 +168,13 @@ std::vector<CoarseHistogram> latency_series_from(const json& array) {
     return series;
 }
 
+json faults_json(const FaultCounts& counts) {
+    json all = json::array();
+    for (const auto& count : counts)
+        all.push_back({count.sent, count.as_expected, count.otherwise});
+    return all;
+}
+
 json client_phase_json(const ClientPhase& phase) {
     return {{"client", phase.client},
             {"delivery", delivery_json(phase.delivery)},
@@ -179,8 +198,18 @@ json client_phase_json(const ClientPhase& phase) {
             {"in_flight_time_ns", phase.in_flight_time.count()},
             {"service_time_total_ns", phase.service_time_total.count()},
             {"due_in_window", phase.due_in_window},
+            {"faults", faults_json(phase.faults)},
             {"remarks", phase.remarks},
             {"target_gone", phase.target_gone ? json(*phase.target_gone) : json(nullptr)}};
+}
+
+FaultCounts faults_from(const json& array) {
+    FaultCounts counts;
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        const auto& one = array.at(i);
+        counts[i] = {.sent = one.at(0), .as_expected = one.at(1), .otherwise = one.at(2)};
+    }
+    return counts;
 }
 
 Histogram histogram_at(const json& object, const char* name) {
@@ -211,6 +240,7 @@ ClientPhase client_phase_from(const json& object) {
     phase.in_flight_time = duration_at(object, "in_flight_time_ns");
     phase.service_time_total = duration_at(object, "service_time_total_ns");
     phase.due_in_window = object.at("due_in_window");
+    phase.faults = faults_from(object.at("faults"));
     phase.remarks = object.at("remarks");
     if (const auto& gone = object.at("target_gone"); !gone.is_null())
         phase.target_gone = gone.get<std::string>();

@@ -86,6 +86,7 @@ PhaseResult merge_phase(const Phase& phase, std::vector<ClientPhase> clients) {
         add_each(result.series, std::exchange(client.series, {}));
         add_each(result.latency_series, std::exchange(client.latency_series, {}));
         result.completed += client.completed;
+        for (std::size_t i = 0; i < kFaultCount; ++i) result.faults[i] += client.faults[i];
         payload_bytes += client.payload_bytes;
         if (client.window > Duration::zero()) {
             result.throughput += static_cast<double>(client.completed_in_window) /

@@ -44,6 +44,7 @@ PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start,
       part_(plan_part(start)),
       recorder_(part_),
       window_(phase.window),
+      judges_(share.judge_faults && workload.faults().any()),
       wall_offset_(base::wall_now().time_since_epoch() - base::monotonic_now().time_since_epoch()),
       returned_(start) {
     backlog_.reserve(static_cast<std::size_t>((part_.window_end - start) / kBacklogInterval) + 1);
@@ -86,8 +87,7 @@ void PhaseRun::run(Target& target) {
 }
 
 void PhaseRun::fill(std::uint64_t n) {
-    const std::uint64_t index = share_.client + (share_.events_before + n) * share_.clients;
-    workload_.fill(index, share_.client, share_.clients, event_);
+    workload_.fill(index_of(n), share_.client, share_.clients, event_);
 }
 
 std::optional<TimePoint> PhaseRun::wait_until(Target& target, TimePoint due) {
@@ -118,7 +118,7 @@ bool PhaseRun::acquire_place(Target& target) {
     while (!window_.try_acquire()) {
         const TimePoint now = clock_.now();
         if (now >= part_.window_end || stopping_.load(std::memory_order_relaxed)) return false;
-        target.serve(std::min(part_.window_end, now + kStopLatency));
+        target.serve(std::min({part_.window_end, now + kStopLatency, window_.next_return()}));
     }
     return true;
 }
@@ -167,6 +167,10 @@ bool PhaseRun::send(Target& target, std::uint64_t n, TimePoint due, TimePoint no
     returned_ = clock_.now();
     refused_ = !result;
     if (result) {
+        if (judges_) {
+            const Fault fault = workload_.fault_of(index_of(n), share_.clients);
+            ++faults_[static_cast<std::size_t>(fault)].sent;
+        }
         recorder_.accepted(now);
         return true;
     }
@@ -188,14 +192,34 @@ void PhaseRun::completed(std::span<const Completion> batch, TimePoint at) {
     std::uint32_t ended = 0;
     for (const auto& completion : batch) {
         if (completion.token >> kPhaseShift != share_.phase) continue;
-        own[count++] = {completion.token & kNumberMask, completion.outcome};
+        own[count++] = judged({completion.token & kNumberMask, completion.outcome});
         if (count == own.size()) {
             ended += recorder_.completed(own, at);
             count = 0;
         }
     }
     if (count > 0) ended += recorder_.completed(std::span(own).first(count), at);
-    if (!part_.open_loop && ended > 0) window_.release(ended);
+    if (part_.open_loop || ended == 0) return;
+    if (phase_.think > Duration::zero()) {
+        window_.release_at(ended, at + phase_.think);
+    } else {
+        window_.release(ended);
+    }
+}
+
+Completion PhaseRun::judged(Completion completion) {
+    if (!judges_) return completion;
+    const Fault fault = workload_.fault_of(index_of(completion.token), share_.clients);
+    if (fault == Fault::none) return completion;
+    auto& count = faults_[static_cast<std::size_t>(fault)];
+    const bool as_expected = completion.outcome == expected_outcome(fault);
+    ++(as_expected ? count.as_expected : count.otherwise);
+    if (as_expected) {
+        completion.outcome = Outcome::handled;
+    } else if (completion.outcome == Outcome::handled) {
+        completion.outcome = Outcome::failed;
+    }
+    return completion;
 }
 
 void PhaseRun::stop() noexcept {
@@ -229,6 +253,7 @@ ClientPhase PhaseRun::finish() {
     result.backlog = std::move(backlog_);
     result.target_gone = target_gone_;
     result.remarks = remarks_;
+    if (judges_) result.faults = faults_;
     return result;
 }
 

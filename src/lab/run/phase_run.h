@@ -31,6 +31,8 @@ struct PhaseShare {
     /// not come again and files and records have a life that spans phases.
     std::uint64_t events_before = 0;
     Duration drain_limit{};
+    /// False where the target takes everything, so that no faulty event can end as it must.
+    bool judge_faults = true;
 };
 
 /// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
@@ -79,6 +81,12 @@ private:
     /// False when there is none until the end of the window.
     bool acquire_place(Target& target);
     void fill(std::uint64_t n);
+    /// Place of event `n` in the workload.
+    std::uint64_t index_of(std::uint64_t n) const noexcept {
+        return share_.client + (share_.events_before + n) * share_.clients;
+    }
+    /// What the ledger shall know: `handled` where a faulty event ended as it must.
+    Completion judged(Completion completion);
     void note_if_gone(const Result<>& result);
     std::uint64_t due_by(TimePoint now);
 
@@ -92,12 +100,14 @@ private:
     const MeasuredPart part_;
     Recorder recorder_;
     SendWindow window_;
+    const bool judges_;  ///< there are faulty events, and their ends count
     Event event_;
     Duration wall_offset_{};  ///< wall clock minus monotonic clock
     TimePoint returned_;      ///< when the last send() returned
     bool refused_ = false;    ///< the last send was
     std::optional<std::string> target_gone_;
     std::string remarks_;          ///< of the target
+    FaultCounts faults_{};         ///< `sent` is the sender's, the rest the target's thread's
     std::uint64_t due_count_ = 0;  ///< events of this client due at the last sample
     std::atomic<bool> stopping_ = false;
     std::atomic<bool> load_ended_ = false;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cpu_set.h"
 #include "base/units.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
@@ -23,6 +24,8 @@ struct Phase {
     Duration closed_duration{};  ///< closed loop: how long after the warm-up
     Duration warmup{};           ///< load before it; in the ledger, not in latencies or throughput
     std::uint32_t window = 16;   ///< closed loop: events in flight per client
+    /// Closed loop: each of them waits so long after its answer before the next is sent.
+    Duration think{};
 
     bool open_loop() const noexcept { return pattern.has_value(); }
     /// Of the measured load.
@@ -43,6 +46,7 @@ struct Plan {
     std::uint32_t clients = 4;
     WorkloadSpec workload;
     Pacing pacing = Pacing::precise;
+    base::CpuSet cpus;  ///< that the clients may use; empty: all
     std::vector<Phase> phases;
     Duration drain_limit = std::chrono::seconds(10);
 };

@@ -13,6 +13,15 @@ bool SendWindow::try_take() noexcept {
     return true;
 }
 
+bool SendWindow::try_acquire() {
+    if (closed_.load()) return false;
+    if (try_take()) return true;
+    if (!returning_.load()) return false;
+    const std::lock_guard lock(mutex_);
+    collect(base::monotonic_now());
+    return try_take();
+}
+
 bool SendWindow::acquire(TimePoint deadline) {
     if (closed_.load()) return false;
     if (try_take()) return true;
@@ -20,10 +29,35 @@ bool SendWindow::acquire(TimePoint deadline) {
     // Announced before looking again, so that a release either is seen here or sees the waiter.
     waiting_.store(true);
     bool taken = false;
-    const Duration limit = std::max(deadline - base::monotonic_now(), Duration::zero());
-    released_.wait_for(lock, limit, [&] { return closed_.load() || (taken = try_take()); });
+    for (;;) {
+        const TimePoint now = base::monotonic_now();
+        collect(now);
+        if (closed_.load() || (taken = try_take()) || now >= deadline) break;
+        const TimePoint next = returns_.empty() ? deadline : returns_.front().at;
+        released_.wait_for(lock, std::min(next, deadline) - now);
+    }
     waiting_.store(false);
     return taken;
+}
+
+void SendWindow::collect(TimePoint now) {
+    for (; !returns_.empty() && returns_.front().at <= now; returns_.pop_front())
+        free_.fetch_add(returns_.front().places);
+}
+
+void SendWindow::release_at(std::uint32_t places, TimePoint at) {
+    {
+        const std::lock_guard lock(mutex_);
+        returns_.push_back({at, places});
+        returning_.store(true);
+    }
+    if (waiting_.load()) released_.notify_one();
+}
+
+TimePoint SendWindow::next_return() {
+    if (!returning_.load()) return TimePoint::max();
+    const std::lock_guard lock(mutex_);
+    return returns_.empty() ? TimePoint::max() : returns_.front().at;
 }
 
 void SendWindow::release(std::uint32_t places) noexcept {

@@ -30,6 +30,21 @@ struct SegmentPart {
     }
 };
 
+/// Events that were wrong on purpose, and how they ended.
+struct FaultCount {
+    std::uint64_t sent = 0;
+    std::uint64_t as_expected = 0;  ///< with the outcome they must have; counted as handled
+    std::uint64_t otherwise = 0;    ///< with another one; counted as rejected
+    FaultCount& operator+=(const FaultCount& other) noexcept {
+        sent += other.sent;
+        as_expected += other.as_expected;
+        otherwise += other.otherwise;
+        return *this;
+    }
+    friend bool operator==(const FaultCount&, const FaultCount&) = default;
+};
+using FaultCounts = std::array<FaultCount, kFaultCount>;  ///< by Fault
+
 /// What one client measured in one phase.
 struct ClientPhase {
     std::uint32_t client = 0;
@@ -64,6 +79,7 @@ struct ClientPhase {
     Duration service_time_total{};
     /// Set when the target went away: what the client's send() or drain() said.
     std::optional<std::string> target_gone;
+    FaultCounts faults{};
     /// What went otherwise than expected, as the target says it; up to the end of this phase.
     std::string remarks;
 };
@@ -87,6 +103,7 @@ struct PhaseResult {
     std::vector<SegmentPart> segments;
     std::vector<SeriesPoint> series;
     std::vector<CoarseHistogram> latency_series;
+    FaultCounts faults{};
     std::vector<ClientPhase> clients;  ///< without what is merged above
     std::uint64_t completed = 0;
     double throughput = 0;          ///< completed_in_window / window, summed over clients, events/s

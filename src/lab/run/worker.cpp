@@ -95,9 +95,10 @@ private:
     void prepare(const order::Prepare& prepare) {
         client_ = prepare.client;
         plan_ = prepare.plan;
-        auto workload = Workload::make(plan_.workload);
-        if (!workload) return give_up(workload.error());
-        workload_.emplace(*std::move(workload));
+        judge_faults_ = !prepare.endpoint.starts_with("null:");
+        if (const auto pinned = base::pin_thread(plan_.cpus); !pinned)
+            return give_up(pinned.error());
+        workload_.emplace(plan_.workload);
         margin_ = measure_margin();
         auto target = open_target(prepare.endpoint, client_,
                                   [this](std::span<const Completion> batch, TimePoint at) {
@@ -131,7 +132,8 @@ private:
                                .clients = plan_.clients,
                                .seed = plan_.workload.seed,
                                .events_before = events_sent_,
-                               .drain_limit = plan_.drain_limit};
+                               .drain_limit = plan_.drain_limit,
+                               .judge_faults = judge_faults_};
         phase_.emplace(plan_.phases[number_], share, start.at, *workload_, clock_, *pacer_);
         {
             const std::lock_guard lock(completions_);
@@ -192,6 +194,7 @@ private:
     base::SteadyClock clock_;
     std::uint32_t client_ = 0;
     Plan plan_;
+    bool judge_faults_ = true;
     Duration margin_{};
     std::optional<Workload> workload_;
     std::optional<Pacer> pacer_;

@@ -142,6 +142,7 @@ bool wait_until_ready(int ready) {
 base::Process::Options daemon_command(const TargetUrl& url, const SystemOptions& options,
                                       const base::TempDir& directory, int ready) {
     base::Process::Options command;
+    command.cpus = options.cpus;
     command.arguments = {daemon_program().string(),
                          "--socket",
                          PrivateDaemon::socket(directory).string(),

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cpu_set.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
 
@@ -40,6 +41,7 @@ std::uint32_t client_count(const TargetUrl& url, std::uint32_t otherwise);
 struct SystemOptions {
     std::uint32_t clients = 4;
     std::uint32_t services = 6;
+    base::CpuSet cpus;       ///< that its own processes may use; empty: all
     std::uint64_t seed = 1;  ///< for the `synthetic:` target's own random draws
 };
 

@@ -35,16 +35,23 @@ void append_name(std::string& out, std::string_view name) {
 }  // namespace
 
 Composer::Composer(const WorkloadSpec& spec)
-    : payload_bytes_(spec.payload_bytes),
+    : sizes_(spec.payload),
+      accounts_(spec.accounts),
       seed_(spec.seed),
       corpus_(spec.seed),
       signer_(spec.webhook_secret),
       random_(spec.seed) {}
 
-void Composer::compose(const Place& place, Event& event) {
+void Composer::begin(const Place& place, Event& event) {
+    auto size = base::Rng::at(seed_, static_cast<std::uint64_t>(Stream::size), place.index);
+    payload_bytes_ = sizes_.draw(size);
     random_ = base::Rng::at(seed_, static_cast<std::uint64_t>(Stream::payload), place.index);
     event.payload.clear();
     event.payload.reserve(payload_bytes_);
+}
+
+void Composer::compose(const Place& place, Event& event) {
+    begin(place, event);
     switch (event.category) {
         case Category::filesystem:
             return compose_file(place, event);

@@ -8,21 +8,11 @@
 #include "base/rng.h"
 #include "crucible/event.h"
 #include "lab/workload/corpus.h"
+#include "lab/workload/streams.h"
 #include "lab/workload/workload.h"
 #include "runtime/service/digest.h"
 
 namespace crucible::lab {
-
-/// Where one event stands: `turn` counts the client's own events of the category, from 0.
-struct Place {
-    std::uint64_t index = 0;
-    std::uint32_t client = 0;
-    std::uint32_t clients = 1;
-    std::uint64_t turn = 0;
-};
-
-/// Streams of random numbers, one per purpose: what one draws does not move another.
-enum class Stream : std::uint64_t { corpus = 1, mix, id, conversation, payload, file };
 
 /// Writes type, priority and payload of events. What a client's events of one category do follows a
 /// table of ten steps (a cycle), so that the n-th can be written without the ones before it and
@@ -34,7 +24,13 @@ public:
     /// Fills event.type, event.priority and event.payload for event.category.
     void compose(const Place& place, Event& event);
 
+    /// Fills category, type, priority and payload with what must be rejected.
+    void compose_malformed(const Place& place, Event& event);
+    /// The same with what is well-formed and cannot be done.
+    void compose_failing(const Place& place, Event& event);
+
 private:
+    void begin(const Place& place, Event& event);
     void compose_file(const Place& place, Event& event);
     void compose_record(const Place& place, Event& event);
     void compose_transaction(const Place& place, Event& event);
@@ -63,11 +59,13 @@ private:
                    bool moved);
     std::string_view noun();
 
-    const std::size_t payload_bytes_;
+    const PayloadSizes sizes_;
+    const Popularity accounts_;
     const std::uint64_t seed_;
     const Corpus corpus_;
     runtime::Signer signer_;
-    base::Rng random_;  ///< for the event being composed
+    base::Rng random_;               ///< for the event being composed
+    std::size_t payload_bytes_ = 0;  ///< of that event
     std::string scratch_;
     std::string key_;
 };

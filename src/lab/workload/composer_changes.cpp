@@ -134,7 +134,7 @@ void Composer::compose_transaction(const Place& place, Event& event) {
     std::string& out = event.payload;
     const std::string_view currency = kCurrencies[random_.below(kCurrencies.size())];
     const std::uint64_t amount = 100 + random_.below(1'000'000);
-    const std::uint64_t account = random_.below(64);
+    const std::uint64_t account = accounts_.draw(random_);
     out += "{\"operations\":[";
     for (std::uint64_t entry = 0; entry < 2; ++entry) {
         key_.assign("entries/").append(std::to_string(place.turn)).append(entry == 0 ? "-a" : "-b");

@@ -20,14 +20,20 @@ T get(const Result<Message>& message) {
 TEST(Control, PlanArrivesWhole) {
     order::Prepare prepare{.client = 3, .endpoint = "daemon:/tmp/a \"b\".sock", .plan = {}};
     prepare.plan.clients = 7;
-    prepare.plan.workload = {
-        .seed = 0xffff'ffff'ffff'fff1u, .payload_bytes = 4096, .webhook_secret = "s\n"};
+    prepare.plan.workload = {.seed = 0xffff'ffff'ffff'fff1u,
+                             .payload = *PayloadSizes::parse("uniform:1KiB,4KiB"),
+                             .mix = *Mix::parse("database=2,mcp=1"),
+                             .accounts = *Popularity::parse("zipf:100,1.5"),
+                             .faults = *Faults::parse("failing=2%"),
+                             .webhook_secret = "s\n"};
+    prepare.plan.cpus = *base::CpuSet::parse("0");
     prepare.plan.pacing = Pacing::coalesced;
     prepare.plan.drain_limit = 1234567891ns;
     Phase steady = steady_phase(*base::Rate::per_second(1234.5678901234), 99, 5ns);
     steady.arrivals = Arrivals::poisson();
     Phase maximum = maximum_phase(2s);
     maximum.window = 9;
+    maximum.think = 7us;
     prepare.plan.phases = {steady, maximum};
 
     const std::string line = encode(Order{prepare});
@@ -37,7 +43,11 @@ TEST(Control, PlanArrivesWhole) {
     EXPECT_EQ(read.endpoint, prepare.endpoint);
     EXPECT_EQ(read.plan.clients, 7u);
     EXPECT_EQ(read.plan.workload.seed, prepare.plan.workload.seed);
-    EXPECT_EQ(read.plan.workload.payload_bytes, 4096u);
+    EXPECT_EQ(read.plan.workload.payload.text(), "uniform:1KiB,4KiB");
+    EXPECT_EQ(read.plan.workload.mix.text(), "database=2,mcp=1");
+    EXPECT_EQ(read.plan.workload.accounts.text(), "zipf:100,1.5");
+    EXPECT_EQ(read.plan.workload.faults.text(), "failing=2%");
+    EXPECT_EQ(read.plan.cpus.text(), "0");
     EXPECT_EQ(read.plan.workload.webhook_secret, "s\n");
     EXPECT_EQ(read.plan.pacing, Pacing::coalesced);
     EXPECT_EQ(read.plan.drain_limit, 1234567891ns);
@@ -50,6 +60,7 @@ TEST(Control, PlanArrivesWhole) {
     EXPECT_FALSE(read.plan.phases[1].pattern);
     EXPECT_EQ(read.plan.phases[1].duration(), 2s);
     EXPECT_EQ(read.plan.phases[1].window, 9u);
+    EXPECT_EQ(read.plan.phases[1].think, 7us);
 }
 
 // Results are merged from what arrives: a histogram must be the one that was recorded, to the
@@ -74,6 +85,7 @@ TEST(Control, ResultArrivesWhole) {
     phase.window = 2s;
     phase.due_in_window = 8;
     phase.payload_bytes = 4711;
+    phase.faults[2] = {.sent = 9, .as_expected = 7, .otherwise = 1};
     phase.longest_stall = 77ns;
     phase.backlog = {0, 3, 2};
     phase.segments.resize(2);
@@ -106,6 +118,7 @@ TEST(Control, ResultArrivesWhole) {
     EXPECT_EQ(read.result.window, 2s);
     EXPECT_EQ(read.result.due_in_window, 8u);
     EXPECT_EQ(read.result.payload_bytes, 4711u);
+    EXPECT_EQ(read.result.faults, phase.faults);
     EXPECT_EQ(read.result.longest_stall, 77ns);
     EXPECT_EQ(read.result.backlog, phase.backlog);
     EXPECT_EQ(read.result.unknown, 11u);

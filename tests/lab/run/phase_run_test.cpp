@@ -56,7 +56,7 @@ struct Fixture {
     explicit Fixture(Phase given, PhaseShare share = {.drain_limit = 10s}, std::uint64_t slow = ~0u,
                      Duration take = 0ns)
         : phase(std::move(given)),
-          workload(*Workload::make({.seed = 1, .payload_bytes = 256})),
+          workload({.seed = 1, .payload = PayloadSizes::fixed(256)}),
           pacer(clock, Pacing::precise, 0ns),
           target(clock, slow, take),
           run(phase, share, kStart, workload, clock, pacer) {
@@ -177,7 +177,7 @@ public:
 // nothing is lost between a send's return and the next send.
 TEST(PhaseRun, SlowInjectorIsItsOwnLateness) {
     SlowClock clock;
-    auto workload = *Workload::make({.seed = 1, .payload_bytes = 256});
+    Workload workload({.seed = 1, .payload = PayloadSizes::fixed(256)});
     Pacer pacer(clock, Pacing::precise, 0ns);
     const Phase phase = steady(1000, 100);
     PhaseRun run(phase, {.drain_limit = 10s}, kStart, workload, clock, pacer);

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 Plan steady(double rate, std::uint64_t events, std::uint32_t clients = 2) {
     Plan plan;
     plan.clients = clients;
-    plan.workload.payload_bytes = 512;
+    plan.workload.payload = PayloadSizes::fixed(512);
     plan.phases = {steady_phase(*base::Rate::per_second(rate), events)};
     return plan;
 }
@@ -61,6 +61,29 @@ TEST(RealSystemTrial, EveryEventIsHandled) {
             EXPECT_TRUE(check->passed) << target << ": " << name << ": " << check->detail;
         }
         EXPECT_TRUE(children().empty());
+    }
+}
+
+// Events that are wrong on purpose end as they must in every system, and count as handled then;
+// null: takes everything, and is not judged.
+TEST(RealSystemTrial, FaultyEventsEndAsTheyMust) {
+    auto plan = steady(1000, 1000);
+    plan.workload.faults = *Faults::parse("malformed=2%,failing=3%,duplicates=2%");
+    plan.phases.push_back(maximum_phase(100ms));
+    for (const auto* target : {"router:", "coordinator:", "daemon:", "null:"}) {
+        const auto result = run(target, plan);
+        ASSERT_FALSE(result.failure) << target << ": " << result.failure->message;
+        const auto check = std::ranges::find(result.checks, "faults_as_expected", &Check::name);
+        EXPECT_TRUE(check->passed) << target << ": " << check->detail;
+        EXPECT_EQ(check->detail.contains("no faulty event"), std::string_view(target) == "null:");
+        for (const auto& phase : result.phases)
+            EXPECT_EQ(phase.delivery.handled, phase.delivery.sent) << target;
+        if (std::string_view(target) == "null:") continue;
+        const auto& faults = result.phases[0].faults;
+        EXPECT_EQ(faults[1].sent + faults[2].sent + faults[3].sent, 70u) << target;
+        EXPECT_GT(faults[1].as_expected, 0u);
+        EXPECT_GT(faults[2].as_expected, 0u);
+        EXPECT_GT(faults[3].as_expected, 0u);
     }
 }
 

@@ -50,6 +50,31 @@ TEST(SendWindow, EveryReleaseReachesTheSender) {
     }
 }
 
+// A place that comes back after some time to think is not there before, without anybody's help.
+TEST(SendWindow, PlacesComeBackAfterTheTimeToThink) {
+    SendWindow window(1);
+    const TimePoint start = base::monotonic_now();
+    ASSERT_TRUE(window.acquire(start));
+    window.release_at(1, start + 20ms);
+    EXPECT_EQ(window.next_return(), start + 20ms);
+    EXPECT_FALSE(window.acquire(start + 10ms));
+    EXPECT_TRUE(window.acquire(start + 60s));
+    EXPECT_GE(base::monotonic_now(), start + 20ms);
+    EXPECT_EQ(window.next_return(), TimePoint::max());
+    window.release_at(2, start);
+    EXPECT_TRUE(window.try_acquire());
+    EXPECT_TRUE(window.try_acquire());
+    EXPECT_FALSE(window.try_acquire());
+}
+
+// Announced while the sender waits for anything at all.
+TEST(SendWindow, AReturnThatIsAnnouncedLateWakesTheSender) {
+    SendWindow window(1);
+    ASSERT_TRUE(window.acquire(base::monotonic_now()));
+    std::jthread target([&] { window.release_at(1, base::monotonic_now() + 5ms); });
+    EXPECT_TRUE(window.acquire(base::monotonic_now() + 60s));
+}
+
 // Stopping must not wait for a completion that may never come.
 TEST(SendWindow, CloseEndsTheWait) {
     SendWindow window(1);

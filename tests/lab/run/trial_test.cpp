@@ -32,7 +32,7 @@ Phase maximum(Duration duration) {
 Plan plan_of(std::vector<Phase> phases, std::uint32_t clients = 2) {
     Plan plan;
     plan.clients = clients;
-    plan.workload.payload_bytes = 512;
+    plan.workload.payload = PayloadSizes::fixed(512);
     plan.phases = std::move(phases);
     return plan;
 }
@@ -263,6 +263,19 @@ TEST(Trial, ClientThatDoesNotStartIsAnError) {
     EXPECT_NE(result.error().message.find("exited with code 1"), std::string::npos)
         << result.error().message;
     EXPECT_TRUE(children().empty());
+}
+
+// Each place of a closed loop thinks after every answer: two of them, 20 ms each, send at most
+// twice in every 20 ms.
+TEST(Trial, ThinkTimeKeepsAClosedLoopSlow) {
+    auto plan = plan_of({maximum(300ms)}, 1);
+    plan.phases[0].window = 2;
+    plan.phases[0].think = 20ms;
+    const auto result = run("null:", plan);
+    const auto& delivery = result.phases[0].delivery;
+    EXPECT_LE(delivery.sent, 2u * (300 / 20 + 1));
+    EXPECT_GT(delivery.sent, 2u);  // they do come back
+    EXPECT_EQ(delivery.handled, delivery.sent);
 }
 
 }  // namespace

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace crucible::benches {
+
+/// A bench that is one call of `crucible compare coordinator: daemon:`.
+struct CompareBench {
+    std::string_view help;
+    std::vector<std::string_view> scenarios;
+    std::vector<std::string_view> smoke_options;  ///< with --smoke instead, in two rounds
+};
+
+/// Runs it with the `crucible` beside this program or the one that CRUCIBLE names; options that are
+/// not a bench's go to `crucible compare`. Returns the exit code.
+int compare_bench(int argc, char** argv, const CompareBench& bench);
+
+}  // namespace crucible::benches
