@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "lab/record/histogram_log.h"
 #include "real_binary.h"
 
 namespace crucible::app {
@@ -166,7 +167,8 @@ TEST_F(ResultFiles, AreRenderedAgain) {
     for (const auto& [format, start] : {std::pair{"terminal", "null: "},
                                         {"markdown", "# null: "},
                                         {"html", "<!doctype html>"},
-                                        {"json", "{\n"}}) {
+                                        {"json", "{\n"},
+                                        {"hdr", "#[Logged with crucible]\n"}}) {
         const auto rendered = out().parent_path() / format;
         auto report = base::Process::start(
             {.arguments = {CRUCIBLE, "report", out().string(), "--format", format},
@@ -179,6 +181,11 @@ TEST_F(ResultFiles, AreRenderedAgain) {
         EXPECT_EQ(status->exit_code, 0) << format;
         EXPECT_TRUE(base::read_file(rendered).value_or("").starts_with(start)) << format;
     }
+    const auto log = lab::read_histogram_log(*base::read_file(out().parent_path() / "hdr"));
+    ASSERT_TRUE(log) << log.error().message;
+    ASSERT_FALSE(log->entries.empty());
+    EXPECT_EQ(log->entries[0].tag, "medium.latency");
+    EXPECT_EQ(log->entries[0].histogram.count(), 10u);
 }
 
 }  // namespace

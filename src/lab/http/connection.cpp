@@ -8,7 +8,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <system_error>
 
@@ -76,6 +78,10 @@ Result<> Connection::connect(const ServerAddress& address, SSL_CTX* context,
     if (!socket_) return std::unexpected(base::errno_error("socket", errno));
     const int one = 1;
     ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    // When what is read arrived, however late it is read. Without it, as with TLS, the reader's
+    // clock must do.
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
+    arrived_.reset();
     if (context != nullptr) {
         ssl_.reset(SSL_new(context));
         SSL_set_fd(ssl_.get(), socket_.get());
@@ -170,13 +176,34 @@ Result<std::size_t> Connection::read_some(char* into, std::size_t size) {
         if (error == SSL_ERROR_ZERO_RETURN) return closed("the server closed the connection");
         return closed("TLS: " + ssl_error_text());
     }
+    iovec bytes{into, size};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control;
     for (;;) {
-        const auto count = ::recv(socket_.get(), into, size, 0);
-        if (count > 0) return static_cast<std::size_t>(count);
+        msghdr message{};
+        message.msg_iov = &bytes;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        const auto count = ::recvmsg(socket_.get(), &message, 0);
+        if (count > 0) {
+            note_arrival(message);
+            return static_cast<std::size_t>(count);
+        }
         if (count == 0) return closed("the server closed the connection");
         if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
         if (errno != EINTR) return closed(errno_text(errno));
     }
+}
+
+void Connection::note_arrival(const msghdr& message) {
+    arrived_.reset();
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_level != SOL_SOCKET ||
+        header->cmsg_type != SCM_TIMESTAMPNS)
+        return;
+    timespec stamp{};
+    std::memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
+    arrived_ = WallTime(std::chrono::seconds(stamp.tv_sec) + Duration(stamp.tv_nsec));
 }
 
 Result<std::size_t> Connection::write_some(std::string_view bytes) {

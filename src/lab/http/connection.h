@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "base/file.h"
 #include "crucible/error.h"
+#include "crucible/time.h"
 #include "lab/http/response_reader.h"
 
 namespace crucible::lab {
@@ -72,6 +74,8 @@ public:
     std::deque<Pending> take_pending() noexcept { return std::exchange(pending_, {}); }
     /// The server said that it ends the connection: nothing may be sent on it any more.
     bool ending() const noexcept { return ending_; }
+    /// When the kernel received what was read last; nothing where it does not say.
+    std::optional<WallTime> arrived() const noexcept { return arrived_; }
 
     /// Writes `request`, or keeps what the socket does not take until flush().
     /// - Errc::closed: the connection is broken.
@@ -96,6 +100,7 @@ private:
     template <typename OnResponse>
     Result<> take_response(OnResponse& on_response);
     /// Bytes read; 0: nothing there now. - Errc::closed.
+    void note_arrival(const msghdr& message);
     Result<std::size_t> read_some(char* into, std::size_t size);
     Result<std::size_t> write_some(std::string_view bytes);
     Result<> greet();
@@ -105,6 +110,7 @@ private:
     std::unique_ptr<SSL, SslFree> ssl_;
     State state_ = State::closed;
     bool wants_write_ = false;
+    std::optional<WallTime> arrived_;
     bool ending_ = false;
     std::string unsent_;
     std::size_t unsent_from_ = 0;

@@ -11,14 +11,20 @@ namespace crucible::lab {
 
 /// How close to the due time the sender tries to be.
 enum class Pacing : std::uint8_t {
-    precise,    ///< sleep to shortly before the due time, then spin
-    coalesced,  ///< wake once a millisecond for all that is due: cheaper, up to that much later
+    precise,  ///< sleep to shortly before the due time, then spin
+    /// Wake once a millisecond for all that is due, and read then what has come back: cheaper, but
+    /// events leave up to 1 ms late, which their latencies have in them. From a target that is
+    /// served by the sender's thread answers are read up to 1 ms late; those of HTTP servers carry
+    /// the time at which the kernel received them.
+    coalesced,
 };
 Result<Pacing> parse_pacing(std::string_view name);
 std::string_view to_string(Pacing pacing) noexcept;
 
 /// Coalesced waits end on multiples of it.
 inline constexpr Duration kCoalescedGrain = std::chrono::milliseconds(1);
+/// Coalesced: after something has been read, so long nothing is.
+inline constexpr Duration kReadTogether = kCoalescedGrain - std::chrono::microseconds(10);
 
 /// Waits for due times. Not thread-safe; holds no state between waits.
 class Pacer {
@@ -36,6 +42,7 @@ public:
 
     /// When a wait for `due` is to end: then, or with the other events of its millisecond.
     TimePoint end_of_wait(TimePoint due) const noexcept;
+    Pacing pacing() const noexcept { return pacing_; }
     /// How long before that a wait stops sleeping.
     Duration margin() const noexcept { return margin_; }
 

@@ -29,6 +29,33 @@ void Histogram::merge(const Histogram& other) {
     max_ns_ = std::max(max_ns_, other.max_ns_);
 }
 
+bool Histogram::take_counts(std::vector<std::uint64_t> counts) {
+    counts_ = std::move(counts);
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+        const std::uint64_t count = counts_[i];
+        if (count == 0) continue;
+        const std::int64_t lowest = lowest_at(i);
+        if (lowest > kHighest.count() || __builtin_add_overflow(count_, count, &count_))
+            return false;
+        min_ns_ = std::min(min_ns_, std::max(lowest, kLowest.count()));
+        max_ns_ = std::min(lowest + width_at(i) - 1, kHighest.count());
+        sum_ns_ += static_cast<WideSum>(lowest + width_at(i) / 2) * count;
+    }
+    return true;
+}
+
+Histogram Histogram::snapshot() const {
+    std::vector<std::uint64_t> counts(counts_.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        // atomic_ref of C++23 knows no constant object; nothing is written.
+        counts[i] =
+            std::atomic_ref(const_cast<std::uint64_t&>(counts_[i])).load(std::memory_order_relaxed);
+    }
+    Histogram copy;
+    CRUCIBLE_ASSERT(copy.take_counts(std::move(counts)));
+    return copy;
+}
+
 Duration Histogram::min() const noexcept {
     return Duration(count_ == 0 ? 0 : min_ns_);
 }

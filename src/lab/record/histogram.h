@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace crucible::lab {
 
 /// Counts of durations in the bucket layout of HdrHistogram: 3 significant decimal digits from 1 ns
 /// to 1 h, so every recorded value is off by less than 0.1 %. Merging adds counts exactly, in any
-/// order with the same result. Single-writer; copyable. An empty one owns no memory; one that
-/// records owns 264 KiB.
+/// order with the same result. Single-writer, lock-free; any thread may take a snapshot().
+/// Copyable. An empty one owns no memory; one that records owns 264 KiB.
 class Histogram {
 public:
     static constexpr Duration kLowest{1};
@@ -38,12 +39,19 @@ public:
         const std::size_t index = index_of(ns);
         if (index >= counts_.size()) [[unlikely]]
             reserve();
-        ++counts_[index];
+        // One writer: no addition in one step is needed, only that readers see whole numbers.
+        const std::atomic_ref bucket(counts_[index]);
+        bucket.store(bucket.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         ++count_;
         sum_ns_ += static_cast<std::uint64_t>(ns);
         min_ns_ = std::min(min_ns_, ns);
         max_ns_ = std::max(max_ns_, ns);
     }
+    /// What has been recorded so far, from any thread while another one records, once reserve() has
+    /// been called. As from an encoding its extremes and mean are those of the buckets, and
+    /// clamped() is 0. The writer is not held up.
+    Histogram snapshot() const;
+
     void merge(const Histogram& other);
 
     std::uint64_t count() const noexcept { return count_; }
@@ -98,6 +106,8 @@ private:
     }
     static std::int64_t lowest_at(std::size_t index) noexcept;
     static std::int64_t width_at(std::size_t index) noexcept;
+    /// An empty one takes `counts` and what they say of the rest. False when they do not fit.
+    bool take_counts(std::vector<std::uint64_t> counts);
     bool restore_facts(std::string_view facts);
 
     std::vector<std::uint64_t> counts_;  // as long as needed so far; what is not there is zero

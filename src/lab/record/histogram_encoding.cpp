@@ -49,20 +49,9 @@ Result<Histogram> Histogram::decode(std::string_view text) {
                               kSignificantDigits, kLowest.count())});
     }
     Histogram result;
-    result.counts_ = std::move(decoded->counts);
-    for (std::size_t i = 0; i < result.counts_.size(); ++i) {
-        const std::uint64_t count = result.counts_[i];
-        if (count == 0) continue;
-        const std::int64_t lowest = lowest_at(i);
-        const std::int64_t highest = std::min(lowest + width_at(i) - 1, kHighest.count());
-        if (lowest > kHighest.count() ||
-            __builtin_add_overflow(result.count_, count, &result.count_)) {
-            return std::unexpected(
-                Error{Errc::corrupt, "histogram encoding: counts outside the range"});
-        }
-        result.min_ns_ = std::min(result.min_ns_, std::max(lowest, kLowest.count()));
-        result.max_ns_ = highest;
-        result.sum_ns_ += static_cast<WideSum>(lowest + width_at(i) / 2) * count;
+    if (!result.take_counts(std::move(decoded->counts))) {
+        return std::unexpected(
+            Error{Errc::corrupt, "histogram encoding: counts outside the range"});
     }
     if (end < text.size() && !result.restore_facts(text.substr(end + 1))) {
         return std::unexpected(

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <numeric>
+#include <vector>
 
 #include "base/assert.h"
 
@@ -20,11 +22,15 @@ static_assert(kPriorityCount <= kPriorityMask + 1);
 constexpr std::uint64_t kTokensPerWord = 16;
 
 // Words come in chunks behind a fixed directory, so that growing moves nothing another thread is
-// looking at.
-constexpr std::uint64_t kTokensPerChunk = std::uint64_t{1} << 20;
-constexpr std::size_t kChunkBytes = kTokensPerChunk / kTokensPerWord * sizeof(std::uint64_t);
+// looking at. A chunk whose events have all ended says nothing more than that: its words are used
+// again for later events, so that only events in flight, lost ones and their neighbours take
+// memory.
+constexpr std::uint64_t kTokensPerChunk = std::uint64_t{1} << 17;
+constexpr std::size_t kWordsPerChunk = kTokensPerChunk / kTokensPerWord;
 constexpr std::size_t kChunksMax = Ledger::kTokensMax / kTokensPerChunk;
-constexpr std::uint64_t kPreparedMax = 64 * kTokensPerChunk;
+constexpr std::uint64_t kPreparedMax = 4;
+/// How often the target's side looks for chunks that have ended.
+constexpr std::uint64_t kAcknowledgementsPerLook = 4096;
 
 /// Adds to a counter that only one thread at a time writes: cheaper than an atomic addition, and as
 /// exact.
@@ -54,12 +60,31 @@ Delivery& Delivery::operator+=(const Delivery& other) noexcept {
 }
 
 struct Ledger::State {
+    /// One for every kTokensPerChunk tokens.
+    struct Chunk {
+        std::atomic<std::uint64_t*> words{nullptr};
+        std::atomic<std::uint32_t> refused{0};  ///< of its events; the sender's
+        std::uint32_t acknowledged = 0;         ///< the target's
+    };
+    struct FreeChunks {
+        void operator()(Chunk* chunks) const noexcept { std::free(chunks); }
+    };
+
+    State() : chunks(static_cast<Chunk*>(std::calloc(kChunksMax, sizeof(Chunk)))) {
+        // calloc, because a directory this large comes as pages that are made when first written.
+        CRUCIBLE_ASSERT(chunks != nullptr);
+    }
+
     std::uint64_t planned = 0;
-    std::array<std::atomic<std::uint64_t*>, kChunksMax> chunks{};
+    std::unique_ptr<Chunk[], FreeChunks> chunks;
+    std::mutex spare_mutex;
+    std::vector<std::unique_ptr<std::uint64_t[]>> spare;  ///< words without a chunk
+    std::size_t words_made = 0;                           ///< blocks of them, in all
 
     // Each side writes its own cache lines only.
     struct alignas(64) SenderSide {
         std::atomic<std::uint64_t> sent{0};
+        std::atomic<std::uint64_t> chunk{0};  ///< of the last event sent: older ones are left alone
         std::atomic<std::uint64_t> refused{0};
         std::atomic<std::uint64_t> refused_after_end{0};
     } sender;
@@ -71,27 +96,58 @@ struct Ledger::State {
         std::array<std::atomic<std::uint64_t>, kPriorityCount> reordered{};
         std::array<std::atomic<std::uint64_t>, kPriorityCount>
             handled_up_to{};  // highest token + 1
+        std::uint64_t until_look = kAcknowledgementsPerLook;
+        std::uint64_t oldest_chunk = 0;  ///< all before it have ended
     } target;
 
     ~State() {
-        for (auto& chunk : chunks) std::free(chunk.load(std::memory_order_relaxed));
+        for (std::size_t i = 0; i < kChunksMax && i <= sender.chunk.load(); ++i) {
+            auto* words = chunks[i].words.load(std::memory_order_relaxed);
+            if (words != all_ended()) delete[] words;
+        }
     }
 
-    std::uint64_t* make_chunk(std::uint64_t token) noexcept {
-        // calloc, because pages of a block this large are made when first written, a few at a time:
-        // clearing 512 KiB at once would hold up the sender for the time of several events.
-        auto* words = static_cast<std::uint64_t*>(std::calloc(1, kChunkBytes));
-        CRUCIBLE_ASSERT(words != nullptr);
-        chunks[token / kTokensPerChunk].store(words, std::memory_order_release);
+    /// Stands for the words of a chunk whose events have all ended.
+    static std::uint64_t* all_ended() noexcept {
+        static std::uint64_t nothing = 0;
+        return &nothing;
+    }
+
+    /// From the sending thread, with the first token of a chunk.
+    std::uint64_t* begin_chunk(std::uint64_t number) {
+        std::uint64_t* words = nullptr;
+        {
+            const std::lock_guard lock(spare_mutex);
+            if (spare.empty()) {
+                spare.push_back(std::make_unique<std::uint64_t[]>(kWordsPerChunk));
+                ++words_made;
+            }
+            words = spare.back().release();
+            spare.pop_back();
+        }
+        sender.chunk.store(number, std::memory_order_release);
+        chunks[number].words.store(words, std::memory_order_release);
         return words;
     }
 
-    /// The word of `token`, or nothing where no token of its chunk was ever sent.
-    std::uint64_t* find_word(std::uint64_t token) const noexcept {
-        if (token >= kTokensMax) return nullptr;
-        auto* words = chunks[token / kTokensPerChunk].load(std::memory_order_acquire);
-        if (words == nullptr) return nullptr;
-        return words + token % kTokensPerChunk / kTokensPerWord;
+    /// From the target's thread, as nobody else looks at older events: the sender refuses none but
+    /// the last one it has sent.
+    void give_back_ended() {
+        const std::uint64_t current = sender.chunk.load(std::memory_order_acquire);
+        for (std::uint64_t i = target.oldest_chunk; i < current; ++i) {
+            Chunk& chunk = chunks[i];
+            auto* words = chunk.words.load(std::memory_order_relaxed);
+            if (words != all_ended()) {
+                if (chunk.acknowledged + chunk.refused.load(std::memory_order_acquire) !=
+                    kTokensPerChunk)
+                    continue;
+                chunk.words.store(all_ended(), std::memory_order_relaxed);
+                std::memset(words, 0, kWordsPerChunk * sizeof(std::uint64_t));
+                const std::lock_guard lock(spare_mutex);
+                spare.emplace_back(words);
+            }
+            if (i == target.oldest_chunk) ++target.oldest_chunk;
+        }
     }
 
     enum class End : std::uint8_t { first, again, never_sent };
@@ -102,9 +158,11 @@ struct Ledger::State {
 
     /// Marks `token` as ended, if it was sent and has not ended yet.
     Ended end(std::uint64_t token) noexcept {
-        std::uint64_t* const plain = find_word(token);
-        if (plain == nullptr) return {End::never_sent, 0};
-        const std::atomic_ref word(*plain);
+        if (token >= kTokensMax) return {End::never_sent, 0};
+        auto* words = chunks[token / kTokensPerChunk].words.load(std::memory_order_acquire);
+        if (words == nullptr) return {End::never_sent, 0};
+        if (words == all_ended()) return {End::again, 0};
+        const std::atomic_ref word(words[token % kTokensPerChunk / kTokensPerWord]);
         const unsigned shift = shift_of(token);
         std::uint64_t seen = word.load(std::memory_order_acquire);
         for (;;) {
@@ -122,13 +180,11 @@ struct Ledger::State {
 
 Ledger::Ledger(std::uint64_t planned) : state_(std::make_unique<State>()) {
     state_->planned = planned;
-    const std::uint64_t prepared = std::min(planned, kPreparedMax);
-    for (std::uint64_t token = 0; token < prepared; token += kTokensPerChunk) {
-        auto* words = state_->make_chunk(token);
-        // Written now, so that no send of the plan waits for the kernel to make a page.
-        const std::uint64_t tokens = std::min(prepared - token, kTokensPerChunk);
-        std::memset(words, 0,
-                    (tokens + kTokensPerWord - 1) / kTokensPerWord * sizeof(std::uint64_t));
+    // Made now, so that no send waits for the kernel to make pages.
+    const std::uint64_t chunks = planned / kTokensPerChunk + 1;
+    for (std::uint64_t i = 0; i < std::min(chunks, kPreparedMax); ++i) {
+        state_->spare.push_back(std::make_unique<std::uint64_t[]>(kWordsPerChunk));
+        ++state_->words_made;
     }
 }
 
@@ -136,9 +192,10 @@ Ledger::~Ledger() = default;
 
 void Ledger::sent(std::uint64_t token, Priority priority) noexcept {
     CRUCIBLE_ASSERT(token < kTokensMax);
-    std::uint64_t* words = state_->chunks[token / kTokensPerChunk].load(std::memory_order_relaxed);
+    const std::uint64_t chunk = token / kTokensPerChunk;
+    auto* words = state_->chunks[chunk].words.load(std::memory_order_relaxed);
     if (words == nullptr) [[unlikely]]
-        words = state_->make_chunk(token);
+        words = state_->begin_chunk(chunk);
     const std::atomic_ref word(words[token % kTokensPerChunk / kTokensPerWord]);
     const unsigned shift = shift_of(token);
     const std::uint64_t mark = kSentBit | static_cast<std::uint64_t>(priority) << kPriorityShift;
@@ -153,6 +210,10 @@ bool Ledger::refused(std::uint64_t token) noexcept {
     const auto ended = state_->end(token);
     CRUCIBLE_ASSERT(ended.end != State::End::never_sent);
     const bool first = ended.end == State::End::first;
+    if (first) {
+        auto& refused = state_->chunks[token / kTokensPerChunk].refused;
+        refused.store(refused.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
     add_one(first ? state_->sender.refused : state_->sender.refused_after_end);
     return first;
 }
@@ -163,6 +224,11 @@ bool Ledger::acknowledged(std::uint64_t token, Outcome outcome) noexcept {
     if (ended.end != State::End::first) {
         add_one(ended.end == State::End::again ? counts.duplicated : counts.unknown);
         return false;
+    }
+    ++state_->chunks[token / kTokensPerChunk].acknowledged;
+    if (--counts.until_look == 0) {
+        counts.until_look = kAcknowledgementsPerLook;
+        state_->give_back_ended();
     }
     if (outcome != Outcome::handled) {
         add_one(counts.rejected);
@@ -189,6 +255,11 @@ std::uint64_t Ledger::in_flight() const noexcept {
 
 std::uint64_t Ledger::unknown() const noexcept {
     return state_->target.unknown.load(std::memory_order_acquire);
+}
+
+std::size_t Ledger::memory_bytes() const {
+    const std::lock_guard lock(state_->spare_mutex);
+    return state_->words_made * kWordsPerChunk * sizeof(std::uint64_t);
 }
 
 Delivery Ledger::close() const {

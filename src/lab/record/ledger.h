@@ -30,14 +30,16 @@ struct Delivery {
 /// Keeps the fate of every event one client sends. Events are numbered 0, 1, 2, … in the order
 /// they are due; that number is the token. sent() and refused() come from the sending thread,
 /// acknowledged() from the target's thread, one call at a time; the two sides may run at once.
-/// Lock-free; four bits of memory for each event.
+/// Lock-free but for one lock in 131,072 events. Events in flight and lost ones take memory, with
+/// their neighbours: 64 KiB for each 131,072 events of which one has not ended. What has ended is
+/// kept as a count.
 class Ledger {
 public:
     /// Tokens are below this: 2^32 events of one client are two days at 25,000/s.
     static constexpr std::uint64_t kTokensMax = std::uint64_t{1} << 32;
 
-    /// `planned`: how many events are due by the plan; memory for them is prepared here. 0 where
-    /// that is not known (closed loop). More may be sent in either case: memory grows as they are.
+    /// `planned`: how many events are due by the plan. 0 where that is not known (closed loop);
+    /// more may be sent in either case.
     explicit Ledger(std::uint64_t planned);
     ~Ledger();
     Ledger(const Ledger&) = delete;
@@ -55,6 +57,8 @@ public:
 
     std::uint64_t in_flight() const noexcept;  ///< sent, not ended; from any thread
     std::uint64_t unknown() const noexcept;    ///< acknowledgements of events never sent
+
+    std::size_t memory_bytes() const;  ///< of the events' states; from any thread
 
     /// Everything still in flight counts as lost: call when no acknowledgement can come any more.
     Delivery close() const;

@@ -104,12 +104,19 @@ std::optional<TimePoint> PhaseRun::serve_until(Target& target, TimePoint due) {
     const TimePoint end = pacer_.end_of_wait(due);
     for (;;) {
         if (stopping_.load(std::memory_order_relaxed)) return std::nullopt;
-        const TimePoint now = clock_.now();
+        TimePoint now = clock_.now();
         if (now >= end) return now;
+        if (pacer_.pacing() == Pacing::coalesced && now < read_again_) {
+            // What comes one after the other is read together: a wake-up for each would be the
+            // larger part of the cost.
+            clock_.sleep_until(std::min(end, read_again_));
+            now = clock_.now();
+        }
         // Within the margin it looks again and again instead of sleeping, as a wait that only spins
         // would leave what arrives meanwhile unread.
         const TimePoint sleep_end = std::max(now, end - pacer_.margin());
         target.serve(std::min(sleep_end, now + kStopLatency));
+        read_again_ = clock_.now() + kReadTogether;
     }
 }
 
@@ -140,7 +147,11 @@ void PhaseRun::send_on_schedule(Target& target) {
             unhindered = now;
         } else {
             if (stopping_.load(std::memory_order_relaxed) || now > give_up) return;
-            if (target.polled()) target.serve(now);  // late or not, what arrives is read
+            // Late or not, what arrives is read; of a batch that leaves together not after each.
+            if (target.polled() && !(pacer_.pacing() == Pacing::coalesced && now < read_again_)) {
+                target.serve(now);
+                read_again_ = now + kReadTogether;
+            }
             unhindered = std::max(due, unhindered + (now - returned_));
         }
         if (!send(target, n, due, now, unhindered - due)) return;

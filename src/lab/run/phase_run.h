@@ -105,6 +105,7 @@ private:
     Duration wall_offset_{};  ///< wall clock minus monotonic clock
     TimePoint returned_;      ///< when the last send() returned
     bool refused_ = false;    ///< the last send was
+    TimePoint read_again_;    ///< coalesced: not before
     std::optional<std::string> target_gone_;
     std::string remarks_;          ///< of the target
     FaultCounts faults_{};         ///< `sent` is the sender's, the rest the target's thread's

@@ -63,6 +63,8 @@ public:
         if (const auto gone = gone_error()) return std::unexpected(*gone);
         request_text_.clear();
         request_.write(event, request_text_);
+        // A connection may be taken only because its answer has not been read yet.
+        if (queue_.empty() && free_link() == nullptr) serve(base::monotonic_now());
         if (Link* link = free_link(); link != nullptr && queue_.empty()) {
             send_on(*link, token, request_text_);
             return {};
@@ -86,6 +88,8 @@ public:
                                          static_cast<int>(events.size()), &limit, nullptr);
         // Taken once, before the first response is read: what has arrived had arrived by now.
         const TimePoint now = base::monotonic_now();
+        now_ = now;
+        wall_offset_ = base::wall_now().time_since_epoch() - now.time_since_epoch();
         completions_.clear();
         for (int i = 0; i < count; ++i) {
             auto& link = *links_[events[static_cast<std::size_t>(i)].data.u32];
@@ -93,7 +97,7 @@ public:
         }
         if (now >= next_retry_) reconnect();
         send_queued();
-        if (!completions_.empty()) handler_(completions_, now);
+        hand_on();
     }
 
     Result<> drain(Duration limit) override {
@@ -246,8 +250,8 @@ private:
         if (link.connection.state() == Connection::State::open &&
             (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
             const auto received = link.connection.receive(
-                scratch_, [this](std::uint64_t token, const ResponseReader& response) {
-                    complete(token, response);
+                scratch_, [this, &link](std::uint64_t token, const ResponseReader& response) {
+                    complete(token, response, arrival(link.connection));
                 });
             if (!received) return fail(link, received.error());
             if (link.connection.ending()) return reopen(link);
@@ -256,7 +260,23 @@ private:
         watch(link);
     }
 
-    void complete(std::uint64_t token, const ResponseReader& response) {
+    /// When what is read of the connection arrived, on our clock.
+    TimePoint arrival(const Connection& connection) const {
+        const auto stamp = connection.arrived();
+        if (!stamp) return now_;
+        // The wall clock may have been stepped since.
+        return std::clamp(TimePoint(stamp->time_since_epoch() - wall_offset_), handed_on_, now_);
+    }
+
+    /// In the order in which they arrived.
+    void hand_on() {
+        std::ranges::stable_sort(completions_, {}, &Arrived::at);
+        for (const auto& [at, completion] : completions_) handler_({&completion, 1}, at);
+        if (!completions_.empty()) handed_on_ = completions_.back().at;
+        completions_.clear();
+    }
+
+    void complete(std::uint64_t token, const ResponseReader& response, TimePoint at) {
         const bool status_fits =
             response.status() >= options_.status_low && response.status() <= options_.status_high;
         const bool body_fits = options_.contains.empty() ||
@@ -267,7 +287,7 @@ private:
             remarks_.add(fmt::format("a body without '{}'", options_.contains));
         }
         completions_.push_back(
-            {token, status_fits && body_fits ? Outcome::handled : Outcome::failed});
+            {at, {token, status_fits && body_fits ? Outcome::handled : Outcome::failed}});
     }
 
     /// The server has said that it closes: what it has not answered it has not taken.
@@ -324,7 +344,14 @@ private:
     std::size_t queue_bytes_ = 0;
     std::string request_text_;
     std::vector<char> scratch_;
-    std::vector<Completion> completions_;
+    struct Arrived {
+        TimePoint at;
+        Completion completion;
+    };
+    std::vector<Arrived> completions_;
+    TimePoint now_;           ///< of the present serve()
+    TimePoint handed_on_;     ///< the last arrival of the ones before
+    Duration wall_offset_{};  ///< wall clock minus monotonic clock
     TimePoint next_retry_ = TimePoint::max();
     std::optional<Error> last_failure_;
     std::optional<TimePoint> failing_since_;

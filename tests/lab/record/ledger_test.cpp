@@ -234,6 +234,35 @@ TEST(Ledger, KeepsTheAccountBetweenTwoThreads) {
                                         .duplicated = kFifties}));
 }
 
+// One loss, one duplicate and one reordering in a million, among ten million: each is counted, the
+// duplicates of events that ended long ago too. Memory is that of a few chunks all the same.
+TEST(Ledger, CountsOneInAMillionExactly) {
+    constexpr std::uint64_t kMillion = 1'000'000;
+    constexpr std::uint64_t kEvents = 10 * kMillion;
+    constexpr std::uint64_t kBehind = 50;  // in flight
+    Ledger ledger(kEvents);
+    const auto acknowledge = [&ledger](std::uint64_t token) {
+        const auto place = token % kMillion;
+        if (place == 400'000) return;  // lost
+        if (place == 500'000) return;  // comes behind the next
+        ledger.acknowledged(token, Outcome::handled);
+        if (place == 500'001) ledger.acknowledged(token - 1, Outcome::handled);
+        if (place == 999'999) ledger.acknowledged(token - 900'000, Outcome::handled);
+    };
+    for (std::uint64_t token = 0; token < kEvents; ++token) {
+        ledger.sent(token, Priority::normal);
+        if (token >= kBehind) acknowledge(token - kBehind);
+    }
+    for (std::uint64_t token = kEvents - kBehind; token < kEvents; ++token) acknowledge(token);
+    Delivery expected{
+        .planned = kEvents, .sent = kEvents, .handled = kEvents - 10, .lost = 10, .duplicated = 10};
+    expected.reordered[static_cast<std::size_t>(Priority::normal)] = 10;
+    EXPECT_EQ(ledger.close(), expected);
+    EXPECT_EQ(ledger.unknown(), 0u);
+    // 10 chunks with a lost event of 76, and a few under way.
+    EXPECT_LE(ledger.memory_bytes(), 14u * 64 * 1024);
+}
+
 TEST(Delivery, AddsUpColumnByColumn) {
     Delivery sum{.planned = 1, .sent = 2, .handled = 3, .rejected = 4, .lost = 5, .duplicated = 6};
     sum.reordered = {1, 2, 3, 4};
