@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 
 
-def run(*command, cwd=None, status=0):
+def run(*command, cwd=None, statuses=(0,)):
     done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True)
-    if done.returncode != status:
-        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, not {status}\n"
+    if done.returncode not in statuses:
+        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, not one of {statuses}\n"
                  f"{done.stdout}{done.stderr}")
     return done
 
@@ -29,12 +29,13 @@ def main():
         run(cmake, "--build", own)
         result = Path(folder) / "result"
         program = own / "queue"
+        # A busy machine may make the load late, and the trial invalid (3): what was counted stands.
         run(program, "run", "mine:", "--rate", "2000", "--duration", "300ms", "--warmup", "100ms",
-            "--clients", "2", "--out", result, cwd=folder)
+            "--clients", "2", "--out", result, cwd=folder, statuses=(0, 3))
         scenario = json.loads((result / "result.json").read_text())["scenarios"][0]
         delivery = scenario["delivery"]
         assert delivery["handled"] == delivery["sent"] > 600, delivery
-        unknown = run(program, "run", "min:", status=2)
+        unknown = run(program, "run", "min:", statuses=(2,))
         assert "did you mean 'mine'?" in unknown.stderr, unknown.stderr
         version = run(prefix / "bin" / "crucible", "--version")
         assert version.stdout.startswith("crucible "), version.stdout
