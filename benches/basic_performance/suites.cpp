@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "basic_performance/allocations.h"
 #include "basic_performance/stage.h"
+#include "support/micro_bench.h"
 
 namespace crucible::bench {
 namespace {
@@ -27,16 +27,6 @@ constexpr Duration kRequestLimit = std::chrono::minutes(1);
 void skip(State& state, const Error& error) {
     const auto text = fmt::format("{}: {}", crucible::to_string(error.code), error.message);
     state.SkipWithError(text.c_str());
-}
-
-/// `events` in all; `used` while they were measured.
-void report(State& state, std::uint64_t events, const Allocations& used) {
-    const auto per_event = [events](std::uint64_t total) {
-        return events == 0 ? 0.0 : static_cast<double>(total) / static_cast<double>(events);
-    };
-    state.counters["events"] = static_cast<double>(events);
-    state.counters["allocations_per_event"] = per_event(used.count);
-    state.counters["allocated_bytes_per_event"] = per_event(used.bytes);
 }
 
 /// Finding the service instance of an event, nothing else.
@@ -62,7 +52,7 @@ void route(State& state, std::uint64_t payload_bytes) {
     const auto used = allocations() - before;
     if (!all_found) return state.SkipWithError("an event found no service");
     state.SetItemsProcessed(state.iterations());
-    report(state, static_cast<std::uint64_t>(state.iterations()), used);
+    report_events(state, static_cast<std::uint64_t>(state.iterations()), used);
 }
 
 /// What the clock runs for.
@@ -103,7 +93,7 @@ void publish(State& state, const StageOptions& options, std::size_t batch, Until
     const auto events = static_cast<std::uint64_t>(state.iterations()) * batch;
     state.SetItemsProcessed(static_cast<std::int64_t>(events));
     state.SetBytesProcessed(static_cast<std::int64_t>(events * options.payload_bytes));
-    report(state, events, used);
+    report_events(state, events, used);
 }
 
 bool answered(State& state, const Result<Response>& response) {
@@ -145,7 +135,7 @@ void request(State& state, const StageOptions& options) {
     }
     used += allocations() - before;
     state.SetItemsProcessed(state.iterations());
-    report(state, static_cast<std::uint64_t>(state.iterations()), used);
+    report_events(state, static_cast<std::uint64_t>(state.iterations()), used);
 }
 
 Duration process_cpu() noexcept {
@@ -184,7 +174,7 @@ public:
         const auto events = static_cast<std::uint64_t>(state.iterations() * state.threads());
         state.counters["items_per_second"] = static_cast<double>(events) / wall.count();
         state.counters["cpu_per_event"] = cpu.count() / static_cast<double>(events);
-        report(state, events, allocations() - before_);
+        report_events(state, events, allocations() - before_);
         stage_.reset();
     }
 
@@ -209,15 +199,6 @@ private:
     Duration cpu_before_{};
     TimePoint started_;
 };
-
-template <typename Function>
-benchmark::internal::Benchmark* add(const std::string& name, Function function) {
-    // Work happens in the coordinator's threads: the wall clock and the CPU time of the whole
-    // process count.
-    return benchmark::RegisterBenchmark(name.c_str(), function)
-        ->UseRealTime()
-        ->MeasureProcessCPUTime();
-}
 
 void register_batches(std::uint64_t payload_bytes, std::size_t batch) {
     const auto size = fmt::format("events:{}/payload:{}", batch, payload_bytes);

@@ -14,7 +14,7 @@ from pathlib import Path
 def run(*command, cwd=None, statuses=(0,)):
     done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True)
     if done.returncode not in statuses:
-        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, not one of {statuses}\n"
+        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, not of {statuses}\n"
                  f"{done.stdout}{done.stderr}")
     return done
 

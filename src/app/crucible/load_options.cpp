@@ -263,6 +263,15 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
 
 }  // namespace
 
+Result<std::optional<base::KeptAwake>> keep_awake(const LoadOptions& options) {
+    if (!options.keep_awake) return std::nullopt;
+    auto awake = base::KeptAwake::begin();
+    if (!awake) {
+        return std::unexpected(Error{awake.error().code, "--keep-awake: " + awake.error().message});
+    }
+    return *std::move(awake);
+}
+
 void add_load_options(CLI::App& command, LoadOptions& options) {
     command
         .add_option(
@@ -332,6 +341,8 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
         ->type_name("LIST");
     command.add_option("--pacing", options.pacing, "precise (default) or coalesced")
         ->type_name("NAME");
+    command.add_flag("--keep-awake", options.keep_awake,
+                     "no idle states for the processors (as root): steadier timing, more power");
     command.add_option("--work", options.work, "real (default) or none: only routing")
         ->type_name("NAME");
     command.add_option("--durability", options.durability, "normal (default) or full")

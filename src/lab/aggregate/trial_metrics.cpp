@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/normal.hpp>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "base/assert.h"
 #include "lab/aggregate/metric.h"
+#include "lab/stats/batch_means.h"
 #include "lab/stats/quantile_ranks.h"
 
 namespace crucible::lab {
@@ -49,17 +52,115 @@ void absent(MetricValue& metric, std::string reason) {
     metric.absent = std::move(reason);
 }
 
+/// The parts of `series`, `interval` each, that lie within the measured window.
+template <typename Part>
+std::span<const Part> within_window(const std::vector<Part>& series, Duration interval,
+                                    const PhaseResult& phase) {
+    if (phase.clients.empty() || interval <= Duration::zero()) return {};
+    const auto& client = phase.clients.front();
+    const Duration end = client.window_start + client.window;
+    const auto first =
+        static_cast<std::size_t>((client.window_start + interval - Duration(1)) / interval);
+    const auto last = std::min(static_cast<std::size_t>(end / interval), series.size());
+    if (first >= last) return {};
+    return std::span(series).subspan(first, last - first);
+}
+
+/// How many independent latencies the phase's `n` are worth for quantile `p`, which is `value`:
+/// neighbours that waited in the same queue say the same thing. From how much the share of those up
+/// to `value` varies over the course of the phase; `n` where that is too short to tell.
+std::uint64_t independent_samples(const PhaseResult& phase, std::uint64_t n, double p,
+                                  Duration value) {
+    if (phase.clients.empty()) return n;
+    std::vector<stats::Batch> up_to;
+    std::vector<stats::Batch> below;
+    for (const auto& part :
+         within_window(phase.latency_series, phase.clients.front().latency_interval, phase)) {
+        const auto all = static_cast<double>(part.count());
+        up_to.push_back({all, static_cast<double>(part.count_up_to(value))});
+        below.push_back({all, static_cast<double>(part.count_below(value))});
+    }
+    auto share = stats::batch_means(up_to, kLevel);
+    if (!share) return n;
+    // The value is one of a step's: take the step's end at which the share is nearer to p, and of
+    // the highest step its beginning, as a share of all does not vary.
+    const auto other = stats::batch_means(below, kLevel);
+    if (share->estimate >= 1 || std::abs(other->estimate - p) < std::abs(share->estimate - p))
+        share = other;
+    // Those of n independent values would have the variance share (1 - share) / n.
+    const double normal = boost::math::quantile(boost::math::normal(), 0.5 + kLevel / 2);
+    const double error = (share->interval.high - share->estimate) / normal;
+    const double worth = share->estimate * (1 - share->estimate) / (error * error);
+    return worth < static_cast<double>(n) ? static_cast<std::uint64_t>(worth) : n;
+}
+
+/// Where a quantile of order p has so many samples, it is shown even without an interval.
+std::uint64_t enough_samples(double p) {
+    return static_cast<std::uint64_t>(std::llround(10 / (1 - p)));
+}
+
 void quantile(MetricValue& metric, const Histogram& histogram, double p, std::string_view label) {
     metric.n = histogram.count();
     if (metric.n == 0) return absent(metric, "no event was completed after the warm-up");
-    const auto ranks = stats::quantile_ranks(metric.n, p, kLevel);
-    if (!ranks) {
+    if (!stats::quantile_ranks(metric.n, p, kLevel)) {
         return absent(metric, fmt::format("{} samples; {} needs {}", format_integer(metric.n),
                                           label, format_integer(quantile_samples_min(p))));
     }
     metric.value = seconds(histogram.quantile(p));
-    metric.ci_low = seconds(histogram.value_at_rank(ranks->low));
-    metric.ci_high = seconds(histogram.value_at_rank(ranks->high));
+}
+
+/// The interval of a quantile of the phase's latencies, or of its service times.
+void quantile_interval(MetricValue& metric, const Histogram& histogram, double p,
+                       std::string_view label, const PhaseResult& phase) {
+    if (!metric.value) return;
+    const auto worth = independent_samples(phase, metric.n, p, phase.latency.quantile(p));
+    const auto ranks = stats::quantile_ranks(worth, p, kLevel);
+    if (!ranks) {
+        if (metric.n < enough_samples(p)) {
+            metric.value.reset();
+            absent(metric, fmt::format("{} samples are worth {} independent ones; {} needs {}",
+                                       format_integer(metric.n), format_integer(worth), label,
+                                       format_integer(quantile_samples_min(p))));
+        }
+        return;
+    }
+    // The same places among all samples.
+    const auto place = [&](std::uint64_t rank) {
+        const double share = static_cast<double>(rank) / static_cast<double>(worth);
+        const auto at = std::ceil(share * static_cast<double>(metric.n));
+        return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(at), 1, metric.n);
+    };
+    metric.ci_low = seconds(histogram.value_at_rank(place(ranks->low)));
+    metric.ci_high = seconds(histogram.value_at_rank(place(ranks->high)));
+}
+
+/// `value` with the interval that the stretches give it.
+void around(MetricValue& metric, const std::optional<stats::LocationEstimate>& estimate) {
+    if (!metric.value || !estimate) return;
+    // The stretches hold what ended in them, the value what was due: all but the same.
+    const double reach = estimate->interval.high - estimate->estimate;
+    metric.ci_low = std::max(0.0, *metric.value - reach);
+    metric.ci_high = *metric.value + reach;
+}
+
+std::optional<stats::LocationEstimate> mean_latency(const PhaseResult& phase) {
+    if (phase.clients.empty()) return std::nullopt;
+    std::vector<stats::Batch> stretches;
+    for (const auto& part :
+         within_window(phase.series, phase.clients.front().series_interval, phase)) {
+        stretches.push_back({static_cast<double>(part.handled), seconds(part.latency_sum)});
+    }
+    return stats::batch_means(stretches, kLevel);
+}
+
+std::optional<stats::LocationEstimate> mean_rate(const PhaseResult& phase) {
+    // In open loop the rate is the plan's.
+    if (phase.clients.empty() || phase.phase.open_loop()) return std::nullopt;
+    const Duration interval = phase.clients.front().series_interval;
+    std::vector<stats::Batch> stretches;
+    for (const auto& part : within_window(phase.series, interval, phase))
+        stretches.push_back({seconds(interval), static_cast<double>(part.handled)});
+    return stats::batch_means(stretches, kLevel);
 }
 
 std::string saturation_reason(const PhaseResult& phase) {
@@ -89,6 +190,7 @@ void fill_latencies(MetricTable& table, const PhaseResult& phase) {
             absent(table[name], saturation_reason(phase));
         } else {
             quantile(table[name], histogram, p, label);
+            quantile_interval(table[name], histogram, p, label, phase);
         }
     }
     const std::pair<std::string_view, double> moments[] = {
@@ -106,6 +208,7 @@ void fill_latencies(MetricTable& table, const PhaseResult& phase) {
             metric.value = value;
         }
     }
+    around(table["latency_mean"], mean_latency(phase));
     auto& lateness = table["lateness_p99"];
     lateness.phase = phase.phase.name;
     if (phase.phase.open_loop()) {
@@ -130,6 +233,7 @@ void fill_throughput(MetricTable& table, const PhaseResult& phase) {
                                                 : "no event was completed in the measured window");
         }
     }
+    around(table["throughput"], mean_rate(phase));
 
     auto& fairness = table["fairness"];
     fairness.phase = phase.phase.name;

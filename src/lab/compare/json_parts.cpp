@@ -4,7 +4,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "lab/record/environment.h"
 #include "lab/stats/robust.h"
 
 namespace crucible::lab {
@@ -16,7 +15,10 @@ double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
+}  // namespace
+
 json environment_json(const Environment& environment) {
+    const auto limit = environment.idle_latency_limit;
     return {
         {"cpu", environment.cpu_model},
         {"cores", environment.cores},
@@ -27,9 +29,12 @@ json environment_json(const Environment& environment) {
          environment.frequency_governor ? json(*environment.frequency_governor) : json(nullptr)},
         {"load_average",
          {environment.load_average_1m, environment.load_average_5m, environment.load_average_15m}},
+        {"idle_latency_limit", limit ? json(seconds(*limit)) : json(nullptr)},
         {"wakeup_p50", seconds(environment.wakeup_p50)},
         {"wakeup_p99", seconds(environment.wakeup_p99)}};
 }
+
+namespace {
 
 json phase_json(const Phase& phase) {
     json result = {{"name", phase.name},

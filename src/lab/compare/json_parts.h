@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lab/compare/comparison.h"
+#include "lab/record/environment.h"
 
 namespace crucible::lab {
 
@@ -18,6 +19,7 @@ nlohmann::json number(const std::optional<double>& value);
 
 /// schema, crucible, environment, command, seed, started, duration_seconds.
 nlohmann::json header_json(std::string_view schema, const RunFacts& facts);
+nlohmann::json environment_json(const Environment& environment);
 nlohmann::json failure_json(const std::optional<Error>& failure);
 nlohmann::json load_json(const Scenario& scenario);
 nlohmann::json delivery_json(const Delivery& delivery);

@@ -115,6 +115,17 @@ json each(const std::vector<Point>& points, Value value) {
     return result;
 }
 
+/// Of latencies kept for less than a second each, whole seconds; `interval` becomes theirs.
+std::vector<CoarseHistogram> whole_seconds(const std::vector<CoarseHistogram>& parts,
+                                           Duration& interval) {
+    const auto together = static_cast<std::size_t>(
+        std::max<std::int64_t>(1, Series::kCoarse / std::max(interval, Duration(1))));
+    std::vector<CoarseHistogram> seconds((parts.size() + together - 1) / together);
+    for (std::size_t i = 0; i < parts.size(); ++i) seconds[i / together] += parts[i];
+    interval *= static_cast<std::int64_t>(together);
+    return seconds;
+}
+
 /// The course of one phase: what was sent and what came back over time.
 void add_series(const PhaseResult& phase, json& result) {
     const auto add = [&](std::string_view name, std::string_view unit, Duration interval,
@@ -128,7 +139,8 @@ void add_series(const PhaseResult& phase, json& result) {
     add("backlog", "events", kBacklogInterval, total_backlog(phase));
     if (phase.clients.empty()) return;
     const Duration fine = phase.clients.front().series_interval;
-    const Duration coarse = phase.clients.front().latency_interval;
+    Duration coarse = phase.clients.front().latency_interval;
+    const auto latencies = whole_seconds(phase.latency_series, coarse);
     const auto mean = [](const SeriesPoint& point) {
         if (point.handled == 0) return json(nullptr);
         return json(seconds(point.latency_sum) / static_cast<double>(point.handled));
@@ -144,12 +156,11 @@ void add_series(const PhaseResult& phase, json& result) {
             each(phase.series, [](const auto& p) { return seconds(p.lateness_max); }));
     }
     for (const auto& [name, p] : {std::pair{"latency_p50", 0.5}, std::pair{"latency_p99", 0.99}}) {
-        const auto quantile = [p](const CoarseHistogram& latencies) {
-            return latencies.count() < quantile_samples_min(p)
-                       ? json(nullptr)
-                       : json(seconds(latencies.quantile(p)));
+        const auto quantile = [p](const CoarseHistogram& part) {
+            return part.count() < quantile_samples_min(p) ? json(nullptr)
+                                                          : json(seconds(part.quantile(p)));
         };
-        add(name, "s", coarse, each(phase.latency_series, quantile));
+        add(name, "s", coarse, each(latencies, quantile));
     }
 }
 

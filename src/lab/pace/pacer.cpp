@@ -27,8 +27,8 @@ TimePoint Pacer::wait_until(TimePoint due) noexcept {
     TimePoint now = clock_->now();
     if (now >= due) return now;
     const TimePoint end = end_of_wait(due);
-    if (end - now > margin_) {
-        clock_->sleep_until(end - margin_);
+    if (const Duration spun = margin(end - now); end - now > spun) {
+        clock_->sleep_until(end - spun);
         now = clock_->now();
     }
     while (now < end) {

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "base/awake.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "lab/record/histogram.h"
@@ -96,6 +97,7 @@ Environment read_environment() {
     environment.kernel = fmt::format("{} {} {}", name.sysname, name.release, name.machine);
     environment.os = value_of(read_or_empty("/etc/os-release"), "PRETTY_NAME", '=');
     const auto governor = base::read_file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    environment.idle_latency_limit = base::idle_latency_limit();
     if (governor) environment.frequency_governor = governor->substr(0, governor->find('\n'));
     double loads[3] = {};
     if (::getloadavg(loads, 3) == 3) {

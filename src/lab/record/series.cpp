@@ -26,6 +26,15 @@ std::uint64_t CoarseHistogram::count() const noexcept {
     return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
 }
 
+std::uint64_t CoarseHistogram::count_up_to(Duration value) const noexcept {
+    return std::accumulate(counts_.begin(), counts_.begin() + index_of(value) + 1,
+                           std::uint64_t{0});
+}
+
+std::uint64_t CoarseHistogram::count_below(Duration value) const noexcept {
+    return count_up_to(value) - counts_[index_of(value)];
+}
+
 Duration CoarseHistogram::quantile(double p) const noexcept {
     const std::uint64_t total = count();
     if (total == 0) return {};
@@ -53,10 +62,15 @@ SeriesPoint& SeriesPoint::operator+=(const SeriesPoint& other) noexcept {
     return *this;
 }
 
-Series::Series(Duration planned) {
+Series::Series(Duration load, Duration drain) {
+    const Duration planned = load + drain;
     const auto growth = std::max<std::int64_t>(1, (planned + kFineFor - Duration(1)) / kFineFor);
     fine_ = kFine * growth;
-    coarse_ = kCoarse * growth;
+    // Divisors of a second, so that whole ones can be made of them.
+    coarse_ = kFine;
+    for (const Duration interval : {2 * kFine, 5 * kFine, kCoarse})
+        if (load >= kCoarseMin * interval) coarse_ = interval;
+    if (growth > 1) coarse_ = kCoarse * growth;
     const auto places = [planned](Duration interval) {
         return static_cast<std::size_t>(std::max(planned, Duration::zero()) / interval) + 1;
     };

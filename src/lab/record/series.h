@@ -23,6 +23,9 @@ public:
     void add(std::size_t index, std::uint32_t count) noexcept { counts_[index] += count; }
     CoarseHistogram& operator+=(const CoarseHistogram& other) noexcept;
     std::uint64_t count() const noexcept;
+    /// Of those not above `value`'s step, and of those below it.
+    std::uint64_t count_up_to(Duration value) const noexcept;
+    std::uint64_t count_below(Duration value) const noexcept;
     /// Nearest rank; zero when empty.
     Duration quantile(double p) const noexcept;
     const std::array<std::uint32_t, kSize>& counts() const noexcept { return counts_; }
@@ -56,18 +59,21 @@ struct SeriesPoint {
 };
 
 /// The course of one phase, from its start: counts and extremes for every 100 ms, latencies for
-/// every second. Its memory is made at once for the length planned, so that a run's memory does not
-/// grow with its time: 37 KiB for 10 s, 2 MiB for 10 min, at most 13 MiB; beyond an hour the
-/// intervals grow instead. What comes later than planned is counted in the last interval.
+/// every second, or more often where that would be fewer than 30 times. Its memory is made at once
+/// for the length planned, so that a run's memory does not grow with its time: 0.25 MiB for 10 s,
+/// 2 MiB for 10 min, at most 13 MiB; beyond an hour the intervals grow instead. What comes later
+/// than planned is counted in the last interval.
 ///
 /// sent() comes from one thread and ended() from another; they may run at once.
 class Series {
 public:
     static constexpr Duration kFine = std::chrono::milliseconds(100);
     static constexpr Duration kCoarse = std::chrono::seconds(1);
+    static constexpr int kCoarseMin = 30;  ///< intervals of latencies in a load of 3 s or more
 
     Series() = default;
-    explicit Series(Duration planned);
+    /// Of a load of that length, whose last events may take `drain` longer.
+    explicit Series(Duration load, Duration drain = {});
 
     /// An event left `at` after the phase's start.
     void sent(Duration at, Duration lateness) noexcept {

@@ -63,6 +63,7 @@ Environment read_environment(const json& object) {
             .os = text_at(object, "os"),
             .governor = optional_text(object, "governor"),
             .load_average = object.at("load_average").get<std::vector<double>>(),
+            .idle_latency_limit = optional_number<double>(object, "idle_latency_limit"),
             .wakeup_p50 = object.at("wakeup_p50"),
             .wakeup_p99 = object.at("wakeup_p99")};
 }

@@ -32,6 +32,7 @@ struct Environment {
     std::string os;
     std::string governor;  ///< empty: unknown
     std::vector<double> load_average;
+    std::optional<double> idle_latency_limit;  ///< absent: none, or not known
     double wakeup_p50 = 0;
     double wakeup_p99 = 0;
 };

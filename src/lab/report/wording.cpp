@@ -279,6 +279,11 @@ std::vector<std::pair<std::string, std::string>> environment_lines(const Environ
             {"Frequency governor",
              environment.governor.empty() ? "not readable" : environment.governor},
             {"Load average", fmt::format("{} (1, 5, 15 min)", fmt::join(loads, ", "))},
+            {"Idle states", !environment.idle_latency_limit ? "not limited, or not readable"
+                            : *environment.idle_latency_limit == 0
+                                ? "none that take time to leave"
+                                : "those that take up to " +
+                                      base::format_duration(*environment.idle_latency_limit)},
             {"Timer wake-up", fmt::format("{} median, {} p99 after the due time",
                                           base::format_duration(environment.wakeup_p50),
                                           base::format_duration(environment.wakeup_p99))}};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -102,10 +103,11 @@ private:
     SendWindow window_;
     const bool judges_;  ///< there are faulty events, and their ends count
     Event event_;
-    Duration wall_offset_{};  ///< wall clock minus monotonic clock
-    TimePoint returned_;      ///< when the last send() returned
-    bool refused_ = false;    ///< the last send was
-    TimePoint read_again_;    ///< coalesced: not before
+    Duration wall_offset_{};          ///< wall clock minus monotonic clock
+    TimePoint returned_;              ///< when the last send() returned
+    bool refused_ = false;            ///< the last send was
+    TimePoint read_again_;            ///< coalesced: not before
+    std::array<Completion, 64> own_;  ///< those of a batch that belong to this phase
     std::optional<std::string> target_gone_;
     std::string remarks_;          ///< of the target
     FaultCounts faults_{};         ///< `sent` is the sender's, the rest the target's thread's

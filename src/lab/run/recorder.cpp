@@ -13,7 +13,7 @@ Recorder::Recorder(const MeasuredPart& part)
       window_end_(part.window_end),
       busy_since_(part.phase_start),
       last_end_(part.phase_start),
-      series_(part.window_end - part.phase_start + part.drain_limit) {
+      series_(part.window_end - part.phase_start, part.drain_limit) {
     latency_.reserve();
     service_time_.reserve();
     if (part.open_loop) {
@@ -82,7 +82,7 @@ std::uint32_t Recorder::completed(std::span<const Completion> batch, TimePoint a
         if (!measured(token, times.sent)) continue;
         ++completed_;
         latency_.record(at - times.due);
-        service_time_.record(at - times.sent);
+        if (part_.open_loop) service_time_.record(at - times.sent);
         if (!segment_latencies_.empty())
             segment_latencies_[segment_of(times.due)].record(at - times.due);
     }
@@ -99,7 +99,8 @@ ClientPhase Recorder::finish(std::uint32_t client, TimePoint at) {
     CRUCIBLE_ASSERT(result.delivery.handled == handled());
     result.delivery.planned = part_.open_loop ? part_.planned : result.delivery.sent;
     result.latency = std::move(latency_);
-    result.service_time = std::move(service_time_);
+    // In closed loop an event is due when it is sent.
+    result.service_time = part_.open_loop ? std::move(service_time_) : result.latency;
     result.lateness = std::move(lateness_);
     result.own_lateness = std::move(own_lateness_);
     for (std::size_t i = 0; i < segments_sent_.size(); ++i)

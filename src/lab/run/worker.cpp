@@ -126,7 +126,7 @@ private:
         if (phase_ || start.phase >= plan_.phases.size())
             return give_up({Errc::corrupt, "a phase is started out of turn"});
         number_ = start.phase;
-        pacer_.emplace(clock_, plan_.pacing, margin_);
+        pacer_.emplace(clock_, plan_.pacing, margin_, plan_.clients);
         const PhaseShare share{.phase = number_,
                                .client = client_,
                                .clients = plan_.clients,

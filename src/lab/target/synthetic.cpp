@@ -4,12 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
-#include <condition_variable>
-#include <mutex>
 #include <queue>
-#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -50,7 +46,8 @@ struct ClientOptions {
     Planted planted;
 };
 
-/// Delivers each completion from a thread of its own at the time that the queue gave.
+/// Served by the sender's thread, which is told of each completion at the time that the queue gave
+/// it: a thread of its own would be woken late, and its lateness be taken for the system's.
 class SyntheticTarget final : public Target {
 public:
     SyntheticTarget(std::unique_ptr<SharedQueue> queue, std::uint32_t client,
@@ -59,14 +56,13 @@ public:
           client_(client),
           options_(options),
           handler_(std::move(handler)),
-          deliverer_([this](const std::stop_token& stop) { deliver(stop); }) {}
+          margin_(margin_of(clock_)) {}
 
     Result<> send(const Event&, std::uint64_t token) override {
         const auto end = queue_->arrive();
         if (!end) return std::unexpected(Error{Errc::overloaded, {}});
         if (options_.leak_bytes > 0) leak();
         const Fate fate = fate_of(options_.planted, client_, token);
-        const std::lock_guard lock(mutex_);
         if (fate == Fate::lost) {
             ++lost_;
             return {};
@@ -78,19 +74,39 @@ public:
             return {};
         }
         push({at, token, fate});
-        for (auto& waiting : delayed_)
+        for (const auto& waiting : delayed_)
             push({std::max(at, waiting.at), waiting.token, waiting.fate});
         delayed_.clear();
         return {};
     }
 
+    bool polled() const noexcept override { return true; }
+
+    void serve(TimePoint until) override {
+        TimePoint now = clock_.now();
+        const TimePoint entered = now;
+        for (;; now = clock_.now()) {
+            if (deliver(now) || now >= until) return;
+            TimePoint end = until;
+            if (!pending_.empty() && pending_.top().at <= until) {
+                const TimePoint at = pending_.top().at;
+                end = at - spin_time(margin_, at - entered);
+            }
+            if (end > now) {
+                clock_.sleep_until(end);
+            } else {
+                base::spin_pause();
+            }
+        }
+    }
+
     Result<> drain(Duration limit) override {
-        std::unique_lock lock(mutex_);
         // Nothing follows any more that these could go behind.
         for (const auto& waiting : delayed_) push(waiting);
         delayed_.clear();
-        const bool empty =
-            delivered_.wait_for(lock, limit, [this] { return pending_.empty() && !delivering_; });
+        const TimePoint give_up = clock_.now() + limit;
+        while (!pending_.empty() && clock_.now() < give_up) serve(give_up);
+        const bool empty = pending_.empty();
         if (empty && lost_ == 0) return {};
         return std::unexpected(
             Error{Errc::timeout, empty ? fmt::format("synthetic: {} events were lost", lost_)
@@ -98,6 +114,11 @@ public:
     }
 
 private:
+    static Duration margin_of(base::Clock& clock) {
+        base::set_precise_timers();
+        return wake_margin(clock);
+    }
+
     struct Pending {
         TimePoint at;
         std::uint64_t token;
@@ -110,12 +131,7 @@ private:
 
     void push(Pending pending) {
         pending.number = next_number_++;
-        const bool earliest = pending_.empty() || pending.at < pending_.top().at;
         pending_.push(pending);
-        if (!earliest) return;
-        // A deliverer that spins sees the time, one that sleeps is woken.
-        earliest_.store(pending.at, std::memory_order_relaxed);
-        arrived_.notify_one();
     }
 
     /// Touched and never given back, as a leak in a system would be.
@@ -124,57 +140,31 @@ private:
         for (std::size_t i = 0; i < memory.size(); i += 64) memory[i] = 1;
     }
 
-    void deliver(const std::stop_token& stop) {
-        base::set_precise_timers();
-        base::SteadyClock clock;
-        const Duration margin = wake_margin(clock);
-        std::vector<Completion> batch;
-        std::unique_lock lock(mutex_);
-        const auto any = [this] { return !pending_.empty(); };
-        while (arrived_.wait(lock, stop, any) && !stop.stop_requested()) {
-            const TimePoint due = pending_.top().at;
-            if (due - clock.now() > margin) {
-                const auto earlier = [this, due] { return pending_.top().at < due; };
-                arrived_.wait_for(lock, stop, due - margin - clock.now(), earlier);
-                continue;
-            }
-            earliest_.store(due, std::memory_order_relaxed);
-            lock.unlock();
-            TimePoint now = clock.now();
-            for (; now < earliest_.load(std::memory_order_relaxed); now = clock.now())
-                base::spin_pause();
-            lock.lock();
-            batch.clear();
-            for (; !pending_.empty() && pending_.top().at <= now; pending_.pop()) {
-                const auto& [at, token, fate, number] = pending_.top();
-                batch.push_back({token, fate == Fate::failed ? Outcome::failed : Outcome::handled});
-                if (fate == Fate::duplicated) batch.push_back(batch.back());
-            }
-            // Drained means delivered.
-            delivering_ = true;
-            lock.unlock();
-            handler_(batch, now);
-            lock.lock();
-            delivering_ = false;
-            if (pending_.empty()) delivered_.notify_all();
+    /// What has ended by `now`. False when nothing has.
+    bool deliver(TimePoint now) {
+        batch_.clear();
+        for (; !pending_.empty() && pending_.top().at <= now; pending_.pop()) {
+            const auto& [at, token, fate, number] = pending_.top();
+            batch_.push_back({token, fate == Fate::failed ? Outcome::failed : Outcome::handled});
+            if (fate == Fate::duplicated) batch_.push_back(batch_.back());
         }
+        if (batch_.empty()) return false;
+        handler_(batch_, now);
+        return true;
     }
 
     std::unique_ptr<SharedQueue> queue_;
     const std::uint32_t client_;
     const ClientOptions options_;
     CompletionHandler handler_;
-    std::mutex mutex_;
-    std::condition_variable_any arrived_;
-    std::condition_variable delivered_;
-    std::atomic<TimePoint> earliest_;  ///< of pending_
+    base::SteadyClock clock_;
+    const Duration margin_;  ///< so long before a completion it stops sleeping
     std::priority_queue<Pending, std::vector<Pending>, std::greater<>> pending_;
     std::vector<Pending> delayed_;
+    std::vector<Completion> batch_;
     std::uint64_t next_number_ = 0;
     std::uint64_t lost_ = 0;
-    bool delivering_ = false;
     std::vector<std::vector<char>> leaked_;
-    std::jthread deliverer_;  // last: uses the above
 };
 
 /// Options that a client needs, as they were given.

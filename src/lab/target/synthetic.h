@@ -9,10 +9,10 @@
 namespace crucible::lab {
 
 /// `synthetic:`, a system whose true answer is a formula: one waiting line for all clients, equal
-/// servers (QueueModel), each completion delivered `latency` after its service. It takes no CPU
-/// time on purpose: it checks the instruments, and what it does must be exact whatever else the
-/// machine does. Planted besides: failures, losses, duplicates, reorderings and a leak; which
-/// events are hit is decided by client, token and seed alone.
+/// servers (QueueModel), each completion delivered `latency` after its service, by the thread
+/// that sends. It does no work on purpose: it checks the instruments, and what it does must be
+/// exact whatever else the machine does. Planted besides: failures, losses, duplicates, reorderings
+/// and a leak; which events are hit is decided by client, token and seed alone.
 Result<std::unique_ptr<System>> start_synthetic(const TargetUrl& url, std::uint64_t seed);
 
 /// The client side of what start_synthetic() gave as endpoint. - the errors of SharedQueue::open().

@@ -205,5 +205,65 @@ TEST(FormatInteger, GroupsThousands) {
     EXPECT_EQ(format_integer(1234567), "1,234,567");
 }
 
+/// 10,000 latencies of 1 to 100 us, the same number in each of 20 stretches of 100 ms: mixed, or
+/// those of a stretch all alike.
+PhaseResult course(bool mixed) {
+    auto result = steady_phase(0);
+    result.latency_series.resize(20);
+    result.series.resize(20);
+    for (int i = 0; i < 10'000; ++i) {
+        const auto stretch = static_cast<std::size_t>(i / 500);
+        const auto latency = mixed ? 1us * (i % 100 + 1) : 5us * static_cast<int>(stretch + 1);
+        result.latency.record(latency);
+        result.latency_series[stretch].record(latency);
+        ++result.series[stretch].handled;
+        result.series[stretch].latency_sum += latency;
+    }
+    for (auto& client : result.clients) {
+        client.window = 2s;
+        client.latency_interval = 100ms;
+    }
+    return result;
+}
+
+TEST(TrialMetrics, IntervalsTellWhatNeighboursShare) {
+    const auto mixed = trial_metrics({.phases = {course(true)}}, nullptr);
+    const auto& p50 = metric(mixed, "latency_p50");
+    EXPECT_NEAR(*p50.ci_low, 50e-6, 0.2e-6);
+    EXPECT_NEAR(*p50.ci_high, 51e-6, 0.2e-6);
+    EXPECT_NEAR(*metric(mixed, "latency_mean").ci_high, 50.5e-6, 0.1e-6);
+
+    // 10,000 samples, but twenty values: there is no such thing as their p90.
+    const auto alike = trial_metrics({.phases = {course(false)}}, nullptr);
+    const auto& median = metric(alike, "latency_p50");
+    EXPECT_LT(*median.ci_low, 35e-6);
+    EXPECT_GT(*median.ci_high, 70e-6);
+    EXPECT_TRUE(metric(alike, "latency_p90").value);
+    EXPECT_FALSE(metric(alike, "latency_p90").ci_low);
+    EXPECT_LT(*metric(alike, "latency_mean").ci_low, 42e-6);
+    EXPECT_GT(*metric(alike, "latency_mean").ci_high, 63e-6);
+}
+
+TEST(TrialMetrics, AHighQuantileOfFewSamplesIsNotShownWithoutItsInterval) {
+    auto phase = course(true);
+    for (int i = 0; i < 20; ++i) {
+        const auto stretch = static_cast<std::size_t>(7);
+        phase.latency.record(10ms);
+        phase.latency_series[stretch].record(10ms);
+    }
+    // 10,020 are enough for p99.9 to be shown, if only as what was seen.
+    const auto burst = trial_metrics({.phases = {phase}}, nullptr);
+    EXPECT_NEAR(*metric(burst, "latency_p999").value, 10e-3, 10e-6);
+    EXPECT_FALSE(metric(burst, "latency_p999").ci_low);
+    PhaseResult fewer = course(false);
+    Histogram latencies;
+    for (int i = 1; i <= 5000; ++i) latencies.record(i <= 4990 ? 5us : 100us);
+    fewer.latency = latencies;
+    const auto few = trial_metrics({.phases = {fewer}}, nullptr);
+    EXPECT_FALSE(metric(few, "latency_p999").value);
+    EXPECT_TRUE(metric(few, "latency_p999").absent.starts_with("5,000 samples are worth "))
+        << metric(few, "latency_p999").absent;
+}
+
 }  // namespace
 }  // namespace crucible::lab

@@ -37,11 +37,24 @@ public:
 TEST(Pacer, PreciseWaitAbsorbsALateWakeUp) {
     FakeClock clock(30us);
     Pacer pacer(clock, Pacing::precise, 50us);
-    const TimePoint due = TimePoint{} + 1ms;
+    const TimePoint due = TimePoint{} + 500us;
     EXPECT_EQ(pacer.wait_until(due), due);
     EXPECT_EQ(clock.sleeps_, 1);
     EXPECT_EQ(clock.asked_, due - 50us);
-    EXPECT_EQ(clock.readings_, 1 + 20);  // on arrival; then from 980 us on, one each microsecond
+    EXPECT_EQ(clock.readings_, 1 + 20);  // on arrival; then from 480 us on, one each microsecond
+}
+
+// The longer a core has slept, the later it wakes up: a tenth of a long wait is spun.
+TEST(Pacer, SpinsLongerAfterALongSleep) {
+    EXPECT_EQ(spin_time(50us, 100us), 50us);
+    EXPECT_EQ(spin_time(50us, 1ms), 100us);
+    EXPECT_EQ(spin_time(50us, 10s), kLongMarginMax);
+    EXPECT_EQ(spin_time(50us, 8ms, 4), 200us);
+    EXPECT_EQ(spin_time(0us, 8ms), 0us);
+    FakeClock clock(90us);
+    Pacer pacer(clock, Pacing::precise, 50us);
+    EXPECT_EQ(pacer.wait_until(TimePoint{} + 2001us), TimePoint{} + 2001us);
+    EXPECT_EQ(clock.asked_, TimePoint{} + 1801us);
 }
 
 // Coalesced: one sleep to the end of the millisecond and no spinning; the wake-up time shows. The

@@ -72,8 +72,27 @@ TEST(Series, CountsEachSideInItsInterval) {
                                       .lateness_max = 7us}));
     EXPECT_EQ(points[2], (SeriesPoint{.refused = 1}));
     const auto latencies = series.latencies();
-    ASSERT_EQ(latencies.size(), 1u);
-    EXPECT_EQ(latencies[0].count(), 2u);
+    ASSERT_EQ(latencies.size(), 2u);
+    EXPECT_EQ(latencies[0].count(), 0u);
+    EXPECT_EQ(latencies[1].count(), 2u);
+}
+
+TEST(CoarseHistogram, CountsUpToAStep) {
+    CoarseHistogram latencies;
+    for (int i = 1; i <= 100; ++i) latencies.record(1ms * i);
+    EXPECT_EQ(latencies.count_up_to(0ms), 0u);
+    // Steps of 2.1 ms there: 50 ms shares its own with 49 ms.
+    EXPECT_EQ(latencies.count_up_to(50ms), 50u);
+    EXPECT_EQ(latencies.count_below(50ms), 48u);
+    EXPECT_EQ(latencies.count_up_to(1h), 100u);
+}
+
+// Thirty times at least, so that it can be told how latencies vary over the run.
+TEST(Series, ShortPlansKeepLatenciesMoreOften) {
+    EXPECT_EQ(Series(2s).coarse(), 100ms);
+    EXPECT_EQ(Series(6s, 10s).coarse(), 200ms);
+    EXPECT_EQ(Series(15s).coarse(), 500ms);
+    EXPECT_EQ(Series(30s).coarse(), 1s);
 }
 
 // Nothing is lost behind the planned end, and memory stays what it was.

@@ -1,4 +1,4 @@
-#include "basic_performance/result_file.h"
+#include "support/result_file.h"
 
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "crucible_version.h"
+#include "lab/compare/json_parts.h"
 #include "lab/record/environment.h"
 #include "runtime/event/rfc3339.h"
 
@@ -127,21 +128,6 @@ json to_json(const Scenario& scenario) {
         {"histograms", json::object()}};
 }
 
-json environment_json() {
-    const auto environment = lab::read_environment();
-    const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
-    return json{
-        {"cpu", environment.cpu_model},
-        {"cores", environment.cores},
-        {"memory_bytes", environment.memory_bytes},
-        {"kernel", environment.kernel},
-        {"os", environment.os},
-        {"load_average",
-         {environment.load_average_1m, environment.load_average_5m, environment.load_average_15m}},
-        {"wakeup_p50", seconds(environment.wakeup_p50)},
-        {"wakeup_p99", seconds(environment.wakeup_p99)}};
-}
-
 }  // namespace
 
 std::string RecordingReporter::failure() const {
@@ -162,7 +148,7 @@ Result<> write_result_file(const std::string& path, const RecordingReporter& rep
     const json result{
         {"schema", "crucible.run/1"},
         {"crucible", {{"version", kCrucibleVersion}, {"commit", kCrucibleCommit}}},
-        {"environment", environment_json()},
+        {"environment", lab::environment_json(lab::read_environment())},
         {"command", command},
         {"seed", 1},
         {"started", runtime::to_rfc3339(started)},

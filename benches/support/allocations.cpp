@@ -1,4 +1,4 @@
-#include "basic_performance/allocations.h"
+#include "support/allocations.h"
 
 #include <array>
 #include <atomic>
