@@ -119,7 +119,7 @@ int compare_command(std::span<const std::string_view> args, std::ostream& out, s
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
     auto plan = make_plan(arguments);
     if (!plan) return usage_error(err, plan.error().message);
-    const auto awake = keep_awake(arguments.load);
+    const auto awake = begin_realtime(arguments.load);
     if (!awake) return usage_error(err, awake.error().message);
     const auto directory = prepare_output(arguments.load.out, "compare");
     if (!directory) return usage_error(err, directory.error().message);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <thread>
 
 #include "app/crucible/pattern_file.h"
 #include "app/crucible/scenario.h"
@@ -241,6 +242,7 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
             apply("--system-cpus", options.system_cpus, base::CpuSet::parse, scenario.system.cpus);
         !ok)
         return std::unexpected(ok.error());
+    scenario.plan.realtime = options.realtime;
     if (file->steady) {
         const auto phase = steady_phase(options, *file);
         if (!phase) return std::unexpected(phase.error());
@@ -263,12 +265,18 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
 
 }  // namespace
 
-Result<std::optional<base::KeptAwake>> keep_awake(const LoadOptions& options) {
-    if (!options.keep_awake) return std::nullopt;
+Result<std::optional<base::KeptAwake>> begin_realtime(const LoadOptions& options) {
+    if (!options.realtime) return std::nullopt;
+    const auto refused = [](const Error& error) {
+        return std::unexpected(
+            Error{error.code, fmt::format("--realtime: {}; needs root", error.message)});
+    };
     auto awake = base::KeptAwake::begin();
-    if (!awake) {
-        return std::unexpected(Error{awake.error().code, "--keep-awake: " + awake.error().message});
-    }
+    if (!awake) return refused(awake.error());
+    // The clients may do what this process may: better to know before anything is started.
+    Result<> permitted;
+    std::jthread([&permitted] { permitted = base::set_realtime_priority(); }).join();
+    if (!permitted) return refused(permitted.error());
     return *std::move(awake);
 }
 
@@ -341,8 +349,9 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
         ->type_name("LIST");
     command.add_option("--pacing", options.pacing, "precise (default) or coalesced")
         ->type_name("NAME");
-    command.add_flag("--keep-awake", options.keep_awake,
-                     "no idle states for the processors (as root): steadier timing, more power");
+    command.add_flag("--realtime", options.realtime,
+                     "as root: processors stay out of idle states, senders outside the system have "
+                     "real-time priority; steadier timing, more power");
     command.add_option("--work", options.work, "real (default) or none: only routing")
         ->type_name("NAME");
     command.add_option("--durability", options.durability, "normal (default) or full")

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/awake.h"
+#include "base/realtime.h"
 #include "crucible/error.h"
 #include "lab/experiment/experiment.h"
 #include "lab/target/system.h"
@@ -43,16 +43,17 @@ struct LoadOptions {
     std::string rounds;
     std::string seed;
     std::string out;
-    bool keep_awake = false;
+    bool realtime = false;
     bool json = false;
     bool quiet = false;
 };
 
 void add_load_options(CLI::App& command, LoadOptions& options);
 
-/// With --keep-awake the hold, to be kept as long as anything is measured; else nothing.
-/// - the errors of base::KeptAwake::begin(); the message begins with the option.
-Result<std::optional<base::KeptAwake>> keep_awake(const LoadOptions& options);
+/// With --realtime the hold on the processors, to be kept as long as anything is measured; else
+/// nothing. - the errors of base::KeptAwake::begin() and base::set_realtime_priority(); the message
+/// begins with the option.
+Result<std::optional<base::KeptAwake>> begin_realtime(const LoadOptions& options);
 
 /// Parses a whole number in [1, most]. - Errc::invalid_argument: "--<option> '<text>': a whole
 /// number from 1 to …".

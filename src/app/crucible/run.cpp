@@ -143,7 +143,7 @@ int run_command(std::span<const std::string_view> args, std::ostream& out, std::
         return usage_error(err, applied.error().message);
     if (const auto fitting = check_targets({&*target}, *scenarios); !fitting)
         return usage_error(err, fitting.error().message);
-    const auto awake = keep_awake(load);
+    const auto awake = begin_realtime(load);
     if (!awake) return usage_error(err, awake.error().message);
     const auto directory = prepare_output(load.out, "run");
     if (!directory) return usage_error(err, directory.error().message);

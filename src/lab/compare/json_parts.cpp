@@ -92,6 +92,7 @@ json load_json(const Scenario& scenario) {
             {"client_cpus", scenario.plan.cpus.text()},
             {"system_cpus", scenario.system.cpus.text()},
             {"events_per_pass", scenario.events_per_pass},
+            {"realtime", scenario.plan.realtime},
             {"pacing", scenario.plan.pacing == Pacing::precise ? "precise" : "coalesced"},
             {"phases", std::move(phases)}};
 }

@@ -11,9 +11,9 @@
 #include <sstream>
 #include <string_view>
 
-#include "base/awake.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/realtime.h"
 #include "lab/record/histogram.h"
 
 namespace crucible::lab {

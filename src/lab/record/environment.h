@@ -26,7 +26,7 @@ struct Environment {
     /// Time in which some task waited for a core, since boot (pressure stall information).
     std::optional<double> cpu_pressure_seconds;
     /// The longest wake-up from an idle state that somebody allowed (PM QoS), e.g. 0 with
-    /// --keep-awake; absent where there is no such limit or only root can read it.
+    /// --realtime; absent where there is no such limit or only root can read it.
     std::optional<Duration> idle_latency_limit;
     /// How long after its due time a sleep ends: no pacer that sleeps can be more punctual.
     Duration wakeup_p50{};

@@ -113,6 +113,7 @@ Load read_load(const json& object) {
             .client_cpus = text_at(object, "client_cpus"),
             .system_cpus = text_at(object, "system_cpus"),
             .events_per_pass = object.at("events_per_pass"),
+            .realtime = object.at("realtime"),
             .pacing = text_at(object, "pacing"),
             .phases = list_of<Phase>(object.at("phases"), read_phase)};
 }

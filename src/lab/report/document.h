@@ -73,6 +73,7 @@ struct Load {
     std::string client_cpus;
     std::string system_cpus;
     std::uint64_t events_per_pass = 0;
+    bool realtime = false;  ///< asked for
     std::string pacing;
     std::vector<Phase> phases;
 };

@@ -259,6 +259,7 @@ std::string load_sentence(const Load& load) {
     if (load.mix != kProductionMix) text += "; mix " + load.mix;
     if (load.accounts != kStandardAccounts) text += "; accounts " + load.accounts;
     if (!load.faults.empty()) text += "; faults " + load.faults;
+    if (load.realtime) text += "; real-time";
     if (!load.client_cpus.empty()) text += "; clients on processors " + load.client_cpus;
     if (!load.system_cpus.empty()) text += "; the daemon on processors " + load.system_cpus;
     return text;

@@ -61,6 +61,7 @@ json plan_json(const Plan& plan) {
             {"webhook_secret", plan.workload.webhook_secret},
             {"pacing", to_string(plan.pacing)},
             {"cpus", plan.cpus.text()},
+            {"realtime", plan.realtime},
             {"drain_limit_ns", plan.drain_limit.count()},
             {"phases", std::move(phases)}};
 }
@@ -76,6 +77,7 @@ Plan plan_from(const json& object) {
         plan.workload.faults = must(Faults::parse(faults));
     plan.workload.webhook_secret = object.at("webhook_secret");
     plan.pacing = must(parse_pacing(object.at("pacing").get<std::string>()));
+    plan.realtime = object.at("realtime");
     if (const std::string cpus = object.at("cpus"); !cpus.empty())
         plan.cpus = must(base::CpuSet::parse(cpus));
     plan.drain_limit = duration_at(object, "drain_limit_ns");

@@ -47,6 +47,8 @@ struct Plan {
     WorkloadSpec workload;
     Pacing pacing = Pacing::precise;
     base::CpuSet cpus;  ///< that the clients may use; empty: all
+    /// Senders have real-time priority in open loop, unless the system's own code runs in them.
+    bool realtime = false;
     std::vector<Phase> phases;
     Duration drain_limit = std::chrono::seconds(10);
 };

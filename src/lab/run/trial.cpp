@@ -259,6 +259,7 @@ Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& syst
     if (const auto ok = check_plan(plan); !ok) return std::unexpected(ok.error());
     auto system = start_system(target, system_options);
     if (!system) return std::unexpected(system.error());
+    plan.realtime = plan.realtime && !(*system)->runs_in_senders();
     auto clients = Clients::start((*system)->endpoint(), plan);
     if (!clients) return std::unexpected(clients.error());
     Trial trial(**system, plan, options, *std::move(clients));

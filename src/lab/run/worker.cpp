@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/realtime.h"
 #include "lab/run/control.h"
 #include "lab/run/phase_run.h"
 #include "lab/run/trial.h"
@@ -99,7 +100,7 @@ private:
         if (const auto pinned = base::pin_thread(plan_.cpus); !pinned)
             return give_up(pinned.error());
         workload_.emplace(plan_.workload);
-        margin_ = measure_margin();
+        if (const auto permitted = measure_margin(); !permitted) return give_up(permitted.error());
         auto target = open_target(prepare.endpoint, client_,
                                   [this](std::span<const Completion> batch, TimePoint at) {
                                       const std::lock_guard lock(completions_);
@@ -112,14 +113,14 @@ private:
 
     /// On a thread that ends with it: the timer slack it needs would pass on to every thread made
     /// from this one, those of an embedded system among them.
-    Duration measure_margin() {
-        if (plan_.pacing != Pacing::precise) return 0ns;
-        Duration margin{};
-        std::jthread([this, &margin] {
+    Result<> measure_margin() {
+        Result<> permitted;
+        std::jthread([this, &permitted] {
             base::set_precise_timers();
-            margin = wake_margin(clock_);
+            if (plan_.realtime) permitted = base::set_realtime_priority();
+            if (plan_.pacing == Pacing::precise) margin_ = wake_margin(clock_);
         }).join();
-        return margin;
+        return permitted;
     }
 
     void begin_phase(const order::Start& start) {
@@ -145,6 +146,9 @@ private:
         next_progress_ = base::monotonic_now() + kProgressInterval;
         load_ = std::jthread([this] {
             base::set_precise_timers();
+            // In closed loop it may never wait: nothing else would run any more.
+            if (plan_.realtime && plan_.phases[number_].open_loop()) [[maybe_unused]]
+                const auto permitted = base::set_realtime_priority();
             phase_->run(*target_);
             drained_.store(true);
             const std::uint64_t one = 1;

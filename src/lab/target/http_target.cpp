@@ -26,6 +26,7 @@ constexpr Duration kConnectLimit = 5s;
 constexpr Duration kRetryInterval = 50ms;
 constexpr Duration kGoneAfter = 1s;
 constexpr std::size_t kReadAtOnce = 64 * 1024;
+constexpr Duration kReadTogetherMax = 1us;
 /// Requests that wait for a connection: bounded in bytes too, for large ones.
 constexpr std::size_t kQueueBytesMax = std::size_t{256} << 20;
 
@@ -89,7 +90,7 @@ public:
         // Taken once, before the first response is read: what has arrived had arrived by now.
         const TimePoint now = base::monotonic_now();
         now_ = now;
-        wall_offset_ = base::wall_now().time_since_epoch() - now.time_since_epoch();
+        note_wall_offset(now);
         completions_.clear();
         for (int i = 0; i < count; ++i) {
             auto& link = *links_[events[static_cast<std::size_t>(i)].data.u32];
@@ -260,12 +261,21 @@ private:
         watch(link);
     }
 
+    /// Both clocks are read at once, or nearly: where something came between the readings, the
+    /// offset before is the better one.
+    void note_wall_offset(TimePoint before) {
+        const WallTime wall = base::wall_now();
+        const TimePoint after = base::monotonic_now();
+        if (wall_offset_ && after - before > kReadTogetherMax) return;
+        wall_offset_ = wall.time_since_epoch() - (before + (after - before) / 2).time_since_epoch();
+    }
+
     /// When what is read of the connection arrived, on our clock.
     TimePoint arrival(const Connection& connection) const {
         const auto stamp = connection.arrived();
         if (!stamp) return now_;
         // The wall clock may have been stepped since.
-        return std::clamp(TimePoint(stamp->time_since_epoch() - wall_offset_), handed_on_, now_);
+        return std::clamp(TimePoint(stamp->time_since_epoch() - *wall_offset_), handed_on_, now_);
     }
 
     /// In the order in which they arrived.
@@ -349,9 +359,9 @@ private:
         Completion completion;
     };
     std::vector<Arrived> completions_;
-    TimePoint now_;           ///< of the present serve()
-    TimePoint handed_on_;     ///< the last arrival of the ones before
-    Duration wall_offset_{};  ///< wall clock minus monotonic clock
+    TimePoint now_;                        ///< of the present serve()
+    TimePoint handed_on_;                  ///< the last arrival of the ones before
+    std::optional<Duration> wall_offset_;  ///< wall clock minus monotonic clock
     TimePoint next_retry_ = TimePoint::max();
     std::optional<Error> last_failure_;
     std::optional<TimePoint> failing_since_;

@@ -30,6 +30,7 @@ public:
         return fmt::format("synthetic:{}?{}", queue_->path(), options_);
     }
     std::vector<pid_t> processes() const override { return {}; }
+    bool runs_in_senders() const override { return false; }
     std::optional<std::string> data_directory() const override { return std::nullopt; }
     std::optional<std::string> failure() override { return std::nullopt; }
     Result<> stop() override { return {}; }

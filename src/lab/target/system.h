@@ -62,6 +62,9 @@ public:
     /// stub): then what they use is the system's, less what the harness alone would. False for a
     /// server that others run, whose clients are all ours.
     virtual bool includes_clients() const { return true; }
+    /// The system's own code runs in the threads that send: their priority is not the harness's to
+    /// choose.
+    virtual bool runs_in_senders() const { return includes_clients(); }
 
     /// Directory with the system's data (vault, database), when it has a private one. Lives until
     /// stop().

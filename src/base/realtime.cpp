@@ -1,6 +1,7 @@
-#include "base/awake.h"
+#include "base/realtime.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,6 +26,12 @@ Result<KeptAwake> KeptAwake::begin(const std::filesystem::path& file) {
     if (::write(fd.get(), &kNone, sizeof kNone) != sizeof kNone)
         return std::unexpected(errno_error(file.string(), errno));
     return KeptAwake(std::move(fd));
+}
+
+Result<> set_realtime_priority() {
+    const sched_param lowest{.sched_priority = ::sched_get_priority_min(SCHED_FIFO)};
+    if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest) == 0) return {};
+    return std::unexpected(errno_error("real-time priority", errno));
 }
 
 std::optional<Duration> idle_latency_limit(const std::filesystem::path& file) {

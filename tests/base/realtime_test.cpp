@@ -1,4 +1,4 @@
-#include "base/awake.h"
+#include "base/realtime.h"
 
 #include <gtest/gtest.h>
 

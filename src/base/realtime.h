@@ -24,6 +24,11 @@ private:
     UniqueFd file_;  ///< the limit stands as long as it is open
 };
 
+/// This thread runs as soon as it can, before all that have no such priority (SCHED_FIFO, the
+/// lowest of them). Threads and processes that it makes do not inherit it. -
+/// Errc::permission_denied.
+Result<> set_realtime_priority();
+
 /// The limit that stands now, whoever set it: how long waking up may take. Nothing where there is
 /// none or where it cannot be read.
 std::optional<Duration> idle_latency_limit(const std::filesystem::path& file = kIdleLatencyFile);
