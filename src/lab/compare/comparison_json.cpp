@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/assert.h"
+#include "lab/compare/course_json.h"
 #include "lab/compare/evidence.h"
 #include "lab/compare/json_parts.h"
 #include "lab/compare/metric_series.h"
@@ -118,6 +119,15 @@ Histogram pooled_latency(const std::vector<Round>& rounds, Arm arm) {
     return pooled;
 }
 
+/// An arm's phases in each round that is compared.
+std::vector<const std::vector<PhaseResult>*> compared_phases(const std::vector<Round>& rounds,
+                                                             Arm arm) {
+    std::vector<const std::vector<PhaseResult>*> phases;
+    for (const auto& round : rounds)
+        if (round.valid()) phases.push_back(&round[arm].phases);
+    return phases;
+}
+
 json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& comparison) {
     json metrics = json::array();
     for (const auto& metric : comparison.metrics) metrics.push_back(metric_json(metric));
@@ -129,10 +139,17 @@ json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& com
     }
     json curves = json::object();
     json histograms = json::object();
+    json segments = json::object();
+    json series = json::object();
     for (const Arm arm : {Arm::baseline, Arm::candidate}) {
         const auto latency = pooled_latency(scenario.rounds, arm);
         curves[std::string(to_string(arm))] = curve_json(latency);
         histograms[std::string(to_string(arm))] = latency.encode();
+        const auto trials = compared_phases(scenario.rounds, arm);
+        segments[std::string(to_string(arm))] = segments_json(trials);
+        // One round's course, not a mean of several.
+        series[std::string(to_string(arm))] =
+            trials.empty() ? json::array() : series_json(*trials.front());
     }
     return {{"name", comparison.name},
             {"description", scenario.scenario.description},
@@ -144,6 +161,8 @@ json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& com
              {{"baseline", delivery_json(pooled_delivery(scenario.rounds, Arm::baseline))},
               {"candidate", delivery_json(pooled_delivery(scenario.rounds, Arm::candidate))}}},
             {"metrics", std::move(metrics)},
+            {"segments", std::move(segments)},
+            {"series", std::move(series)},
             {"harness", harness_json(harness)},
             {"round_details", std::move(details)},
             {"curves", {{"latency", std::move(curves)}}},

@@ -192,8 +192,34 @@ Round read_round(const json& object) {
     return round;
 }
 
+Series read_series(const json& object) {
+    std::vector<double> values;
+    for (const auto& value : object.at("values"))
+        values.push_back(value.is_null() ? std::nan("") : value.get<double>());
+    return {.name = text_at(object, "name"),
+            .phase = text_at(object, "phase"),
+            .unit = text_at(object, "unit"),
+            .interval = object.at("interval"),
+            .values = std::move(values)};
+}
+
+SegmentRow read_segment(const json& object) {
+    return {.phase = text_at(object, "phase"),
+            .name = text_at(object, "name"),
+            .start = object.at("start"),
+            .duration = object.at("duration"),
+            .planned = object.at("planned"),
+            .sent = object.at("sent"),
+            .handled = object.at("handled"),
+            .latency_p50 = optional_number<double>(object, "latency_p50"),
+            .latency_p99 = optional_number<double>(object, "latency_p99"),
+            .latency_max = optional_number<double>(object, "latency_max")};
+}
+
 ComparedScenario read_compared_scenario(const json& object) {
     const auto& curves = object.at("curves").at("latency");
+    const auto& segments = object.at("segments");
+    const auto& series = object.at("series");
     return {.name = text_at(object, "name"),
             .description = text_at(object, "description"),
             .rounds = object.at("rounds"),
@@ -205,6 +231,10 @@ ComparedScenario read_compared_scenario(const json& object) {
             .metrics = list_of<ComparedMetric>(object.at("metrics"), read_compared_metric),
             .harness = list_of<HarnessCost>(object.at("harness"), read_harness),
             .round_details = list_of<Round>(object.at("round_details"), read_round),
+            .baseline_segments = list_of<SegmentRow>(segments.at("baseline"), read_segment),
+            .candidate_segments = list_of<SegmentRow>(segments.at("candidate"), read_segment),
+            .baseline_series = list_of<Series>(series.at("baseline"), read_series),
+            .candidate_series = list_of<Series>(series.at("candidate"), read_series),
             .baseline_latency = read_curve(curves.at("baseline")),
             .candidate_latency = read_curve(curves.at("candidate"))};
 }
@@ -232,30 +262,6 @@ RunMetric read_run_metric(const json& object) {
             .n = object.at("n"),
             .interval = text_at(object, "interval"),
             .absent = optional_text(object, "absent")};
-}
-
-Series read_series(const json& object) {
-    std::vector<double> values;
-    for (const auto& value : object.at("values"))
-        values.push_back(value.is_null() ? std::nan("") : value.get<double>());
-    return {.name = text_at(object, "name"),
-            .phase = text_at(object, "phase"),
-            .unit = text_at(object, "unit"),
-            .interval = object.at("interval"),
-            .values = std::move(values)};
-}
-
-SegmentRow read_segment(const json& object) {
-    return {.phase = text_at(object, "phase"),
-            .name = text_at(object, "name"),
-            .start = object.at("start"),
-            .duration = object.at("duration"),
-            .planned = object.at("planned"),
-            .sent = object.at("sent"),
-            .handled = object.at("handled"),
-            .latency_p50 = optional_number<double>(object, "latency_p50"),
-            .latency_p99 = optional_number<double>(object, "latency_p99"),
-            .latency_max = optional_number<double>(object, "latency_max")};
 }
 
 RunScenario read_run_scenario(const json& object) {

@@ -129,6 +129,28 @@ struct Round {
     std::map<std::string, std::map<std::string, double>> values;
 };
 
+struct Series {
+    std::string name;
+    std::string phase;
+    std::string unit;
+    double interval = 0;
+    std::vector<double> values;  ///< NaN where there is none
+};
+
+/// A stretch of a pattern that has several.
+struct SegmentRow {
+    std::string phase;
+    std::string name;
+    double start = 0;
+    double duration = 0;
+    double planned = 0;
+    std::uint64_t sent = 0;
+    std::uint64_t handled = 0;
+    std::optional<double> latency_p50;
+    std::optional<double> latency_p99;
+    std::optional<double> latency_max;
+};
+
 struct ComparedScenario {
     std::string name;
     std::string description;
@@ -141,6 +163,10 @@ struct ComparedScenario {
     std::vector<ComparedMetric> metrics;
     std::vector<HarnessCost> harness;
     std::vector<Round> round_details;
+    std::vector<SegmentRow> baseline_segments;
+    std::vector<SegmentRow> candidate_segments;
+    std::vector<Series> baseline_series;  ///< of the first round compared
+    std::vector<Series> candidate_series;
     Curve baseline_latency;
     Curve candidate_latency;
 };
@@ -167,28 +193,6 @@ struct RunMetric {
     std::uint64_t n = 0;
     std::string interval;  ///< "within_run", "across_trials" or "none"
     std::string absent;    ///< why there is no value
-};
-
-struct Series {
-    std::string name;
-    std::string phase;
-    std::string unit;
-    double interval = 0;
-    std::vector<double> values;  ///< NaN where there is none
-};
-
-/// A stretch of a pattern that has several.
-struct SegmentRow {
-    std::string phase;
-    std::string name;
-    double start = 0;
-    double duration = 0;
-    double planned = 0;
-    std::uint64_t sent = 0;
-    std::uint64_t handled = 0;
-    std::optional<double> latency_p50;
-    std::optional<double> latency_p99;
-    std::optional<double> latency_max;
 };
 
 struct RunScenario {

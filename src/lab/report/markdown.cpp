@@ -197,6 +197,18 @@ void write_invalid_rounds(Markdown& text, const ComparedScenario& scenario) {
     }
 }
 
+void write_segments(Markdown& text, const std::vector<SegmentRow>& segments) {
+    if (segments.empty()) return;
+    text.row({kSegmentColumns.begin(), kSegmentColumns.end()});
+    text.row({"---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"});
+    for (const auto& segment : segments) {
+        auto cells = segment_cells(segment);
+        cells.front() = plain(cells.front());
+        text.row({cells.begin(), cells.end()});
+    }
+    text.blank();
+}
+
 std::string render(const ComparisonDocument& document) {
     Markdown text;
     text.line("# {}", plain(headline(document)));
@@ -215,6 +227,11 @@ std::string render(const ComparisonDocument& document) {
         write_invalid_rounds(text, scenario);
         text.blank();
         write_metrics(text, scenario);
+        if (const auto segments = compared_segments(scenario); !segments.empty()) {
+            text.line("{}:", kComparedSegments);
+            text.blank();
+            write_segments(text, segments);
+        }
         write_ledger(text, {{"Baseline", &scenario.baseline_delivery},
                             {"Candidate", &scenario.candidate_delivery}});
         write_harness(text, scenario.harness);
@@ -246,18 +263,6 @@ void write_run_metrics(Markdown& text, const RunScenario& scenario) {
                   format_value(metric.name, metric.unit, metric.estimate), interval_cell(metric),
                   format_integer(metric.n), metric.phase.empty() ? "all" : plain(metric.phase),
                   plain(metric.absent)});
-    }
-    text.blank();
-}
-
-void write_segments(Markdown& text, const std::vector<SegmentRow>& segments) {
-    if (segments.empty()) return;
-    text.row({kSegmentColumns.begin(), kSegmentColumns.end()});
-    text.row({"---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"});
-    for (const auto& segment : segments) {
-        auto cells = segment_cells(segment);
-        cells.front() = plain(cells.front());
-        text.row({cells.begin(), cells.end()});
     }
     text.blank();
 }

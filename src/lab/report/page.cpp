@@ -1,5 +1,8 @@
 #include "lab/report/page.h"
 
+#include <algorithm>
+#include <span>
+
 #include "lab/report/charts.h"
 #include "lab/report/page_style.h"
 #include "lab/report/typography.h"
@@ -112,6 +115,34 @@ void write_checks(Page& page, const std::vector<Check>& checks) {
     }
     page.add("</tbody></table>");
     page.end_frame();
+}
+
+void write_segments(Page& page, std::string_view caption, const std::vector<SegmentRow>& segments) {
+    if (segments.empty()) return;
+    page.begin_frame("Stretches of the pattern");
+    page.add("<table><caption>{}</caption>", escape_html(caption));
+    page.add("<thead><tr>");
+    for (const auto column : kSegmentColumns) {
+        page.add(R"(<th scope="col"{}>{}</th>)",
+                 column == kSegmentColumns.front() ? "" : R"( class="num")", column);
+    }
+    page.add("</tr></thead><tbody>");
+    for (const auto& segment : segments) {
+        const auto cells = segment_cells(segment);
+        page.add(R"(<tr><th scope="row">{}</th>)", escape_html(cells.front()));
+        for (const auto& cell : std::span(cells).subspan(1))
+            page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cell)));
+        page.add("</tr>");
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+}
+
+const Series* find_series(const std::vector<Series>& all, std::string_view phase,
+                          std::string_view name) {
+    const auto found = std::ranges::find_if(
+        all, [&](const Series& series) { return series.phase == phase && series.name == name; });
+    return found == all.end() ? nullptr : &*found;
 }
 
 void write_figure(Page& page, const std::string& chart, std::string_view caption) {

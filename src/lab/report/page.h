@@ -50,6 +50,11 @@ void write_ledger(Page& page,
                   const std::vector<std::pair<std::string_view, const Delivery*>>& ledgers);
 void write_harness(Page& page, const std::vector<HarnessCost>& harness);
 void write_checks(Page& page, const std::vector<Check>& checks);
+/// Nothing where there are no stretches.
+void write_segments(Page& page, std::string_view caption, const std::vector<SegmentRow>& segments);
+/// Null where there is none.
+const Series* find_series(const std::vector<Series>& all, std::string_view phase,
+                          std::string_view name);
 /// A chart in its frame with a caption, both markup; nothing where the chart is empty.
 void write_figure(Page& page, const std::string& chart, std::string_view caption);
 /// Command, seed and environment.

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <tuple>
 
 #include "lab/report/charts.h"
 #include "lab/report/page.h"
@@ -130,6 +131,37 @@ void write_charts(Page& page, const ComparedScenario& scenario, double margin) {
     page.add("</div>");
 }
 
+/// Rates and latencies of both over the time of each phase.
+void write_course(Page& page, const ComparedScenario& scenario) {
+    if (scenario.baseline_series.empty() || scenario.candidate_series.empty()) return;
+    const auto lines = [&scenario](std::string_view phase, std::string_view name, bool per_second) {
+        std::vector<TimeLine> both;
+        for (const auto& [mark, arm, all] :
+             {std::tuple("a", "baseline", &scenario.baseline_series),
+              std::tuple("b", "candidate", &scenario.candidate_series)}) {
+            if (const auto* series = find_series(*all, phase, name))
+                both.push_back({mark, arm, *series, per_second ? 1 / series->interval : 1});
+        }
+        return both;
+    };
+    page.add(R"(<div class="charts">)");
+    for (const auto& phase : scenario.load.phases) {
+        page.add("<div>");
+        write_figure(page,
+                     time_chart({fmt::format("Events handled: {}", phase.name), "events/s"},
+                                lines(phase.name, "handled", true)),
+                     "Every 100 ms, in the first round that is compared.");
+        page.add("</div><div>");
+        write_figure(page,
+                     time_chart({fmt::format("Mean latency: {}", phase.name), "s", true},
+                                lines(phase.name, "latency_mean", false)),
+                     "Every 100 ms, by when events ended, in the same round.");
+        page.add("</div>");
+    }
+    page.add("</div>");
+    write_segments(page, kComparedSegments, compared_segments(scenario));
+}
+
 void write_round_charts(Page& page, const ComparedScenario& scenario) {
     if (scenario.round_details.empty()) return;
     page.add(R"(<figure><div class="small">)");
@@ -151,6 +183,8 @@ void write_scenario(Page& page, const ComparedScenario& scenario, double margin)
     write_cards(page, scenario);
     write_charts(page, scenario, margin);
     write_metrics(page, scenario);
+    page.add("<h3>Over time</h3>");
+    write_course(page, scenario);
     page.add("<h3>Round by round</h3>");
     write_round_charts(page, scenario);
     page.add("<h3>Accounts</h3>");

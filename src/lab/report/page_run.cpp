@@ -58,14 +58,6 @@ void write_metrics(Page& page, const RunScenario& scenario) {
     page.end_frame();
 }
 
-const Series* find_series(const RunScenario& scenario, std::string_view phase,
-                          std::string_view name) {
-    const auto found = std::ranges::find_if(scenario.series, [&](const Series& series) {
-        return series.phase == phase && series.name == name;
-    });
-    return found == scenario.series.end() ? nullptr : &*found;
-}
-
 /// The lines of `names` that the result has.
 struct Line {
     std::string_view mark;
@@ -76,31 +68,10 @@ std::vector<TimeLine> lines_of(const RunScenario& scenario, std::string_view pha
                                std::span<const Line> wanted, bool per_second) {
     std::vector<TimeLine> lines;
     for (const auto& line : wanted) {
-        if (const auto* series = find_series(scenario, phase, line.series))
+        if (const auto* series = find_series(scenario.series, phase, line.series))
             lines.push_back({line.mark, line.name, *series, per_second ? 1 / series->interval : 1});
     }
     return lines;
-}
-
-void write_segments(Page& page, const std::vector<SegmentRow>& segments) {
-    if (segments.empty()) return;
-    page.begin_frame("Stretches of the pattern");
-    page.add("<table><caption>Stretches of the pattern, by when events were due</caption>");
-    page.add("<thead><tr>");
-    for (const auto column : kSegmentColumns) {
-        page.add(R"(<th scope="col"{}>{}</th>)",
-                 column == kSegmentColumns.front() ? "" : R"( class="num")", column);
-    }
-    page.add("</tr></thead><tbody>");
-    for (const auto& segment : segments) {
-        const auto cells = segment_cells(segment);
-        page.add(R"(<tr><th scope="row">{}</th>)", escape_html(cells.front()));
-        for (const auto& cell : std::span(cells).subspan(1))
-            page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cell)));
-        page.add("</tr>");
-    }
-    page.add("</tbody></table>");
-    page.end_frame();
 }
 
 /// Rates and latencies over the time of each phase.
@@ -124,7 +95,7 @@ void write_course(Page& page, const RunScenario& scenario) {
         page.add("</div>");
     }
     page.add("</div>");
-    write_segments(page, scenario.segments);
+    write_segments(page, "Stretches of the pattern, by when events were due", scenario.segments);
 }
 
 void write_charts(Page& page, const RunScenario& scenario) {

@@ -163,12 +163,29 @@ void write_invalid_rounds(TerminalText& text, const ComparedScenario& scenario) 
     }
 }
 
+void write_segments(TerminalText& text, const std::vector<SegmentRow>& segments,
+                    std::string_view title = {}) {
+    if (segments.empty()) return;
+    text.blank();
+    if (!title.empty()) text.paragraph(title, 1, Ink::dim);
+    const auto row = [&text](const auto& cells) {
+        constexpr std::array<std::size_t, 8> kWidths{14, 9, 9, 9, 9, 9, 9, 9};
+        std::string line = " ";
+        for (std::size_t i = 0; i < cells.size(); ++i)
+            line += text.cell(cells[i], kWidths[i], i > 0);
+        return line;
+    };
+    text.line(row(kSegmentColumns), Ink::dim);
+    for (const auto& segment : segments) text.line(row(segment_cells(segment)));
+}
+
 void write_scenario(TerminalText& text, const ComparedScenario& scenario) {
     write_load(text, scenario.name, scenario.description, scenario.load);
     text.paragraph(rounds_sentence(scenario), 2, Ink::dim);
     write_invalid_rounds(text, scenario);
     write_metrics(text, scenario, true);
     write_metrics(text, scenario, false);
+    write_segments(text, compared_segments(scenario), kComparedSegments);
     write_ledger_header(text);
     write_ledger_row(text, " baseline", scenario.baseline_delivery);
     write_ledger_row(text, " candidate", scenario.candidate_delivery);
@@ -221,20 +238,6 @@ void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
         if (!known) absent.add(metric.name, metric.absent);
     }
     write_absent(text, absent);
-}
-
-void write_segments(TerminalText& text, const std::vector<SegmentRow>& segments) {
-    if (segments.empty()) return;
-    text.blank();
-    const auto row = [&text](const auto& cells) {
-        constexpr std::array<std::size_t, 8> kWidths{14, 9, 9, 9, 9, 9, 9, 9};
-        std::string line = " ";
-        for (std::size_t i = 0; i < cells.size(); ++i)
-            line += text.cell(cells[i], kWidths[i], i > 0);
-        return line;
-    };
-    text.line(row(kSegmentColumns), Ink::dim);
-    for (const auto& segment : segments) text.line(row(segment_cells(segment)));
 }
 
 std::string render(const RunDocument& document, std::size_t width, bool colour) {

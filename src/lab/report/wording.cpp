@@ -249,6 +249,17 @@ std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
             latency(segment.latency_max)};
 }
 
+std::vector<SegmentRow> compared_segments(const ComparedScenario& scenario) {
+    std::vector<SegmentRow> rows;
+    for (std::size_t i = 0; i < scenario.baseline_segments.size(); ++i) {
+        rows.push_back(scenario.baseline_segments[i]);
+        if (i >= scenario.candidate_segments.size()) continue;
+        rows.push_back(scenario.candidate_segments[i]);
+        rows.back().name = "- candidate";
+    }
+    return rows;
+}
+
 std::string load_sentence(const Load& load) {
     const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
     const bool one_size = load.payload.find(':') == std::string::npos;

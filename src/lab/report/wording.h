@@ -59,6 +59,10 @@ std::string load_sentence(const Load& load);
 inline constexpr std::array<std::string_view, 8> kSegmentColumns{"stretch", "from", "rate", "sent",
                                                                  "handled", "p50",  "p99",  "max"};
 std::array<std::string, 8> segment_cells(const SegmentRow& segment);
+/// Of each stretch the baseline's row, then the candidate's under that name.
+std::vector<SegmentRow> compared_segments(const ComparedScenario& scenario);
+inline constexpr std::string_view kComparedSegments =
+    "Stretches of the pattern, by when events were due: the baseline, and below it the candidate";
 /// "10 rounds compared, 1 invalid".
 std::string rounds_sentence(const ComparedScenario& scenario);
 /// "2 cores of AMD EPYC 7B13, 15.6 GiB, Linux …", the parts that a reader must know, one a line.

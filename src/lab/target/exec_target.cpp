@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <simdjson.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "lab/target/log_tail.h"
+#include "lab/target/polled.h"
 #include "lab/target/remarks.h"
 #include "runtime/event/cloud_event.h"
 
@@ -48,7 +48,7 @@ void make_non_blocking(int descriptor) {
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 }
 
-class ExecTarget final : public Target {
+class ExecTarget final : public PolledTarget {
 public:
     static Result<std::unique_ptr<Target>> open(const std::string& command,
                                                 CompletionHandler handler) {
@@ -78,7 +78,6 @@ public:
         if (!process_.wait(kEndLimit)) process_.signal(SIGKILL);
     }
 
-    bool polled() const noexcept override { return true; }
     std::vector<pid_t> processes() const override { return {process_.pid()}; }
 
     Result<> send(const Event& event, std::uint64_t token) override {
@@ -94,42 +93,27 @@ public:
     }
 
     void serve(TimePoint until) override {
-        const bool more_to_write = unsent_from_ < unsent_.size();
-        std::array<pollfd, 2> ready{{{output_.get(), POLLIN, 0}, {input_.get(), POLLOUT, 0}}};
-        const auto wait = std::max(until - base::monotonic_now(), Duration::zero());
-        const timespec limit{.tv_sec = wait / 1s, .tv_nsec = (wait % 1s) / 1ns};
-        const nfds_t watched = more_to_write ? 2 : 1;
         if (gone_) {
             base::SteadyClock().sleep_until(until);
             return;
         }
-        if (::ppoll(ready.data(), watched, &limit, nullptr) <= 0) return;
-        const TimePoint now = base::monotonic_now();
-        if (watched == 2 && ready[1].revents != 0) write_some();
+        const bool more_to_write = unsent_from_ < unsent_.size();
+        std::array<pollfd, 2> ready{{{output_.get(), POLLIN, 0}, {input_.get(), POLLOUT, 0}}};
+        const auto now = wait_ready(std::span(ready).first(more_to_write ? 2 : 1), until);
+        if (!now) return;
+        if (more_to_write && ready[1].revents != 0) write_some();
         if (ready[0].revents == 0) return;
         completions_.clear();
         read_some();
-        if (!completions_.empty()) handler_(completions_, now);
-    }
-
-    Result<> drain(Duration limit) override {
-        const TimePoint deadline = base::monotonic_now() + limit;
-        while (!in_flight_.empty()) {
-            if (gone_) return std::unexpected(*gone_);
-            const TimePoint now = base::monotonic_now();
-            if (now >= deadline) {
-                return std::unexpected(
-                    Error{Errc::timeout,
-                          fmt::format("{} events were not acknowledged", in_flight_.size())});
-            }
-            serve(std::min(deadline, now + 50ms));
-        }
-        return {};
+        if (!completions_.empty()) handler_(completions_, *now);
     }
 
     std::string remarks() const override { return remarks_.text(); }
 
 private:
+    std::size_t outstanding() const override { return in_flight_.size(); }
+    std::optional<Error> gone_error() const override { return gone_; }
+
     ExecTarget(base::TempDir directory, base::Process process, base::UniqueFd input,
                base::UniqueFd output, CompletionHandler handler)
         : directory_(std::move(directory)),

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "lab/http/connection.h"
 #include "lab/http/request_template.h"
+#include "lab/target/polled.h"
 #include "lab/target/remarks.h"
 
 namespace crucible::lab {
@@ -37,7 +38,7 @@ Result<RequestTemplate> load_template(const HttpOptions& options) {
     return RequestTemplate::parse(*text, options.request_file, options);
 }
 
-class HttpTarget final : public Target {
+class HttpTarget final : public PolledTarget {
 public:
     static Result<std::unique_ptr<Target>> open(const HttpOptions& options,
                                                 CompletionHandler handler) {
@@ -57,7 +58,6 @@ public:
         return target;
     }
 
-    bool polled() const noexcept override { return true; }
     bool uses_events() const noexcept override { return !request_.is_constant(); }
 
     Result<> send(const Event& event, std::uint64_t token) override {
@@ -99,20 +99,6 @@ public:
         if (now >= next_retry_) reconnect();
         send_queued();
         hand_on();
-    }
-
-    Result<> drain(Duration limit) override {
-        const TimePoint deadline = base::monotonic_now() + limit;
-        while (outstanding() > 0) {
-            if (const auto gone = gone_error()) return std::unexpected(*gone);
-            const TimePoint now = base::monotonic_now();
-            if (now >= deadline) {
-                return std::unexpected(Error{
-                    Errc::timeout, fmt::format("{} requests were not answered", outstanding())});
-            }
-            serve(std::min(deadline, now + 50ms));
-        }
-        return {};
     }
 
     std::string remarks() const override { return remarks_.text(); }
@@ -169,7 +155,7 @@ private:
         }));
     }
 
-    std::size_t outstanding() const {
+    std::size_t outstanding() const override {
         std::size_t count = queue_.size();
         for (const auto& link : links_) count += link->connection.in_flight();
         return count;
@@ -336,7 +322,7 @@ private:
     }
 
     /// Set when no connection could be made for some time.
-    std::optional<Error> gone_error() const {
+    std::optional<Error> gone_error() const override {
         if (!failing_since_ || open_count() > 0) return std::nullopt;
         if (base::monotonic_now() - *failing_since_ < kGoneAfter) return std::nullopt;
         return Error{Errc::closed, fmt::format("{}: {}", server(), last_failure_->message)};

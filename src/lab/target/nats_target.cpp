@@ -1,7 +1,6 @@
 #include "lab/target/nats_target.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "lab/target/nats_handles.h"
+#include "lab/target/polled.h"
 #include "lab/target/remarks.h"
 
 namespace crucible::lab {
@@ -47,7 +47,7 @@ std::optional<std::uint64_t> token_behind_dot(const char* subject) {
     return parse_token(text.substr(text.rfind('.') + 1));
 }
 
-class NatsTarget final : public Target {
+class NatsTarget final : public PolledTarget {
 public:
     static Result<std::unique_ptr<Target>> open(const BrokerOptions& broker, std::uint32_t client,
                                                 CompletionHandler handler) {
@@ -61,8 +61,6 @@ public:
         replies_.reset();
         if (connection_) natsConnection_Close(connection_.get());
     }
-
-    bool polled() const noexcept override { return true; }
 
     Result<> send(const Event& event, std::uint64_t token) override {
         if (const auto gone = gone_error()) return std::unexpected(*gone);
@@ -88,32 +86,15 @@ public:
         }
         if (write_wanted_) natsConnection_ProcessWriteEvent(connection_.get());
         pollfd ready{socket_, static_cast<short>(POLLIN | (write_wanted_ ? POLLOUT : 0)), 0};
-        const auto wait = std::max(until - base::monotonic_now(), Duration::zero());
-        const timespec limit{.tv_sec = wait / 1s, .tv_nsec = (wait % 1s) / 1ns};
-        if (::ppoll(&ready, 1, &limit, nullptr) <= 0) return;
-        const TimePoint now = base::monotonic_now();
+        const auto now = wait_ready({&ready, 1}, until);
+        if (!now) return;
         if ((ready.revents & POLLOUT) != 0) natsConnection_ProcessWriteEvent(connection_.get());
         if ((ready.revents & ~POLLOUT) == 0) return;
         natsConnection_ProcessReadEvent(connection_.get());
         completions_.clear();
         take_deliveries();
         if (replies_) take_replies();
-        if (!completions_.empty()) handler_(completions_, now);
-    }
-
-    Result<> drain(Duration limit) override {
-        const TimePoint deadline = base::monotonic_now() + limit;
-        while (!missing_.empty()) {
-            if (const auto gone = gone_error()) return std::unexpected(*gone);
-            const TimePoint now = base::monotonic_now();
-            if (now >= deadline) {
-                return std::unexpected(
-                    Error{Errc::timeout,
-                          fmt::format("{} events were not acknowledged", missing_.size())});
-            }
-            serve(std::min(deadline, now + 50ms));
-        }
-        return {};
+        if (!completions_.empty()) handler_(completions_, *now);
     }
 
     std::string remarks() const override {
@@ -347,7 +328,9 @@ private:
         unanswered_ = 0;
     }
 
-    std::optional<Error> gone_error() const {
+    std::size_t outstanding() const override { return missing_.size(); }
+
+    std::optional<Error> gone_error() const override {
         if (!detached_.load()) return std::nullopt;
         const char* last = nullptr;
         natsConnection_GetLastError(connection_.get(), &last);

@@ -1,7 +1,6 @@
 #include "lab/target/redis_target.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "lab/target/polled.h"
 #include "lab/target/redis_link.h"
 #include "lab/target/remarks.h"
 
@@ -40,7 +40,7 @@ std::optional<std::uint64_t> parse_token(std::string_view text) {
     return token;
 }
 
-class RedisTarget final : public Target {
+class RedisTarget final : public PolledTarget {
 public:
     static Result<std::unique_ptr<Target>> open(const BrokerOptions& broker, std::uint32_t client,
                                                 CompletionHandler handler) {
@@ -61,8 +61,6 @@ public:
         if (auto link = RedisLink::connect(broker_)) [[maybe_unused]]
             const auto deleted = link->command({"DEL", key_});
     }
-
-    bool polled() const noexcept override { return true; }
 
     Result<> send(const Event& event, std::uint64_t token) override {
         if (gone_) return std::unexpected(*gone_);
@@ -97,10 +95,8 @@ public:
         note(publisher_.flush());
         note(consumer_.flush());
         std::array<pollfd, 2> ready{{watch(publisher_), watch(consumer_)}};
-        const auto wait = std::max(until - base::monotonic_now(), Duration::zero());
-        const timespec limit{.tv_sec = wait / 1s, .tv_nsec = (wait % 1s) / 1ns};
-        if (::ppoll(ready.data(), ready.size(), &limit, nullptr) <= 0) return;
-        const TimePoint now = base::monotonic_now();
+        const auto now = wait_ready(ready, until);
+        if (!now) return;
         completions_.clear();
         // What was refused is known before what was delivered, as it happened.
         if ((ready[0].revents & ~POLLOUT) != 0)
@@ -108,27 +104,15 @@ public:
         if ((ready[1].revents & ~POLLOUT) != 0)
             note(consumer_.receive([this](const redisReply& reply) { consumed(reply); }));
         note(consumer_.flush());
-        if (!completions_.empty()) handler_(completions_, now);
-    }
-
-    Result<> drain(Duration limit) override {
-        const TimePoint deadline = base::monotonic_now() + limit;
-        while (!in_flight_.empty()) {
-            if (gone_) return std::unexpected(*gone_);
-            const TimePoint now = base::monotonic_now();
-            if (now >= deadline) {
-                return std::unexpected(
-                    Error{Errc::timeout,
-                          fmt::format("{} events were not acknowledged", in_flight_.size())});
-            }
-            serve(std::min(deadline, now + 50ms));
-        }
-        return {};
+        if (!completions_.empty()) handler_(completions_, *now);
     }
 
     std::string remarks() const override { return remarks_.text(); }
 
 private:
+    std::size_t outstanding() const override { return in_flight_.size(); }
+    std::optional<Error> gone_error() const override { return gone_; }
+
     RedisTarget(const BrokerOptions& broker, std::uint32_t client, RedisLink publisher,
                 RedisLink consumer, CompletionHandler handler)
         : broker_(broker),

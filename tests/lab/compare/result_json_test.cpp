@@ -100,6 +100,36 @@ TEST(ComparisonJson, HistogramsPoolTheRounds) {
     EXPECT_EQ(pooled->count(), 20'000u);
 }
 
+// Stretches are pooled over the rounds that are compared; the course is that of the first of them.
+TEST(ComparisonJson, ShowsBothOverTime) {
+    auto experiment = Simulation{.rounds = 6}.experiment();
+    auto& rounds = experiment.scenarios[0].rounds;
+    rounds[0][Arm::candidate].valid = false;
+    for (auto& round : rounds) {
+        for (const Arm arm : {Arm::baseline, Arm::candidate}) {
+            auto& phase = round[arm].phases[0];
+            phase.phase.pattern = *Pattern::parse("spike:100,2000,1s,3s");
+            phase.segments.resize(3);
+            phase.segments[1].sent = 100;
+            for (int i = 0; i < 100; ++i) phase.segments[1].latency.record(2ms);
+            phase.clients.resize(1);
+            phase.series.resize(2);
+            phase.series[1].handled = round.index;
+        }
+    }
+    const auto document = write_comparison(experiment);
+    EXPECT_EQ(validation_errors("comparison.schema.json", document), "");
+    const auto& scenario = document["scenarios"][0];
+    const auto& peak = scenario["segments"]["candidate"][1];
+    EXPECT_EQ(peak["name"], "peak");
+    EXPECT_EQ(peak["sent"], 500);
+    EXPECT_NEAR(peak["latency_p50"].get<double>(), 2e-3, 2e-6);
+    for (const auto& series : scenario["series"]["baseline"]) {
+        if (series["name"] != "handled") continue;
+        EXPECT_EQ(series["values"], json({0, 1}));
+    }
+}
+
 // A run that broke off in its first round: no interval, no ratio, notes on what was not run. Still
 // a file that every reader can read.
 TEST(ComparisonJson, APartialResultFollowsItsSchema) {

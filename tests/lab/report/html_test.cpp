@@ -76,6 +76,29 @@ TEST(HtmlReport, DrawsEachRound) {
     EXPECT_EQ(occurrences(page, "class=\"invalid\""), 6u);
 }
 
+// A pattern's course: both systems in one chart, and each stretch of both.
+TEST(HtmlReport, ComparesOverTime) {
+    auto result = example("comparison.json");
+    const nlohmann::json peak = {
+        {"phase", "steady"},      {"name", "peak"},     {"start", 1.0},    {"duration", 1.0},
+        {"planned", 2000.0},      {"sent", 2000},       {"handled", 2000}, {"latency_p50", 0.00125},
+        {"latency_p99", nullptr}, {"latency_max", 0.05}};
+    auto& segments = result["scenarios"][0]["segments"];
+    segments["baseline"] = {peak};
+    segments["candidate"] = {peak};
+    segments["candidate"][0]["latency_p50"] = 0.0025;
+
+    const auto page = html(result);
+
+    EXPECT_TRUE(contains(page, "Events handled: steady"));
+    EXPECT_TRUE(contains(page, "Mean latency: steady"));
+    const auto baseline = page.find("<th scope=\"row\">peak</th>");
+    const auto candidate = page.find("<th scope=\"row\">- candidate</th>");
+    ASSERT_NE(baseline, std::string::npos);
+    EXPECT_GT(candidate, baseline);
+    EXPECT_LT(page.find("1.25", baseline), candidate);
+}
+
 // Ratios beyond the chart end in an arrow; none may lie outside of it.
 TEST(HtmlReport, ClampsExtremeRatios) {
     auto result = example("comparison.json");

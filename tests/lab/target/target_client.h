@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 
+#include "base/clock.h"
 #include "lab/target/system.h"
 #include "lab/target/target.h"
 
@@ -48,6 +50,18 @@ struct TargetClient {
             if (first && !sent) first = sent;
         }
         return first;
+    }
+
+    /// Sends until the target says, other than that it is full, why it takes no more; a minute at
+    /// most.
+    Error send_until_refused() {
+        const TimePoint limit = base::monotonic_now() + std::chrono::minutes(1);
+        while (base::monotonic_now() < limit) {
+            const auto sent = send(1);
+            if (!sent && sent.error().code != Errc::overloaded) return sent.error();
+            target->serve(base::monotonic_now() + std::chrono::milliseconds(1));
+        }
+        return {};
     }
 
     bool each_answered_once() const {
