@@ -2,7 +2,7 @@
 """Installs a build tree into a temporary folder, builds the C++ example against it as a user would,
 and measures the example's system with it.
 
-Usage: package_test.py CMAKE BUILD_FOLDER EXAMPLE_FOLDER
+Usage: package_test.py CMAKE GENERATOR BUILD_FOLDER EXAMPLE_FOLDER
 """
 import json
 import subprocess
@@ -20,12 +20,12 @@ def run(*command, cwd=None, statuses=(0,)):
 
 
 def main():
-    cmake, build, example = sys.argv[1:4]
+    cmake, generator, build, example = sys.argv[1:5]
     with tempfile.TemporaryDirectory(prefix="crucible-package-") as folder:
         prefix = Path(folder) / "installed"
         own = Path(folder) / "build"
         run(cmake, "--install", build, "--prefix", prefix)
-        run(cmake, "-S", example, "-B", own, f"-DCMAKE_PREFIX_PATH={prefix}")
+        run(cmake, "-G", generator, "-S", example, "-B", own, f"-DCMAKE_PREFIX_PATH={prefix}")
         run(cmake, "--build", own)
         result = Path(folder) / "result"
         program = own / "queue"
