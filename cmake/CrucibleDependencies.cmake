@@ -11,6 +11,7 @@ find_package(Boost 1.81 REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(FlatBuffers REQUIRED)
+find_package(GSL REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(Hiredis REQUIRED IMPORTED_TARGET hiredis)
 # Debian's libnats-dev names a static library in its CMake files that it does not hold.

@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <sstream>
 
 #include "app/crucible/command.h"
 #include "app/crucible/interrupt.h"
+#include "app/crucible/journal.h"
 #include "app/crucible/load_options.h"
 #include "app/crucible/output.h"
 #include "app/crucible/parse_arguments.h"
@@ -18,7 +20,9 @@
 namespace crucible::app {
 namespace {
 
-constexpr std::uint32_t kRounds = 10;
+/// With --rounds auto: no machine is so noisy that more would help.
+constexpr std::uint32_t kRoundsMost = 1000;
+constexpr Duration kTimeBudget = std::chrono::minutes(5);
 
 constexpr const char* kFooter = R"(Targets:
   coordinator:  router:  daemon:  daemon:/path.sock  null:
@@ -33,6 +37,7 @@ Examples:
   crucible compare coordinator: daemon: --scenario light --scenario heavy
   crucible compare 'daemon:?workers=1' 'daemon:?workers=4' --rate max
   crucible compare coordinator: daemon: --durability full --rounds 20 --json
+  crucible compare --resume benchmark_results/20260131T120000Z-compare
 
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 5 a target failed, 130 interrupted (partial result kept).)";
@@ -40,16 +45,20 @@ Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 struct CompareArguments {
     std::string baseline;
     std::string candidate;
-    std::string margin = "5%";
+    std::string margin;
+    std::string time_budget;
+    std::string resume;
     LoadOptions load;
 };
 
 struct ComparePlan {
     lab::ExperimentOptions experiment;
     lab::CompareOptions compare;
+    bool auto_rounds = false;
 };
 
 Result<double> parse_margin(const std::string& text) {
+    if (text.empty()) return lab::kDefaultMargin;
     const auto margin = base::parse_fraction(text);
     if (!margin)
         return std::unexpected(
@@ -61,7 +70,26 @@ Result<double> parse_margin(const std::string& text) {
     return margin;
 }
 
+Result<Duration> parse_time_budget(const CompareArguments& arguments, bool auto_rounds) {
+    if (arguments.time_budget.empty()) return auto_rounds ? kTimeBudget : Duration::zero();
+    const auto budget = base::parse_duration(arguments.time_budget);
+    if (!budget)
+        return std::unexpected(
+            Error{Errc::invalid_argument, "--time-budget: " + budget.error().message});
+    if (*budget <= Duration::zero()) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("--time-budget '{}': above 0", arguments.time_budget)});
+    }
+    return budget;
+}
+
 Result<ComparePlan> make_plan(const CompareArguments& arguments) {
+    if (arguments.baseline.empty() || arguments.candidate.empty()) {
+        return std::unexpected(Error{Errc::invalid_argument,
+                                     "compare needs two target URLs, the baseline and the "
+                                     "candidate; see crucible compare --help"});
+    }
     auto baseline = resolve_target(arguments.baseline, arguments.load);
     if (!baseline) return std::unexpected(baseline.error());
     auto candidate = resolve_target(arguments.candidate, arguments.load);
@@ -70,8 +98,12 @@ Result<ComparePlan> make_plan(const CompareArguments& arguments) {
     if (!margin) return std::unexpected(margin.error());
     const auto seed = resolve_seed(arguments.load);
     if (!seed) return std::unexpected(seed.error());
-    const auto rounds = resolve_rounds(arguments.load, kRounds);
+    const bool auto_rounds = arguments.load.rounds.empty() || arguments.load.rounds == "auto";
+    const auto rounds =
+        auto_rounds ? Result<std::uint32_t>(kRoundsMost) : resolve_rounds(arguments.load, 1);
     if (!rounds) return std::unexpected(rounds.error());
+    const auto budget = parse_time_budget(arguments, auto_rounds);
+    if (!budget) return std::unexpected(budget.error());
     auto scenarios = resolve_scenarios(arguments.load, {.capacity_phase = true}, *seed);
     if (!scenarios) return std::unexpected(scenarios.error());
     const auto applied = apply_client_option({&*baseline, &*candidate}, *scenarios);
@@ -82,8 +114,10 @@ Result<ComparePlan> make_plan(const CompareArguments& arguments) {
                                       .candidate = std::move(*candidate),
                                       .scenarios = std::move(*scenarios),
                                       .rounds = *rounds,
+                                      .time_budget = *budget,
                                       .seed = *seed},
-                       .compare = {.margin = *margin, .seed = *seed}};
+                       .compare = {.margin = *margin, .seed = *seed},
+                       .auto_rounds = auto_rounds};
 }
 
 /// Fewer than half of the rounds could be compared: this machine, now, is no place to measure.
@@ -99,32 +133,135 @@ bool environment_invalid(const lab::Experiment& experiment) {
     return rounds > 0 && valid * 2 < rounds;
 }
 
+void add_options(CLI::App& command, CompareArguments& arguments) {
+    command.add_option("baseline", arguments.baseline, "today's system, a target URL")
+        ->type_name("URL");
+    command.add_option("candidate", arguments.candidate, "what might replace it, a target URL")
+        ->type_name("URL");
+    command
+        .add_option("--margin", arguments.margin,
+                    fmt::format("differences within ± this do not matter (default {:g}%)",
+                                lab::kDefaultMargin * 100))
+        ->type_name("P%");
+    command
+        .add_option("--time-budget", arguments.time_budget,
+                    "begin no round that would end later (default 5m with --rounds auto)")
+        ->type_name("TIME");
+    command
+        .add_option("--resume", arguments.resume,
+                    "go on with the interrupted comparison in this directory; takes no other "
+                    "option but --json and --quiet")
+        ->type_name("DIR");
+    add_load_options(command, arguments.load);
+    command.footer(kFooter);
+}
+
+std::vector<std::string_view> views(const std::vector<std::string>& words) {
+    return {words.begin(), words.end()};
+}
+
+/// Takes the arguments of the comparison that is to go on; how it is shown stays the caller's.
+Result<Journal> resume(CompareArguments& arguments, std::span<const std::string_view> args,
+                       std::ostream& err) {
+    constexpr std::size_t kOwnWords = 2;  // --resume DIR, or --resume=DIR
+    const std::size_t shown = (arguments.load.json ? 1u : 0u) + (arguments.load.quiet ? 1u : 0u);
+    if (args.size() > kOwnWords + shown) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  "--resume takes everything else from the comparison it goes on with; beside it "
+                  "only --json and --quiet"});
+    }
+    auto journal = Journal::open(arguments.resume);
+    if (!journal) return journal;
+    CLI::App command("", "compare");
+    CompareArguments begun;
+    add_options(command, begun);
+    std::ostringstream ignored;
+    if (parse_arguments(command, views(journal->words()), ignored, err)) {
+        return std::unexpected(Error{
+            Errc::corrupt,
+            fmt::format("--resume '{}': the command in its journal is not one", arguments.resume)});
+    }
+    begun.load.json = arguments.load.json;
+    begun.load.quiet = arguments.load.quiet;
+    begun.load.out = arguments.resume;
+    begun.resume = arguments.resume;
+    arguments = std::move(begun);
+    return journal;
+}
+
+/// The rounds are the journal's from now on: those it has are not run again, new ones go there.
+Result<> attach(const Journal& journal, ComparePlan& plan) {
+    auto done = journal.rounds(plan.experiment.scenarios.size());
+    if (!done) return std::unexpected(done.error());
+    plan.experiment.done = *std::move(done);
+    plan.experiment.on_round = [&journal](std::size_t scenario, const lab::Round& round) {
+        return journal.keep(scenario, round);
+    };
+    if (plan.auto_rounds) {
+        plan.experiment.needs_more = [options = plan.compare](const lab::Experiment& experiment) {
+            return lab::needs_more_rounds(experiment, options);
+        };
+    }
+    return {};
+}
+
+/// What the program ends with once the result is shown.
+int outcome(const lab::Experiment& experiment, const lab::Comparison& comparison,
+            const std::filesystem::path& directory, std::ostream& err) {
+    if (experiment.interrupted) {
+        err << "crucible: interrupted; go on with: crucible compare --resume " << directory.string()
+            << '\n';
+        return kInterrupted;
+    }
+    if (experiment.failure) {
+        err << "crucible: " << experiment.failure->message << "; the partial result is kept\n";
+        return kTargetFailed;
+    }
+    if (comparison.voided) {
+        err << "crucible: the comparison is void: " << comparison.reasons.front() << '\n';
+        return kEnvironmentInvalid;
+    }
+    if (environment_invalid(experiment)) {
+        err << "crucible: most rounds are invalid on this machine now; see the failed checks\n";
+        return kEnvironmentInvalid;
+    }
+    return kDone;
+}
+
 }  // namespace
 
 int compare_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
     CLI::App command("Compares two systems under the same load and says which to ship.", "compare");
     CompareArguments arguments;
-    command.add_option("baseline", arguments.baseline, "today's system, a target URL")
-        ->required()
-        ->type_name("URL");
-    command.add_option("candidate", arguments.candidate, "what might replace it, a target URL")
-        ->required()
-        ->type_name("URL");
-    command
-        .add_option("--margin", arguments.margin,
-                    "differences within ± this do not matter (default 5%)")
-        ->type_name("P%");
-    add_load_options(command, arguments.load);
-    command.footer(kFooter);
+    add_options(command, arguments);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
+    std::optional<Journal> resumed;
+    if (!arguments.resume.empty()) {
+        auto journal = resume(arguments, args, err);
+        if (!journal) return usage_error(err, journal.error().message);
+        resumed = *std::move(journal);
+    }
     auto plan = make_plan(arguments);
     if (!plan) return usage_error(err, plan.error().message);
     const auto awake = begin_realtime(arguments.load);
     if (!awake) return usage_error(err, awake.error().message);
     const auto directory = prepare_output(arguments.load.out, "compare");
     if (!directory) return usage_error(err, directory.error().message);
+    const auto identity = experiment_identity(plan->experiment, plan->compare.margin);
+    if (resumed) {
+        const auto same = resumed->check_identity(identity);
+        if (!same) return usage_error(err, same.error().message);
+    }
+    const auto journal =
+        resumed ? Result<Journal>(*resumed) : Journal::begin(*directory, args, identity);
+    if (!journal) return usage_error(err, journal.error().message);
+    if (const auto attached = attach(*journal, *plan); !attached)
+        return usage_error(err, attached.error().message);
 
-    auto facts = run_facts("compare", args, plan->experiment.seed);
+    const auto words =
+        resumed ? views(resumed->words()) : std::vector<std::string_view>(args.begin(), args.end());
+    auto facts = run_facts("compare", words, plan->experiment.seed);
     const InterruptGuard interrupt;
     const TimePoint started = base::monotonic_now();
     Result<lab::Experiment> experiment;
@@ -151,16 +288,8 @@ int compare_command(std::span<const std::string_view> args, std::ostream& out, s
         err << "crucible: " << shown.error().message << '\n';
         return kBadUsage;
     }
-    if (experiment->interrupted) return kInterrupted;
-    if (experiment->failure) {
-        err << "crucible: " << experiment->failure->message << "; the partial result is kept\n";
-        return kTargetFailed;
-    }
-    if (environment_invalid(*experiment)) {
-        err << "crucible: most rounds are invalid on this machine now; see the failed checks\n";
-        return kEnvironmentInvalid;
-    }
-    return kDone;
+    if (!experiment->interrupted && !experiment->failure) journal->remove();
+    return outcome(*experiment, comparison, *directory, err);
 }
 
 }  // namespace crucible::app

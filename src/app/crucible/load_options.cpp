@@ -356,7 +356,9 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
         ->type_name("NAME");
     command.add_option("--durability", options.durability, "normal (default) or full")
         ->type_name("NAME");
-    command.add_option("--rounds", options.rounds, "rounds of all arms (compare), trials (run)")
+    command
+        .add_option("--rounds", options.rounds,
+                    "rounds of all arms, or auto: until decided (compare); trials (run)")
         ->type_name("N");
     command.add_option("--seed", options.seed, "same seed, same event stream and order")
         ->type_name("N");

@@ -36,9 +36,9 @@ void ProgressLine::update(const std::string& text, const std::string& step) {
 }
 
 void ProgressLine::show(const lab::ExperimentProgress& progress) {
-    const std::string round = progress.round == 0
-                                  ? "warming up"
-                                  : fmt::format("round {}/{}", progress.round, progress.rounds);
+    std::string round = "warming up";
+    if (progress.round > 0) round = fmt::format("round {}", progress.round);
+    if (progress.round > 0 && progress.rounds > 0) round += fmt::format("/{}", progress.rounds);
     const auto left = minutes(progress.remaining);
     update(fmt::format("{}  {}  {} {}  {} left", progress.scenario, round, to_string(progress.arm),
                        progress.trial.phase, left),

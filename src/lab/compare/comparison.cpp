@@ -53,46 +53,73 @@ std::vector<Check> trial_checks(const std::vector<Round>& rounds) {
     return checks;
 }
 
-/// Whether the second copy of the baseline could be told from the first anywhere.
-Check control_check(const std::vector<MetricComparison>& metrics, double margin) {
+/// Whether the second copy of the baseline could be told from the first in a gated metric.
+Check control_check(const std::vector<WeighedMetric>& metrics, const RulingOptions& options) {
     std::vector<std::string_view> different;
     std::size_t judged = 0;
     for (const auto& metric : metrics) {
-        if (!metric.control) continue;
+        if (!metric.result.info->gated || !metric.evidence) continue;
         ++judged;
-        if (metric.control->ci_low > 1 + margin || metric.control->ci_high < 1 / (1 + margin)) {
-            different.push_back(metric.info->name);
-        }
+        if (copies_differ(*metric.evidence, options)) different.push_back(metric.result.info->name);
     }
-    // Each interval misses the truth once in twenty times, so of 20 metrics one may; two and more
-    // in a tenth of them or more is a machine that was not steady.
-    const bool passed = different.size() <= std::max<std::size_t>(1, judged / 10);
     return {.name = "control_equal",
-            .passed = passed,
-            .detail = different.empty()
-                          ? fmt::format("the two copies of the baseline differ in 0 of {} metrics",
-                                        judged)
-                          : fmt::format("the two copies of the baseline differ in {} of {} "
-                                        "metrics: {}",
-                                        different.size(), judged, fmt::join(different, ", "))};
+            .passed = different.empty(),
+            .detail = fmt::format("the two copies of the baseline differ in {} of {} gated "
+                                  "metrics{}{}",
+                                  different.size(), judged, different.empty() ? "" : ": ",
+                                  fmt::join(different, ", "))};
 }
 
-ScenarioComparison compare_scenario(const ScenarioRounds& scenario, const CompareOptions& options) {
+/// Splits the metrics of all scenarios into the gate family and the others, and decides both.
+std::size_t decide_all(std::vector<std::vector<WeighedMetric>>& scenarios,
+                       const CompareOptions& options) {
+    std::vector<WeighedMetric*> gated;
+    std::vector<WeighedMetric*> others;
+    for (auto& metrics : scenarios) {
+        for (auto& metric : metrics) {
+            (metric.result.info->gated ? gated : others).push_back(&metric);
+        }
+    }
+    decide_family(gated, stats::Adjustment::holm, options);
+    decide_family(others, stats::Adjustment::benjamini_hochberg, options);
+    return gated.size();
+}
+
+std::vector<WeighedMetric> weigh_scenario(const ScenarioRounds& scenario,
+                                          const CompareOptions& options) {
+    std::vector<WeighedMetric> metrics;
+    for (const auto& info : known_metrics()) {
+        metrics.push_back(weigh_metric(scenario.rounds, info, options));
+    }
+    return metrics;
+}
+
+std::vector<std::vector<WeighedMetric>> weigh_all(const Experiment& experiment,
+                                                  const CompareOptions& options) {
+    CRUCIBLE_ASSERT(options.margin > 0);
+    CRUCIBLE_ASSERT(options.confidence > 0.5 && options.confidence < 1);
+    std::vector<std::vector<WeighedMetric>> weighed;
+    for (const auto& scenario : experiment.scenarios) {
+        weighed.push_back(weigh_scenario(scenario, options));
+    }
+    return weighed;
+}
+
+ScenarioComparison scenario_comparison(const ScenarioRounds& scenario,
+                                       std::vector<WeighedMetric>& metrics,
+                                       const RulingOptions& gate) {
     ScenarioComparison result;
     result.name = scenario.scenario.name;
     result.rounds =
         static_cast<std::uint32_t>(std::ranges::count_if(scenario.rounds, &Round::valid));
     result.rounds_invalid = static_cast<std::uint32_t>(scenario.rounds.size()) - result.rounds;
-    const auto metrics = known_metrics();
-    for (const auto& info : metrics) {
-        result.metrics.push_back(judge_metric(scenario.rounds, info, options, metrics.size()));
-    }
     result.checks = trial_checks(scenario.rounds);
     result.checks.push_back(
         {.name = "rounds_valid",
          .passed = result.rounds_invalid == 0,
          .detail = fmt::format("{} of {} rounds", result.rounds, scenario.rounds.size())});
-    result.checks.push_back(control_check(result.metrics, options.margin));
+    result.checks.push_back(control_check(metrics, gate));
+    for (auto& metric : metrics) result.metrics.push_back(std::move(metric.result));
     return result;
 }
 
@@ -129,14 +156,47 @@ std::string_view to_string(OverallVerdict verdict) noexcept {
 }
 
 Comparison compare(const Experiment& experiment, const CompareOptions& options) {
-    CRUCIBLE_ASSERT(options.margin > 0);
-    CRUCIBLE_ASSERT(options.confidence > 0.5 && options.confidence < 1);
+    auto weighed = weigh_all(experiment, options);
+    const std::size_t gated = decide_all(weighed, options);
+    for (auto& metrics : weighed) {
+        for (auto& metric : metrics) add_intervals(metric, options);
+    }
+    const RulingOptions gate{.alpha = 1 - options.confidence,
+                             .family = std::max<std::size_t>(1, gated)};
     Comparison comparison;
-    for (const auto& scenario : experiment.scenarios) {
-        comparison.scenarios.push_back(compare_scenario(scenario, options));
+    for (std::size_t i = 0; i < weighed.size(); ++i) {
+        comparison.scenarios.push_back(
+            scenario_comparison(experiment.scenarios[i], weighed[i], gate));
+        comparison.voided |= !comparison.scenarios.back().checks.back().passed;
     }
     decide_overall(experiment, comparison);
     return comparison;
+}
+
+Comparison compare_quickly(const Experiment& experiment, const CompareOptions& options) {
+    auto weighed = weigh_all(experiment, options);
+    decide_all(weighed, options);
+    Comparison comparison;
+    for (std::size_t i = 0; i < weighed.size(); ++i) {
+        auto& scenario = comparison.scenarios.emplace_back();
+        scenario.name = experiment.scenarios[i].scenario.name;
+        scenario.rounds = static_cast<std::uint32_t>(
+            std::ranges::count_if(experiment.scenarios[i].rounds, &Round::valid));
+        for (auto& metric : weighed[i]) scenario.metrics.push_back(std::move(metric.result));
+    }
+    return comparison;
+}
+
+std::vector<bool> needs_more_rounds(const Experiment& experiment, const CompareOptions& options) {
+    std::vector<bool> wanted;
+    for (const auto& scenario : compare_quickly(experiment, options).scenarios) {
+        wanted.push_back(
+            scenario.rounds == 0 || std::ranges::any_of(scenario.metrics, [](const auto& metric) {
+                return metric.info->gated && metric.verdict == MetricVerdict::inconclusive &&
+                       metric.rounds_needed;
+            }));
+    }
+    return wanted;
 }
 
 }  // namespace crucible::lab

@@ -39,10 +39,18 @@ struct MetricComparison {
     /// candidate - baseline, for metrics that can be zero and are judged by it (error_rate, lost,
     /// duplicated, reordered, and any other with a zero in it). Then there is no ratio.
     std::optional<Estimate> difference;
+    /// Ratio or difference at 1 - alpha at any number of rounds; the ends are infinite where too
+    /// few say anything. Wider than the interval above, which is that of a number fixed beforehand.
+    std::optional<Estimate> anytime;
     std::string phase;         ///< where the values come from; empty: all phases
-    std::uint32_t rounds = 0;  ///< pairs behind the ratio or the difference
+    std::uint32_t rounds = 0;  ///< behind the ratio or the difference
     MetricVerdict verdict = MetricVerdict::inconclusive;
-    std::optional<std::uint32_t> rounds_needed;  ///< where inconclusive and computable
+    /// Corrected for the family, valid at any number of rounds: of "within the margin", and of "the
+    /// same as the baseline". 1 where nothing speaks against it.
+    double p_outside = 1;
+    double p_different = 1;
+    bool different = false;  ///< the second is refused: there is a difference, large or small
+    std::optional<std::uint32_t> rounds_needed;  ///< where inconclusive and more rounds can decide
     std::string reason;  ///< one line: what decided it, or why it could not be decided
 };
 
@@ -56,19 +64,34 @@ struct ScenarioComparison {
 
 struct Comparison {
     std::vector<ScenarioComparison> scenarios;
+    /// Set when the second copy of the baseline could be told from the first in a gated metric:
+    /// what the comparison says of the candidate is then worth nothing.
+    bool voided = false;
     OverallVerdict verdict = OverallVerdict::not_proven;
     std::vector<std::string> reasons;
 };
 
+/// Below it a difference is taken for none that matters, unless the user says otherwise.
+inline constexpr double kDefaultMargin = 0.03;
+
 struct CompareOptions {
-    double margin = 0.05;      ///< differences within ±margin do not matter
-    double confidence = 0.95;  ///< of intervals; 1 - confidence bounds false alarms of a scenario
-    std::uint64_t seed = 1;    ///< of the bootstrap
+    double margin = kDefaultMargin;  ///< differences within ±margin do not matter
+    /// Of intervals; 1 - confidence bounds the chance of any false better or worse among the gated
+    /// metrics of all scenarios, and the share of false ones among the others.
+    double confidence = 0.95;
+    std::uint64_t seed = 1;  ///< of the bootstrap
 };
 
 /// Judges every metric of every scenario and then the whole, by the rules of
 /// docs/design/verdict.md. Deterministic: the same experiment and options give the same comparison.
 Comparison compare(const Experiment& experiment, const CompareOptions& options);
+
+/// The verdicts of compare() without the intervals, the checks and the whole: a hundred times
+/// cheaper, for looking after every round. The verdicts hold at any number of them.
+Comparison compare_quickly(const Experiment& experiment, const CompareOptions& options);
+
+/// For each scenario, whether more rounds can decide a gated metric that is still open.
+std::vector<bool> needs_more_rounds(const Experiment& experiment, const CompareOptions& options);
 
 /// Facts of a run that are no measurement: who ran what, where, when.
 struct RunFacts {
@@ -84,6 +107,9 @@ struct RunFacts {
 nlohmann::json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
                                const CompareOptions& compare_options, const Experiment& experiment,
                                const Comparison& comparison);
+
+/// What a scenario offers, as both kinds of result hold it.
+nlohmann::json load_json(const Scenario& scenario);
 
 /// `crucible.run/1` (docs/formats/run.schema.json) of repeated trials of one target. `harness[i]`
 /// belongs to `trials[i]`.

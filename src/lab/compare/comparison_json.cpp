@@ -18,17 +18,16 @@ constexpr std::string_view kInterval =
     "the hull of the exact signed-rank interval and the bootstrap interval over rounds";
 
 json method_json(const CompareOptions& options) {
-    const double level = (1 - options.confidence) / static_cast<double>(known_metrics().size());
     return {
         {"margin", options.margin},
         {"confidence", options.confidence},
         {"interval", kInterval},
         {"decision",
-         fmt::format("better or worse: beyond the margin by interval and by {:g} standard errors, "
-                     "against both copies of the baseline, in so many rounds that the chance of "
-                     "any false alarm in {} metrics is below {:g} %; needs at least {} rounds",
-                     kStandardErrors, known_metrics().size(), (1 - options.confidence) * 100,
-                     decisive_rounds_min(level))}};
+         fmt::format("better or worse: beyond the margin against both copies of the baseline, by "
+                     "evidence that holds at any number of rounds; the chance of any false one "
+                     "among the gated metrics of all scenarios is at most {:g} % (Holm), the share "
+                     "of false ones among the others (Benjamini-Hochberg); at least {} rounds",
+                     (1 - options.confidence) * 100, kRoundsMin)}};
 }
 
 json estimate_json(const std::optional<Estimate>& estimate) {
@@ -36,6 +35,12 @@ json estimate_json(const std::optional<Estimate>& estimate) {
     return {{"value", number(estimate->value)},
             {"ci_low", number(estimate->ci_low)},
             {"ci_high", number(estimate->ci_high)}};
+}
+
+/// Its ends are null where they are infinite.
+json anytime_json(const std::optional<Estimate>& estimate) {
+    if (!estimate) return nullptr;
+    return {{"low", number(estimate->ci_low)}, {"high", number(estimate->ci_high)}};
 }
 
 json arm_estimate_json(const std::optional<Estimate>& estimate, std::uint32_t rounds) {
@@ -56,6 +61,10 @@ json metric_json(const MetricComparison& metric) {
             {"ratio", estimate_json(metric.ratio)},
             {"difference", estimate_json(metric.difference)},
             {"control", estimate_json(metric.control)},
+            {"anytime", anytime_json(metric.anytime)},
+            {"p_outside", metric.p_outside},
+            {"p_different", metric.p_different},
+            {"different", metric.different},
             {"verdict", to_string(metric.verdict)},
             {"rounds_needed", metric.rounds_needed ? json(*metric.rounds_needed) : json(nullptr)},
             {"reason", metric.reason}};

@@ -9,193 +9,214 @@
 #include "base/assert.h"
 #include "lab/stats/effect.h"
 #include "lab/stats/robust.h"
+#include "lab/stats/sequential.h"
 #include "lab/stats/signed_rank.h"
 
 namespace crucible::lab {
 namespace {
 
 using stats::Change;
+using stats::Interval;
+using stats::Side;
 
-std::uint32_t size32(const std::vector<double>& values) {
-    return static_cast<std::uint32_t>(values.size());
+bool all_finite(std::span<const double> values) {
+    return std::ranges::all_of(values, [](double value) { return std::isfinite(value); });
 }
 
-struct ClearRounds {
-    std::uint32_t count = 0;
-    Change direction = Change::inconclusive;
-};
-
-ClearRounds count_clear(const RoundDifferences& differences, double margin) {
-    std::uint32_t up = 0;
-    std::uint32_t down = 0;
-    for (std::size_t r = 0; r < differences.candidate_baseline.size(); ++r) {
-        const double a = differences.candidate_baseline[r];
-        const double b = differences.candidate_control[r];
-        if (std::min(a, b) > margin) ++up;
-        if (std::max(a, b) < -margin) ++down;
-    }
-    return up >= down ? ClearRounds{up, Change::increased} : ClearRounds{down, Change::decreased};
+std::vector<double> to_baseline(const RoundDifferences& differences) {
+    std::vector<double> values;
+    for (const auto& round : differences.candidate) values.push_back(round.to_baseline);
+    return values;
 }
 
-/// Noise of one round's difference. The largest of three views of it: each alone, from some ten
+/// Of one trial, from the differences of two. The largest of three views: each alone, from some ten
 /// rounds, can be far too small by luck.
-double round_noise(const RoundDifferences& differences) {
-    double noise = 0;
-    for (const auto* values : {&differences.candidate_baseline, &differences.candidate_control,
-                               &differences.control_baseline}) {
-        noise = std::max(noise, stats::kMadToSigma * stats::median_absolute_deviation(*values));
-    }
-    return noise;
-}
-
-/// Standard errors between the margin and the smaller of the two effects; 0 when within.
-double distance_in_standard_errors(const RoundDifferences& differences, double margin) {
-    const double nearer =
-        std::min(std::abs(stats::hodges_lehmann_estimate(differences.candidate_baseline)),
-                 std::abs(stats::hodges_lehmann_estimate(differences.candidate_control)));
-    if (nearer <= margin) return 0;
-    const double error = round_noise(differences) /
-                         std::sqrt(static_cast<double>(differences.candidate_baseline.size()));
-    return error > 0 ? (nearer - margin) / error : INFINITY;
-}
-
-bool beyond(const std::optional<stats::LocationEstimate>& effect, double margin) {
-    return effect && (effect->interval.low > margin || effect->interval.high < -margin);
-}
-
-/// The first condition for a difference that is not met, in words; empty when all are.
-std::string missing_condition(const RoundDifferences& differences, const RulingOptions& options,
-                              double margin) {
-    const double level = options.alpha / static_cast<double>(options.family);
-    const std::uint32_t rounds = size32(differences.candidate_baseline);
-    const auto clear_min = clear_rounds_min(rounds, level);
-    if (!clear_min) {
-        return fmt::format("a difference needs at least {} rounds to be shown",
-                           decisive_rounds_min(level));
-    }
-    const auto clear = count_clear(differences, margin);
-    if (clear.count < *clear_min) {
-        return fmt::format(
-            "beyond the margin against both copies of the baseline in {} of {} rounds; {} needed",
-            clear.count, rounds, *clear_min);
-    }
-    if (distance_in_standard_errors(differences, margin) < kStandardErrors) {
-        return fmt::format("less than {:g} standard errors beyond the margin", kStandardErrors);
-    }
-    const auto against = [&](const std::vector<double>& values) {
-        return stats::paired_effect(values, 1 - options.alpha, options.seed);
+double trial_noise(const RoundDifferences& differences) {
+    std::vector<double> views[3];
+    const auto add = [](std::vector<double>& view, double value) {
+        if (std::isfinite(value)) view.push_back(value);
     };
-    if (!beyond(against(differences.candidate_baseline), margin)) {
-        return "the interval reaches into the margin";
+    for (const auto& round : differences.candidate) {
+        add(views[0], round.to_baseline);
+        add(views[1], round.to_control);
     }
-    if (!beyond(against(differences.candidate_control), margin)) {
-        return "not beyond the margin against the second copy of the baseline";
+    for (const double value : differences.control) add(views[2], value);
+    double noise = 0;
+    for (const auto& view : views) {
+        if (view.empty()) continue;
+        noise = std::max(noise, stats::kMadToSigma * stats::median_absolute_deviation(view));
     }
-    if (margin > 0 && beyond(against(differences.control_baseline), margin)) {
-        return "the two copies of the baseline differ from each other: the machine was not steady";
-    }
-    return {};
+    return noise / std::sqrt(2.0);
 }
 
-std::uint32_t saturating_rounds(double rounds) {
-    return static_cast<std::uint32_t>(std::min(rounds, 1e6));
+std::uint32_t count_clear(const RoundDifferences& differences, double margin) {
+    std::uint32_t above = 0;
+    std::uint32_t below = 0;
+    for (const auto& [a, b] : differences.candidate) {
+        above += std::min(a, b) > margin ? 1 : 0;
+        below += std::max(a, b) < -margin ? 1 : 0;
+    }
+    return std::max(above, below);
 }
 
-/// The larger of what the interval and what the distance rule ask for, and more than there were.
-std::optional<std::uint32_t> more_rounds(const RoundDifferences& differences, double effect,
-                                         const RulingOptions& options) {
-    const auto& values = differences.candidate_baseline;
-    auto needed = stats::rounds_needed(values, effect, options.margin, options.alpha);
+/// Evidence against "the sign of the difference of two copies is a coin".
+double control_evidence(const std::vector<double>& control) {
+    double evidence = 0;
+    std::uint64_t signs = 0;
+    std::uint64_t positive = 0;
+    for (const double difference : control) {
+        if (difference == 0 || std::isnan(difference)) continue;
+        ++signs;
+        positive += difference > 0 ? 1 : 0;
+        evidence = std::max(evidence, stats::sign_log_e_value(positive, signs));
+    }
+    return evidence;
+}
+
+bool beyond(const Interval& interval, double margin) {
+    return interval.low > margin || interval.high < -margin;
+}
+
+bool inside(const Interval& interval, double margin) {
+    return -margin < interval.low && interval.high < margin;
+}
+
+/// Rounds until `needed` is reached at `distance` from a bound, in all.
+std::optional<std::uint32_t> rounds_until(double needed, double distance, double noise) {
+    constexpr double kRoundsMax = 100'000;
+    // So far away every round is clear; also where there is no noise at all.
+    constexpr double kFar = 20;
+    const double rounds = std::ceil(
+        stats::triplet_rounds(needed, noise > 0 ? std::min(kFar, distance / noise) : kFar));
+    if (rounds > kRoundsMax) return std::nullopt;
+    return static_cast<std::uint32_t>(rounds);
+}
+
+/// All rounds that decide the metric if it goes on as so far.
+std::optional<std::uint32_t> rounds_needed(const Evidence& evidence, const RulingOptions& options) {
+    if (!evidence.estimate) return std::nullopt;
+    const double distance = std::abs(*evidence.estimate) - evidence.margin;
+    const double alpha =
+        distance > 0 ? options.alpha / (2 * static_cast<double>(options.family)) : options.alpha;
+    const auto needed = rounds_until(-std::log(alpha), std::abs(distance), evidence.trial_noise);
     if (!needed) return std::nullopt;
-    const double distance = std::abs(effect) - options.margin;
-    if (distance > 0) {
-        const double errors = kStandardErrors * round_noise(differences) / distance;
-        needed = std::max(*needed, saturating_rounds(std::ceil(errors * errors)));
-        needed = std::max(*needed,
-                          decisive_rounds_min(options.alpha / static_cast<double>(options.family)));
-    }
-    return std::max(*needed, size32(values) + 1);
+    return std::max({*needed, kRoundsMin, evidence.rounds + 1});
+}
+
+std::string_view direction(Change side) {
+    return side == Change::increased ? "higher" : "lower";
 }
 
 }  // namespace
 
-double clear_rounds_p_value(std::uint32_t rounds, std::uint32_t clear) {
-    CRUCIBLE_ASSERT(clear <= rounds);
-    const double log_third = -std::log(3.0);
-    const double log_two_thirds = std::log(2.0) - std::log(3.0);
-    double tail = 0;
-    for (std::uint32_t k = rounds + 1; k-- > clear;) {
-        tail +=
-            std::exp(std::lgamma(rounds + 1.0) - std::lgamma(k + 1.0) -
-                     std::lgamma(rounds - k + 1.0) + k * log_third + (rounds - k) * log_two_thirds);
+Evidence weigh(const RoundDifferences& differences, double margin) {
+    const auto& candidate = differences.candidate;
+    CRUCIBLE_ASSERT(!candidate.empty() && candidate.size() == differences.control.size());
+    CRUCIBLE_ASSERT(margin > 0);
+    Evidence evidence;
+    evidence.rounds = static_cast<std::uint32_t>(candidate.size());
+    evidence.clear_rounds = count_clear(differences, margin);
+    evidence.margin = margin;
+    evidence.outside = stats::triplet_log_evidence_outside(candidate, margin);
+    evidence.different = stats::triplet_log_evidence_outside(candidate, 0);
+    evidence.within = std::min(stats::triplet_log_evidence(candidate, -margin, Side::above),
+                               stats::triplet_log_evidence(candidate, margin, Side::below));
+    evidence.copies_differ = control_evidence(differences.control);
+    evidence.side = stats::triplet_log_evidence(candidate, 0, Side::above) >=
+                            stats::triplet_log_evidence(candidate, 0, Side::below)
+                        ? Change::increased
+                        : Change::decreased;
+    evidence.trial_noise = trial_noise(differences);
+    const auto values = to_baseline(differences);
+    if (all_finite(values)) evidence.estimate = stats::hodges_lehmann_estimate(values);
+    return evidence;
+}
+
+Intervals intervals(const RoundDifferences& differences, const EvidenceOptions& options) {
+    Intervals result;
+    const auto values = to_baseline(differences);
+    if (values.size() >= kRoundsMin && all_finite(values)) {
+        const double alpha = 1 - options.confidence;
+        if (const auto effect = stats::paired_effect(values, options.confidence, options.seed)) {
+            result.effect = effect->interval;
+        }
+        if (const auto narrow = stats::paired_effect(values, 1 - 2 * alpha, options.seed)) {
+            result.narrow = narrow->interval;
+        }
     }
-    return std::min(1.0, 2 * tail);
-}
-
-std::optional<std::uint32_t> clear_rounds_min(std::uint32_t rounds, double level) {
-    std::optional<std::uint32_t> smallest;
-    for (std::uint32_t clear = rounds + 1; clear-- > 0;) {
-        if (clear_rounds_p_value(rounds, clear) > level) break;
-        smallest = clear;
+    if (all_finite(differences.control)) {
+        result.control =
+            stats::paired_effect(differences.control, options.confidence, options.seed);
     }
-    return smallest;
+    result.anytime = stats::triplet_confidence_sequence(differences.candidate, options.confidence);
+    return result;
 }
 
-std::uint32_t decisive_rounds_min(double level) {
-    stats::require_level(level);
-    std::uint32_t rounds = 1;
-    while (!clear_rounds_min(rounds, level)) ++rounds;
-    return rounds;
+bool copies_differ(const Evidence& evidence, const RulingOptions& options) {
+    constexpr double kShare = 0.1;
+    return evidence.copies_differ >=
+           std::log(static_cast<double>(options.family) / (kShare * options.alpha));
 }
 
-stats::Change find_difference(const RoundDifferences& differences, const RulingOptions& options,
-                              double margin) {
-    if (differences.candidate_baseline.empty()) return Change::inconclusive;
-    if (!missing_condition(differences, options, margin).empty()) return Change::inconclusive;
-    return count_clear(differences, margin).direction;
-}
-
-Ruling rule(const RoundDifferences& differences, const RulingOptions& options) {
-    const auto& values = differences.candidate_baseline;
-    CRUCIBLE_ASSERT(!values.empty() && options.margin > 0);
-    CRUCIBLE_ASSERT(values.size() == differences.candidate_control.size() &&
-                    values.size() == differences.control_baseline.size());
+Ruling rule(const Evidence& evidence, const std::function<const Intervals&()>& make_intervals,
+            const AdjustedPValues& p_values, const RulingOptions& options) {
     Ruling ruling;
-    ruling.clear_rounds = count_clear(differences, options.margin).count;
-    ruling.control =
-        stats::paired_effect(differences.control_baseline, 1 - options.alpha, options.seed);
-    const auto effect = stats::paired_effect(values, 1 - options.alpha, options.seed);
-    ruling.has_interval = effect.has_value();
-    if (effect) {
-        ruling.effect = *effect;
-    } else {
-        ruling.effect.estimate = stats::hodges_lehmann_estimate(values);
-        ruling.reason = fmt::format("{} rounds; an interval needs at least 6", values.size());
+    const double margin = evidence.margin;
+    if (evidence.rounds < kRoundsMin) {
+        ruling.reason =
+            fmt::format("{} rounds; an interval needs at least {}", evidence.rounds, kRoundsMin);
+        ruling.rounds_needed = rounds_needed(evidence, options).value_or(kRoundsMin);
         return ruling;
     }
-
-    auto missing = missing_condition(differences, options, options.margin);
-    if (missing.empty()) {
-        ruling.change = count_clear(differences, options.margin).direction;
+    if (copies_differ(evidence, options)) {
+        ruling.reason =
+            "the two copies of the baseline differ from each other: the machine was not steady";
+        return ruling;
+    }
+    // What is printed and what is decided must agree, so that the interval has a say too. Where
+    // there is none (saturation) the evidence alone speaks.
+    const auto agrees = [&](bool shown, const auto& interval_says) {
+        if (!shown) return false;
+        const auto& printed = make_intervals();
+        return !evidence.estimate || (printed.effect && interval_says(printed));
+    };
+    ruling.different = agrees(p_values.different <= options.alpha,
+                              [](const Intervals& printed) { return beyond(*printed.effect, 0); });
+    const bool outside = agrees(p_values.outside <= options.alpha, [&](const Intervals& printed) {
+        return beyond(*printed.effect, margin);
+    });
+    const bool within =
+        evidence.estimate &&
+        agrees(evidence.within >= -std::log(options.alpha), [&](const Intervals& printed) {
+            return printed.narrow && inside(*printed.narrow, margin);
+        });
+    if (outside && !within) {
+        ruling.change = evidence.side;
         ruling.reason =
             fmt::format("beyond the margin against both copies of the baseline in {} of {} rounds",
-                        ruling.clear_rounds, values.size());
+                        evidence.clear_rounds, evidence.rounds);
         return ruling;
     }
-    const auto narrow = stats::paired_effect(values, 1 - 2 * options.alpha, options.seed);
-    if (narrow && -options.margin < narrow->interval.low &&
-        narrow->interval.high < options.margin) {
-        // "Changed" is a claim too, so it takes the same evidence, only without a margin.
-        const bool changed = find_difference(differences, options, 0) != Change::inconclusive;
-        ruling.change = changed ? Change::changed_within_margin : Change::equivalent;
-        ruling.reason = changed ? "different from both copies of the baseline, within the margin"
-                                : "within the margin";
+    if (within && !outside) {
+        ruling.change = ruling.different ? Change::changed_within_margin : Change::equivalent;
+        ruling.reason = ruling.different
+                            ? fmt::format("{} than both copies of the baseline, within the margin",
+                                          direction(evidence.side))
+                            : "within the margin";
         return ruling;
     }
-    ruling.reason = beyond(effect, options.margin)
-                        ? std::move(missing)
-                        : std::string("the interval reaches across the margin");
-    ruling.rounds_needed = more_rounds(differences, effect->estimate, options);
+    ruling.rounds_needed = rounds_needed(evidence, options);
+    if (ruling.different) {
+        ruling.reason = fmt::format("{} for certain; whether by more than the margin is open",
+                                    direction(evidence.side));
+    } else if (evidence.estimate && std::abs(*evidence.estimate) <= margin) {
+        ruling.reason = "not yet shown to lie within the margin";
+    } else {
+        ruling.reason = fmt::format(
+            "beyond the margin against both copies of the baseline in {} of {} rounds: not yet "
+            "enough",
+            evidence.clear_rounds, evidence.rounds);
+    }
     return ruling;
 }
 

@@ -1,67 +1,88 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "lab/stats/interval.h"
+#include "lab/stats/triplet_evidence.h"
 #include "lab/stats/verdict.h"
 
 namespace crucible::lab {
 
-/// One metric's differences, one entry per compared round, all three of one size: log ratios, or
-/// plain differences where a ratio does not exist.
+/// One metric's differences, one entry per compared round, both of one size: log ratios, or plain
+/// differences where a ratio does not exist. Infinite where one side is (a latency under
+/// saturation).
 struct RoundDifferences {
-    std::vector<double> candidate_baseline;
-    std::vector<double> candidate_control;
-    std::vector<double> control_baseline;
+    std::vector<stats::TripletRound> candidate;  ///< against both copies of the baseline
+    std::vector<double> control;                 ///< the second copy against the first
 };
 
-struct RulingOptions {
-    double margin = 0;       ///< in the unit of the differences, > 0
-    double alpha = 0.05;     ///< bound on the chance of any false alarm in the family
-    std::size_t family = 1;  ///< metrics judged together
+struct EvidenceOptions {
+    double confidence = 0.95;
     std::uint64_t seed = 1;  ///< of the bootstrap
 };
 
-/// What the rounds say about one metric.
-struct Ruling {
-    stats::Change change = stats::Change::inconclusive;
-    stats::LocationEstimate effect;                  ///< candidate against baseline
-    std::optional<stats::LocationEstimate> control;  ///< control against baseline
-    bool has_interval = false;                       ///< false: `effect` is a point, too few rounds
-    std::uint32_t clear_rounds = 0;  ///< beyond the margin on one side of both copies
-    std::string reason;              ///< what decided, or which condition was not met
-    std::optional<std::uint32_t> rounds_needed;
+/// What the rounds say about one metric, before it is decided how much is enough. Evidence is the
+/// natural logarithm of an e-value, the largest after any round so far: exp(-evidence) is a p-value
+/// that holds however often one looks (stats/triplet_evidence.h).
+struct Evidence {
+    std::uint32_t rounds = 0;
+    std::uint32_t clear_rounds = 0;  ///< beyond the margin, on one side, of both copies
+    double margin = 0;               ///< in the unit of the differences
+    double outside = 0;              ///< that the candidate lies outside the margin
+    double different = 0;            ///< that it is not the same as the baseline
+    double within = 0;               ///< that it lies within the margin: the weaker of both sides
+    double copies_differ = 0;        ///< that the two copies of the baseline are not the same
+    stats::Change side = stats::Change::increased;  ///< where `outside` and `different` point to
+    /// Candidate against baseline (Hodges-Lehmann); none where some difference is infinite.
+    std::optional<double> estimate;
+    double trial_noise = 0;  ///< standard deviation of one trial, robust; of what is finite
 };
 
-/// The exact p-value of "the candidate lies beyond the margin": in `clear` of `rounds` rounds it
-/// was beyond it on the same side of both copies of the baseline. Were it within, it would be the
-/// outermost of three exchangeable trials at most every third time, whatever the noise:
-/// 2 P(Bin(rounds, 1/3) >= clear), at most 1.
-double clear_rounds_p_value(std::uint32_t rounds, std::uint32_t clear);
+/// Intervals of what is printed. They cost a hundred times the evidence, so that a look after a
+/// round makes only those it needs.
+struct Intervals {
+    std::optional<stats::Interval> effect;  ///< of the estimate; none below kRoundsMin rounds
+    std::optional<stats::Interval> narrow;  ///< of it, at 1 - 2 alpha
+    stats::Interval anytime;                ///< holds after all rounds at once
+    std::optional<stats::LocationEstimate> control;  ///< second copy against first
+};
 
-/// Fewest clear rounds of `rounds` with clear_rounds_p_value() <= level; nullopt when even all of
-/// them are not enough.
-std::optional<std::uint32_t> clear_rounds_min(std::uint32_t rounds, double level);
+/// Fewest rounds that have a 95 % interval: nothing is decided from less.
+inline constexpr std::uint32_t kRoundsMin = 6;
 
-/// Fewest rounds that can decide anything at `level`.
-std::uint32_t decisive_rounds_min(double level);
+/// At least one round.
+Evidence weigh(const RoundDifferences& differences, double margin);
+Intervals intervals(const RoundDifferences& differences, const EvidenceOptions& options);
 
-/// How many standard errors the effect must lie beyond the margin. Chosen by simulation: with 4,
-/// false alarms over 23 metrics stay below 0.1 % a run even where the noise is many times the
-/// margin (docs/design/verdict.md).
-inline constexpr double kStandardErrors = 4.0;
+/// p-values of one metric, corrected for the other metrics of its family.
+struct AdjustedPValues {
+    double outside = 1;
+    double different = 1;
+};
 
-/// Applies the rules of docs/design/verdict.md.
-Ruling rule(const RoundDifferences& differences, const RulingOptions& options);
+struct RulingOptions {
+    double alpha = 0.05;
+    std::size_t family = 1;  ///< metrics judged together
+};
 
-/// The part of rule() that can say "different": the direction in which the candidate lies beyond
-/// `margin` (>= 0), or inconclusive. Cheap where the rounds do not agree.
-stats::Change find_difference(const RoundDifferences& differences, const RulingOptions& options,
-                              double margin);
+struct Ruling {
+    stats::Change change = stats::Change::inconclusive;
+    bool different = false;  ///< that there is a difference is shown, whether it matters or not
+    std::string reason;      ///< what decided, or what is missing
+    std::optional<std::uint32_t> rounds_needed;  ///< where more rounds can decide
+};
+
+/// Applies the rules of docs/design/verdict.md. `make_intervals` is called when the evidence alone
+/// would decide.
+Ruling rule(const Evidence& evidence, const std::function<const Intervals&()>& make_intervals,
+            const AdjustedPValues& p_values, const RulingOptions& options);
+
+/// Whether the copies of the baseline differ more than chance explains, at a tenth of alpha shared
+/// by the family: then the order of the trials was not random, or they influenced each other.
+bool copies_differ(const Evidence& evidence, const RulingOptions& options);
 
 }  // namespace crucible::lab

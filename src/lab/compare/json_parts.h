@@ -21,7 +21,6 @@ nlohmann::json number(const std::optional<double>& value);
 nlohmann::json header_json(std::string_view schema, const RunFacts& facts);
 nlohmann::json environment_json(const Environment& environment);
 nlohmann::json failure_json(const std::optional<Error>& failure);
-nlohmann::json load_json(const Scenario& scenario);
 nlohmann::json delivery_json(const Delivery& delivery);
 nlohmann::json checks_json(const std::vector<Check>& checks);
 

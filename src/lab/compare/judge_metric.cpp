@@ -48,9 +48,10 @@ std::optional<Estimate> over_rounds(const std::vector<double>& values, double le
     return Estimate{located->estimate, located->interval.low, located->interval.high};
 }
 
-Estimate mapped(const stats::LocationEstimate& located, bool has_interval, double (*map)(double)) {
-    return {map(located.estimate), has_interval ? map(located.interval.low) : kNaN,
-            has_interval ? map(located.interval.high) : kNaN};
+Estimate mapped(double value, const std::optional<stats::Interval>& interval,
+                double (*map)(double)) {
+    return {map(value), interval ? map(interval->low) : kNaN,
+            interval ? map(interval->high) : kNaN};
 }
 
 double total(const std::vector<double>& values) {
@@ -68,9 +69,14 @@ template <typename Difference>
 RoundDifferences differences_of(const MetricSeries& series, Difference difference) {
     RoundDifferences result;
     for (std::size_t r = 0; r < series.baseline.size(); ++r) {
-        result.candidate_baseline.push_back(difference(series.candidate[r], series.baseline[r]));
-        result.candidate_control.push_back(difference(series.candidate[r], series.control[r]));
-        result.control_baseline.push_back(difference(series.control[r], series.baseline[r]));
+        const stats::TripletRound round{
+            .to_baseline = difference(series.candidate[r], series.baseline[r]),
+            .to_control = difference(series.candidate[r], series.control[r])};
+        // Both infinite: neither is known to be larger.
+        const bool comparable = !std::isnan(round.to_baseline) && !std::isnan(round.to_control);
+        result.candidate.push_back(comparable ? round : stats::TripletRound::silent());
+        const double control = difference(series.control[r], series.baseline[r]);
+        result.control.push_back(std::isnan(control) ? 0 : control);
     }
     return result;
 }
@@ -87,34 +93,18 @@ double difference_margin(const MetricInfo& info, const MetricSeries& series, dou
     return margin * stats::median(series.baseline);
 }
 
-/// Latencies do not exist where the backlog grows, but which side kept up is itself a result, and
-/// counts by the same rule: a round is clear when the candidate stands alone on one side.
-bool judge_saturation(const MetricSeries& series, double level, MetricComparison& result) {
-    const auto needed = clear_rounds_min(series.rounds, level);
-    if (!needed) return false;
-    const bool worse = series.only_candidate_saturated >= *needed;
-    const bool better = series.only_candidate_kept_up >= *needed;
-    if (!worse && !better) return false;
-    result.verdict = worse ? MetricVerdict::worse : MetricVerdict::better;
-    result.reason =
-        worse ? fmt::format(
-                    "the candidate was saturated in {} of {} rounds in which both copies "
-                    "of the baseline kept up",
-                    series.only_candidate_saturated, series.rounds)
-              : fmt::format(
-                    "the candidate kept up in {} of {} rounds in which both copies of the "
-                    "baseline were saturated",
-                    series.only_candidate_kept_up, series.rounds);
-    return true;
-}
-
-bool is_latency(const MetricInfo& info) {
-    return info.name.starts_with("latency_") || info.name == "service_time_p99";
+std::string saturation_text(const MetricSeries& series) {
+    if (!series.any_saturated()) return {};
+    return fmt::format(
+        "saturated in {} of {} rounds: the candidate; the two copies of the baseline: in {} and {}",
+        series.candidate_saturated, series.rounds, series.baseline_saturated,
+        series.control_saturated);
 }
 
 /// All rounds have a value in all arms: ratio where it exists, difference where not.
-void judge_values(const MetricSeries& series, const CompareOptions& options, std::size_t family,
-                  MetricComparison& result) {
+void weigh_values(const MetricSeries& series, const CompareOptions& options,
+                  WeighedMetric& weighed) {
+    auto& result = weighed.result;
     const auto& info = *result.info;
     const bool counts = is_count(info) || info.name == "error_rate";
     if (series.all_zero()) {
@@ -129,65 +119,118 @@ void judge_values(const MetricSeries& series, const CompareOptions& options, std
         return;
     }
     const bool by_difference = counts || series.any_not_positive();
-    RulingOptions ruling_options{.margin = std::log1p(options.margin),
-                                 .alpha = 1 - options.confidence,
-                                 .family = family,
-                                 .seed = options.seed};
-    if (by_difference) ruling_options.margin = difference_margin(info, series, options.margin);
-    if (!(ruling_options.margin > 0)) {
+    const double margin = by_difference ? difference_margin(info, series, options.margin)
+                                        : std::log1p(options.margin);
+    if (!(margin > 0)) {
         result.reason = "the baseline is zero: there is no ratio to judge";
         return;
     }
-    const auto differences =
+    weighed.by_difference = by_difference;
+    weighed.differences =
         by_difference ? differences_of(series, [](double x, double y) { return x - y; })
                       : differences_of(series, [](double x, double y) { return std::log(x / y); });
-    const Ruling ruling = rule(differences, ruling_options);
-    const auto map = by_difference ? as_is : exponential;
-    (by_difference ? result.difference : result.ratio) =
-        mapped(ruling.effect, ruling.has_interval, map);
-    if (ruling.control && !by_difference) result.control = mapped(*ruling.control, true, map);
-    result.verdict = verdict_of(ruling.change, info.better);
-    result.reason = ruling.reason;
-    result.rounds_needed = ruling.rounds_needed;
-    const bool within = result.verdict == MetricVerdict::equivalent ||
-                        result.verdict == MetricVerdict::changed_within_margin;
-    if (within && (info.name == "lost" || info.name == "duplicated")) {
+    weighed.evidence = weigh(weighed.differences, margin);
+    weighed.saturation = saturation_text(series);
+    if (info.name == "lost" || info.name == "duplicated") {
         // A median of zero hides an event that went missing once; it must not read as "equal".
-        result.verdict = MetricVerdict::inconclusive;
-        result.reason =
+        weighed.never_equivalent =
             fmt::format("{:g} in {} events of the baseline, {:g} in {} of the candidate",
                         total(series.baseline), format_integer(series.baseline_samples),
                         total(series.candidate), format_integer(series.candidate_samples));
     }
 }
 
+const Intervals& intervals_of(WeighedMetric& weighed, const CompareOptions& options) {
+    if (!weighed.intervals) {
+        weighed.intervals = intervals(weighed.differences,
+                                      {.confidence = options.confidence, .seed = options.seed});
+    }
+    return *weighed.intervals;
+}
+
+void decide(WeighedMetric& weighed, const AdjustedPValues& p_values, const RulingOptions& family,
+            const CompareOptions& options) {
+    auto& result = weighed.result;
+    const Ruling ruling = rule(
+        *weighed.evidence, [&]() -> const Intervals& { return intervals_of(weighed, options); },
+        p_values, family);
+    result.p_outside = p_values.outside;
+    result.p_different = p_values.different;
+    result.different = ruling.different;
+    result.verdict = verdict_of(ruling.change, result.info->better);
+    result.reason = ruling.reason;
+    result.rounds_needed = ruling.rounds_needed;
+    if (!weighed.saturation.empty()) result.reason = weighed.saturation;
+    const bool within = result.verdict == MetricVerdict::equivalent ||
+                        result.verdict == MetricVerdict::changed_within_margin;
+    if (within && !weighed.never_equivalent.empty()) {
+        result.verdict = MetricVerdict::inconclusive;
+        result.reason = weighed.never_equivalent;
+    }
+}
+
 }  // namespace
 
-MetricComparison judge_metric(const std::vector<Round>& rounds, const MetricInfo& info,
-                              const CompareOptions& options, std::size_t family) {
+WeighedMetric weigh_metric(const std::vector<Round>& rounds, const MetricInfo& info,
+                           const CompareOptions& options) {
     const MetricSeries series = metric_series(rounds, info);
-    MetricComparison result;
+    WeighedMetric weighed;
+    auto& result = weighed.result;
     result.info = &info;
     result.phase = series.phase;
     result.rounds = static_cast<std::uint32_t>(series.baseline.size());
     if (series.rounds == 0) {
         result.reason = "no valid round";
-        return result;
+        return weighed;
     }
     if (series.missing > 0) {
         // Rounds without a value are the extreme ones; comparing the rest would favour the side
         // that has more of them. So nothing is compared.
         result.rounds = 0;
-        const double level = (1 - options.confidence) / static_cast<double>(family);
-        if (is_latency(info) && judge_saturation(series, level, result)) return result;
         result.reason = fmt::format("no value in {} of {} rounds ({})", series.missing,
                                     series.rounds, series.missing_reason);
-        return result;
+        return weighed;
     }
-    result.baseline = over_rounds(series.baseline, options.confidence);
-    result.candidate = over_rounds(series.candidate, options.confidence);
-    judge_values(series, options, family, result);
-    return result;
+    if (series.baseline_saturated == 0) weighed.baseline = series.baseline;
+    if (series.candidate_saturated == 0) weighed.candidate = series.candidate;
+    weigh_values(series, options, weighed);
+    return weighed;
+}
+
+void add_intervals(WeighedMetric& metric, const CompareOptions& options) {
+    auto& result = metric.result;
+    result.baseline = over_rounds(metric.baseline, options.confidence);
+    result.candidate = over_rounds(metric.candidate, options.confidence);
+    if (!metric.evidence) return;
+    const auto& evidence = *metric.evidence;
+    const auto& found = intervals_of(metric, options);
+    const auto map = metric.by_difference ? as_is : exponential;
+    if (evidence.estimate) {
+        (metric.by_difference ? result.difference : result.ratio) =
+            mapped(*evidence.estimate, found.effect, map);
+        result.anytime = mapped(*evidence.estimate, found.anytime, map);
+    }
+    if (found.control && !metric.by_difference) {
+        result.control = mapped(found.control->estimate, found.control->interval, map);
+    }
+}
+
+void decide_family(std::vector<WeighedMetric*>& family, stats::Adjustment adjustment,
+                   const CompareOptions& options) {
+    std::vector<double> outside;
+    std::vector<double> different;
+    for (const auto* metric : family) {
+        const auto& evidence = metric->evidence;
+        outside.push_back(evidence ? std::exp(-evidence->outside) : 1);
+        different.push_back(evidence ? std::exp(-evidence->different) : 1);
+    }
+    outside = stats::adjust(outside, adjustment);
+    different = stats::adjust(different, adjustment);
+    const RulingOptions ruling{.alpha = 1 - options.confidence, .family = family.size()};
+    for (std::size_t i = 0; i < family.size(); ++i) {
+        if (!family[i]->evidence) continue;
+        decide(*family[i], {.outside = outside[i], .different = different[i]}, ruling, options);
+    }
 }
 
 }  // namespace crucible::lab

@@ -1,11 +1,41 @@
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "lab/compare/comparison.h"
+#include "lab/compare/evidence.h"
+#include "lab/stats/multiple_comparisons.h"
 
 namespace crucible::lab {
 
-/// Compares one metric over the valid rounds of a scenario. `family` metrics are judged together.
-MetricComparison judge_metric(const std::vector<Round>& rounds, const MetricInfo& info,
-                              const CompareOptions& options, std::size_t family);
+/// One metric of one scenario with what the rounds say about it, before it is decided.
+struct WeighedMetric {
+    MetricComparison result;
+    /// None where there is nothing to weigh: `result` then says all there is to say.
+    std::optional<Evidence> evidence;
+    /// One value a round; empty where some do not exist.
+    std::vector<double> baseline;
+    std::vector<double> candidate;
+    RoundDifferences differences;        ///< that it was weighed from
+    bool by_difference = false;          ///< these are differences and not logarithms of ratios
+    std::optional<Intervals> intervals;  ///< once they were asked for
+    std::string saturation;              ///< which arm was, how often; empty: none
+    /// Why "equivalent" must not be said of it, whatever the interval; empty: it may.
+    std::string never_equivalent;
+};
+
+/// Weighs one metric over the valid rounds of a scenario.
+WeighedMetric weigh_metric(const std::vector<Round>& rounds, const MetricInfo& info,
+                           const CompareOptions& options);
+
+/// Fills in the intervals of what will be printed.
+void add_intervals(WeighedMetric& metric, const CompareOptions& options);
+
+/// Decides metrics that form one family: Holm's correction for gated ones, Benjamini and Hochberg's
+/// for the others.
+void decide_family(std::vector<WeighedMetric*>& family, stats::Adjustment adjustment,
+                   const CompareOptions& options);
 
 }  // namespace crucible::lab

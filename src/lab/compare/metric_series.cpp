@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 namespace crucible::lab {
 namespace {
@@ -39,41 +41,46 @@ Delivery total_delivery(const ArmResult& arm) {
     return total;
 }
 
+bool is_latency(const MetricInfo& info) noexcept {
+    return info.name.starts_with("latency_") || info.name == "service_time_p99";
+}
+
 MetricSeries metric_series(const std::vector<Round>& rounds, const MetricInfo& info) {
     MetricSeries series;
     for (const auto& round : rounds) {
         if (!round.valid()) continue;
         ++series.rounds;
-        const bool baseline = saturated(round[Arm::baseline]);
-        const bool control = saturated(round[Arm::control]);
-        const bool candidate = saturated(round[Arm::candidate]);
-        if (candidate && !baseline && !control) ++series.only_candidate_saturated;
-        if (!candidate && baseline && control) ++series.only_candidate_kept_up;
-
         std::array<double, 3> values{};
         bool complete = true;
         for (const Arm arm : {Arm::baseline, Arm::control, Arm::candidate}) {
             const auto* metric = find_metric(round[arm], info);
+            auto& value = values[static_cast<std::size_t>(arm)];
             if (metric && series.phase.empty()) series.phase = metric->phase;
             if (metric && arm == Arm::baseline) series.baseline_samples += metric->n;
             if (metric && arm == Arm::candidate) series.candidate_samples += metric->n;
             if (metric && metric->value) {
-                values[static_cast<std::size_t>(arm)] = *metric->value;
-                continue;
+                value = *metric->value;
+            } else if (is_latency(info) && saturated(round[arm])) {
+                value = INFINITY;
+            } else {
+                complete = false;
+                if (series.missing_reason.empty()) {
+                    series.missing_reason = fmt::format("{}: {}", to_string(arm),
+                                                        metric ? metric->absent : "not measured");
+                }
             }
-            if (series.missing_reason.empty()) {
-                series.missing_reason =
-                    fmt::format("{}: {}", to_string(arm), metric ? metric->absent : "not measured");
-            }
-            complete = false;
         }
         if (!complete) {
             ++series.missing;
             continue;
         }
-        series.baseline.push_back(values[static_cast<std::size_t>(Arm::baseline)]);
-        series.control.push_back(values[static_cast<std::size_t>(Arm::control)]);
-        series.candidate.push_back(values[static_cast<std::size_t>(Arm::candidate)]);
+        const auto take = [&](Arm arm, std::vector<double>& all, std::uint32_t& saturations) {
+            all.push_back(values[static_cast<std::size_t>(arm)]);
+            saturations += std::isinf(all.back()) ? 1 : 0;
+        };
+        take(Arm::baseline, series.baseline, series.baseline_saturated);
+        take(Arm::control, series.control, series.control_saturated);
+        take(Arm::candidate, series.candidate, series.candidate_saturated);
     }
     return series;
 }

@@ -17,18 +17,25 @@ struct MetricSeries {
     std::uint32_t rounds = 0;    ///< valid ones
     std::uint32_t missing = 0;   ///< of them, without a value in some arm
     std::string missing_reason;  ///< the first, with its arm
-    std::uint32_t only_candidate_saturated =
-        0;                                     ///< rounds in which neither copy of the baseline was
-    std::uint32_t only_candidate_kept_up = 0;  ///< rounds in which both copies were saturated
-    std::uint64_t baseline_samples = 0;        ///< over all valid rounds
+    /// Rounds whose latency does not exist because the arm was saturated: its value is infinite.
+    std::uint32_t baseline_saturated = 0;
+    std::uint32_t control_saturated = 0;
+    std::uint32_t candidate_saturated = 0;
+    std::uint64_t baseline_samples = 0;  ///< over all valid rounds
     std::uint64_t candidate_samples = 0;
     std::string phase;
 
     bool any_not_positive() const;
     bool all_zero() const;
+    bool any_saturated() const {
+        return baseline_saturated + control_saturated + candidate_saturated > 0;
+    }
 };
 
 MetricSeries metric_series(const std::vector<Round>& rounds, const MetricInfo& info);
+
+/// Latencies do not exist where the backlog grows.
+bool is_latency(const MetricInfo& info) noexcept;
 
 /// The metric of an arm, or null when it was not measured.
 const MetricValue* find_metric(const ArmResult& arm, const MetricInfo& info) noexcept;

@@ -35,8 +35,13 @@ public:
           started_(clock_.now()) {}
 
     Result<Experiment> run() {
-        for (const auto& scenario : options_.scenarios) {
-            planned_ += planned_duration(scenario.plan) * (options_.rounds * kArmCount);
+        for (std::size_t i = 0; i < options_.scenarios.size(); ++i) {
+            const std::size_t done = i < options_.done.size() ? options_.done[i].size() : 0;
+            measured_ |= done > 0;
+            const std::size_t rounds =
+                options_.rounds - std::min<std::size_t>(options_.rounds, done);
+            planned_ += planned_duration(options_.scenarios[i].plan) *
+                        static_cast<std::int64_t>(rounds * kArmCount);
         }
         const auto warm_targets = distinct_targets();
         planned_ += planned_duration(options_.scenarios.front().plan) * warm_targets.size();
@@ -44,7 +49,12 @@ public:
         for (const auto& [arm, target] : warm_targets) {
             if (!warm_up(arm, *target)) break;
         }
-        for (std::size_t i = 0; i < options_.scenarios.size() && going(); ++i) run_scenario(i);
+        for (std::size_t i = 0; i < options_.scenarios.size(); ++i) {
+            experiment_.scenarios.push_back({options_.scenarios[i], {}});
+            if (i < options_.done.size()) experiment_.scenarios[i].rounds = options_.done[i];
+        }
+        while (going() && run_pass()) {
+        }
         if (!measured_ && experiment_.failure) return std::unexpected(*experiment_.failure);
         return std::move(experiment_);
     }
@@ -82,16 +92,49 @@ private:
         return going();
     }
 
-    void run_scenario(std::size_t index) {
-        const auto& scenario = options_.scenarios[index];
-        experiment_.scenarios.push_back({scenario, {}});
-        auto& rounds = experiment_.scenarios.back().rounds;
-        for (std::uint32_t r = 0; r < options_.rounds && going(); ++r) {
-            auto round = run_round(scenario, index, r);
-            const bool any = std::ranges::any_of(
-                round.arms, [](const ArmResult& arm) { return !arm.target.empty(); });
-            if (any) rounds.push_back(std::move(round));
+    /// A round of every scenario that wants one. False when none did.
+    bool run_pass() {
+        std::vector<bool> wanted(options_.scenarios.size(), true);
+        if (options_.needs_more) wanted = options_.needs_more(experiment_);
+        bool any = false;
+        for (std::size_t i = 0; i < options_.scenarios.size() && going(); ++i) {
+            auto& rounds = experiment_.scenarios[i].rounds;
+            if (!wanted[i] || rounds.size() >= options_.rounds) continue;
+            if (!rounds.empty() && !in_time(options_.scenarios[i])) {
+                experiment_.out_of_time = true;
+                continue;
+            }
+            run_scenario_round(i);
+            any = true;
         }
+        return any;
+    }
+
+    void run_scenario_round(std::size_t index) {
+        auto& rounds = experiment_.scenarios[index].rounds;
+        const auto number = static_cast<std::uint32_t>(rounds.size());
+        auto round = run_round(options_.scenarios[index], index, number);
+        const bool any = std::ranges::any_of(
+            round.arms, [](const ArmResult& arm) { return !arm.target.empty(); });
+        if (!any) return;
+        rounds.push_back(std::move(round));
+        if (!going() || !options_.on_round) return;
+        if (const auto kept = options_.on_round(index, rounds.back()); !kept) {
+            experiment_.failure = kept.error();
+        }
+    }
+
+    bool in_time(const Scenario& scenario) const {
+        if (options_.time_budget <= Duration::zero()) return true;
+        using Seconds = std::chrono::duration<double>;
+        const auto round = Seconds(planned_duration(scenario.plan) * kArmCount) * stretch();
+        return Seconds(clock_.now() - started_) + round <= Seconds(options_.time_budget);
+    }
+
+    /// How much longer than planned the trials so far took.
+    double stretch() const {
+        using Seconds = std::chrono::duration<double>;
+        return planned_done_ > Duration::zero() ? Seconds(spent_) / Seconds(planned_done_) : 1.0;
     }
 
     Round run_round(const Scenario& scenario, std::size_t index, std::uint32_t number) {
@@ -144,7 +187,7 @@ private:
             if (!options_.on_progress) return;
             options_.on_progress({.scenario = scenario.name,
                                   .round = round,
-                                  .rounds = options_.rounds,
+                                  .rounds = options_.needs_more ? 0 : options_.rounds,
                                   .arm = arm,
                                   .target = target.text,
                                   .trial = trial,
@@ -160,13 +203,15 @@ private:
         return result;
     }
 
-    /// The plan's remaining time, stretched by how much longer than planned the trials so far took.
+    /// The plan's remaining time, stretched by how much longer than planned the trials so far took,
+    /// and within the budget.
     Duration remaining(TimePoint trial_started) const {
         using Seconds = std::chrono::duration<double>;
-        const double stretch =
-            planned_done_ > Duration::zero() ? Seconds(spent_) / Seconds(planned_done_) : 1.0;
-        const auto left =
-            Seconds(planned_ - planned_done_) * stretch - Seconds(clock_.now() - trial_started);
+        const TimePoint now = clock_.now();
+        auto left = Seconds(planned_ - planned_done_) * stretch() - Seconds(now - trial_started);
+        if (options_.time_budget > Duration::zero()) {
+            left = std::min(left, Seconds(options_.time_budget - (now - started_)));
+        }
         return std::max(Duration::zero(), std::chrono::duration_cast<Duration>(left));
     }
 
@@ -196,6 +241,7 @@ Result<Experiment> run_experiment(const ExperimentOptions& options) {
     if (options.rounds == 0) {
         return std::unexpected(Error{Errc::invalid_argument, "rounds must be at least 1"});
     }
+    CRUCIBLE_ASSERT(options.done.empty() || options.done.size() == options.scenarios.size());
     return Runner(options).run();
 }
 

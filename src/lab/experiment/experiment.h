@@ -52,8 +52,8 @@ struct Round {
 /// Where an experiment stands, for display.
 struct ExperimentProgress {
     std::string scenario;
-    std::uint32_t round = 0;  ///< 1-based; 0 while warming up
-    std::uint32_t rounds = 0;
+    std::uint32_t round = 0;   ///< 1-based; 0 while warming up
+    std::uint32_t rounds = 0;  ///< 0 where it is decided on the way
     Arm arm{};
     std::string target;
     TrialProgress trial;
@@ -66,18 +66,6 @@ struct ExperimentProgress {
 using TrialFunction = std::function<Result<TrialResult>(const TargetUrl&, const SystemOptions&,
                                                         const Plan&, const TrialOptions&)>;
 
-struct ExperimentOptions {
-    TargetUrl baseline;
-    TargetUrl candidate;
-    std::vector<Scenario> scenarios;
-    std::uint32_t rounds = 10;
-    std::uint64_t seed = 1;
-    std::function<void(const ExperimentProgress&)> on_progress;
-    std::stop_token stop;
-    TrialFunction run = nullptr;   ///< null: run_trial
-    base::Clock* clock = nullptr;  ///< of the time left; null: the machine's
-};
-
 struct ScenarioRounds {
     Scenario scenario;
     std::vector<Round> rounds;
@@ -87,6 +75,29 @@ struct Experiment {
     std::vector<ScenarioRounds> scenarios;
     std::optional<Error> failure;  ///< a target failed; rounds so far are kept
     bool interrupted = false;
+    bool out_of_time = false;  ///< some scenario would have gone on
+};
+
+struct ExperimentOptions {
+    TargetUrl baseline;
+    TargetUrl candidate;
+    std::vector<Scenario> scenarios;
+    std::uint32_t rounds = 10;  ///< of each scenario; the most where needs_more decides
+    /// Asked before every pass: which scenarios want another round. Null: all.
+    std::function<std::vector<bool>(const Experiment&)> needs_more = nullptr;
+    /// No round is begun that would end later than this after the start, but for the first of each
+    /// scenario. Zero: no limit.
+    Duration time_budget{};
+    std::uint64_t seed = 1;
+    /// Rounds of an earlier run of the same experiment, for each scenario or for none: from the
+    /// first on, none left out. They are not run again.
+    std::vector<std::vector<Round>> done = {};
+    /// Called with each round that is whole, failed trials apart. An error ends the experiment.
+    std::function<Result<>(std::size_t scenario, const Round&)> on_round = nullptr;
+    std::function<void(const ExperimentProgress&)> on_progress = nullptr;
+    std::stop_token stop = {};
+    TrialFunction run = nullptr;   ///< null: run_trial
+    base::Clock* clock = nullptr;  ///< of the time left; null: the machine's
 };
 
 /// The seed of the event stream that all arms of a round share. `round` is 0-based.
@@ -97,8 +108,10 @@ std::uint64_t round_seed(std::uint64_t seed, std::size_t scenario, std::uint32_t
 /// every place and once behind every other arm. A pure function of its arguments.
 std::vector<Arm> arm_order(std::uint64_t seed, std::size_t scenario, std::uint32_t round);
 
-/// Runs every scenario for `rounds` rounds: in each round all four arms once, each a fresh system
-/// with fresh client processes, in random order, all with the same event stream. Before the first
+/// Runs the scenarios in passes, one round of each that wants one: in a round all four arms once,
+/// each a fresh system with fresh client processes, in random order, all with the same event
+/// stream. Passes rather than one scenario after the other spread a slow change of the machine over
+/// all of them, and leave an interrupted run with as many rounds of each. Before the first
 /// round each distinct target runs one trial that is discarded: it brings programs and libraries
 /// into memory, which only the first trial would otherwise pay for.
 ///

