@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
@@ -85,10 +86,12 @@ Result<Duration> parse_time_budget(const CompareArguments& arguments, bool auto_
 }
 
 Result<ComparePlan> make_plan(const CompareArguments& arguments) {
-    if (arguments.baseline.empty() || arguments.candidate.empty()) {
-        return std::unexpected(Error{Errc::invalid_argument,
-                                     "compare needs two target URLs, the baseline and the "
-                                     "candidate; see crucible compare --help"});
+    for (const auto& [url, name] : {std::pair(&arguments.baseline, "baseline"),
+                                    std::pair(&arguments.candidate, "candidate")}) {
+        if (!url->empty()) continue;
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("{} is required; see crucible compare --help", name)});
     }
     auto baseline = resolve_target(arguments.baseline, arguments.load);
     if (!baseline) return std::unexpected(baseline.error());
@@ -163,9 +166,11 @@ std::vector<std::string_view> views(const std::vector<std::string>& words) {
 /// Takes the arguments of the comparison that is to go on; how it is shown stays the caller's.
 Result<Journal> resume(CompareArguments& arguments, std::span<const std::string_view> args,
                        std::ostream& err) {
-    constexpr std::size_t kOwnWords = 2;  // --resume DIR, or --resume=DIR
+    const bool joined = std::ranges::any_of(
+        args, [](std::string_view word) { return word.starts_with("--resume="); });
+    const std::size_t own = joined ? 1 : 2;
     const std::size_t shown = (arguments.load.json ? 1u : 0u) + (arguments.load.quiet ? 1u : 0u);
-    if (args.size() > kOwnWords + shown) {
+    if (args.size() > own + shown) {
         return std::unexpected(
             Error{Errc::invalid_argument,
                   "--resume takes everything else from the comparison it goes on with; beside it "

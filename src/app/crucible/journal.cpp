@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "app/crucible/version.h"
@@ -52,7 +53,7 @@ Result<Journal> Journal::begin(const std::filesystem::path& directory,
     Journal journal;
     journal.directory_ = directory;
     journal.words_.assign(words.begin(), words.end());
-    journal.identity_ = identity;
+    journal.identity_ = identity.dump();
     // Rounds of another comparison in the same place are not this one's.
     journal.remove();
     std::error_code status;
@@ -86,7 +87,7 @@ Result<Journal> Journal::open(const std::filesystem::path& directory) {
         Journal journal;
         journal.directory_ = directory;
         journal.words_ = object.at("command").get<std::vector<std::string>>();
-        journal.identity_ = object.at("identity");
+        journal.identity_ = object.at("identity").dump();
         return journal;
     } catch (const json::exception&) {
         return std::unexpected(Error{Errc::corrupt, path.string() + ": not a journal"});
@@ -94,7 +95,7 @@ Result<Journal> Journal::open(const std::filesystem::path& directory) {
 }
 
 Result<> Journal::check_identity(const json& identity) const {
-    const auto difference = first_difference(identity_, identity, "");
+    const auto difference = first_difference(json::parse(identity_), identity, "");
     if (difference.empty()) return {};
     return std::unexpected(
         Error{Errc::invalid_argument,

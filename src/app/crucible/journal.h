@@ -1,7 +1,7 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,7 +41,7 @@ public:
 private:
     std::filesystem::path directory_;
     std::vector<std::string> words_;
-    nlohmann::json identity_;
+    std::string identity_;  ///< as JSON
 };
 
 /// What a continued comparison must have in common with the one it continues: both targets, the

@@ -70,21 +70,6 @@ Check control_check(const std::vector<WeighedMetric>& metrics, const RulingOptio
                                   fmt::join(different, ", "))};
 }
 
-/// Splits the metrics of all scenarios into the gate family and the others, and decides both.
-std::size_t decide_all(std::vector<std::vector<WeighedMetric>>& scenarios,
-                       const CompareOptions& options) {
-    std::vector<WeighedMetric*> gated;
-    std::vector<WeighedMetric*> others;
-    for (auto& metrics : scenarios) {
-        for (auto& metric : metrics) {
-            (metric.result.info->gated ? gated : others).push_back(&metric);
-        }
-    }
-    decide_family(gated, stats::Adjustment::holm, options);
-    decide_family(others, stats::Adjustment::benjamini_hochberg, options);
-    return gated.size();
-}
-
 std::vector<WeighedMetric> weigh_scenario(const ScenarioRounds& scenario,
                                           const CompareOptions& options) {
     std::vector<WeighedMetric> metrics;
@@ -94,14 +79,35 @@ std::vector<WeighedMetric> weigh_scenario(const ScenarioRounds& scenario,
     return metrics;
 }
 
-std::vector<std::vector<WeighedMetric>> weigh_all(const Experiment& experiment,
-                                                  const CompareOptions& options) {
+/// All metrics of an experiment, with p-values corrected for their families.
+struct Weighed {
+    std::vector<std::vector<WeighedMetric>> scenarios;
+    std::size_t gated = 0;  ///< the gate family: over all scenarios
+    std::size_t others = 0;
+
+    std::size_t family(const WeighedMetric& metric) const {
+        return metric.result.info->gated ? gated : others;
+    }
+};
+
+Weighed weigh_all(const Experiment& experiment, const CompareOptions& options) {
     CRUCIBLE_ASSERT(options.margin > 0);
     CRUCIBLE_ASSERT(options.confidence > 0.5 && options.confidence < 1);
-    std::vector<std::vector<WeighedMetric>> weighed;
+    Weighed weighed;
     for (const auto& scenario : experiment.scenarios) {
-        weighed.push_back(weigh_scenario(scenario, options));
+        weighed.scenarios.push_back(weigh_scenario(scenario, options));
     }
+    std::vector<WeighedMetric*> gated;
+    std::vector<WeighedMetric*> others;
+    for (auto& metrics : weighed.scenarios) {
+        for (auto& metric : metrics) {
+            (metric.result.info->gated ? gated : others).push_back(&metric);
+        }
+    }
+    correct_family(gated, stats::Adjustment::holm);
+    correct_family(others, stats::Adjustment::benjamini_hochberg);
+    weighed.gated = gated.size();
+    weighed.others = others.size();
     return weighed;
 }
 
@@ -157,44 +163,58 @@ std::string_view to_string(OverallVerdict verdict) noexcept {
 
 Comparison compare(const Experiment& experiment, const CompareOptions& options) {
     auto weighed = weigh_all(experiment, options);
-    const std::size_t gated = decide_all(weighed, options);
-    for (auto& metrics : weighed) {
-        for (auto& metric : metrics) add_intervals(metric, options);
-    }
     const RulingOptions gate{.alpha = 1 - options.confidence,
-                             .family = std::max<std::size_t>(1, gated)};
+                             .family = std::max<std::size_t>(1, weighed.gated)};
     Comparison comparison;
-    for (std::size_t i = 0; i < weighed.size(); ++i) {
-        comparison.scenarios.push_back(
-            scenario_comparison(experiment.scenarios[i], weighed[i], gate));
+    for (std::size_t i = 0; i < weighed.scenarios.size(); ++i) {
+        auto& metrics = weighed.scenarios[i];
+        for (auto& metric : metrics) {
+            decide(metric, weighed.family(metric), options);
+            add_intervals(metric, options);
+        }
+        comparison.scenarios.push_back(scenario_comparison(experiment.scenarios[i], metrics, gate));
         comparison.voided |= !comparison.scenarios.back().checks.back().passed;
     }
     decide_overall(experiment, comparison);
     return comparison;
 }
 
-Comparison compare_quickly(const Experiment& experiment, const CompareOptions& options) {
-    auto weighed = weigh_all(experiment, options);
-    decide_all(weighed, options);
-    Comparison comparison;
-    for (std::size_t i = 0; i < weighed.size(); ++i) {
-        auto& scenario = comparison.scenarios.emplace_back();
-        scenario.name = experiment.scenarios[i].scenario.name;
-        scenario.rounds = static_cast<std::uint32_t>(
-            std::ranges::count_if(experiment.scenarios[i].rounds, &Round::valid));
-        for (auto& metric : weighed[i]) scenario.metrics.push_back(std::move(metric.result));
+std::vector<std::vector<MetricLook>> look(const Experiment& experiment,
+                                          const CompareOptions& options) {
+    const auto weighed = weigh_all(experiment, options);
+    std::vector<std::vector<MetricLook>> looks;
+    for (const auto& metrics : weighed.scenarios) {
+        auto& scenario = looks.emplace_back();
+        for (const auto& metric : metrics) {
+            const RulingOptions family{.alpha = 1 - options.confidence,
+                                       .family = weighed.family(metric)};
+            scenario.push_back({.info = metric.result.info,
+                                .p_outside = metric.p_values.outside,
+                                .p_different = metric.p_values.different,
+                                .undecided = metric.evidence &&
+                                             undecided(*metric.evidence, metric.p_values, family)});
+        }
     }
-    return comparison;
+    return looks;
 }
 
 std::vector<bool> needs_more_rounds(const Experiment& experiment, const CompareOptions& options) {
+    const auto looks = look(experiment, options);
     std::vector<bool> wanted;
-    for (const auto& scenario : compare_quickly(experiment, options).scenarios) {
-        wanted.push_back(
-            scenario.rounds == 0 || std::ranges::any_of(scenario.metrics, [](const auto& metric) {
-                return metric.info->gated && metric.verdict == MetricVerdict::inconclusive &&
-                       metric.rounds_needed;
-            }));
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+        const bool any_valid = std::ranges::any_of(experiment.scenarios[i].rounds, &Round::valid);
+        wanted.push_back(!any_valid || std::ranges::any_of(looks[i], [](const MetricLook& metric) {
+            return metric.info->gated && metric.undecided;
+        }));
+    }
+    if (std::ranges::find(wanted, true) != wanted.end()) return wanted;
+    // Only now are the intervals worth their time.
+    const auto comparison = compare(experiment, options);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        wanted[i] = std::ranges::any_of(comparison.scenarios[i].metrics, [](const auto& metric) {
+            return metric.info->gated && metric.verdict == MetricVerdict::inconclusive &&
+                   metric.rounds_needed;
+        });
     }
     return wanted;
 }

@@ -132,24 +132,25 @@ Evidence weigh(const RoundDifferences& differences, double margin) {
     return evidence;
 }
 
-Intervals intervals(const RoundDifferences& differences, const EvidenceOptions& options) {
-    Intervals result;
+EffectIntervals effect_intervals(const RoundDifferences& differences,
+                                 const EvidenceOptions& options) {
+    EffectIntervals result;
     const auto values = to_baseline(differences);
-    if (values.size() >= kRoundsMin && all_finite(values)) {
-        const double alpha = 1 - options.confidence;
-        if (const auto effect = stats::paired_effect(values, options.confidence, options.seed)) {
-            result.effect = effect->interval;
-        }
-        if (const auto narrow = stats::paired_effect(values, 1 - 2 * alpha, options.seed)) {
-            result.narrow = narrow->interval;
-        }
+    if (values.size() < kRoundsMin || !all_finite(values)) return result;
+    const double alpha = 1 - options.confidence;
+    if (const auto effect = stats::paired_effect(values, options.confidence, options.seed)) {
+        result.effect = effect->interval;
     }
-    if (all_finite(differences.control)) {
-        result.control =
-            stats::paired_effect(differences.control, options.confidence, options.seed);
+    if (const auto narrow = stats::paired_effect(values, 1 - 2 * alpha, options.seed)) {
+        result.narrow = narrow->interval;
     }
-    result.anytime = stats::triplet_confidence_sequence(differences.candidate, options.confidence);
     return result;
+}
+
+std::optional<stats::LocationEstimate> control_effect(const RoundDifferences& differences,
+                                                      const EvidenceOptions& options) {
+    if (!all_finite(differences.control)) return std::nullopt;
+    return stats::paired_effect(differences.control, options.confidence, options.seed);
 }
 
 bool copies_differ(const Evidence& evidence, const RulingOptions& options) {
@@ -158,7 +159,16 @@ bool copies_differ(const Evidence& evidence, const RulingOptions& options) {
            std::log(static_cast<double>(options.family) / (kShare * options.alpha));
 }
 
-Ruling rule(const Evidence& evidence, const std::function<const Intervals&()>& make_intervals,
+bool undecided(const Evidence& evidence, const AdjustedPValues& p_values,
+               const RulingOptions& options) {
+    if (evidence.rounds < kRoundsMin) return true;
+    if (copies_differ(evidence, options)) return false;
+    const bool outside = p_values.outside <= options.alpha;
+    const bool within = evidence.within >= -std::log(options.alpha);
+    return outside == within && rounds_needed(evidence, options).has_value();
+}
+
+Ruling rule(const Evidence& evidence, const std::function<EffectIntervals()>& make_intervals,
             const AdjustedPValues& p_values, const RulingOptions& options) {
     Ruling ruling;
     const double margin = evidence.margin;
@@ -175,21 +185,21 @@ Ruling rule(const Evidence& evidence, const std::function<const Intervals&()>& m
     }
     // What is printed and what is decided must agree, so that the interval has a say too. Where
     // there is none (saturation) the evidence alone speaks.
+    std::optional<EffectIntervals> printed;
     const auto agrees = [&](bool shown, const auto& interval_says) {
         if (!shown) return false;
-        const auto& printed = make_intervals();
-        return !evidence.estimate || (printed.effect && interval_says(printed));
+        if (!printed) printed = make_intervals();
+        return !evidence.estimate || (printed->effect && interval_says(*printed));
     };
     ruling.different = agrees(p_values.different <= options.alpha,
-                              [](const Intervals& printed) { return beyond(*printed.effect, 0); });
-    const bool outside = agrees(p_values.outside <= options.alpha, [&](const Intervals& printed) {
-        return beyond(*printed.effect, margin);
+                              [](const EffectIntervals& of) { return beyond(*of.effect, 0); });
+    const bool outside = agrees(p_values.outside <= options.alpha, [&](const EffectIntervals& of) {
+        return beyond(*of.effect, margin);
     });
     const bool within =
         evidence.estimate &&
-        agrees(evidence.within >= -std::log(options.alpha), [&](const Intervals& printed) {
-            return printed.narrow && inside(*printed.narrow, margin);
-        });
+        agrees(evidence.within >= -std::log(options.alpha),
+               [&](const EffectIntervals& of) { return of.narrow && inside(*of.narrow, margin); });
     if (outside && !within) {
         ruling.change = evidence.side;
         ruling.reason =

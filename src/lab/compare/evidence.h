@@ -42,13 +42,11 @@ struct Evidence {
     double trial_noise = 0;  ///< standard deviation of one trial, robust; of what is finite
 };
 
-/// Intervals of what is printed. They cost a hundred times the evidence, so that a look after a
-/// round makes only those it needs.
-struct Intervals {
-    std::optional<stats::Interval> effect;  ///< of the estimate; none below kRoundsMin rounds
-    std::optional<stats::Interval> narrow;  ///< of it, at 1 - 2 alpha
-    stats::Interval anytime;                ///< holds after all rounds at once
-    std::optional<stats::LocationEstimate> control;  ///< second copy against first
+/// Of the estimate; none below kRoundsMin rounds, or where it has none. They cost a hundred times
+/// the evidence, so that a look after a round makes only those it needs.
+struct EffectIntervals {
+    std::optional<stats::Interval> effect;  ///< at the confidence asked
+    std::optional<stats::Interval> narrow;  ///< at 1 - 2 alpha
 };
 
 /// Fewest rounds that have a 95 % interval: nothing is decided from less.
@@ -56,7 +54,11 @@ inline constexpr std::uint32_t kRoundsMin = 6;
 
 /// At least one round.
 Evidence weigh(const RoundDifferences& differences, double margin);
-Intervals intervals(const RoundDifferences& differences, const EvidenceOptions& options);
+EffectIntervals effect_intervals(const RoundDifferences& differences,
+                                 const EvidenceOptions& options);
+/// The second copy of the baseline against the first. None below kRoundsMin rounds.
+std::optional<stats::LocationEstimate> control_effect(const RoundDifferences& differences,
+                                                      const EvidenceOptions& options);
 
 /// p-values of one metric, corrected for the other metrics of its family.
 struct AdjustedPValues {
@@ -78,8 +80,13 @@ struct Ruling {
 
 /// Applies the rules of docs/design/verdict.md. `make_intervals` is called when the evidence alone
 /// would decide.
-Ruling rule(const Evidence& evidence, const std::function<const Intervals&()>& make_intervals,
+Ruling rule(const Evidence& evidence, const std::function<EffectIntervals()>& make_intervals,
             const AdjustedPValues& p_values, const RulingOptions& options);
+
+/// Whether more rounds are needed before rule() can decide anything: what the evidence says without
+/// the intervals.
+bool undecided(const Evidence& evidence, const AdjustedPValues& p_values,
+               const RulingOptions& options);
 
 /// Whether the copies of the baseline differ more than chance explains, at a tenth of alpha shared
 /// by the family: then the order of the trials was not random, or they influenced each other.

@@ -140,33 +140,15 @@ void weigh_values(const MetricSeries& series, const CompareOptions& options,
     }
 }
 
-const Intervals& intervals_of(WeighedMetric& weighed, const CompareOptions& options) {
-    if (!weighed.intervals) {
-        weighed.intervals = intervals(weighed.differences,
-                                      {.confidence = options.confidence, .seed = options.seed});
-    }
-    return *weighed.intervals;
+EvidenceOptions evidence_options(const CompareOptions& options) {
+    return {.confidence = options.confidence, .seed = options.seed};
 }
 
-void decide(WeighedMetric& weighed, const AdjustedPValues& p_values, const RulingOptions& family,
-            const CompareOptions& options) {
-    auto& result = weighed.result;
-    const Ruling ruling = rule(
-        *weighed.evidence, [&]() -> const Intervals& { return intervals_of(weighed, options); },
-        p_values, family);
-    result.p_outside = p_values.outside;
-    result.p_different = p_values.different;
-    result.different = ruling.different;
-    result.verdict = verdict_of(ruling.change, result.info->better);
-    result.reason = ruling.reason;
-    result.rounds_needed = ruling.rounds_needed;
-    if (!weighed.saturation.empty()) result.reason = weighed.saturation;
-    const bool within = result.verdict == MetricVerdict::equivalent ||
-                        result.verdict == MetricVerdict::changed_within_margin;
-    if (within && !weighed.never_equivalent.empty()) {
-        result.verdict = MetricVerdict::inconclusive;
-        result.reason = weighed.never_equivalent;
+const EffectIntervals& intervals_of(WeighedMetric& metric, const CompareOptions& options) {
+    if (!metric.intervals) {
+        metric.intervals = effect_intervals(metric.differences, evidence_options(options));
     }
+    return *metric.intervals;
 }
 
 }  // namespace
@@ -203,20 +185,21 @@ void add_intervals(WeighedMetric& metric, const CompareOptions& options) {
     result.candidate = over_rounds(metric.candidate, options.confidence);
     if (!metric.evidence) return;
     const auto& evidence = *metric.evidence;
-    const auto& found = intervals_of(metric, options);
     const auto map = metric.by_difference ? as_is : exponential;
     if (evidence.estimate) {
+        const auto anytime =
+            stats::triplet_confidence_sequence(metric.differences.candidate, options.confidence);
         (metric.by_difference ? result.difference : result.ratio) =
-            mapped(*evidence.estimate, found.effect, map);
-        result.anytime = mapped(*evidence.estimate, found.anytime, map);
+            mapped(*evidence.estimate, intervals_of(metric, options).effect, map);
+        result.anytime = mapped(*evidence.estimate, anytime, map);
     }
-    if (found.control && !metric.by_difference) {
-        result.control = mapped(found.control->estimate, found.control->interval, map);
+    const auto control = control_effect(metric.differences, evidence_options(options));
+    if (control && !metric.by_difference) {
+        result.control = mapped(control->estimate, control->interval, map);
     }
 }
 
-void decide_family(std::vector<WeighedMetric*>& family, stats::Adjustment adjustment,
-                   const CompareOptions& options) {
+void correct_family(const std::vector<WeighedMetric*>& family, stats::Adjustment adjustment) {
     std::vector<double> outside;
     std::vector<double> different;
     for (const auto* metric : family) {
@@ -226,10 +209,29 @@ void decide_family(std::vector<WeighedMetric*>& family, stats::Adjustment adjust
     }
     outside = stats::adjust(outside, adjustment);
     different = stats::adjust(different, adjustment);
-    const RulingOptions ruling{.alpha = 1 - options.confidence, .family = family.size()};
     for (std::size_t i = 0; i < family.size(); ++i) {
-        if (!family[i]->evidence) continue;
-        decide(*family[i], {.outside = outside[i], .different = different[i]}, ruling, options);
+        family[i]->p_values = {.outside = outside[i], .different = different[i]};
+    }
+}
+
+void decide(WeighedMetric& metric, std::size_t family, const CompareOptions& options) {
+    if (!metric.evidence) return;
+    auto& result = metric.result;
+    const Ruling ruling =
+        rule(*metric.evidence, [&] { return intervals_of(metric, options); }, metric.p_values,
+             {.alpha = 1 - options.confidence, .family = family});
+    result.p_outside = metric.p_values.outside;
+    result.p_different = metric.p_values.different;
+    result.different = ruling.different;
+    result.verdict = verdict_of(ruling.change, result.info->better);
+    result.reason = ruling.reason;
+    result.rounds_needed = ruling.rounds_needed;
+    if (!metric.saturation.empty()) result.reason = metric.saturation;
+    const bool within = result.verdict == MetricVerdict::equivalent ||
+                        result.verdict == MetricVerdict::changed_within_margin;
+    if (within && !metric.never_equivalent.empty()) {
+        result.verdict = MetricVerdict::inconclusive;
+        result.reason = metric.never_equivalent;
     }
 }
 

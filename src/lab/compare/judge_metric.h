@@ -18,10 +18,11 @@ struct WeighedMetric {
     /// One value a round; empty where some do not exist.
     std::vector<double> baseline;
     std::vector<double> candidate;
-    RoundDifferences differences;        ///< that it was weighed from
-    bool by_difference = false;          ///< these are differences and not logarithms of ratios
-    std::optional<Intervals> intervals;  ///< once they were asked for
-    std::string saturation;              ///< which arm was, how often; empty: none
+    RoundDifferences differences;  ///< that it was weighed from
+    bool by_difference = false;    ///< these are differences and not logarithms of ratios
+    std::optional<EffectIntervals> intervals;  ///< once they were asked for
+    AdjustedPValues p_values;                  ///< once its family is known
+    std::string saturation;                    ///< which arm was, how often; empty: none
     /// Why "equivalent" must not be said of it, whatever the interval; empty: it may.
     std::string never_equivalent;
 };
@@ -33,9 +34,10 @@ WeighedMetric weigh_metric(const std::vector<Round>& rounds, const MetricInfo& i
 /// Fills in the intervals of what will be printed.
 void add_intervals(WeighedMetric& metric, const CompareOptions& options);
 
-/// Decides metrics that form one family: Holm's correction for gated ones, Benjamini and Hochberg's
-/// for the others.
-void decide_family(std::vector<WeighedMetric*>& family, stats::Adjustment adjustment,
-                   const CompareOptions& options);
+/// Corrects the p-values of metrics that form one family.
+void correct_family(const std::vector<WeighedMetric*>& family, stats::Adjustment adjustment);
+
+/// Decides a metric whose p-values are corrected for a family of so many.
+void decide(WeighedMetric& metric, std::size_t family, const CompareOptions& options);
 
 }  // namespace crucible::lab

@@ -20,11 +20,10 @@ const double kMargin = std::log(1.03);
 /// As if the other metrics of the family said nothing: Holm's first step.
 Ruling rule_in_family(const RoundDifferences& differences, std::size_t family = kFamily) {
     const auto evidence = weigh(differences, kMargin);
-    const auto printed = intervals(differences, {});
     const auto adjusted = [&](double log_evidence) {
         return std::min(1.0, static_cast<double>(family) * std::exp(-log_evidence));
     };
-    return rule(evidence, [&]() -> const Intervals& { return printed; },
+    return rule(evidence, [&] { return effect_intervals(differences, {}); },
                 {.outside = adjusted(evidence.outside), .different = adjusted(evidence.different)},
                 {.alpha = 0.05, .family = family});
 }
@@ -186,7 +185,7 @@ TEST(Rule, AFamilyTakesMoreRounds) {
 // Five rounds have no 95 % interval at all, so there is none to print and nothing is decided.
 TEST(Rule, FiveRoundsHaveNoInterval) {
     const auto differences = steady(std::vector<double>(5, 0.2));
-    EXPECT_FALSE(intervals(differences, {}).effect);
+    EXPECT_FALSE(effect_intervals(differences, {}).effect);
     EXPECT_DOUBLE_EQ(*weigh(differences, kMargin).estimate, 0.2);
     const auto ruling = judge(differences);
     EXPECT_EQ(ruling.change, Change::inconclusive);
@@ -227,7 +226,7 @@ TEST(Rule, CopiesThatDifferVoidTheMetric) {
 TEST(Rule, EqualValuesAreEquivalent) {
     const auto differences = steady(std::vector<double>(8, 0.0));
     EXPECT_EQ(judge(differences).change, Change::equivalent);
-    EXPECT_EQ(*intervals(differences, {}).effect, (stats::Interval{0, 0}));
+    EXPECT_EQ(*effect_intervals(differences, {}).effect, (stats::Interval{0, 0}));
 }
 
 // +2 % in every round: real, and of no consequence.

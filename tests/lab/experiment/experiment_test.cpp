@@ -240,6 +240,83 @@ TEST(RunExperiment, LearnsTheTimeLeftFromTheTrials) {
     EXPECT_EQ(seen[13].elapsed, 19s);
 }
 
+// A scenario goes on as long as it wants to and no longer, while another one does; in passes, so
+// that a slow change of the machine meets both alike.
+TEST(RunExperiment, RunsEachScenarioAsLongAsItWants) {
+    Bench bench;
+    auto options = bench.options("null:", "null:", 100);
+    options.scenarios.push_back(options.scenarios[0]);
+    options.scenarios[1].name = "heavy";
+    options.needs_more = [](const Experiment& experiment) {
+        return std::vector<bool>{experiment.scenarios[0].rounds.size() < 2,
+                                 experiment.scenarios[1].rounds.size() < 4};
+    };
+    std::vector<std::pair<std::size_t, std::uint32_t>> kept;
+    options.on_round = [&kept](std::size_t scenario, const Round& round) -> Result<> {
+        kept.emplace_back(scenario, round.index);
+        return {};
+    };
+    const auto experiment = run_experiment(options);
+    ASSERT_TRUE(experiment);
+    EXPECT_FALSE(experiment->out_of_time);
+    using Kept = std::vector<std::pair<std::size_t, std::uint32_t>>;
+    EXPECT_EQ(kept, (Kept{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {1, 2}, {1, 3}}));
+}
+
+// A trial takes 3 s, so that a round takes 12: after the warm-up (3 s) two rounds fit into 30 s.
+TEST(RunExperiment, BeginsNoRoundBeyondTheTimeBudget) {
+    Bench bench;
+    auto options = bench.options("null:", "null:", 100);
+    options.time_budget = 30s;
+    const auto experiment = run_experiment(options);
+    ASSERT_TRUE(experiment);
+    EXPECT_EQ(experiment->scenarios[0].rounds.size(), 2u);
+    EXPECT_TRUE(experiment->out_of_time);
+    EXPECT_EQ(bench.clock.now().time_since_epoch(), 27s);
+    // Too short a time for anything is no reason to measure nothing.
+    Bench hurried;
+    options = hurried.options("null:", "null:", 100);
+    options.time_budget = 1s;
+    EXPECT_EQ(run_experiment(options)->scenarios[0].rounds.size(), 1u);
+}
+
+// Two rounds are there: the third is the next, with its own order and events, as if the first two
+// had just been run.
+TEST(RunExperiment, GoesOnBehindTheRoundsThatAreDone) {
+    Bench whole;
+    auto options = whole.options("coordinator:", "daemon:", 4);
+    const auto first = run_experiment(options);
+    ASSERT_TRUE(first);
+    Bench bench;
+    options = bench.options("coordinator:", "daemon:", 4);
+    options.done = {{first->scenarios[0].rounds[0], first->scenarios[0].rounds[1]}};
+    const auto experiment = run_experiment(options);
+    ASSERT_TRUE(experiment);
+    ASSERT_EQ(experiment->scenarios[0].rounds.size(), 4u);
+    EXPECT_EQ(bench.calls.size(), 3u + 2u * 4u);
+    for (std::uint32_t r = 0; r < 4; ++r) {
+        EXPECT_EQ(experiment->scenarios[0].rounds[r].index, r);
+        EXPECT_EQ(experiment->scenarios[0].rounds[r].order, first->scenarios[0].rounds[r].order);
+    }
+    EXPECT_EQ(bench.calls[3].workload_seed, whole.calls[3 + 8].workload_seed);
+    EXPECT_EQ(bench.calls[3].target, whole.calls[3 + 8].target);
+}
+
+// Rounds that cannot be kept would be lost at the next interruption.
+TEST(RunExperiment, EndsWhenARoundCannotBeKept) {
+    Bench bench;
+    auto options = bench.options("null:", "null:", 5);
+    options.on_round = [](std::size_t, const Round& round) -> Result<> {
+        if (round.index < 1) return {};
+        return std::unexpected(Error{Errc::io, "No space left on device"});
+    };
+    const auto experiment = run_experiment(options);
+    ASSERT_TRUE(experiment);
+    ASSERT_TRUE(experiment->failure);
+    EXPECT_EQ(experiment->failure->message, "No space left on device");
+    EXPECT_EQ(experiment->scenarios[0].rounds.size(), 2u);
+}
+
 // Asking for nothing is a mistake of the caller.
 TEST(RunExperiment, RefusesNoRoundsAndNoScenarios) {
     Bench bench;
