@@ -117,6 +117,25 @@ TEST(BadInput, PatternFilesAreRefusedByFileLineAndColumn) {
     refused("", ":1:1: a mixed pattern needs [[phase]] tables");
 }
 
+// A prediction that cannot be understood would be judged "not proven" for ever.
+TEST(BadInput, PredictionsSayWhatIsWrong) {
+    const auto directory = base::TempDir::make("scenario");
+    const std::string path = directory->path() / "mine.toml";
+    const auto refused = [&](const std::string& line, const std::string& message) {
+        ASSERT_TRUE(base::write_file(path, "[maximum]\n[expect]\n" + line + "\n"));
+        expect_refused({"compare", "null:", "null:", "--scenario", path}, path + message);
+    };
+    refused("troughput = \"+10%..+30%\"",
+            ":3:1: unknown metric 'troughput' in [expect]; did you mean 'throughput'?");
+    refused("throughput = 10", ":3:14: 'throughput' must be a string, e.g. \"+10%..+30%\"");
+    for (const std::string range : {"10%..30%", "+10%", "+10..+30", "-150%..+10%", ""}) {
+        refused("throughput = \"" + range + "\"",
+                ":3:14: change '" + range +
+                    "': two ends with signs, above -100%, e.g. \"+10%..+30%\" or "
+                    "\"-20%..-5%\"");
+    }
+}
+
 TEST(BadInput, ScenarioFilesAreRefusedByFileLineAndColumn) {
     const auto directory = base::TempDir::make("scenario");
     ASSERT_TRUE(directory);

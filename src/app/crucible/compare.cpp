@@ -85,6 +85,21 @@ Result<Duration> parse_time_budget(const CompareArguments& arguments, bool auto_
     return budget;
 }
 
+/// What the daemon's designers promise of it against embedded coordinators, where a scenario says
+/// nothing else.
+void add_default_expectations(const lab::TargetUrl& baseline, const lab::TargetUrl& candidate,
+                              std::vector<lab::Scenario>& scenarios) {
+    if (baseline.scheme != "coordinator" || candidate.scheme != "daemon") return;
+    const std::vector<lab::Expectation> promised{
+        {.metric = lab::find_metric("throughput"), .low = 0.10, .high = 0.30},
+        {.metric = lab::find_metric("memory_peak"), .low = -0.25, .high = -0.15},
+        {.metric = lab::find_metric("latency_p50"), .low = -0.20, .high = -0.05},
+        {.metric = lab::find_metric("latency_p99"), .low = -0.20, .high = -0.05}};
+    for (auto& scenario : scenarios) {
+        if (scenario.expectations.empty()) scenario.expectations = promised;
+    }
+}
+
 Result<ComparePlan> make_plan(const CompareArguments& arguments) {
     for (const auto& [url, name] : {std::pair(&arguments.baseline, "baseline"),
                                     std::pair(&arguments.candidate, "candidate")}) {
@@ -113,6 +128,7 @@ Result<ComparePlan> make_plan(const CompareArguments& arguments) {
     if (!applied) return std::unexpected(applied.error());
     if (const auto fitting = check_targets({&*baseline, &*candidate}, *scenarios); !fitting)
         return std::unexpected(fitting.error());
+    add_default_expectations(*baseline, *candidate, *scenarios);
     return ComparePlan{.experiment = {.baseline = std::move(*baseline),
                                       .candidate = std::move(*candidate),
                                       .scenarios = std::move(*scenarios),

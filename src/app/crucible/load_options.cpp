@@ -224,7 +224,8 @@ Result<lab::Scenario> resolve(const std::string& name, const LoadOptions& option
                            .description = file->description,
                            .events_per_pass = file->events,
                            .system = {},
-                           .plan = {}};
+                           .plan = {},
+                           .expectations = file->expectations};
     scenario.system = {.clients = file->clients, .services = file->services, .seed = seed};
     scenario.plan.clients = file->clients;
     scenario.plan.workload.seed = seed;

@@ -62,7 +62,60 @@ Result<ScenarioFile::Maximum> read_maximum(const toml::table& table, const std::
     return maximum;
 }
 
+/// One end of a change: "+10%", "-5%".
+std::optional<double> change_end(std::string_view text) {
+    if (text.size() < 3 || (text[0] != '+' && text[0] != '-') || text.back() != '%') {
+        return std::nullopt;
+    }
+    const auto size = base::parse_fraction(text.substr(1));
+    if (!size) return std::nullopt;
+    return text[0] == '-' ? -*size : *size;
+}
+
+Result<std::vector<lab::Expectation>> read_expectations(const toml::table& table,
+                                                        const std::string& place) {
+    std::vector<lab::Expectation> expectations;
+    std::vector<std::string_view> known;
+    for (const auto& info : lab::known_metrics()) known.push_back(info.name);
+    for (const auto& [key, node] : table) {
+        const auto* metric = lab::find_metric(key.str());
+        if (metric == nullptr) {
+            const auto near = base::nearest(key.str(), known);
+            return wrong(
+                place, key.source(),
+                fmt::format("unknown metric '{}' in [expect]; {}", key.str(),
+                            near.empty() ? fmt::format("allowed: {}", fmt::join(known, ", "))
+                                         : fmt::format("did you mean '{}'?", near)));
+        }
+        const auto* text = node.as_string();
+        if (text == nullptr) {
+            return wrong(place, node.source(),
+                         fmt::format("'{}' must be a string, e.g. \"+10%..+30%\"", key.str()));
+        }
+        const auto change = parse_change(text->get());
+        if (!change) return wrong(place, node.source(), change.error().message);
+        expectations.push_back({.metric = metric, .low = change->first, .high = change->second});
+    }
+    return expectations;
+}
+
 }  // namespace
+
+Result<std::pair<double, double>> parse_change(std::string_view text) {
+    const auto dots = text.find("..");
+    if (dots != std::string_view::npos) {
+        const auto first = change_end(text.substr(0, dots));
+        const auto second = change_end(text.substr(dots + 2));
+        if (first && second && *first > -1 && *second > -1) {
+            return std::pair(std::min(*first, *second), std::max(*first, *second));
+        }
+    }
+    return std::unexpected(
+        Error{Errc::invalid_argument,
+              fmt::format("change '{}': two ends with signs, above -100%, e.g. \"+10%..+30%\" or "
+                          "\"-20%..-5%\"",
+                          text)});
+}
 
 Result<ScenarioFile> parse_scenario(std::string_view text, const std::string& place) {
     toml::table table;
@@ -85,8 +138,14 @@ Result<ScenarioFile> parse_scenario(std::string_view text, const std::string& pl
     const auto* steady = reader.subtable("steady");
     const auto* shaped = reader.subtable("pattern");
     const auto* maximum = reader.subtable("maximum");
+    const auto* expect = reader.subtable("expect");
     reader.finish();
     if (reader.error()) return std::unexpected(*reader.error());
+    if (expect != nullptr) {
+        auto read = read_expectations(*expect, place);
+        if (!read) return std::unexpected(read.error());
+        file.expectations = *std::move(read);
+    }
     if (steady != nullptr) {
         const auto read = read_steady(*steady, place);
         if (!read) return std::unexpected(read.error());

@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
+#include "lab/experiment/experiment.h"
 #include "lab/pace/schedule.h"
 #include "lab/workload/workload.h"
 
@@ -46,6 +48,7 @@ struct ScenarioFile {
     std::optional<Steady> steady;  ///< at most one of steady and shaped
     std::optional<Shaped> shaped;
     std::optional<Maximum> maximum;
+    std::vector<lab::Expectation> expectations;
 };
 
 /// Reads a scenario. `place` names the text in errors.
@@ -56,6 +59,10 @@ Result<ScenarioFile> parse_scenario(std::string_view text, const std::string& pl
 /// - Errc::not_found: neither; the message lists the shipped ones. - the errors of
 /// parse_scenario().
 Result<ScenarioFile> load_scenario(const std::string& name_or_path);
+
+/// "+10%..+30%": a change between two ends, in either order. - Errc::invalid_argument: the message
+/// has the text and the form allowed.
+Result<std::pair<double, double>> parse_change(std::string_view text);
 
 /// Names of the shipped scenarios.
 std::vector<std::string_view> shipped_scenarios();

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/assert.h"
+#include "lab/compare/expectations.h"
 #include "lab/compare/judge_metric.h"
 #include "lab/compare/metric_series.h"
 #include "lab/compare/overall.h"
@@ -126,6 +127,12 @@ ScenarioComparison scenario_comparison(const ScenarioRounds& scenario,
          .detail = fmt::format("{} of {} rounds", result.rounds, scenario.rounds.size())});
     result.checks.push_back(control_check(metrics, gate));
     for (auto& metric : metrics) result.metrics.push_back(std::move(metric.result));
+    for (const auto& expectation : scenario.scenario.expectations) {
+        const auto found =
+            std::ranges::find(result.metrics, expectation.metric, &MetricComparison::info);
+        CRUCIBLE_ASSERT(found != result.metrics.end());
+        result.expectations.push_back(judge_expectation(expectation, *found));
+    }
     return result;
 }
 

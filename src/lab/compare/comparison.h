@@ -54,11 +54,21 @@ struct MetricComparison {
     std::string reason;  ///< one line: what decided it, or why it could not be decided
 };
 
+enum class ExpectationOutcome : std::uint8_t { met, exceeded, missed, not_proven };
+std::string_view to_string(ExpectationOutcome outcome) noexcept;
+
+struct ExpectationResult {
+    Expectation expectation;
+    ExpectationOutcome outcome = ExpectationOutcome::not_proven;
+    std::string evidence;  ///< the change found with its interval, or why there is none
+};
+
 struct ScenarioComparison {
     std::string name;
     std::uint32_t rounds = 0;          ///< compared
     std::uint32_t rounds_invalid = 0;  ///< run, shown, and kept out of the comparison
     std::vector<MetricComparison> metrics;
+    std::vector<ExpectationResult> expectations;
     std::vector<Check> checks;  ///< over all trials of the scenario
 };
 

@@ -70,6 +70,18 @@ json metric_json(const MetricComparison& metric) {
             {"reason", metric.reason}};
 }
 
+json expectations_json(const std::vector<ExpectationResult>& expectations) {
+    json result = json::array();
+    for (const auto& [expectation, outcome, evidence] : expectations) {
+        result.push_back({{"metric", expectation.metric->name},
+                          {"low", expectation.low},
+                          {"high", expectation.high},
+                          {"outcome", to_string(outcome)},
+                          {"evidence", evidence}});
+    }
+    return result;
+}
+
 /// Why a round is not valid, one line per cause.
 json notes_json(const Round& round) {
     json notes = json::array();
@@ -170,6 +182,7 @@ json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& com
              {{"baseline", delivery_json(pooled_delivery(scenario.rounds, Arm::baseline))},
               {"candidate", delivery_json(pooled_delivery(scenario.rounds, Arm::candidate))}}},
             {"metrics", std::move(metrics)},
+            {"expectations", expectations_json(comparison.expectations)},
             {"segments", std::move(segments)},
             {"series", std::move(series)},
             {"harness", harness_json(harness)},

@@ -15,6 +15,14 @@
 
 namespace crucible::lab {
 
+/// What somebody predicted of the candidate against the baseline: a change between `low` and
+/// `high`, as fractions (-0.2 is 20 % less).
+struct Expectation {
+    const MetricInfo* metric = nullptr;
+    double low = 0;
+    double high = 0;
+};
+
 /// A named load: what one trial of a scenario does.
 struct Scenario {
     std::string name;
@@ -22,6 +30,7 @@ struct Scenario {
     std::uint64_t events_per_pass = 0;
     SystemOptions system;
     Plan plan;
+    std::vector<Expectation> expectations;  ///< of a comparison under it
 };
 
 /// The arms of a comparison. `control` is a second copy of the baseline: what differs between the

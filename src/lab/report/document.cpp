@@ -216,6 +216,14 @@ SegmentRow read_segment(const json& object) {
             .latency_max = optional_number<double>(object, "latency_max")};
 }
 
+ExpectationRow read_expectation(const json& object) {
+    return {.metric = text_at(object, "metric"),
+            .low = object.at("low"),
+            .high = object.at("high"),
+            .outcome = text_at(object, "outcome"),
+            .evidence = text_at(object, "evidence")};
+}
+
 ComparedScenario read_compared_scenario(const json& object) {
     const auto& curves = object.at("curves").at("latency");
     const auto& segments = object.at("segments");
@@ -229,6 +237,7 @@ ComparedScenario read_compared_scenario(const json& object) {
             .baseline_delivery = read_delivery(object.at("delivery").at("baseline")),
             .candidate_delivery = read_delivery(object.at("delivery").at("candidate")),
             .metrics = list_of<ComparedMetric>(object.at("metrics"), read_compared_metric),
+            .expectations = list_of<ExpectationRow>(object.at("expectations"), read_expectation),
             .harness = list_of<HarnessCost>(object.at("harness"), read_harness),
             .round_details = list_of<Round>(object.at("round_details"), read_round),
             .baseline_segments = list_of<SegmentRow>(segments.at("baseline"), read_segment),

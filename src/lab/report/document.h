@@ -151,6 +151,15 @@ struct SegmentRow {
     std::optional<double> latency_max;
 };
 
+/// What was predicted of the candidate against the baseline.
+struct ExpectationRow {
+    std::string metric;
+    double low = 0;  ///< fractions
+    double high = 0;
+    std::string outcome;
+    std::string evidence;
+};
+
 struct ComparedScenario {
     std::string name;
     std::string description;
@@ -161,6 +170,7 @@ struct ComparedScenario {
     Delivery baseline_delivery;
     Delivery candidate_delivery;
     std::vector<ComparedMetric> metrics;
+    std::vector<ExpectationRow> expectations;
     std::vector<HarnessCost> harness;
     std::vector<Round> round_details;
     std::vector<SegmentRow> baseline_segments;

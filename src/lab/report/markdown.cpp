@@ -209,6 +209,18 @@ void write_segments(Markdown& text, const std::vector<SegmentRow>& segments) {
     text.blank();
 }
 
+void write_expectations(Markdown& text, const std::vector<ExpectationRow>& expectations) {
+    if (expectations.empty()) return;
+    text.row({kExpectationColumns.begin(), kExpectationColumns.end()});
+    text.row({"---", "---", "---", "---"});
+    for (const auto& expectation : expectations) {
+        auto cells = expectation_cells(expectation);
+        cells.back() = plain(cells.back());
+        text.row({cells.begin(), cells.end()});
+    }
+    text.blank();
+}
+
 std::string render(const ComparisonDocument& document) {
     Markdown text;
     text.line("# {}", plain(headline(document)));
@@ -227,6 +239,7 @@ std::string render(const ComparisonDocument& document) {
         write_invalid_rounds(text, scenario);
         text.blank();
         write_metrics(text, scenario);
+        write_expectations(text, scenario.expectations);
         if (const auto segments = compared_segments(scenario); !segments.empty()) {
             text.line("{}:", kComparedSegments);
             text.blank();

@@ -112,6 +112,24 @@ void write_metrics(Page& page, const ComparedScenario& scenario) {
         R"(nothing but the machine. CPU, memory and context switches are net of the harness.</p>)");
 }
 
+void write_expectations(Page& page, const std::vector<ExpectationRow>& expectations) {
+    if (expectations.empty()) return;
+    page.begin_frame("Predictions");
+    page.add("<table><caption>What was predicted of the candidate against the baseline</caption>");
+    page.add("<thead><tr>");
+    for (const auto column : kExpectationColumns) page.add(R"(<th scope="col">{}</th>)", column);
+    page.add("</tr></thead><tbody>");
+    for (const auto& expectation : expectations) {
+        const auto cells = expectation_cells(expectation);
+        page.add(
+            R"(<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td class="note">{}</td></tr>)",
+            escape_html(cells[0]), escape_html(typeset(cells[1])), escape_html(cells[2]),
+            escape_html(typeset(cells[3])));
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+}
+
 void write_charts(Page& page, const ComparedScenario& scenario, double margin) {
     const std::array<LatencyCurve, 2> curves{{{"a", "baseline", scenario.baseline_latency},
                                               {"b", "candidate", scenario.candidate_latency}}};
@@ -183,6 +201,7 @@ void write_scenario(Page& page, const ComparedScenario& scenario, double margin)
     write_cards(page, scenario);
     write_charts(page, scenario, margin);
     write_metrics(page, scenario);
+    write_expectations(page, scenario.expectations);
     page.add("<h3>Over time</h3>");
     write_course(page, scenario);
     page.add("<h3>Round by round</h3>");

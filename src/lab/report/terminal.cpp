@@ -179,12 +179,26 @@ void write_segments(TerminalText& text, const std::vector<SegmentRow>& segments,
     for (const auto& segment : segments) text.line(row(segment_cells(segment)));
 }
 
+void write_expectations(TerminalText& text, const std::vector<ExpectationRow>& expectations) {
+    if (expectations.empty()) return;
+    text.blank();
+    const auto row = [&text](const auto& cells) {
+        std::string line = " " + text.cell(std::string(cells[0]), 16);
+        line += text.cell(std::string(cells[1]), 15) + " ";
+        line += text.cell(std::string(cells[2]), 11);
+        return line + std::string(cells[3]);
+    };
+    text.line(row(kExpectationColumns), Ink::dim);
+    for (const auto& expectation : expectations) text.line(row(expectation_cells(expectation)));
+}
+
 void write_scenario(TerminalText& text, const ComparedScenario& scenario) {
     write_load(text, scenario.name, scenario.description, scenario.load);
     text.paragraph(rounds_sentence(scenario), 2, Ink::dim);
     write_invalid_rounds(text, scenario);
     write_metrics(text, scenario, true);
     write_metrics(text, scenario, false);
+    write_expectations(text, scenario.expectations);
     write_segments(text, compared_segments(scenario), kComparedSegments);
     write_ledger_header(text);
     write_ledger_row(text, " baseline", scenario.baseline_delivery);

@@ -249,6 +249,13 @@ std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
             latency(segment.latency_max)};
 }
 
+std::array<std::string, 4> expectation_cells(const ExpectationRow& row) {
+    return {metric_label(row.metric),
+            fmt::format("{:+g} to {:+g} %", std::round(row.low * 1e4) / 100,
+                        std::round(row.high * 1e4) / 100),
+            row.outcome == "not_proven" ? "not proven" : row.outcome, row.evidence};
+}
+
 std::vector<SegmentRow> compared_segments(const ComparedScenario& scenario) {
     std::vector<SegmentRow> rows;
     for (std::size_t i = 0; i < scenario.baseline_segments.size(); ++i) {

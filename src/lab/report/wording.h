@@ -50,6 +50,11 @@ std::string headline(const RunDocument& document);
 /// "ADOPT", "KEEP", "NO DIFFERENCE", "NOT PROVEN".
 std::string verdict_badge(const ComparisonDocument& document);
 
+/// Columns and cells of the table of predictions.
+inline constexpr std::array<std::string_view, 4> kExpectationColumns{"predicted", "change",
+                                                                     "outcome", "found"};
+std::array<std::string, 4> expectation_cells(const ExpectationRow& row);
+
 /// "open loop, 1,000/s constant, 2,000 events in 2.00 s after a warm-up of 500 ms".
 std::string phase_sentence(const Phase& phase);
 /// "4 clients, 10 services, 1.00 KiB payloads, precise pacing".
