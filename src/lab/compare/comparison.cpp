@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/assert.h"
+#include "lab/compare/assessment.h"
 #include "lab/compare/expectations.h"
 #include "lab/compare/judge_metric.h"
 #include "lab/compare/metric_series.h"
@@ -183,6 +184,7 @@ Comparison compare(const Experiment& experiment, const CompareOptions& options) 
         comparison.voided |= !comparison.scenarios.back().checks.back().passed;
     }
     decide_overall(experiment, comparison);
+    comparison.assessment = assess(experiment, comparison, options);
     return comparison;
 }
 

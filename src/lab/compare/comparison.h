@@ -72,6 +72,45 @@ struct ScenarioComparison {
     std::vector<Check> checks;  ///< over all trials of the scenario
 };
 
+/// From good to bad, so that of several that must all hold the worst counts.
+enum class CriterionOutcome : std::uint8_t { met, not_measured, not_proven, not_met };
+std::string_view to_string(CriterionOutcome outcome) noexcept;
+
+/// A question that a migration should have answered.
+struct Criterion {
+    std::string name;  ///< "baseline_handles_load"
+    CriterionOutcome outcome = CriterionOutcome::not_measured;
+    std::string evidence;
+};
+
+/// Something to do, and the metric it follows from.
+struct Recommendation {
+    std::string text;
+    std::string scenario;
+    const MetricInfo* metric = nullptr;
+};
+
+enum class RiskLevel : std::uint8_t { low = 1, medium = 2, high = 3 };
+std::string_view to_string(RiskLevel level) noexcept;
+
+/// What moving to the candidate may cost.
+struct Risk {
+    std::string scenario;
+    const MetricInfo* metric = nullptr;
+    /// high: shown to be worse; medium: worse in direction, open in size; low: may be worse.
+    RiskLevel likelihood{};
+    RiskLevel impact{};  ///< of the change measured: from half as much again, from a fifth, below
+    std::string evidence;
+    std::string mitigation;
+    std::string rollback;  ///< what in production says that it has come true
+};
+
+struct Assessment {
+    std::vector<Criterion> criteria;
+    std::vector<Recommendation> recommendations;
+    std::vector<Risk> risks;  ///< the gravest first
+};
+
 struct Comparison {
     std::vector<ScenarioComparison> scenarios;
     /// Set when the second copy of the baseline could be told from the first in a gated metric:
@@ -79,6 +118,7 @@ struct Comparison {
     bool voided = false;
     OverallVerdict verdict = OverallVerdict::not_proven;
     std::vector<std::string> reasons;
+    Assessment assessment;
 };
 
 /// Below it a difference is taken for none that matters, unless the user says otherwise.

@@ -191,6 +191,36 @@ json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& com
             {"histograms", {{"latency", std::move(histograms)}}}};
 }
 
+json criteria_json(const std::vector<Criterion>& criteria) {
+    json result = json::array();
+    for (const auto& [name, outcome, evidence] : criteria) {
+        result.push_back({{"name", name}, {"outcome", to_string(outcome)}, {"evidence", evidence}});
+    }
+    return result;
+}
+
+json recommendations_json(const std::vector<Recommendation>& recommendations) {
+    json result = json::array();
+    for (const auto& [text, scenario, metric] : recommendations) {
+        result.push_back({{"text", text}, {"scenario", scenario}, {"metric", metric->name}});
+    }
+    return result;
+}
+
+json risks_json(const std::vector<Risk>& risks) {
+    json result = json::array();
+    for (const auto& risk : risks) {
+        result.push_back({{"scenario", risk.scenario},
+                          {"metric", risk.metric->name},
+                          {"likelihood", to_string(risk.likelihood)},
+                          {"impact", to_string(risk.impact)},
+                          {"evidence", risk.evidence},
+                          {"mitigation", risk.mitigation},
+                          {"rollback", risk.rollback}});
+    }
+    return result;
+}
+
 }  // namespace
 
 json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
@@ -205,6 +235,9 @@ json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
     result["method"] = method_json(compare_options);
     result["verdict"] = to_string(comparison.verdict);
     result["reasons"] = comparison.reasons;
+    result["criteria"] = criteria_json(comparison.assessment.criteria);
+    result["recommendations"] = recommendations_json(comparison.assessment.recommendations);
+    result["risks"] = risks_json(comparison.assessment.risks);
     result["scenarios"] = json::array();
     for (std::size_t i = 0; i < experiment.scenarios.size(); ++i) {
         result["scenarios"].push_back(

@@ -248,18 +248,42 @@ ComparedScenario read_compared_scenario(const json& object) {
             .candidate_latency = read_curve(curves.at("candidate"))};
 }
 
+CriterionRow read_criterion(const json& object) {
+    return {.name = text_at(object, "name"),
+            .outcome = text_at(object, "outcome"),
+            .evidence = text_at(object, "evidence")};
+}
+
+RiskRow read_risk(const json& object) {
+    return {.scenario = text_at(object, "scenario"),
+            .metric = text_at(object, "metric"),
+            .likelihood = text_at(object, "likelihood"),
+            .impact = text_at(object, "impact"),
+            .evidence = text_at(object, "evidence"),
+            .mitigation = text_at(object, "mitigation"),
+            .rollback = text_at(object, "rollback")};
+}
+
+std::string read_recommendation(const json& object) {
+    return text_at(object, "text");
+}
+
 ComparisonDocument read_comparison(const json& object) {
     const auto& method = object.at("method");
-    return {.header = read_header(object),
-            .baseline = text_at(object, "baseline"),
-            .candidate = text_at(object, "candidate"),
-            .margin = method.at("margin"),
-            .confidence = method.at("confidence"),
-            .interval_method = text_at(method, "interval"),
-            .decision_method = text_at(method, "decision"),
-            .verdict = text_at(object, "verdict"),
-            .reasons = texts(object.at("reasons")),
-            .scenarios = list_of<ComparedScenario>(object.at("scenarios"), read_compared_scenario)};
+    return {
+        .header = read_header(object),
+        .baseline = text_at(object, "baseline"),
+        .candidate = text_at(object, "candidate"),
+        .margin = method.at("margin"),
+        .confidence = method.at("confidence"),
+        .interval_method = text_at(method, "interval"),
+        .decision_method = text_at(method, "decision"),
+        .verdict = text_at(object, "verdict"),
+        .reasons = texts(object.at("reasons")),
+        .criteria = list_of<CriterionRow>(object.at("criteria"), read_criterion),
+        .recommendations = list_of<std::string>(object.at("recommendations"), read_recommendation),
+        .risks = list_of<RiskRow>(object.at("risks"), read_risk),
+        .scenarios = list_of<ComparedScenario>(object.at("scenarios"), read_compared_scenario)};
 }
 
 RunMetric read_run_metric(const json& object) {

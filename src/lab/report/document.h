@@ -181,6 +181,22 @@ struct ComparedScenario {
     Curve candidate_latency;
 };
 
+struct CriterionRow {
+    std::string name;
+    std::string outcome;
+    std::string evidence;
+};
+
+struct RiskRow {
+    std::string scenario;
+    std::string metric;
+    std::string likelihood;
+    std::string impact;
+    std::string evidence;
+    std::string mitigation;
+    std::string rollback;
+};
+
 struct ComparisonDocument {
     Header header;
     std::string baseline;
@@ -191,6 +207,9 @@ struct ComparisonDocument {
     std::string decision_method;
     std::string verdict;
     std::vector<std::string> reasons;
+    std::vector<CriterionRow> criteria;
+    std::vector<std::string> recommendations;
+    std::vector<RiskRow> risks;
     std::vector<ComparedScenario> scenarios;
 };
 

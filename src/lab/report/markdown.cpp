@@ -221,6 +221,39 @@ void write_expectations(Markdown& text, const std::vector<ExpectationRow>& expec
     text.blank();
 }
 
+void write_assessment(Markdown& text, const ComparisonDocument& document) {
+    if (!document.recommendations.empty()) {
+        text.line("## Recommended");
+        text.blank();
+        for (const auto& recommendation : document.recommendations) {
+            text.line("- {}", plain(recommendation));
+        }
+        text.blank();
+    }
+    if (!document.risks.empty()) {
+        text.line("## Risks of moving");
+        text.blank();
+        text.row({kRiskColumns.begin(), kRiskColumns.end()});
+        text.row({"---", "---", "---", "---", "---", "---"});
+        for (const auto& risk : document.risks) {
+            auto cells = risk_cells(risk);
+            for (auto& cell : cells) cell = plain(cell);
+            text.row({cells.begin(), cells.end()});
+        }
+        text.blank();
+    }
+    if (document.criteria.empty()) return;
+    text.line("## Criteria of the migration");
+    text.blank();
+    text.row({"criterion", "outcome", "evidence"});
+    text.row({"---", "---", "---"});
+    for (const auto& criterion : document.criteria) {
+        text.row({criterion_label(criterion.name), outcome_word(criterion.outcome),
+                  plain(criterion.evidence)});
+    }
+    text.blank();
+}
+
 std::string render(const ComparisonDocument& document) {
     Markdown text;
     text.line("# {}", plain(headline(document)));
@@ -250,6 +283,7 @@ std::string render(const ComparisonDocument& document) {
         write_harness(text, scenario.harness);
         write_checks(text, scenario.checks);
     }
+    write_assessment(text, document);
     write_origin(text, document.header);
     text.line("- Margin: ±{:g} %; confidence {:g} %", document.margin * 100,
               document.confidence * 100);

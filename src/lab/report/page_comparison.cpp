@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <span>
 #include <tuple>
 
 #include "lab/report/charts.h"
@@ -260,6 +261,50 @@ void write_method(Page& page, const ComparisonDocument& document) {
     page.add("</section>");
 }
 
+void write_recommendations(Page& page, const std::vector<std::string>& recommendations) {
+    if (recommendations.empty()) return;
+    page.add(R"(<section class="reasons"><h2>Recommended</h2><ul>)");
+    for (const auto& text : recommendations) page.add("<li>{}</li>", escape_html(typeset(text)));
+    page.add("</ul></section>");
+}
+
+void write_risks(Page& page, const std::vector<RiskRow>& risks) {
+    if (risks.empty()) return;
+    page.add("<section><h2>Risks of moving</h2>");
+    page.begin_frame("Risks of moving");
+    page.add("<table><thead><tr>");
+    for (const auto column : kRiskColumns) page.add(R"(<th scope="col">{}</th>)", column);
+    page.add("</tr></thead><tbody>");
+    for (const auto& risk : risks) {
+        const auto cells = risk_cells(risk);
+        page.add(R"(<tr><th scope="row">{}</th>)", escape_html(cells.front()));
+        for (const auto& cell : std::span(cells).subspan(1)) {
+            page.add(R"(<td class="note">{}</td>)", escape_html(typeset(cell)));
+        }
+        page.add("</tr>");
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+    page.add("</section>");
+}
+
+void write_criteria(Page& page, const std::vector<CriterionRow>& criteria) {
+    if (criteria.empty()) return;
+    page.add("<section><h2>Criteria of the migration</h2>");
+    page.begin_frame("Criteria of the migration");
+    page.add(R"(<table><thead><tr><th scope="col">Criterion</th><th scope="col">Outcome</th>)");
+    page.add(R"(<th scope="col">Evidence</th></tr></thead><tbody>)");
+    for (const auto& criterion : criteria) {
+        page.add(R"(<tr><th scope="row">{}</th><td>{}</td><td class="note">{}</td></tr>)",
+                 escape_html(criterion_label(criterion.name)),
+                 escape_html(outcome_word(criterion.outcome)),
+                 escape_html(typeset(criterion.evidence)));
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+    page.add("</section>");
+}
+
 }  // namespace
 
 std::string render_page(const ComparisonDocument& document) {
@@ -276,7 +321,10 @@ std::string render_page(const ComparisonDocument& document) {
     if (failed.empty() && !document.scenarios.empty())
         page.add(R"(<p class="ok">✓ All checks of the measurement passed.</p>)");
     page.add("</section>");
+    write_recommendations(page, document.recommendations);
     for (const auto& scenario : document.scenarios) write_scenario(page, scenario, document.margin);
+    write_risks(page, document.risks);
+    write_criteria(page, document.criteria);
     write_method(page, document);
     write_foot(page, document.header);
     return page.take();

@@ -206,6 +206,41 @@ void write_scenario(TerminalText& text, const ComparedScenario& scenario) {
     write_harness(text, scenario.harness);
 }
 
+Ink ink_of_outcome(std::string_view outcome) {
+    if (outcome == "met") return Ink::good;
+    if (outcome == "not_met") return Ink::bad;
+    return Ink::plain;
+}
+
+void write_assessment(TerminalText& text, const ComparisonDocument& document) {
+    if (!document.recommendations.empty()) {
+        text.blank();
+        text.line("recommended", Ink::bold);
+        for (const auto& recommendation : document.recommendations) {
+            text.item("-", recommendation, 2);
+        }
+    }
+    if (!document.risks.empty()) {
+        text.blank();
+        text.line("risks of moving (likelihood, impact)", Ink::bold);
+        for (const auto& risk : document.risks) {
+            text.item("-",
+                      fmt::format("{} ({}, {}): {}; {}; roll back when {}",
+                                  risk_cells(risk).front(), risk.likelihood, risk.impact,
+                                  risk.evidence, risk.mitigation, risk.rollback),
+                      2);
+        }
+    }
+    if (document.criteria.empty()) return;
+    text.blank();
+    text.line("criteria of the migration", Ink::bold);
+    for (const auto& criterion : document.criteria) {
+        text.item(text.cell(outcome_word(criterion.outcome), 12),
+                  fmt::format("{}: {}", criterion_label(criterion.name), criterion.evidence), 2,
+                  ink_of_outcome(criterion.outcome));
+    }
+}
+
 std::string render(const ComparisonDocument& document, std::size_t width, bool colour) {
     TerminalText text(width, colour);
     const Ink ink = ink_of(document.verdict);
@@ -217,6 +252,7 @@ std::string render(const ComparisonDocument& document, std::size_t width, bool c
     for (const auto& reason : document.reasons) text.item("-", reason);
     write_failed_checks(text, failed_checks(document));
     for (const auto& scenario : document.scenarios) write_scenario(text, scenario);
+    write_assessment(text, document);
     if (!document.scenarios.empty()) {
         text.blank();
         text.paragraph(

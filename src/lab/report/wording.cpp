@@ -249,11 +249,37 @@ std::array<std::string, 8> segment_cells(const SegmentRow& segment) {
             latency(segment.latency_max)};
 }
 
+std::string criterion_label(std::string_view name) {
+    if (name == "baseline_handles_load") return "baseline handles the load";
+    if (name == "baseline_is_stable") return "baseline stays stable";
+    if (name == "baseline_scales_predictably") return "baseline scales predictably";
+    if (name == "candidate_equal_or_better") return "candidate equal or better";
+    if (name == "candidate_more_memory_efficient") return "candidate needs less memory";
+    if (name == "candidate_scales_better") return "candidate scales better";
+    if (name == "candidate_more_resilient") return "candidate more resilient";
+    return std::string(name);
+}
+
+std::string outcome_word(std::string_view outcome) {
+    std::string word(outcome);
+    std::ranges::replace(word, '_', ' ');
+    return word;
+}
+
+std::array<std::string, 6> risk_cells(const RiskRow& row) {
+    return {fmt::format("{}: {}", row.scenario, metric_label(row.metric)),
+            row.likelihood,
+            row.impact,
+            row.evidence,
+            row.mitigation,
+            row.rollback};
+}
+
 std::array<std::string, 4> expectation_cells(const ExpectationRow& row) {
     return {metric_label(row.metric),
             fmt::format("{:+g} to {:+g} %", std::round(row.low * 1e4) / 100,
                         std::round(row.high * 1e4) / 100),
-            row.outcome == "not_proven" ? "not proven" : row.outcome, row.evidence};
+            outcome_word(row.outcome), row.evidence};
 }
 
 std::vector<SegmentRow> compared_segments(const ComparedScenario& scenario) {

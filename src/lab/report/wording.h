@@ -50,6 +50,15 @@ std::string headline(const RunDocument& document);
 /// "ADOPT", "KEEP", "NO DIFFERENCE", "NOT PROVEN".
 std::string verdict_badge(const ComparisonDocument& document);
 
+/// "baseline handles the load", "not met".
+std::string criterion_label(std::string_view name);
+std::string outcome_word(std::string_view outcome);
+
+/// Columns and cells of the table of risks.
+inline constexpr std::array<std::string_view, 6> kRiskColumns{
+    "risk", "likelihood", "impact", "evidence", "mitigation", "roll back when"};
+std::array<std::string, 6> risk_cells(const RiskRow& row);
+
 /// Columns and cells of the table of predictions.
 inline constexpr std::array<std::string_view, 4> kExpectationColumns{"predicted", "change",
                                                                      "outcome", "found"};
