@@ -21,11 +21,11 @@ struct MachineNoise {
     double stall_mean = 0.3;         ///< of an exponentially distributed slow-down
 };
 
-/// CPU-bound trials: a paired t-test of 40 rounds finds a shift of 5 % in about half of all runs,
-/// the signed-rank test in four of five.
+/// CPU-bound trials: a paired t-test of 40 rounds finds a shift of 5 % in two of five runs, the
+/// signed-rank test in four of five.
 inline constexpr MachineNoise kCpuBound{
     .name = "CPU-bound", .spread = 0.052, .stall_probability = 0.12, .stall_mean = 0.28};
-/// Trials that pass messages between processes: one in five, and a little more than half.
+/// Trials that pass messages between processes: in three of ten, and in three of five.
 inline constexpr MachineNoise kIpcBound{
     .name = "IPC-bound", .spread = 0.057, .stall_probability = 0.2, .stall_mean = 0.26};
 
