@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "lab/experiment/warmup.h"
+#include "lab/record/surroundings.h"
 
 namespace crucible::lab {
 namespace {
@@ -36,23 +38,15 @@ public:
 
     Result<Experiment> run() {
         for (std::size_t i = 0; i < options_.scenarios.size(); ++i) {
-            const std::size_t done = i < options_.done.size() ? options_.done[i].size() : 0;
-            measured_ |= done > 0;
-            const std::size_t rounds =
-                options_.rounds - std::min<std::size_t>(options_.rounds, done);
-            planned_ += planned_duration(options_.scenarios[i].plan) *
-                        static_cast<std::int64_t>(rounds * kArmCount);
-        }
-        const auto warm_targets = distinct_targets();
-        planned_ += planned_duration(options_.scenarios.front().plan) * warm_targets.size();
-
-        for (const auto& [arm, target] : warm_targets) {
-            if (!warm_up(arm, *target)) break;
-        }
-        for (std::size_t i = 0; i < options_.scenarios.size(); ++i) {
             experiment_.scenarios.push_back({options_.scenarios[i], {}});
-            if (i < options_.done.size()) experiment_.scenarios[i].rounds = options_.done[i];
+            if (i < options_.done.size()) take_done(i);
+            const std::size_t rounds =
+                options_.rounds -
+                std::min<std::size_t>(options_.rounds, experiment_.scenarios[i].rounds.size());
+            planned_ += planned_duration(scenario(i).plan) *
+                        static_cast<std::int64_t>(rounds * kArmCount + discarded_trials(i).size());
         }
+        for (std::size_t i = 0; i < options_.scenarios.size() && going(); ++i) warm_up(i);
         while (going() && run_pass()) {
         }
         if (!measured_ && experiment_.failure) return std::unexpected(*experiment_.failure);
@@ -67,29 +61,61 @@ private:
         return arm == Arm::candidate ? options_.candidate : options_.baseline;
     }
 
-    std::vector<std::pair<Arm, const TargetUrl*>> distinct_targets() const {
-        std::vector<std::pair<Arm, const TargetUrl*>> targets;
-        for (const Arm arm : {Arm::baseline, Arm::candidate, Arm::harness}) {
-            const auto& target = target_of(arm);
-            const bool known = std::ranges::any_of(
-                targets, [&target](const auto& seen) { return seen.second->text == target.text; });
-            if (!known) targets.emplace_back(arm, &target);
-        }
-        return targets;
+    Scenario& scenario(std::size_t index) { return experiment_.scenarios[index].scenario; }
+
+    /// Rounds of an earlier run, and the warm-ups that it found.
+    void take_done(std::size_t index) {
+        auto& rounds = experiment_.scenarios[index].rounds;
+        rounds = options_.done[index];
+        if (rounds.empty()) return;
+        measured_ = true;
+        const auto& phases = rounds.front()[Arm::baseline].phases;
+        auto& planned = scenario(index).plan.phases;
+        for (std::size_t i = 0; i < std::min(phases.size(), planned.size()); ++i)
+            planned[i].warmup = phases[i].phase.warmup;
     }
 
-    bool warm_up(Arm arm, const TargetUrl& target) {
-        const auto& scenario = options_.scenarios.front();
-        // A round number no round has: what warms up is never measured again.
-        const auto result = run_arm(scenario, arm, 0, round_seed(options_.seed, 0, UINT32_MAX));
-        if (!result) {
-            fail(target, result.error());
-        } else if (result->failure) {
-            fail(target, *result->failure);
-        } else if (result->interrupted) {
-            experiment_.interrupted = true;
+    /// The arms whose targets run a trial of a scenario that is discarded: in the first each
+    /// distinct one, in the others the systems where a rule finds their warm-up.
+    std::vector<Arm> discarded_trials(std::size_t index) {
+        const bool by_rule =
+            scenario(index).warmup_by_rule && experiment_.scenarios[index].rounds.empty();
+        std::vector<Arm> arms;
+        if (index == 0 || by_rule) arms = {Arm::baseline, Arm::candidate};
+        if (index == 0) arms.push_back(Arm::harness);
+        std::vector<Arm> distinct;
+        for (const Arm arm : arms) {
+            const bool known = std::ranges::any_of(
+                distinct, [&](Arm other) { return target_of(other).text == target_of(arm).text; });
+            if (!known) distinct.push_back(arm);
         }
-        return going();
+        return distinct;
+    }
+
+    void warm_up(std::size_t index) {
+        const bool by_rule =
+            scenario(index).warmup_by_rule && experiment_.scenarios[index].rounds.empty();
+        std::vector<Duration> warmups;
+        for (const auto& phase : scenario(index).plan.phases) warmups.push_back(phase.warmup);
+        for (const Arm arm : discarded_trials(index)) {
+            // A round number no round has: what warms up is never measured again.
+            const auto result =
+                run_arm(scenario(index), arm, 0, round_seed(options_.seed, index, UINT32_MAX));
+            if (!result) {
+                fail(target_of(arm), result.error());
+            } else if (result->failure) {
+                fail(target_of(arm), *result->failure);
+            } else if (result->interrupted) {
+                experiment_.interrupted = true;
+            }
+            if (!going()) return;
+            if (!by_rule || arm == Arm::harness) continue;
+            const auto asked = warmups_asked(result->phases);
+            for (std::size_t i = 0; i < std::min(asked.size(), warmups.size()); ++i)
+                warmups[i] = std::max(warmups[i], asked[i]);
+        }
+        for (std::size_t i = 0; i < warmups.size(); ++i)
+            scenario(index).plan.phases[i].warmup = warmups[i];
     }
 
     /// A round of every scenario that wants one. False when none did.
@@ -100,7 +126,7 @@ private:
         for (std::size_t i = 0; i < options_.scenarios.size() && going(); ++i) {
             auto& rounds = experiment_.scenarios[i].rounds;
             if (!wanted[i] || rounds.size() >= options_.rounds) continue;
-            if (!rounds.empty() && !in_time(options_.scenarios[i])) {
+            if (!rounds.empty() && !in_time(scenario(i))) {
                 experiment_.out_of_time = true;
                 continue;
             }
@@ -113,7 +139,7 @@ private:
     void run_scenario_round(std::size_t index) {
         auto& rounds = experiment_.scenarios[index].rounds;
         const auto number = static_cast<std::uint32_t>(rounds.size());
-        auto round = run_round(options_.scenarios[index], index, number);
+        auto round = run_round(scenario(index), index, number);
         const bool any = std::ranges::any_of(
             round.arms, [](const ArmResult& arm) { return !arm.target.empty(); });
         if (!any) return;
@@ -124,10 +150,10 @@ private:
         }
     }
 
-    bool in_time(const Scenario& scenario) const {
+    bool in_time(const Scenario& of) const {
         if (options_.time_budget <= Duration::zero()) return true;
         using Seconds = std::chrono::duration<double>;
-        const auto round = Seconds(planned_duration(scenario.plan) * kArmCount) * stretch();
+        const auto round = Seconds(planned_duration(of.plan) * kArmCount) * stretch();
         return Seconds(clock_.now() - started_) + round <= Seconds(options_.time_budget);
     }
 
@@ -137,14 +163,16 @@ private:
         return planned_done_ > Duration::zero() ? Seconds(spent_) / Seconds(planned_done_) : 1.0;
     }
 
-    Round run_round(const Scenario& scenario, std::size_t index, std::uint32_t number) {
-        Round round{.index = number, .order = arm_order(options_.seed, index, number), .arms = {}};
+    Round run_round(const Scenario& of, std::size_t index, std::uint32_t number) {
+        Round round{.index = number,
+                    .order = arm_order(options_.seed, index, number),
+                    .machine = machine_,
+                    .arms = {}};
         std::vector<ArmTrial> trials;
         for (const Arm arm : round.order) {
             if (options_.stop.stop_requested()) experiment_.interrupted = true;
             if (!going()) break;
-            auto result =
-                run_arm(scenario, arm, number + 1, round_seed(options_.seed, index, number));
+            auto result = run_arm(of, arm, number + 1, round_seed(options_.seed, index, number));
             if (!result) {
                 fail(target_of(arm), result.error());
                 round[arm].target = target_of(arm).text;
@@ -170,22 +198,23 @@ private:
             kept.valid = trial.valid() && !trial.interrupted;
             kept.metrics = trial_metrics(trial, net ? &harness->trial : nullptr);
             kept.checks = trial.checks;
+            kept.surroundings = trial.surroundings;
             kept.failure = trial.failure;
         }
         for (auto& [arm, trial] : trials) round[arm].phases = std::move(trial.phases);
     }
 
-    Result<TrialResult> run_arm(const Scenario& scenario, Arm arm, std::uint32_t round,
+    Result<TrialResult> run_arm(const Scenario& of, Arm arm, std::uint32_t round,
                                 std::uint64_t seed) {
         const auto& target = target_of(arm);
-        auto system = scenario.system;
-        auto plan = scenario.plan;
+        auto system = of.system;
+        auto plan = of.plan;
         system.seed = seed;
         plan.workload.seed = seed;
         const TimePoint trial_started = clock_.now();
         const auto report = [&](const TrialProgress& trial) {
             if (!options_.on_progress) return;
-            options_.on_progress({.scenario = scenario.name,
+            options_.on_progress({.scenario = of.name,
                                   .round = round,
                                   .rounds = options_.needs_more ? 0 : options_.rounds,
                                   .arm = arm,
@@ -197,7 +226,7 @@ private:
         report({});
         auto result = run_(target, system, plan,
                            {.on_progress = report, .stop = options_.stop, .before_stop = nullptr});
-        planned_done_ += planned_duration(scenario.plan);
+        planned_done_ += planned_duration(of.plan);
         spent_ += clock_.now() - trial_started;
         if (result && result->target.empty()) result->target = target.text;
         return result;
@@ -224,6 +253,7 @@ private:
     base::Clock& clock_;
     TrialFunction run_;
     TargetUrl harness_;
+    std::string machine_ = machine_identity();
     TimePoint started_;
     Duration planned_{};       ///< of all trials
     Duration planned_done_{};  ///< of the trials that ended

@@ -31,6 +31,8 @@ struct Scenario {
     SystemOptions system;
     Plan plan;
     std::vector<Expectation> expectations;  ///< of a comparison under it
+    /// Its warm-ups are the least: each is made as long as the systems turn out to need.
+    bool warmup_by_rule = false;
 };
 
 /// The arms of a comparison. `control` is a second copy of the baseline: what differs between the
@@ -46,12 +48,14 @@ struct ArmResult {
     std::vector<MetricValue> metrics;  ///< net of the harness of the same round
     std::vector<Check> checks;
     std::vector<PhaseResult> phases;  ///< with their histograms
+    Surroundings surroundings;
     std::optional<Error> failure;
 };
 
 struct Round {
     std::uint32_t index = 0;
     std::vector<Arm> order;  ///< in which the arms ran
+    std::string machine;     ///< machine_identity() of where they ran
     std::array<ArmResult, kArmCount> arms;
     bool valid() const;  ///< all arms are: only such rounds are compared
     const ArmResult& operator[](Arm arm) const { return arms[static_cast<std::size_t>(arm)]; }
@@ -76,7 +80,7 @@ using TrialFunction = std::function<Result<TrialResult>(const TargetUrl&, const 
                                                         const Plan&, const TrialOptions&)>;
 
 struct ScenarioRounds {
-    Scenario scenario;
+    Scenario scenario;  ///< as run: with the warm-ups that the rule gave
     std::vector<Round> rounds;
 };
 
@@ -122,7 +126,9 @@ std::vector<Arm> arm_order(std::uint64_t seed, std::size_t scenario, std::uint32
 /// stream. Passes rather than one scenario after the other spread a slow change of the machine over
 /// all of them, and leave an interrupted run with as many rounds of each. Before the first
 /// round each distinct target runs one trial that is discarded: it brings programs and libraries
-/// into memory, which only the first trial would otherwise pay for.
+/// into memory, which only the first trial would otherwise pay for. With Scenario::warmup_by_rule
+/// baseline and candidate do so in each such scenario, and the longest warm-up that the course of
+/// either asks for is both's from then on (warmup.h).
 ///
 /// An invalid trial stays in the result, marked; its round is not compared. A trial that fails ends
 /// the experiment with `failure` set and everything measured so far, its own partial result

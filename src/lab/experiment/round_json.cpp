@@ -44,6 +44,24 @@ MetricValue metric_from(const json& object) {
             .phase = object.at("phase")};
 }
 
+json surroundings_json(const Surroundings& surroundings) {
+    return {{"wall_ns", surroundings.wall.count()},
+            {"other_cores", optional_json(surroundings.other_cores)},
+            {"stolen_cores", optional_json(surroundings.stolen_cores)},
+            {"pressure", optional_json(surroundings.pressure)},
+            {"frequency_hz", optional_json(surroundings.frequency_hz)},
+            {"clock_step_ns", surroundings.clock_step.count()}};
+}
+
+Surroundings surroundings_from(const json& object) {
+    return {.wall = wire::duration_at(object, "wall_ns"),
+            .other_cores = optional_from(object.at("other_cores")),
+            .stolen_cores = optional_from(object.at("stolen_cores")),
+            .pressure = optional_from(object.at("pressure")),
+            .frequency_hz = optional_from(object.at("frequency_hz")),
+            .clock_step = wire::duration_at(object, "clock_step_ns")};
+}
+
 json arm_json(const ArmResult& arm) {
     json metrics = json::array();
     for (const auto& metric : arm.metrics) metrics.push_back(metric_json(metric));
@@ -58,9 +76,13 @@ json arm_json(const ArmResult& arm) {
     if (arm.failure) {
         failure = {{"code", to_string(arm.failure->code)}, {"message", arm.failure->message}};
     }
-    return {{"target", arm.target},          {"valid", arm.valid},
-            {"metrics", std::move(metrics)}, {"checks", std::move(checks)},
-            {"phases", std::move(phases)},   {"failure", std::move(failure)}};
+    return {{"target", arm.target},
+            {"valid", arm.valid},
+            {"metrics", std::move(metrics)},
+            {"checks", std::move(checks)},
+            {"phases", std::move(phases)},
+            {"failure", std::move(failure)},
+            {"surroundings", surroundings_json(arm.surroundings)}};
 }
 
 ArmResult arm_from(const json& object) {
@@ -75,6 +97,7 @@ ArmResult arm_from(const json& object) {
     for (const auto& phase : object.at("phases")) {
         arm.phases.push_back(wire::phase_result_from(phase));
     }
+    arm.surroundings = surroundings_from(object.at("surroundings"));
     if (const auto& failure = object.at("failure"); !failure.is_null()) {
         arm.failure = Error{wire::code_from(failure.at("code")), failure.at("message")};
     }
@@ -88,8 +111,10 @@ std::string encode(const Round& round) {
     for (const Arm arm : round.order) order.push_back(static_cast<std::size_t>(arm));
     json arms = json::array();
     for (const auto& arm : round.arms) arms.push_back(arm_json(arm));
-    const json object = {
-        {"index", round.index}, {"order", std::move(order)}, {"arms", std::move(arms)}};
+    const json object = {{"index", round.index},
+                         {"order", std::move(order)},
+                         {"machine", round.machine},
+                         {"arms", std::move(arms)}};
     // A target's remarks may hold bytes that are no UTF-8.
     return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -99,6 +124,7 @@ Result<Round> decode_round(std::string_view line) {
         const auto object = json::parse(line);
         Round round;
         round.index = object.at("index");
+        round.machine = object.at("machine");
         for (const std::size_t arm : object.at("order")) {
             if (arm >= kArmCount) throw std::invalid_argument("an arm that does not exist");
             round.order.push_back(static_cast<Arm>(arm));

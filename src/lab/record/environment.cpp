@@ -46,25 +46,6 @@ std::uint32_t usable_cores() {
     return static_cast<std::uint32_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
-std::optional<double> read_steal_seconds() {
-    // cpu  user nice system idle iowait irq softirq steal …, in clock ticks
-    std::istringstream line(read_or_empty("/proc/stat"));
-    std::string label;
-    double ticks = 0;
-    line >> label;
-    for (int field = 0; field < 8; ++field) line >> ticks;
-    if (!line || label != "cpu") return std::nullopt;
-    return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
-}
-
-std::optional<double> read_cpu_pressure_seconds() {
-    // some avg10=0.00 avg60=0.00 avg300=0.00 total=<microseconds>
-    const auto content = read_or_empty("/proc/pressure/cpu");
-    const auto at = content.find("total=");
-    if (!content.starts_with("some") || at == std::string::npos) return std::nullopt;
-    return std::strtod(content.c_str() + at + 6, nullptr) * 1e-6;
-}
-
 /// Lateness of sleeps to a due time, on an otherwise idle thread.
 Histogram measure_wakeups() {
     constexpr int kSleeps = 200;
@@ -85,16 +66,40 @@ Histogram measure_wakeups() {
 
 }  // namespace
 
-Environment read_environment() {
-    Environment environment;
-    environment.cpu_model = value_of(read_or_empty("/proc/cpuinfo"), "model name", ':');
-    if (environment.cpu_model.empty()) environment.cpu_model = "unknown";
-    environment.cores = usable_cores();
-    environment.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                               static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+std::optional<double> read_steal_seconds() {
+    // cpu  user nice system idle iowait irq softirq steal …, in clock ticks
+    std::istringstream line(read_or_empty("/proc/stat"));
+    std::string label;
+    double ticks = 0;
+    line >> label;
+    for (int field = 0; field < 8; ++field) line >> ticks;
+    if (!line || label != "cpu") return std::nullopt;
+    return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+std::optional<double> read_cpu_pressure_seconds() {
+    // some avg10=0.00 avg60=0.00 avg300=0.00 total=<microseconds>
+    const auto content = read_or_empty("/proc/pressure/cpu");
+    const auto at = content.find("total=");
+    if (!content.starts_with("some") || at == std::string::npos) return std::nullopt;
+    return std::strtod(content.c_str() + at + 6, nullptr) * 1e-6;
+}
+
+Machine read_machine_kind() {
+    Machine machine;
+    machine.cpu_model = value_of(read_or_empty("/proc/cpuinfo"), "model name", ':');
+    if (machine.cpu_model.empty()) machine.cpu_model = "unknown";
+    machine.cores = usable_cores();
+    machine.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     utsname name{};
     ::uname(&name);
-    environment.kernel = fmt::format("{} {} {}", name.sysname, name.release, name.machine);
+    machine.kernel = fmt::format("{} {} {}", name.sysname, name.release, name.machine);
+    return machine;
+}
+
+Environment read_environment() {
+    Environment environment{read_machine_kind()};
     environment.os = value_of(read_or_empty("/etc/os-release"), "PRETTY_NAME", '=');
     const auto governor = base::read_file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     environment.idle_latency_limit = base::idle_latency_limit();
@@ -105,8 +110,6 @@ Environment read_environment() {
         environment.load_average_5m = loads[1];
         environment.load_average_15m = loads[2];
     }
-    environment.steal_seconds = read_steal_seconds();
-    environment.cpu_pressure_seconds = read_cpu_pressure_seconds();
     const Histogram wakeups = measure_wakeups();
     environment.wakeup_p50 = wakeups.quantile(0.50);
     environment.wakeup_p99 = wakeups.quantile(0.99);

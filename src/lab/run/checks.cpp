@@ -186,10 +186,22 @@ std::vector<Check> trial_checks(const std::vector<PhaseResult>& phases) {
             clock_sanity(phases),
             {"no_duplicates", total.duplicated == 0,
              fmt::format("{} acknowledged more than once", count(total.duplicated))},
+            {"no_losses", total.lost == 0,
+             fmt::format("{} of {} events never ended", count(total.lost), count(total.sent))},
             answers_as_expected(phases),
             faults_as_expected(phases),
             littles_law(total, phases),
             not_saturated(phases)};
+}
+
+Check clock_steady(const Surroundings& surroundings) {
+    // 500 ppm is the fastest at which kernels slew.
+    const Duration allowed = kClockStepMax + surroundings.wall / 2000;
+    const Duration step = surroundings.clock_step;
+    return {
+        "clock_steady", step <= allowed && -step <= allowed,
+        fmt::format("the wall clock went {} {} in {}", time(step < Duration::zero() ? -step : step),
+                    step < Duration::zero() ? "back" : "ahead", time(surroundings.wall))};
 }
 
 bool TrialResult::valid() const {

@@ -27,6 +27,7 @@ inline constexpr double kUnsentMax = 0.0005;
 /// - "clock_sanity" *: no event ended before it was sent or due.
 /// - "offered_as_planned": all planned events were sent, but for kUnsentMax of them.
 /// - "no_duplicates": no event was acknowledged twice.
+/// - "no_losses": every event ended.
 /// - "answers_as_expected": the target has no remarks.
 /// - "faults_as_expected": events that are wrong on purpose ended with the outcome they must have.
 /// - "littles_law": the time in flight from counts alone (L times the duration) is the sum of the
@@ -34,6 +35,12 @@ inline constexpr double kUnsentMax = 0.0005;
 ///   can't be computed, and passes.
 /// - "not_saturated": no open-loop phase was (see Saturation).
 std::vector<Check> trial_checks(const std::vector<PhaseResult>& phases);
+
+/// "clock_steady": the wall clock went with the monotonic one, within kClockStepMax and what
+/// adjusting it to a time server may do. Latencies are measured with the monotonic clock; events'
+/// times of creation and their deadlines are not.
+Check clock_steady(const Surroundings& surroundings);
+inline constexpr Duration kClockStepMax = std::chrono::milliseconds(20);
 
 /// Whether a failure of the check called `name` makes a trial invalid.
 bool invalidates(std::string_view name) noexcept;

@@ -1,6 +1,7 @@
 #include "lab/run/trial.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -80,7 +81,10 @@ public:
     }
 
     void run_phases() {
+        const auto roots = own_processes();
+        const auto first = read_machine(roots);
         for (std::uint32_t i = 0; i < plan_.phases.size() && going(); ++i) run_phase(i);
+        result_.surroundings = surroundings_between(first, read_machine(roots));
     }
 
     TrialResult finish() {
@@ -91,6 +95,7 @@ public:
         result_.failure = failure_;
         result_.interrupted = interrupted_;
         result_.checks = trial_checks(result_.phases);
+        result_.checks.push_back(clock_steady(result_.surroundings));
         return std::move(result_);
     }
 
@@ -123,6 +128,17 @@ private:
         Usage usage_system = monitors.system ? monitors.system->stop() : Usage{};
         take_results(number, usage, usage_system);
         tell_progress(number, true);
+    }
+
+    /// All that the trial keeps busy; none where a server's processes are not known.
+    std::vector<pid_t> own_processes() const {
+        auto roots = system_.processes();
+        for (const auto& client : clients_.all())
+            roots.insert(roots.end(), client.system_processes.begin(),
+                         client.system_processes.end());
+        if (roots.empty() && !system_.includes_clients()) return {};
+        roots.push_back(::getpid());
+        return roots;
     }
 
     struct Monitors {

@@ -12,6 +12,7 @@
 #include "lab/record/ledger.h"
 #include "lab/record/resources.h"
 #include "lab/record/series.h"
+#include "lab/record/surroundings.h"
 #include "lab/run/plan.h"
 #include "lab/target/system.h"
 
@@ -122,6 +123,7 @@ struct TrialResult {
     bool includes_clients = true;
     std::vector<PhaseResult> phases;
     std::vector<Check> checks;
+    Surroundings surroundings;  ///< from the start of the first phase to the end of the last
     std::optional<Error>
         failure;  ///< set when the target or a client failed: the rest is a partial result
     bool interrupted = false;  ///< Ctrl-C: the rest is a partial result

@@ -103,6 +103,56 @@ TEST(RoundSeed, DependsOnAllItsParts) {
     EXPECT_EQ(seeds.size(), 4u);
 }
 
+// Every discarded trial of the candidate settles after two seconds: from then on both systems warm
+// up for as long in that scenario, and the result says so. Where the rule is off, the plan's half
+// second stays.
+TEST(RunExperiment, WarmsUpAsLongAsTheSlowerSystemNeeds) {
+    for (const bool by_rule : {true, false}) {
+        Bench bench;
+        bench.change = [](std::size_t, TrialResult& result) {
+            auto& phase = result.phases[0];
+            phase.clients.push_back({.window_start = 500ms, .window = 5500ms});
+            for (int i = 0; i < 60; ++i) {
+                const bool settled = result.target != "daemon:" || i >= 20;
+                phase.series.push_back(
+                    {.handled = 100, .latency_sum = settled ? 100ms + i % 2 * 1ms : 300ms});
+            }
+        };
+        auto options = bench.options("coordinator:", "daemon:", 1);
+        options.scenarios[0].plan.phases[0].warmup = 500ms;
+        options.scenarios[0].warmup_by_rule = by_rule;
+        options.scenarios.push_back(options.scenarios[0]);
+        options.scenarios[1].name = "heavy";
+        const auto experiment = run_experiment(options);
+        ASSERT_TRUE(experiment) << experiment.error().message;
+        const Duration expected = by_rule ? 2s : 500ms;
+        for (const auto& scenario : experiment->scenarios) {
+            EXPECT_EQ(scenario.scenario.plan.phases[0].warmup, expected);
+            for (const auto& arm : scenario.rounds[0].arms)
+                EXPECT_EQ(arm.phases[0].phase.warmup, expected);
+        }
+        // Three discarded trials of the first scenario, two more of the second, two rounds.
+        EXPECT_EQ(bench.calls.size(), (by_rule ? 5u : 3u) + 8u);
+    }
+}
+
+// Rounds that are done were measured with a warm-up that was found then; the others get the same,
+// or the rounds could not be compared.
+TEST(RunExperiment, GoesOnWithTheWarmUpFoundEarlier) {
+    Bench bench;
+    auto options = bench.options("coordinator:", "daemon:", 2);
+    options.scenarios[0].warmup_by_rule = true;
+    options.scenarios[0].plan.phases[0].warmup = 1500ms;
+    auto first = run_experiment(options);
+    ASSERT_TRUE(first);
+    first->scenarios[0].rounds.resize(1);
+    options.scenarios[0].plan.phases[0].warmup = 500ms;
+    options.done = {first->scenarios[0].rounds};
+    const auto second = run_experiment(options);
+    ASSERT_TRUE(second);
+    EXPECT_EQ(second->scenarios[0].rounds[1][Arm::candidate].phases[0].phase.warmup, 1500ms);
+}
+
 // One discarded trial of each distinct system, then every arm once a round in the stated order.
 TEST(RunExperiment, WarmsUpThenRunsEveryArmOncePerRound) {
     Bench bench;

@@ -31,15 +31,18 @@ TEST(Environment, DescribesThisMachine) {
 // Both count up from boot; a field mistaken for another (idle for steal) would exceed all cores'
 // time since then.
 TEST(Environment, CountersAreTotalsSinceBoot) {
-    const Environment first = read_environment();
-    const Environment second = read_environment();
-    EXPECT_EQ(first.steal_seconds.has_value(), second.steal_seconds.has_value());
-    if (first.steal_seconds) {
-        EXPECT_GE(*second.steal_seconds, *first.steal_seconds);
-        EXPECT_LT(*second.steal_seconds - *first.steal_seconds, 10.0 * second.cores);
+    const auto steal = read_steal_seconds();
+    const auto pressure = read_cpu_pressure_seconds();
+    const Environment environment = read_environment();
+    const auto steal_later = read_steal_seconds();
+    const auto pressure_later = read_cpu_pressure_seconds();
+    EXPECT_EQ(steal.has_value(), steal_later.has_value());
+    if (steal) {
+        EXPECT_GE(*steal_later, *steal);
+        EXPECT_LT(*steal_later - *steal, 10.0 * environment.cores);
     }
-    if (first.cpu_pressure_seconds && second.cpu_pressure_seconds) {
-        EXPECT_GE(*second.cpu_pressure_seconds, *first.cpu_pressure_seconds);
+    if (pressure && pressure_later) {
+        EXPECT_GE(*pressure_later, *pressure);
     }
 }
 
