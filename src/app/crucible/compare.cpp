@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "lab/compare/comparison.h"
+#include "lab/compare/evidence.h"
 
 namespace crucible::app {
 namespace {
@@ -24,6 +25,8 @@ namespace {
 /// With --rounds auto: no machine is so noisy that more would help.
 constexpr std::uint32_t kRoundsMost = 1000;
 constexpr Duration kTimeBudget = std::chrono::minutes(5);
+/// Histograms hold three significant digits.
+constexpr double kMarginMin = 0.001;
 
 constexpr const char* kFooter = R"(Targets:
   coordinator:  router:  daemon:  daemon:/path.sock  null:
@@ -64,9 +67,12 @@ Result<double> parse_margin(const std::string& text) {
     if (!margin)
         return std::unexpected(
             Error{Errc::invalid_argument, "--margin: " + margin.error().message});
-    if (!(*margin > 0 && *margin <= 1)) {
-        return std::unexpected(Error{Errc::invalid_argument,
-                                     fmt::format("--margin '{}': above 0 and at most 100%", text)});
+    if (!(*margin >= kMarginMin && *margin <= 1)) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("--margin '{}': from {:g}%, the resolution of recorded latencies, to "
+                              "100%",
+                              text, kMarginMin * 100)});
     }
     return margin;
 }
@@ -129,6 +135,7 @@ Result<ComparePlan> make_plan(const CompareArguments& arguments) {
     if (const auto fitting = check_targets({&*baseline, &*candidate}, *scenarios); !fitting)
         return std::unexpected(fitting.error());
     add_default_expectations(*baseline, *candidate, *scenarios);
+    for (auto& scenario : *scenarios) scenario.warmup_by_rule = arguments.load.warmup.empty();
     return ComparePlan{.experiment = {.baseline = std::move(*baseline),
                                       .candidate = std::move(*candidate),
                                       .scenarios = std::move(*scenarios),
@@ -282,6 +289,10 @@ int compare_command(std::span<const std::string_view> args, std::ostream& out, s
 
     const auto words =
         resumed ? views(resumed->words()) : std::vector<std::string_view>(args.begin(), args.end());
+    if (plan->experiment.rounds < lab::kRoundsMin && !arguments.load.quiet) {
+        err << fmt::format("crucible: {} rounds decide nothing: an interval needs at least {}\n",
+                           plan->experiment.rounds, lab::kRoundsMin);
+    }
     auto facts = run_facts("compare", words, plan->experiment.seed);
     const InterruptGuard interrupt;
     const TimePoint started = base::monotonic_now();

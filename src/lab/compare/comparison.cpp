@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <tuple>
 
 #include "base/assert.h"
 #include "lab/compare/assessment.h"
@@ -11,6 +13,7 @@
 #include "lab/compare/judge_metric.h"
 #include "lab/compare/metric_series.h"
 #include "lab/compare/overall.h"
+#include "lab/compare/round_checks.h"
 
 namespace crucible::lab {
 namespace {
@@ -56,7 +59,7 @@ std::vector<Check> trial_checks(const std::vector<Round>& rounds) {
 }
 
 /// Whether the second copy of the baseline could be told from the first in a gated metric.
-Check control_check(const std::vector<WeighedMetric>& metrics, const RulingOptions& options) {
+RoundCheck control_equal(const std::vector<WeighedMetric>& metrics, const RulingOptions& options) {
     std::vector<std::string_view> different;
     std::size_t judged = 0;
     for (const auto& metric : metrics) {
@@ -64,12 +67,62 @@ Check control_check(const std::vector<WeighedMetric>& metrics, const RulingOptio
         ++judged;
         if (copies_differ(*metric.evidence, options)) different.push_back(metric.result.info->name);
     }
-    return {.name = "control_equal",
-            .passed = different.empty(),
-            .detail = fmt::format("the two copies of the baseline differ in {} of {} gated "
-                                  "metrics{}{}",
-                                  different.size(), judged, different.empty() ? "" : ": ",
-                                  fmt::join(different, ", "))};
+    return {.check = {.name = "control_equal",
+                      .passed = different.empty(),
+                      .detail = fmt::format("the two copies of the baseline differ in {} of {} "
+                                            "gated metrics{}{}",
+                                            different.size(), judged, different.empty() ? "" : ": ",
+                                            fmt::join(different, ", "))},
+            .consequence = Consequence::voids};
+}
+
+/// Whether the machine tells apart what the margin asks it to: a metric in which the two copies of
+/// the baseline came out further apart than the margin, and half as far as the candidate, is not
+/// judged.
+RoundCheck margin_resolvable(const std::vector<WeighedMetric>& metrics, double margin) {
+    RoundCheck result{.check = {.name = "margin_resolvable", .passed = true, .detail = {}},
+                      .consequence = Consequence::withholds};
+    std::vector<std::string> facts;
+    for (const auto& metric : metrics) {
+        const auto& [info, control, ratio] =
+            std::tie(metric.result.info, metric.result.control, metric.result.ratio);
+        if (!info->gated || !control || !ratio) continue;
+        const double floor = std::abs(std::log(control->value));
+        if (floor <= std::log1p(margin) || std::abs(std::log(ratio->value)) >= 2 * floor) continue;
+        facts.push_back(fmt::format("{} {:.1f} %", info->name, std::expm1(floor) * 100));
+        result.withheld.push_back(info);
+    }
+    result.check.passed = facts.empty();
+    result.check.detail =
+        facts.empty() ? "no metric is judged by less than the two copies of the baseline differ"
+                      : fmt::format(
+                            "two copies of the baseline came out further apart than the "
+                            "margin of {:g} %: {}; more rounds or a larger --margin",
+                            margin * 100, fmt::join(facts, ", "));
+    return result;
+}
+
+Check rounds_valid(const ScenarioComparison& scenario) {
+    return {.name = "rounds_valid",
+            .passed = scenario.rounds_invalid == 0,
+            .detail = fmt::format("{} of {} rounds", scenario.rounds,
+                                  scenario.rounds + scenario.rounds_invalid)};
+}
+
+Check rounds_enough(const ScenarioComparison& scenario) {
+    return {.name = "rounds_enough",
+            .passed = scenario.rounds >= kRoundsMin,
+            .detail = fmt::format("{} rounds; an interval needs at least {}", scenario.rounds,
+                                  kRoundsMin)};
+}
+
+/// What a failed check leaves of the metrics' verdicts.
+void withhold(const RoundCheck& failed, std::vector<MetricComparison>& metrics) {
+    for (auto& metric : metrics) {
+        if (std::ranges::find(failed.withheld, metric.info) == failed.withheld.end()) continue;
+        metric.verdict = MetricVerdict::inconclusive;
+        metric.reason = fmt::format("withheld by {}: {}", failed.check.name, failed.check.detail);
+    }
 }
 
 std::vector<WeighedMetric> weigh_scenario(const ScenarioRounds& scenario,
@@ -113,21 +166,38 @@ Weighed weigh_all(const Experiment& experiment, const CompareOptions& options) {
     return weighed;
 }
 
+/// Every check over the rounds of a scenario, in the order in which reports show them.
+std::vector<RoundCheck> round_checks(const ScenarioRounds& scenario,
+                                     const std::vector<WeighedMetric>& metrics,
+                                     const RulingOptions& gate, const CompareOptions& options) {
+    std::vector<RoundCheck> checks{control_equal(metrics, gate)};
+    const auto add = [&checks](std::vector<RoundCheck> more) {
+        std::ranges::move(more, std::back_inserter(checks));
+    };
+    add(check_design(scenario));
+    add(check_neighbours(scenario));
+    add(check_course(scenario, std::log1p(options.margin)));
+    checks.push_back(margin_resolvable(metrics, options.margin));
+    return checks;
+}
+
 ScenarioComparison scenario_comparison(const ScenarioRounds& scenario,
                                        std::vector<WeighedMetric>& metrics,
-                                       const RulingOptions& gate) {
+                                       const std::vector<RoundCheck>& checks) {
     ScenarioComparison result;
     result.name = scenario.scenario.name;
     result.rounds =
         static_cast<std::uint32_t>(std::ranges::count_if(scenario.rounds, &Round::valid));
     result.rounds_invalid = static_cast<std::uint32_t>(scenario.rounds.size()) - result.rounds;
     result.checks = trial_checks(scenario.rounds);
-    result.checks.push_back(
-        {.name = "rounds_valid",
-         .passed = result.rounds_invalid == 0,
-         .detail = fmt::format("{} of {} rounds", result.rounds, scenario.rounds.size())});
-    result.checks.push_back(control_check(metrics, gate));
+    result.checks.push_back(rounds_valid(result));
+    result.checks.push_back(rounds_enough(result));
     for (auto& metric : metrics) result.metrics.push_back(std::move(metric.result));
+    for (const auto& check : checks) {
+        result.checks.push_back(check.check);
+        if (!check.check.passed && check.consequence == Consequence::withholds)
+            withhold(check, result.metrics);
+    }
     for (const auto& expectation : scenario.scenario.expectations) {
         const auto found =
             std::ranges::find(result.metrics, expectation.metric, &MetricComparison::info);
@@ -135,6 +205,24 @@ ScenarioComparison scenario_comparison(const ScenarioRounds& scenario,
         result.expectations.push_back(judge_expectation(expectation, *found));
     }
     return result;
+}
+
+/// Failed checks by what they do: void reasons and cautions.
+void take_failures(const ScenarioComparison& scenario, const std::vector<RoundCheck>& checks,
+                   Comparison& comparison) {
+    for (const auto& check : scenario.checks) {
+        if (check.passed) continue;
+        const auto over_rounds = std::ranges::find(
+            checks, check.name, [](const RoundCheck& of) { return of.check.name; });
+        if (over_rounds != checks.end() && over_rounds->consequence == Consequence::voids) {
+            comparison.voided = true;
+            comparison.reasons.push_back(
+                fmt::format("void, {}: {}: {}", scenario.name, check.name, check.detail));
+        } else {
+            comparison.cautions.push_back(
+                fmt::format("{}: {}: {}", scenario.name, check.name, check.detail));
+        }
+    }
 }
 
 }  // namespace
@@ -180,8 +268,10 @@ Comparison compare(const Experiment& experiment, const CompareOptions& options) 
             decide(metric, weighed.family(metric), options);
             add_intervals(metric, options);
         }
-        comparison.scenarios.push_back(scenario_comparison(experiment.scenarios[i], metrics, gate));
-        comparison.voided |= !comparison.scenarios.back().checks.back().passed;
+        const auto checks = round_checks(experiment.scenarios[i], metrics, gate, options);
+        comparison.scenarios.push_back(
+            scenario_comparison(experiment.scenarios[i], metrics, checks));
+        take_failures(comparison.scenarios.back(), checks, comparison);
     }
     decide_overall(experiment, comparison);
     comparison.assessment = assess(experiment, comparison, options);

@@ -69,7 +69,7 @@ struct ScenarioComparison {
     std::uint32_t rounds_invalid = 0;  ///< run, shown, and kept out of the comparison
     std::vector<MetricComparison> metrics;
     std::vector<ExpectationResult> expectations;
-    std::vector<Check> checks;  ///< over all trials of the scenario
+    std::vector<Check> checks;  ///< of its trials, and over its rounds
 };
 
 /// From good to bad, so that of several that must all hold the worst counts.
@@ -113,11 +113,13 @@ struct Assessment {
 
 struct Comparison {
     std::vector<ScenarioComparison> scenarios;
-    /// Set when the second copy of the baseline could be told from the first in a gated metric:
-    /// what the comparison says of the candidate is then worth nothing.
+    /// Set when a check failed that the whole comparison rests on, that the two copies of the
+    /// baseline are alike for instance: what it says of the candidate is then worth nothing.
     bool voided = false;
     OverallVerdict verdict = OverallVerdict::not_proven;
     std::vector<std::string> reasons;
+    /// What the verdict is to be taken with: the failed checks, each "scenario: check: detail".
+    std::vector<std::string> cautions;
     Assessment assessment;
 };
 

@@ -106,9 +106,20 @@ json notes_json(const Round& round) {
     return notes;
 }
 
+json surroundings_json(const Surroundings& around) {
+    const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
+    return {{"wall", seconds(around.wall)},
+            {"other_cores", number(around.other_cores)},
+            {"stolen_cores", number(around.stolen_cores)},
+            {"pressure", number(around.pressure)},
+            {"frequency_hz", number(around.frequency_hz)},
+            {"clock_step", seconds(around.clock_step)}};
+}
+
 json round_json(const Round& round) {
     json order = json::array();
     json values = json::object();
+    json surroundings = json::object();
     for (const Arm arm : round.order) order.push_back(to_string(arm));
     for (const Arm arm : {Arm::baseline, Arm::control, Arm::candidate, Arm::harness}) {
         json metrics = json::object();
@@ -116,12 +127,11 @@ json round_json(const Round& round) {
             if (metric.value) metrics[std::string(metric.info->name)] = number(*metric.value);
         }
         values[std::string(to_string(arm))] = std::move(metrics);
+        surroundings[std::string(to_string(arm))] = surroundings_json(round[arm].surroundings);
     }
-    return {{"round", round.index + 1},
-            {"order", std::move(order)},
-            {"valid", round.valid()},
-            {"notes", notes_json(round)},
-            {"values", std::move(values)}};
+    return {{"round", round.index + 1},    {"order", std::move(order)},
+            {"valid", round.valid()},      {"notes", notes_json(round)},
+            {"values", std::move(values)}, {"surroundings", std::move(surroundings)}};
 }
 
 Delivery pooled_delivery(const std::vector<Round>& rounds, Arm arm) {
@@ -234,7 +244,9 @@ json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
     result["candidate"] = options.candidate.text;
     result["method"] = method_json(compare_options);
     result["verdict"] = to_string(comparison.verdict);
+    result["voided"] = comparison.voided;
     result["reasons"] = comparison.reasons;
+    result["cautions"] = comparison.cautions;
     result["criteria"] = criteria_json(comparison.assessment.criteria);
     result["recommendations"] = recommendations_json(comparison.assessment.recommendations);
     result["risks"] = risks_json(comparison.assessment.risks);

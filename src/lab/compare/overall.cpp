@@ -137,15 +137,7 @@ void decide_overall(const Experiment& experiment, Comparison& comparison) {
         return;
     }
 
-    if (comparison.voided) {
-        for (const auto& scenario : comparison.scenarios) {
-            for (const auto& check : scenario.checks) {
-                if (check.name != "control_equal" || check.passed) continue;
-                reasons.push_back(fmt::format("void, {}: {}", scenario.name, check.detail));
-            }
-        }
-        return;
-    }
+    if (comparison.voided) return;
 
     const GateTally gates = tally_gates(comparison);
     const Losses losses = count_losses(experiment, comparison);

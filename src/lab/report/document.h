@@ -206,7 +206,9 @@ struct ComparisonDocument {
     std::string interval_method;
     std::string decision_method;
     std::string verdict;
+    bool voided = false;
     std::vector<std::string> reasons;
+    std::vector<std::string> cautions;
     std::vector<CriterionRow> criteria;
     std::vector<std::string> recommendations;
     std::vector<RiskRow> risks;

@@ -174,13 +174,11 @@ std::string verdict_word(std::string_view verdict) {
     return verdict == "changed_within_margin" ? "within margin" : check_label(verdict);
 }
 
-std::string headline(const ComparisonDocument& document) {
-    const auto& header = document.header;
+namespace {
+
+/// What a verdict is, where no check has anything to say against it.
+std::string verdict_sentence(const ComparisonDocument& document) {
     const auto margin = fmt::format("±{} %", three_digits(document.margin * 100));
-    if (!header.failure.empty())
-        return "Not proven: a target failed before the comparison was complete.";
-    if (header.interrupted)
-        return "Not proven: the comparison was interrupted before it was complete.";
     if (document.verdict == "adopt") {
         return fmt::format(
             "Adopt the candidate: it is better beyond the margin of {}, and no deciding metric is "
@@ -194,6 +192,25 @@ std::string headline(const ComparisonDocument& document) {
             margin);
     }
     return "Not proven: these measurements do not decide between baseline and candidate.";
+}
+
+}  // namespace
+
+std::string headline(const ComparisonDocument& document) {
+    if (!document.header.failure.empty())
+        return "Not proven: a target failed before the comparison was complete.";
+    if (document.header.interrupted)
+        return "Not proven: the comparison was interrupted before it was complete.";
+    if (document.voided)
+        return "Void: what the comparison rests on does not hold, so that it proves nothing.";
+    auto text = verdict_sentence(document);
+    if (document.verdict != "not_proven" && !document.cautions.empty()) {
+        text += fmt::format(" To be taken with caution: {} failed.",
+                            document.cautions.size() == 1
+                                ? std::string("a check")
+                                : fmt::format("{} checks", document.cautions.size()));
+    }
+    return text;
 }
 
 std::string headline(const RunDocument& document) {

@@ -91,6 +91,72 @@ TEST(Assessment, SeesABaselineThatDrifts) {
     EXPECT_EQ(criterion(comparison, "candidate_equal_or_better").outcome, CriterionOutcome::met);
 }
 
+/// `small` and `large` under one comparison, with payloads of these sizes.
+Experiment of_sizes(std::vector<std::pair<Simulation, std::string>> parts) {
+    Experiment all;
+    std::uint64_t seed = 1;
+    for (auto& [simulation, payload] : parts) {
+        simulation.seed = ++seed;
+        auto scenario = simulation.experiment().scenarios[0];
+        scenario.scenario.name = payload;
+        scenario.scenario.plan.workload.payload = *PayloadSizes::parse(payload);
+        all.scenarios.push_back(std::move(scenario));
+    }
+    return all;
+}
+
+// 20 % slower with small payloads and 10 % faster with large ones: it scales better, and the change
+// has an interval. The other way round it does not; alike in both is not proven.
+TEST(Assessment, JudgesScalingByTheChangeFromSmallToLarge) {
+    const Simulation slower{.rounds = 12, .candidate = {{"throughput", 0.8}}};
+    const Simulation faster{.rounds = 12, .candidate = {{"throughput", 1.1}}};
+    const auto outcome = [](Experiment experiment) {
+        return criterion(compare(experiment, {}), "candidate_scales_better");
+    };
+    const auto better = outcome(of_sizes({{slower, "1KiB"}, {faster, "8KiB"}}));
+    EXPECT_EQ(better.outcome, CriterionOutcome::met);
+    EXPECT_THAT(better.evidence, HasSubstr("% under 1KiB, +"));
+    EXPECT_EQ(outcome(of_sizes({{faster, "1KiB"}, {slower, "8KiB"}})).outcome,
+              CriterionOutcome::not_met);
+    EXPECT_EQ(outcome(of_sizes({{slower, "1KiB"}, {slower, "8KiB"}})).outcome,
+              CriterionOutcome::not_proven);
+}
+
+// 100 us an event and 50 us more for each KiB: a line, so that it is predictable. With a step at
+// the largest size it is not, and the distance is named.
+TEST(Assessment, CallsAStraightLinePredictable) {
+    const auto of_time = [](double microseconds) {
+        auto simulation = Simulation{.rounds = 8};
+        simulation.both = {
+            {"throughput", 1e6 / microseconds / Simulation::typical(*find_metric("throughput"))}};
+        return simulation;
+    };
+    const auto line = compare(
+        of_sizes({{of_time(150), "1KiB"}, {of_time(300), "4KiB"}, {of_time(500), "8KiB"}}), {});
+    EXPECT_EQ(criterion(line, "baseline_scales_predictably").outcome, CriterionOutcome::met);
+    EXPECT_THAT(criterion(line, "baseline_scales_predictably").evidence,
+                HasSubstr("us for each KiB of payload; the furthest of 3 sizes"));
+    const auto step = compare(
+        of_sizes({{of_time(150), "1KiB"}, {of_time(700), "4KiB"}, {of_time(500), "8KiB"}}), {});
+    EXPECT_EQ(criterion(step, "baseline_scales_predictably").outcome, CriterionOutcome::not_met);
+}
+
+// Under a load that surges: half the longest stall makes it more resilient, twice less so, and a
+// steady load says nothing about it.
+TEST(Assessment, JudgesResilienceUnderALoadThatSurges) {
+    const auto outcome = [](double stall) {
+        auto experiment =
+            Simulation{.rounds = 12, .candidate = {{"longest_stall", stall}}}.experiment();
+        experiment.scenarios[0].scenario.plan.phases[0].pattern =
+            *Pattern::parse("spike:200,2000,1s,5s");
+        return criterion(compare(experiment, {}), "candidate_more_resilient");
+    };
+    EXPECT_EQ(outcome(0.5).outcome, CriterionOutcome::met);
+    EXPECT_THAT(outcome(0.5).evidence, HasSubstr("medium: longest_stall better (-"));
+    EXPECT_EQ(outcome(2).outcome, CriterionOutcome::not_met);
+    EXPECT_EQ(outcome(1).outcome, CriterionOutcome::not_proven);
+}
+
 // From a partial result nothing follows.
 TEST(Assessment, OfAPartialResultRecommendsNothing) {
     auto experiment = Simulation{.candidate = {{"latency_p99", 2}}}.experiment();

@@ -19,6 +19,7 @@ struct Simulation {
     std::uint64_t seed = 1;
     double noise = 0.01;                                   ///< uniform within +-noise, log scale
     std::map<std::string, double, std::less<>> candidate;  ///< factors by metric name
+    std::map<std::string, double, std::less<>> both = {};  ///< factors of all arms
     std::uint64_t candidate_lost = 0;                      ///< events a trial
 
     static double typical(const MetricInfo& info) {
@@ -30,6 +31,22 @@ struct Simulation {
         return 5e6;
     }
 
+    /// A phase's course: `per_point` events each 100 ms, 1 ms each, with 5 % noise; a warm-up of
+    /// 500 ms and 2 s measured.
+    static void add_course(PhaseResult& phase, std::uint64_t per_point, base::Rng& rng) {
+        using std::chrono::milliseconds;
+        phase.clients.push_back({.window_start = milliseconds(500),
+                                 .window = milliseconds(2000),
+                                 .payload_bytes = phase.delivery.sent * 1024});
+        for (int i = 0; i < 26; ++i) {
+            const auto handled = per_point + rng.below(per_point / 20);
+            phase.series.push_back({.sent = handled,
+                                    .handled = handled,
+                                    .latency_sum = Duration(static_cast<std::int64_t>(
+                                        handled * (1'000'000 + rng.below(50'000))))});
+        }
+    }
+
     ArmResult arm(Arm arm, base::Rng& rng) const {
         ArmResult result;
         result.target = arm == Arm::harness ? "null:" : arm == Arm::candidate ? "b:" : "a:";
@@ -37,6 +54,8 @@ struct Simulation {
         const std::uint64_t lost = arm == Arm::candidate ? candidate_lost : 0;
         for (const auto& info : known_metrics()) {
             double value = typical(info) * std::exp(noise * (2 * rng.uniform() - 1));
+            if (const auto common = both.find(info.name); common != both.end())
+                value *= common->second;
             const auto factor = candidate.find(info.name);
             if (arm == Arm::candidate && factor != candidate.end()) value *= factor->second;
             if (info.name == "lost") value = static_cast<double>(lost);
@@ -51,7 +70,15 @@ struct Simulation {
         for (int i = 0; i < 2000; ++i) {
             phase.latency.record(std::chrono::nanoseconds(500'000 + rng.below(1'000'000)));
         }
+        add_course(phase, 100, rng);
         result.phases.push_back(std::move(phase));
+        PhaseResult maximum;
+        maximum.phase = maximum_phase(std::chrono::seconds(2), std::chrono::milliseconds(500));
+        add_course(maximum, 10'000, rng);
+        result.phases.push_back(std::move(maximum));
+        result.surroundings = {.wall = std::chrono::seconds(5),
+                               .other_cores = 0.02 * rng.uniform(),
+                               .stolen_cores = 0};
         return result;
     }
 
@@ -63,7 +90,8 @@ struct Simulation {
                                          maximum_phase(std::chrono::seconds(1))};
         base::Rng rng(seed);
         for (std::uint32_t r = 0; r < rounds; ++r) {
-            Round round{.index = r, .order = arm_order(seed, 0, r), .arms = {}};
+            Round round{
+                .index = r, .order = arm_order(seed, 0, r), .machine = "a machine", .arms = {}};
             for (const Arm a : round.order) round[a] = arm(a, rng);
             scenario.rounds.push_back(std::move(round));
         }
