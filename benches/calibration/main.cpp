@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/distributions/binomial.hpp>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "calibration/figure.h"
+#include "calibration/real.h"
 #include "calibration/simulation.h"
 #include "lab/compare/comparison.h"
 #include "lab/stats/effect.h"
@@ -26,9 +28,12 @@ namespace crucible::bench {
 namespace {
 
 constexpr std::string_view kHelp =
-    "Usage: bench_calibration [--smoke] [--runs N] [--seed N] [--json FILE]\n"
+    "Usage: bench_calibration [--smoke] [--runs N] [--seed N] [--real DIR] [--json FILE]\n"
     "How often crucible's verdicts and intervals are wrong, in simulated comparisons whose truth\n"
     "is known and whose noise is like that of shared machines: drift, stalls, heavy tails.\n\n"
+    "  --real DIR   instead real ones on this machine, some 40 s each: the daemon with itself N\n"
+    "               times (default 100), and a service with one that is 5 % slower N/5 times.\n"
+    "               DIR keeps their results; those that it has are not run again\n"
     "  --runs N     comparisons for each figure (default 2000)\n"
     "  --smoke      8 of each, in seconds: shows that it works\n"
     "  --seed N     of the simulation (default 1)\n"
@@ -38,37 +43,6 @@ constexpr std::string_view kHelp =
     "figure does. Exit codes: 0 no promise is broken, 1 one is, 2 bad usage. With --smoke 0.\n";
 
 constexpr std::uint32_t kRoundsMost = 80;
-
-/// A share that was counted, and what it may be.
-struct Figure {
-    std::string name;
-    std::uint64_t count = 0;
-    std::uint64_t of = 0;
-    double low = 0;  ///< the promise: within [low, high]
-    double high = 1;
-
-    double share() const { return static_cast<double>(count) / static_cast<double>(of); }
-    bool promised() const { return low > 0 || high < 1; }
-    bool kept() const { return share() >= low && share() <= high; }
-    /// 95 %, Clopper & Pearson.
-    std::pair<double, double> interval() const {
-        using boost::math::binomial;
-        const auto trials = static_cast<double>(of);
-        const auto successes = static_cast<double>(count);
-        return {count == 0 ? 0 : binomial::find_lower_bound_on_p(trials, successes, 0.025),
-                count == of ? 1 : binomial::find_upper_bound_on_p(trials, successes, 0.025)};
-    }
-    /// Outside the promise beyond what so many runs may show by chance.
-    bool broken() const {
-        const auto [least, most] = interval();
-        return most < low || least > high;
-    }
-    std::string_view state() const {
-        if (!promised()) return "";
-        if (kept()) return "kept";
-        return broken() ? "BROKEN" : "open";
-    }
-};
 
 class Calibration {
 public:
@@ -86,18 +60,7 @@ public:
 
 private:
     void add(Figure figure) {
-        const auto [low, high] = figure.interval();
-        std::string promise = "                ";
-        if (figure.low > 0 && figure.high < 1) {
-            promise = fmt::format("{:5.1f} to {:5.1f} %", figure.low * 100, figure.high * 100);
-        } else if (figure.low > 0) {
-            promise = fmt::format("at least {:5.1f} %", figure.low * 100);
-        } else if (figure.high < 1) {
-            promise = fmt::format("at most  {:5.1f} %", figure.high * 100);
-        }
-        fmt::print("{:62} {:6.2f} % [{:.2f}, {:.2f}]  {}  {}\n", figure.name, figure.share() * 100,
-                   low * 100, high * 100, promise, figure.state());
-        std::fflush(stdout);
+        print(figure);
         figures_.push_back(std::move(figure));
     }
 
@@ -357,11 +320,16 @@ int complain(std::string_view what) {
     return 2;
 }
 
-int run(std::span<char*> words) {
-    std::uint64_t runs = 2000;
+struct Arguments {
+    std::uint64_t runs = 0;  ///< 0: not given
     std::uint64_t seed = 1;
     std::string json_path;
+    std::string real;  ///< directory; empty: simulated
     bool smoke = false;
+};
+
+/// The exit code where the program is to end at once.
+std::optional<int> parse(std::span<char*> words, Arguments& arguments) {
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string_view word = words[i];
         if (word == "--help" || word == "-h") {
@@ -369,16 +337,16 @@ int run(std::span<char*> words) {
             return 0;
         }
         if (word == "--smoke") {
-            smoke = true;
-            runs = 8;
+            arguments.smoke = true;
             continue;
         }
-        if (word != "--runs" && word != "--seed" && word != "--json")
+        const bool path = word == "--json" || word == "--real";
+        if (!path && word != "--runs" && word != "--seed")
             return complain(fmt::format("unknown option '{}'; see --help", word));
         if (i + 1 == words.size()) return complain(fmt::format("{} needs a value", word));
         const std::string_view value = words[++i];
-        if (word == "--json") {
-            json_path = value;
+        if (path) {
+            (word == "--json" ? arguments.json_path : arguments.real) = value;
             continue;
         }
         char* end = nullptr;
@@ -386,17 +354,36 @@ int run(std::span<char*> words) {
         if (end == words[i] || *end != '\0' || number == 0 || number > 1'000'000)
             return complain(
                 fmt::format("{} '{}': a whole number from 1 to 1,000,000", word, value));
-        (word == "--runs" ? runs : seed) = number;
+        (word == "--runs" ? arguments.runs : arguments.seed) = number;
     }
-    Calibration calibration(runs, seed);
+    return std::nullopt;
+}
+
+Result<std::vector<Figure>> measure(const Arguments& arguments) {
+    if (!arguments.real.empty()) {
+        const auto runs = static_cast<std::uint32_t>(arguments.runs > 0 ? arguments.runs : 100);
+        return calibrate_on_this_machine({.directory = arguments.real,
+                                          .identical = runs,
+                                          .planted = runs / 5,
+                                          .seed = arguments.seed});
+    }
+    const std::uint64_t runs = arguments.runs > 0 ? arguments.runs : 2000;
+    Calibration calibration(arguments.smoke ? 8 : runs, arguments.seed);
     calibration.run();
-    if (!json_path.empty()) {
-        const auto written =
-            base::write_file(json_path, figures_json(calibration.figures(), seed).dump(2) + "\n");
+    return calibration.figures();
+}
+
+int run(std::span<char*> words) {
+    Arguments arguments;
+    if (const auto ended = parse(words, arguments)) return *ended;
+    const auto figures = measure(arguments);
+    if (!figures) return complain(figures.error().message);
+    if (!arguments.json_path.empty()) {
+        const auto written = base::write_file(
+            arguments.json_path, figures_json(*figures, arguments.seed).dump(2) + "\n");
         if (!written) return complain(written.error().message);
     }
-    const bool broken = std::ranges::any_of(calibration.figures(), &Figure::broken);
-    return broken && !smoke ? 1 : 0;
+    return std::ranges::any_of(*figures, &Figure::broken) && !arguments.smoke ? 1 : 0;
 }
 
 }  // namespace
