@@ -11,7 +11,8 @@ constexpr std::string_view kHelp =
     "load: steady 50, 100, 500 and 1,000 events/s; bursts of 100, 500 and 1,000; ramps up and "
     "down;\n"
     "a spike, a staircase, a day, and a mix of these. Each is a scenario that `crucible` knows by\n"
-    "name. Takes a minute a round.\n\n"
+    "name. Takes a minute a round, at most 30 minutes unless --time-budget or --rounds says\n"
+    "otherwise.\n\n"
     "  --smoke      one pattern in two rounds: shows that it works, measures nothing\n"
     "  --json FILE  write the result as crucible.comparison/1\n"
     "  --help       show this\n\n"
@@ -28,5 +29,6 @@ int main(int argc, char** argv) {
          .scenarios = {"steady-50", "steady-100", "steady-500", "steady-1000", "burst-100",
                        "burst-500", "burst-1000", "ramp-up", "ramp-down", "spike", "step", "sine",
                        "mixed"},
+         .time_budget = "30m",
          .smoke_options = {"--pattern", "spike:100,500,100ms,300ms"}});
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -110,6 +111,11 @@ int compare_bench(int argc, char** argv, const CompareBench& bench) {
     } else {
         for (const auto scenario : bench.scenarios)
             command.insert(command.end(), {"--scenario", std::string(scenario)});
+        const bool given = std::ranges::any_of(others, [](const std::string& option) {
+            return option.starts_with("--time-budget") || option.starts_with("--rounds");
+        });
+        if (!given)
+            command.insert(command.end(), {"--time-budget", std::string(bench.time_budget)});
     }
     command.insert(command.end(), others.begin(), others.end());
     return is_smoke ? smoke(std::move(command), json_path) : become(std::move(command), json_path);

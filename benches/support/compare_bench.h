@@ -9,6 +9,7 @@ namespace crucible::benches {
 struct CompareBench {
     std::string_view help;
     std::vector<std::string_view> scenarios;
+    std::string_view time_budget;  ///< unless the caller gives --time-budget or --rounds
     std::vector<std::string_view> smoke_options;  ///< with --smoke instead, in two rounds
 };
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/units.h"
 #include "lab/compare/criteria.h"
+#include "lab/compare/trial_length.h"
 
 namespace crucible::lab {
 namespace {
@@ -71,6 +73,29 @@ std::vector<Risk> risks_of(const Comparison& comparison, double margin) {
     return risks;
 }
 
+/// Where something is open and trials of another length would tell more in the same time.
+std::optional<Recommendation> length_recommendation(const ScenarioRounds& rounds,
+                                                    const ScenarioComparison& scenario) {
+    const bool open = std::ranges::any_of(scenario.metrics, [](const auto& metric) {
+        return metric.info->gated && metric.verdict == MetricVerdict::inconclusive;
+    });
+    if (!open) return std::nullopt;
+    const auto length = best_trial_length(rounds);
+    if (!length || (length->best < 2 * length->now && length->now < 2 * length->best))
+        return std::nullopt;
+    const auto time = [](Duration duration) {
+        return base::format_duration(std::chrono::duration<double>(duration).count());
+    };
+    return Recommendation{
+        .text =
+            fmt::format("Measure the closed loop of {} for {} a trial instead of {}: throughput "
+                        "varies by {:.1f} % within a trial and by {:.1f} % from trial to trial.",
+                        scenario.name, time(length->best), time(length->now), length->within * 100,
+                        length->from_trials * 100),
+        .scenario = scenario.name,
+        .metric = find_metric("throughput")};
+}
+
 std::vector<Recommendation> recommendations_of(const Comparison& comparison) {
     std::vector<Recommendation> all;
     for (const auto& scenario : comparison.scenarios) {
@@ -133,6 +158,10 @@ Assessment assess(const Experiment& experiment, const Comparison& comparison,
     // Of a void comparison, or a partial one, nothing follows.
     if (comparison.voided || experiment.failure || experiment.interrupted) return assessment;
     assessment.recommendations = recommendations_of(comparison);
+    for (std::size_t i = 0; i < comparison.scenarios.size(); ++i) {
+        auto length = length_recommendation(experiment.scenarios[i], comparison.scenarios[i]);
+        if (length) assessment.recommendations.push_back(*std::move(length));
+    }
     assessment.risks = risks_of(comparison, options.margin);
     return assessment;
 }
