@@ -34,13 +34,13 @@ double normal(base::Rng& rng) {
 
 SimulatedExperiment::SimulatedExperiment(const MachineNoise& noise, double shift,
                                          std::uint64_t seed)
-    : noise_(noise), shift_(shift), rng_(seed) {
+    : noise_(noise), shift_(shift), seed_(seed), rng_(seed) {
     experiment_.scenarios.push_back({.scenario = {.name = "simulated"}, .rounds = {}});
 }
 
 lab::ArmResult SimulatedExperiment::trial(bool candidate) {
     lab::ArmResult arm;
-    arm.target = candidate ? "candidate" : "baseline";
+    arm.target = candidate ? "candidate:" : "baseline:";
     arm.valid = true;
     const bool stalled = rng_.uniform() < noise_.stall_probability;
     const double stall = stalled ? noise_.stall_mean * rng_.exponential() : 0;
@@ -57,7 +57,8 @@ lab::ArmResult SimulatedExperiment::trial(bool candidate) {
 void SimulatedExperiment::add_round() {
     drift_ = noise_.drift_memory * drift_ + noise_.drift_step * normal(rng_);
     auto& rounds = experiment_.scenarios[0].rounds;
-    lab::Round round{.index = static_cast<std::uint32_t>(rounds.size()), .order = {}, .arms = {}};
+    const auto index = static_cast<std::uint32_t>(rounds.size());
+    lab::Round round{.index = index, .order = lab::arm_order(seed_, 0, index), .arms = {}};
     for (const auto arm : {lab::Arm::baseline, lab::Arm::control, lab::Arm::candidate}) {
         round[arm] = trial(arm == lab::Arm::candidate);
     }

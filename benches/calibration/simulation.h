@@ -49,6 +49,7 @@ private:
 
     MachineNoise noise_;
     double shift_;
+    std::uint64_t seed_;
     base::Rng rng_;
     double drift_ = 0;
     lab::Experiment experiment_;

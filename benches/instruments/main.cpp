@@ -14,7 +14,8 @@ int main(int argc, char** argv) {
                    "  workload   making the next event\n"
                    "  wait       how late waits of each pacing end, and their CPU time\n"
                    "  injector   one event through all of it into a system that costs nothing,\n"
-                   "             with and without making its content\n",
+                   "             with and without making its content\n"
+                   "  analysis   judging 40 rounds of four scenarios, and its parts\n",
          .examples = "  bench_instruments --benchmark_filter=injector\n"
                      "  bench_instruments --benchmark_repetitions=10 --json instruments.json\n",
          .smoke = ".*",

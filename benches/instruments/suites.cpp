@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "instruments/analysis.h"
 #include "lab/pace/pacer.h"
 #include "lab/pace/schedule.h"
 #include "lab/record/histogram.h"
@@ -220,6 +221,7 @@ void register_benchmarks() {
     add("wait/coalesced/every:100us", [](State& state) { wait(state, lab::Pacing::coalesced); });
     add("injector/content:none", [](State& state) { inject(state, false); });
     add("injector/content:1024", [](State& state) { inject(state, true); });
+    register_analysis();
 }
 
 }  // namespace crucible::bench
