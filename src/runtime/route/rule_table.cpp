@@ -1,0 +1,244 @@
+#include "runtime/route/rule_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/nearest.h"
+#include "runtime/route/one_line.h"
+
+namespace crucible::runtime {
+namespace {
+
+std::unexpected<Error> wrong(std::string_view what, std::string_view name, std::string_view why) {
+    return std::unexpected(
+        Error{Errc::invalid_argument, fmt::format("{} {}: {}", what, in_quotes(name), why)});
+}
+
+std::string no_such(std::string_view what, std::string_view name,
+                    std::span<const std::string_view> known) {
+    const auto near = base::nearest(name, known);
+    return fmt::format("no {} {}{}", what, in_quotes(name),
+                       near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
+bool names_one_of(const TargetNames& given, const std::vector<std::string>& wanted) noexcept {
+    const std::size_t looked_at = std::min(given.size(), RuleIndex::kTargetsLookedAt);
+    for (std::size_t i = 0; i < looked_at; ++i) {
+        if (std::ranges::find(wanted, given[i]) != wanted.end()) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+/// The indices of instances by name.
+class RuleTable::Names {
+public:
+    explicit Names(std::span<const InstanceInfo> instances) {
+        for (std::size_t i = 0; i < instances.size(); ++i) indices_.emplace(instances[i].name, i);
+    }
+
+    /// - Errc::invalid_argument: there is none; the message names the nearest.
+    Result<std::size_t> find(std::string_view name) const {
+        const auto found = indices_.find(name);
+        if (found != indices_.end()) return found->second;
+        std::vector<std::string_view> known;
+        for (const auto& [known_name, index] : indices_) known.push_back(known_name);
+        std::ranges::sort(known);
+        return std::unexpected(Error{Errc::invalid_argument, no_such("instance", name, known)});
+    }
+
+private:
+    std::unordered_map<std::string_view, std::size_t> indices_;
+};
+
+void Decision::add(std::uint32_t rank, bool stop) noexcept {
+    const auto end = ranks_.begin() + size_;
+    const auto place = std::lower_bound(ranks_.begin(), end, rank);
+    if (place != end && *place == rank) return;
+    if (size_ == kRulesMax) --size_;  // the last one makes room: `rank` is below the limit
+    std::copy_backward(place, ranks_.begin() + size_, ranks_.begin() + size_ + 1);
+    *place = rank;
+    ++size_;
+    if (stop) {
+        size_ = static_cast<std::uint32_t>(place - ranks_.begin()) + 1;
+        limit_ = rank;
+    } else if (size_ == kRulesMax) {
+        limit_ = ranks_.back();
+    }
+}
+
+Result<std::shared_ptr<const RuleTable>> RuleTable::compile(RuleSet rules,
+                                                            std::span<const InstanceInfo> instances,
+                                                            const RuleTable* previous) {
+    if (rules.rules.size() > kRulesMax) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("{} rules: at most {} are allowed", rules.rules.size(), kRulesMax)});
+    }
+    const std::shared_ptr<RuleTable> table(new RuleTable(std::move(rules)));
+    const Names names(instances);
+    if (auto made = table->make_pools(instances, names, previous); !made)
+        return std::unexpected(made.error());
+    if (auto ranked = table->rank_rules(instances, names); !ranked)
+        return std::unexpected(ranked.error());
+    return table;
+}
+
+void RuleTable::add_pool(std::string_view name, std::vector<Pool::Member> members,
+                         const RuleTable* previous) {
+    NamedPool named{.name = std::string(name), .pool = nullptr};
+    if (previous != nullptr) {
+        const auto same = std::ranges::find_if(previous->pools_, [&](const NamedPool& pool) {
+            return pool.name == name && std::ranges::equal(pool.pool->members(), members);
+        });
+        if (same != previous->pools_.end()) named.pool = same->pool;
+    }
+    if (named.pool == nullptr) named.pool = std::make_shared<Pool>(std::move(members));
+    pools_.push_back(std::move(named));
+}
+
+Result<> RuleTable::make_pools(std::span<const InstanceInfo> instances, const Names& names,
+                               const RuleTable* previous) {
+    for (const auto& spec : rules_.pools) {
+        if (auto checked = check_pool(spec); !checked)
+            return wrong("pool", spec.name, checked.error().message);
+        if (std::ranges::find(pools_, spec.name, &NamedPool::name) != pools_.end())
+            return wrong("pool", spec.name, "there is another one with this name");
+        std::vector<Pool::Member> members;
+        for (const auto& member : spec.members) {
+            const auto instance = names.find(member.instance);
+            if (!instance) return wrong("pool", spec.name, instance.error().message);
+            if (std::ranges::find(members, *instance, &Pool::Member::instance) != members.end())
+                return wrong("pool", spec.name, in_quotes(member.instance) + " is in it twice");
+            members.push_back({*instance, member.weight, member.priority});
+        }
+        add_pool(spec.name, std::move(members), previous);
+    }
+    for (std::size_t i = 0; i < kCategoryCount; ++i) {
+        const auto category = static_cast<Category>(i);
+        if (std::ranges::find(pools_, to_string(category), &NamedPool::name) != pools_.end())
+            continue;
+        std::vector<Pool::Member> members;
+        for (std::size_t instance = 0; instance < instances.size(); ++instance) {
+            if (instances[instance].categories.contains(category))
+                members.push_back({.instance = instance});
+        }
+        if (!members.empty()) add_pool(to_string(category), std::move(members), previous);
+    }
+    return {};
+}
+
+Result<> RuleTable::rank_rules(std::span<const InstanceInfo> instances, const Names& names) {
+    std::vector<const Rule*> order;
+    order.reserve(rules_.rules.size());
+    std::unordered_set<std::string_view> ids;
+    for (const auto& rule : rules_.rules) {
+        if (auto checked = check_rule(rule); !checked)
+            return wrong("rule", rule.id, checked.error().message);
+        if (!ids.insert(rule.id).second)
+            return wrong("rule", rule.id, "there is another one with this id");
+        order.push_back(&rule);
+    }
+    std::ranges::stable_sort(order, std::greater<>(), &Rule::priority);
+    ranked_.reserve(order.size());
+    for (const Rule* rule : order) {
+        auto resolved = resolve(*rule, instances, names);
+        if (!resolved) return wrong("rule", rule->id, resolved.error().message);
+        ranked_.push_back(*std::move(resolved));
+        asks_time_ |= rule->enabled && rule->conditions.time.has_value();
+    }
+    auto index = RuleIndex::build(order);
+    if (!index) return std::unexpected(index.error());
+    index_ = *std::move(index);
+    return {};
+}
+
+Result<RuleTable::RankedRule> RuleTable::resolve(const Rule& rule,
+                                                 std::span<const InstanceInfo> instances,
+                                                 const Names& names) const {
+    RankedRule ranked{.rule = &rule};
+    for (const auto& [name, states] : rule.conditions.health) {
+        const auto instance = names.find(name);
+        if (!instance) return std::unexpected(instance.error());
+        ranked.health.emplace_back(*instance, states);
+    }
+    Delivery& delivery = ranked.delivery;
+    if (const auto* deliver = std::get_if<Deliver>(&rule.action)) {
+        for (const auto& name : deliver->instances) {
+            const auto instance = names.find(name);
+            if (!instance) return std::unexpected(instance.error());
+            delivery.instances.push_back(*instance);
+        }
+    } else if (const auto* to_pool = std::get_if<ToPool>(&rule.action)) {
+        const auto found = std::ranges::find(pools_, to_pool->pool, &NamedPool::name);
+        if (found == pools_.end()) {
+            std::vector<std::string_view> known;
+            for (const auto& pool : pools_) known.push_back(pool.name);
+            return std::unexpected(
+                Error{Errc::invalid_argument, no_such("pool", to_pool->pool, known)});
+        }
+        delivery.pool = static_cast<std::size_t>(found - pools_.begin());
+        delivery.strategy = to_pool->strategy;
+    } else if (const auto* broadcast = std::get_if<Broadcast>(&rule.action)) {
+        for (std::size_t i = 0; i < instances.size(); ++i) {
+            if (broadcast->instances.matches(instances[i].name)) delivery.instances.push_back(i);
+        }
+        if (delivery.instances.empty()) {
+            return std::unexpected(Error{Errc::invalid_argument,
+                                         fmt::format("broadcast: no instance has a name like {}",
+                                                     in_quotes(broadcast->instances.text()))});
+        }
+    }
+    return ranked;
+}
+
+Health RuleTable::health_of(std::size_t rank, std::size_t condition,
+                            const RouteState& state) const noexcept {
+    if (state.instances == nullptr) return Health::healthy;
+    return state.instances->health(ranked_[rank].health[condition].first);
+}
+
+RulePart RuleTable::refusal(std::size_t rank, const EventView& event,
+                            const RouteState& state) const noexcept {
+    const RankedRule& ranked = ranked_[rank];
+    const Filter& filter = ranked.rule->filter;
+    if (!ranked.rule->enabled) return RulePart::disabled;
+    if (!filter.categories.contains(event.category)) return RulePart::category;
+    if (!filter.type.matches(event.type)) return RulePart::type;
+    if (!filter.source.matches(event.source)) return RulePart::source;
+    if (!filter.event_priorities.contains(event.priority)) return RulePart::event_priority;
+    if (!filter.targets.empty() && !names_one_of(event.targets, filter.targets))
+        return RulePart::targets;
+    if (event.payload_bytes < filter.payload_bytes_min ||
+        event.payload_bytes > filter.payload_bytes_max)
+        return RulePart::payload;
+    for (std::size_t i = 0; i < ranked.health.size(); ++i) {
+        if (!ranked.health[i].second.contains(health_of(rank, i, state))) return RulePart::health;
+    }
+    const Conditions& conditions = ranked.rule->conditions;
+    if (conditions.queue_above && !(state.queue_fill > *conditions.queue_above))
+        return RulePart::queue;
+    if (conditions.queue_below && !(state.queue_fill < *conditions.queue_below))
+        return RulePart::queue;
+    if (conditions.time && !conditions.time->contains(state.now)) return RulePart::time;
+    return RulePart::none;
+}
+
+Decision RuleTable::route(const EventView& event, const RouteState& state) const noexcept {
+    Decision decision;
+    index_.find(event, decision.cost, [&](std::span<const std::uint32_t> candidates) {
+        for (const std::uint32_t rank : candidates) {
+            if (rank >= decision.limit()) return;
+            ++decision.cost.candidates;
+            if (refusal(rank, event, state) == RulePart::none)
+                decision.add(rank, ranked_[rank].rule->stop);
+        }
+    });
+    return decision;
+}
+
+}  // namespace crucible::runtime
