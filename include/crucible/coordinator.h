@@ -25,9 +25,9 @@ struct Response {
     std::string reason;
 };
 
-/// Receives acknowledgements, called from a thread of the coordinator (for SimpleRequestRouter:
-/// from the publishing thread, before publish() returns), one call at a time. It may not call the
-/// coordinator.
+/// Receives acknowledgements, called from a thread of the coordinator (where no service has to be
+/// waited for, as with SimpleRequestRouter, from the publishing thread before publish() returns),
+/// one call at a time. It may not call the coordinator.
 using AcknowledgementHandler = std::function<void(std::span<const Acknowledgement>)>;
 
 /// Counts since the coordinator was made.

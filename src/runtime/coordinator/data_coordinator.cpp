@@ -1,5 +1,6 @@
 #include "runtime/coordinator/data_coordinator.h"
 
+#include <atomic>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -35,7 +36,13 @@ public:
 
     Result<> drain(Duration limit) override { return dispatcher_.drain(limit); }
 
-    CoordinatorStats stats() const override { return dispatcher_.stats(); }
+    CoordinatorStats stats() const override {
+        auto stats = dispatcher_.stats();
+        const auto unseen = unseen_.load(std::memory_order_relaxed);
+        stats.published += unseen;
+        stats.handled += unseen;
+        return stats;
+    }
 
 private:
     // Task::owner: what its token means.
@@ -46,10 +53,17 @@ private:
         if (event_bytes(event) > kEventBytesMax)
             return std::unexpected(Error{Errc::invalid_argument, {}});
         const auto service = services_->route(event);
+        if (service && services_->acknowledges_unseen(*service)) {
+            unseen_.fetch_add(1, std::memory_order_relaxed);
+            HandleResult handled;
+            const Completion end{owner, token, &handled};
+            deliver({&end, 1});
+            return {};
+        }
         return dispatcher_.submit(service ? *service : Dispatcher::kNoService, event, owner, token);
     }
 
-    /// Called by several workers; the handler is promised one call at a time.
+    /// Called by several threads; the handler is promised one call at a time.
     void deliver(std::span<const Completion> completions) {
         const std::lock_guard lock(deliver_mutex_);
         for (const auto& [owner, token, result] : completions) {
@@ -68,6 +82,7 @@ private:
     const std::unique_ptr<ServiceSet> services_;
     const AcknowledgementHandler on_acknowledged_;
     RequestTable requests_;
+    std::atomic<std::uint64_t> unseen_ = 0;  ///< acknowledged without a service
     std::mutex deliver_mutex_;
     std::vector<Acknowledgement> acknowledgements_;  ///< reused between calls
     Dispatcher dispatcher_;                          // last: its workers use all of the above

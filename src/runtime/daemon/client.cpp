@@ -12,21 +12,38 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/brief_spin.h"
+#include "base/clock.h"
 #include "runtime/coordinator/request_table.h"
 #include "runtime/daemon/connect.h"
+#include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/protocol.h"
 
 namespace crucible::runtime {
 namespace {
 
-constexpr std::size_t kReceiveBytes = 64u << 10;
+using namespace std::chrono_literals;
 
-/// Publishers write to the socket themselves; what it does not take at once waits in out_ for the
-/// I/O thread, which also reads the acknowledgements.
+constexpr std::size_t kReceiveBytes = 64u << 10;
+/// A system call costs about as much as copying so much: what is larger gains nothing by waiting.
+constexpr std::size_t kBatchBytes = 128u << 10;
+/// Events that follow each other faster than this are sent together.
+constexpr Duration kHold = 20us;
+/// How long after the last event the I/O thread still looks after what is held.
+constexpr Duration kActive = 1ms;
+/// The I/O thread spins for an answer only where few are due: with many it is the publisher who
+/// needs the core.
+constexpr std::uint64_t kFewInFlight = 4;
+
+/// Publishers put events into batch_ and, where a batch is due, write it to the socket themselves:
+/// when it is full, when the last one left kHold ago, or at once when nothing else is in flight.
+/// The I/O thread sends what publishers left behind and what the socket did not take, and reads the
+/// acknowledgements.
 class SocketClient final : public DaemonClient {
 public:
     SocketClient(const DaemonClientOptions& options, Connection connection, base::UniqueFd wake,
@@ -86,67 +103,81 @@ public:
 
 private:
     Result<> send(protocol::Kind kind, const Event& event, std::uint64_t token) {
-        const std::lock_guard lock(send_mutex_);
-        if (send_closed_.load()) return std::unexpected(Error{Errc::closed, {}});
-        const std::size_t unsent_before = out_.size() - sent_;
-        const std::size_t start = out_.size();
-        if (unsent_before >= send_buffer_bytes_max_)
-            return std::unexpected(Error{Errc::overloaded, {}});
-        if (auto encoded = protocol::append_event(out_, kind, token, event); !encoded)
-            return encoded;
-        if (unsent_before > 0 && out_.size() - sent_ > send_buffer_bytes_max_) {
-            out_.resize(start);
-            return std::unexpected(Error{Errc::overloaded, {}});
+        bool due = false;
+        {
+            const std::lock_guard lock(batch_mutex_);
+            if (send_closed_.load()) return std::unexpected(Error{Errc::closed, {}});
+            const std::size_t unsent = batch_.size() + unsent_bytes_.load();
+            if (unsent >= send_buffer_bytes_max_)
+                return std::unexpected(Error{Errc::overloaded, {}});
+            const std::size_t start = batch_.size();
+            if (auto encoded = protocol::append_event(batch_, kind, token, event); !encoded)
+                return encoded;
+            if (unsent > 0 && unsent - start + batch_.size() > send_buffer_bytes_max_) {
+                batch_.resize(start);
+                return std::unexpected(Error{Errc::overloaded, {}});
+            }
+            // Counted before it leaves: its acknowledgement may come before this returns.
+            const std::uint64_t in_flight = published_.fetch_add(1) - ended_.load();
+            due = batch_.size() >= kBatchBytes || in_flight == 0 ||
+                  kind == protocol::Kind::request || base::monotonic_now() - last_flush_ >= kHold;
         }
-        // Counted before it leaves: its acknowledgement may come before this returns.
-        published_.fetch_add(1);
-        if (unsent_before > 0) return {};  // the I/O thread is waiting for room in the socket
-        if (!write_out()) {
-            // Whether the daemon got a part of it does not matter: it has none of it whole.
-            published_.fetch_sub(1);
-            return std::unexpected(Error{Errc::closed, {}});
+        if (due) {
+            flush();
+        } else if (asleep_.exchange(false)) {
+            wake();
         }
-        if (!out_.empty()) wake();
         return {};
     }
 
-    /// Sends what the socket takes now; false when the daemon is gone. Under send_mutex_.
-    bool write_out() {
-        while (sent_ < out_.size()) {
-            const auto count = ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_,
-                                      MSG_DONTWAIT | MSG_NOSIGNAL);
-            if (count < 0) {
-                if (errno == EINTR) continue;
-                if (errno != EAGAIN) {
-                    send_closed_.store(true);
-                    return false;
-                }
-                has_unsent_.store(true);
-                compact();
-                return true;
-            }
-            sent_ += static_cast<std::size_t>(count);
+    /// Sends the batch. When somebody else is sending, they send it too: nobody waits.
+    void flush() {
+        flush_asked_.store(true);
+        while (flush_asked_.load()) {
+            std::unique_lock lock(write_mutex_, std::try_to_lock);
+            if (!lock) return;
+            while (flush_asked_.exchange(false)) write_out();
         }
-        sent_ = 0;
-        out_.clear();
-        if (out_.capacity() > kReceiveBytes) out_.shrink_to_fit();
-        has_unsent_.store(false);
-        return true;
     }
 
-    /// Sent bytes at the front are dropped once they are most of the buffer: it stays near what is
-    /// unsent.
-    void compact() {
-        if (sent_ <= out_.size() / 2) return;
-        out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
-        sent_ = 0;
+    /// Sends what the socket takes now, first what it did not take before. Under write_mutex_.
+    void write_out() {
+        while (!send_closed_.load()) {
+            if (sent_ == writing_.size()) {
+                sent_ = 0;
+                writing_.clear();
+                if (writing_.capacity() > 2 * kBatchBytes) writing_ = {};
+                const std::lock_guard lock(batch_mutex_);
+                last_flush_ = base::monotonic_now();
+                batch_.swap(writing_);
+                unsent_bytes_.store(writing_.size());
+            }
+            if (writing_.empty()) break;
+            const auto count = ::send(socket_.get(), writing_.data() + sent_,
+                                      writing_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (count < 0) {
+                if (errno == EINTR) continue;
+                if (errno == EAGAIN) {
+                    // The I/O thread waits for room.
+                    if (!has_unsent_.exchange(true)) wake();
+                    return;
+                }
+                send_closed_.store(true);
+                break;
+            }
+            sent_ += static_cast<std::size_t>(count);
+            unsent_bytes_.store(writing_.size() - sent_);
+        }
+        has_unsent_.store(false);
     }
 
     void say_goodbye() {
-        const std::lock_guard lock(send_mutex_);
-        if (!out_.empty() || send_closed_.load()) return;
-        protocol::append_goodbye(out_);
-        write_out();
+        {
+            const std::lock_guard lock(batch_mutex_);
+            if (send_closed_.load()) return;
+            protocol::append_goodbye(batch_);
+        }
+        flush();
     }
 
     void wake() noexcept {
@@ -166,26 +197,73 @@ private:
     }
 
     void receive_until_closed() {
+        base::set_precise_timers();
         std::vector<std::byte> buffer(kReceiveBytes);
         std::size_t filled = 0;
+        TimePoint last_event = base::monotonic_now();
+        std::uint64_t published_before = 0;
         while (!stopping_.load()) {
+            if (held() && !has_unsent_.load()) flush();
+            if (spin_for_answer()) {
+                if (!receive(buffer, filled)) return;
+                continue;
+            }
+            const TimePoint now = base::monotonic_now();
+            if (const auto published = published_.load();
+                std::exchange(published_before, published) != published)
+                last_event = now;
             std::array<pollfd, 2> waiters{
                 {{.fd = socket_.get(),
                   .events = static_cast<short>(POLLIN | (has_unsent_.load() ? POLLOUT : 0)),
                   .revents = 0},
                  {.fd = wake_.get(), .events = POLLIN, .revents = 0}}};
-            if (::poll(waiters.data(), waiters.size(), -1) < 0 && errno != EINTR) return;
+            if (!wait(waiters, now - last_event < kActive)) return;
             if (waiters[1].revents != 0) {
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
             }
             if ((waiters[0].revents & POLLOUT) != 0) {
-                const std::lock_guard lock(send_mutex_);
-                write_out();  // when the daemon is gone, reading tells after what it still sent
+                has_unsent_.store(false);
+                flush();  // when the daemon is gone, reading tells after what it still sent
             }
             if ((waiters[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
             if (!receive(buffer, filled)) return;
         }
+    }
+
+    /// Waits for the socket or a call; while `active`, no longer than events may be held. False
+    /// when that fails.
+    bool wait(std::span<pollfd> waiters, bool active) {
+        const timespec hold{.tv_sec = 0, .tv_nsec = kHold.count()};
+        asleep_.store(!active);
+        // Published before it was said: nobody will call.
+        if (!active && held()) asleep_.store(false);
+        const bool bounded = !asleep_.load();
+        const int count =
+            ::ppoll(waiters.data(), waiters.size(), bounded ? &hold : nullptr, nullptr);
+        asleep_.store(false);
+        return count >= 0 || errno == EINTR;
+    }
+
+    bool held() {
+        const std::lock_guard lock(batch_mutex_);
+        return !batch_.empty();
+    }
+
+    /// True when something arrived.
+    bool spin_for_answer() {
+        const std::uint64_t in_flight = published_.load() - ended_.load();
+        if (in_flight == 0 || in_flight > kFewInFlight || !spin_.worthwhile()) return false;
+        const TimePoint until = base::monotonic_now() + base::BriefSpin::kLimit;
+        do {
+            std::byte first;
+            const auto count = ::recv(socket_.get(), &first, sizeof first, MSG_DONTWAIT | MSG_PEEK);
+            if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+            spin_.ended(true);
+            return true;
+        } while (base::monotonic_now() < until);
+        spin_.ended(false);
+        return false;
     }
 
     /// Reads once and delivers every whole frame; false when there is nothing more to come.
@@ -224,7 +302,9 @@ private:
     bool take_frame(const protocol::Frame& frame) {
         switch (frame.header.kind) {
             case protocol::Kind::acknowledge:
-                return protocol::read_acknowledgements(frame, received_).has_value();
+                return protocol::read_acknowledgements(
+                           frame, published_.load() - ended_.load() - received_.size(), received_)
+                    .has_value();
             case protocol::Kind::response: {
                 auto response = protocol::read_response(frame);
                 if (!response) return false;
@@ -267,11 +347,19 @@ private:
     const AcknowledgementHandler on_acknowledged_;
     RequestTable requests_;
 
-    std::mutex send_mutex_;
-    protocol::Buffer out_;
-    std::size_t sent_ = 0;                  ///< of out_
+    std::mutex batch_mutex_;
+    protocol::Buffer batch_;  ///< to be sent
+    TimePoint last_flush_;
+
+    std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are
+    protocol::Buffer writing_;
+    std::size_t sent_ = 0;                       ///< of writing_
+    std::atomic<std::size_t> unsent_bytes_ = 0;  ///< of writing_
+    std::atomic<bool> flush_asked_ = false;
     std::atomic<bool> has_unsent_ = false;  ///< the I/O thread waits for room in the socket
     std::atomic<bool> send_closed_ = false;
+    std::atomic<bool> asleep_ = false;  ///< the I/O thread must be woken for what is held
+    base::BriefSpin spin_;              ///< the I/O thread's
 
     std::vector<Acknowledgement> received_;  ///< the I/O thread's
     std::atomic<std::uint64_t> published_ = 0;

@@ -7,8 +7,6 @@
 #include <cstring>
 #include <string>
 
-#include "runtime/event/wire.h"
-
 namespace crucible::runtime::protocol {
 namespace {
 
@@ -110,21 +108,6 @@ void append_goodbye(Buffer& out) {
     append_header(out, Kind::goodbye, 0, 0);
 }
 
-Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event) {
-    const std::size_t start = out.size();
-    append_header(out, kind, 0, token);
-    const std::size_t body_start = out.size();
-    if (auto encoded = encode_event(event, out); !encoded) {
-        out.resize(start);
-        return encoded;
-    }
-    const std::size_t body_bytes = out.size() - body_start;
-    const FrameHeader header{static_cast<std::uint32_t>(body_bytes), kind, {}, token};
-    std::memcpy(out.data() + start, &header, sizeof header);
-    pad(out, body_bytes);
-    return {};
-}
-
 void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries) {
     constexpr std::size_t entries_max = kEventBytesMax / sizeof(AcknowledgementEntry);
     while (!entries.empty()) {
@@ -136,14 +119,19 @@ void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> 
     }
 }
 
-Result<> read_acknowledgements(const Frame& frame, std::vector<Acknowledgement>& out) {
+Result<> read_acknowledgements(const Frame& frame, std::uint64_t events_max,
+                               std::vector<Acknowledgement>& out) {
     auto rest = frame.body;
     if (rest.size() % sizeof(AcknowledgementEntry) != 0)
         return corrupt("acknowledgements of a broken length");
     for (; !rest.empty(); rest = rest.subspan(sizeof(AcknowledgementEntry))) {
         const auto entry = read_object<AcknowledgementEntry>(rest);
         if (!valid(entry.outcome)) return corrupt("an acknowledgement with an unknown outcome");
-        out.push_back({entry.token, entry.outcome});
+        if (entry.count > events_max)
+            return corrupt("an acknowledgement of more events than there are");
+        events_max -= entry.count;
+        for (std::uint64_t i = 0; i < entry.count; ++i)
+            out.push_back({entry.token + i, entry.outcome});
     }
     return {};
 }

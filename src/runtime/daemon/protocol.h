@@ -14,16 +14,16 @@
 /// machine we run on.
 namespace crucible::runtime::protocol {
 
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::uint64_t kMagic = 0x454c424943555243u;  ///< "CRUCIBLE" in memory
 
 enum class Kind : std::uint8_t {
     hello = 1,        ///< client: Greeting. The first frame of a session.
     welcome = 2,      ///< daemon: Greeting. The answer to hello.
     refuse = 3,       ///< daemon: Errc in the token, the reason as text; then it closes
-    publish = 4,      ///< client: token, an encoded event
+    publish = 4,      ///< client: token, EventHead and an encoded event (event_frame.h)
     acknowledge = 5,  ///< daemon: any number of AcknowledgementEntry
-    request = 6,      ///< client: token, an encoded event
+    request = 6,      ///< client: token, EventHead and an encoded event
     response = 7,     ///< daemon: token, ResponseHead, payload, reason
     goodbye = 8,      ///< either: nothing will follow but acknowledgements
 };
@@ -39,8 +39,9 @@ struct FrameHeader {
 static_assert(sizeof(FrameHeader) == 16);
 inline constexpr std::size_t kAlignment = 8;
 
-/// Largest body: an event of kEventBytesMax with room for what a response adds to it.
-inline constexpr std::size_t kBodyBytesMax = kEventBytesMax + 4096;
+/// Largest body: an event of kEventBytesMax with room for its head, whose texts are parts of it, or
+/// for what a response adds to it.
+inline constexpr std::size_t kBodyBytesMax = 2 * kEventBytesMax;
 
 struct Greeting {
     std::uint64_t magic = kMagic;
@@ -49,10 +50,13 @@ struct Greeting {
 };
 static_assert(sizeof(Greeting) == 16);
 
+/// The same end of the events `token`, `token` + 1, … : with tokens that count up, one entry stands
+/// for all that ended since the last.
 struct AcknowledgementEntry {
     std::uint64_t token = 0;
     Outcome outcome = Outcome::handled;
-    std::uint8_t zero[7] = {};
+    std::uint8_t zero[3] = {};
+    std::uint32_t count = 1;
 };
 static_assert(sizeof(AcknowledgementEntry) == 16);
 
@@ -90,12 +94,11 @@ Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer
 void append_refusal(Buffer& out, Errc code, std::string_view reason);
 void append_goodbye(Buffer& out);
 
-/// Encodes the event behind its header. - Errc::invalid_argument: too large; `out` is as before.
-Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event);
-
 void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries);
-/// Appends to `out`. - Errc::corrupt.
-Result<> read_acknowledgements(const Frame& frame, std::vector<Acknowledgement>& out);
+/// Appends one Acknowledgement for each event to `out`. - Errc::corrupt: a broken frame, or one
+/// that ends more than `events_max` events.
+Result<> read_acknowledgements(const Frame& frame, std::uint64_t events_max,
+                               std::vector<Acknowledgement>& out);
 
 /// A response too large for a frame becomes `failed` with that reason.
 void append_response(Buffer& out, std::uint64_t token, const HandleResult& result);

@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "runtime/coordinator/dispatcher_options.h"
+#include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/unix_socket.h"
-#include "runtime/event/wire.h"
 
 namespace crucible::runtime {
 namespace {
@@ -131,14 +131,32 @@ Result<int> Server::wait_for_events() {
         if (!waiting_) timeout_ms = 0;
     }
     std::array<epoll_event, 64> events;
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
+    const int count = await(events, timeout_ms);
     if (count < 0 && errno != EINTR) return std::unexpected(base::errno_error("epoll", errno));
     for (int i = 0; i < count; ++i) {
         const auto& event = events[static_cast<std::size_t>(i)];
         handle_event(event.data.u64, event.events);
     }
     return count;
+}
+
+/// epoll_wait, behind a brief spin where that pays. Not while workers are busy: they need the core,
+/// and what they finish is not what a spin would see sooner.
+int Server::await(std::span<epoll_event> events, int timeout_ms) {
+    const auto poll = [&](int limit_ms) {
+        return ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit_ms);
+    };
+    if (timeout_ms == 0 || in_flight_ > 0 || sessions_.empty() || !spin_.worthwhile())
+        return poll(timeout_ms);
+    const TimePoint until = base::monotonic_now() + base::BriefSpin::kLimit;
+    do {
+        const int count = poll(0);
+        if (count == 0) continue;
+        spin_.ended(true);
+        return count;
+    } while (base::monotonic_now() < until);
+    spin_.ended(false);
+    return poll(timeout_ms);
 }
 
 void Server::handle_event(std::uint64_t id, std::uint32_t events) {
@@ -244,26 +262,47 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
 
 Result<> Server::accept_event(Session& session, const protocol::Frame& frame) {
     const bool request = frame.header.kind == protocol::Kind::request;
+    const auto body = protocol::read_event(frame.body, target_names_);
+    if (!body) return std::unexpected(body.error());
+    const auto service = services_->route(body->view);
+    if (service && services_->acknowledges_unseen(*service)) {
+        answer(session, frame, {});
+        unseen_.store(unseen_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        return {};
+    }
     if (!spare_task_) spare_task_ = dispatcher_.acquire();
     Task& task = *spare_task_;
-    if (auto decoded = decode_event(frame.body, task.event); !decoded) return decoded;
+    if (auto decoded = protocol::decode_body(*body, task.event); !decoded) return decoded;
     // The lowest bit says which kind of answer is due.
     task.owner = session.id() << 1 | (request ? 1u : 0u);
     task.token = frame.header.token;
-    const auto service = services_->route(task.event);
     const auto accepted =
         dispatcher_.submit(service ? *service : Dispatcher::kNoService, std::move(spare_task_));
     if (accepted) {
         ++in_flight_;
         ++session.in_flight;
         if (request) ++session.requests_in_flight;
-    } else if (request) {
-        protocol::append_response(session.out(), frame.header.token,
-                                  {Outcome::rejected, {}, "the daemon's queue is full"});
     } else {
-        session.acknowledge(frame.header.token, Outcome::rejected);
+        answer(session, frame, {Outcome::rejected, {}, "the daemon's queue is full"});
     }
     return {};
+}
+
+/// Of an event that no service gets.
+void Server::answer(Session& session, const protocol::Frame& frame, const HandleResult& result) {
+    if (frame.header.kind == protocol::Kind::request) {
+        protocol::append_response(session.out(), frame.header.token, result);
+    } else {
+        session.acknowledge(frame.header.token, result.outcome);
+    }
+}
+
+CoordinatorStats Server::stats() const noexcept {
+    auto stats = dispatcher_.stats();
+    const auto unseen = unseen_.load(std::memory_order_relaxed);
+    stats.published += unseen;
+    stats.handled += unseen;
+    return stats;
 }
 
 /// In the workers: hands the ends of a batch to the I/O thread and wakes it if it sleeps.

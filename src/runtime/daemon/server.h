@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -9,9 +11,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "base/brief_spin.h"
 #include "base/file.h"
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
@@ -52,7 +56,7 @@ public:
     /// From any thread or signal handler. A second call ends run() without finishing.
     void request_stop() noexcept;
 
-    CoordinatorStats stats() const noexcept { return dispatcher_.stats(); }
+    CoordinatorStats stats() const noexcept;
 
 private:
     /// The end of an event, on its way from a worker to the I/O thread.
@@ -70,6 +74,7 @@ private:
 
     Result<> watch_own();
     Result<int> wait_for_events();
+    int await(std::span<epoll_event> events, int timeout_ms);
     void handle_event(std::uint64_t id, std::uint32_t events);
     void accept_clients();
     void admit(base::UniqueFd socket);
@@ -79,6 +84,7 @@ private:
     Result<> take_frame(Session& session, const protocol::Frame& frame);
     Result<> greet(Session& session, const protocol::Frame& frame);
     Result<> accept_event(Session& session, const protocol::Frame& frame);
+    void answer(Session& session, const protocol::Frame& frame, const HandleResult& result);
     void collect(std::span<const Completion> completions);
     void deliver_ended();
     void touch(Session& session) { touched_.push_back(session.id()); }
@@ -105,6 +111,9 @@ private:
     std::size_t in_flight_ = 0;           ///< accepted, and not delivered to deliver_ended() yet
     std::vector<std::uint64_t> touched_;  ///< sessions to settle at the end of this loop turn
     std::vector<std::byte> scratch_;      ///< what was just received, whoever from
+    std::vector<std::string_view> target_names_;  ///< of the event at hand
+    base::BriefSpin spin_;
+    std::atomic<std::uint64_t> unseen_ = 0;  ///< acknowledged without a service; the I/O thread's
     TaskPtr spare_task_;  ///< filled by decoding; not submitted when the queue was full
     std::vector<Ended> delivering_;
 

@@ -50,7 +50,15 @@ public:
     Result<> take_frames(OnFrame&& on_frame);
 
     void acknowledge(std::uint64_t token, Outcome outcome) {
-        acknowledged_.push_back({token, outcome, {}});
+        if (!acknowledged_.empty()) {
+            auto& last = acknowledged_.back();
+            if (last.token + last.count == token && last.outcome == outcome &&
+                last.count < UINT32_MAX) {
+                ++last.count;
+                return;
+            }
+        }
+        acknowledged_.push_back({token, outcome, {}, 1});
     }
     protocol::Buffer& out() noexcept { return out_; }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "crucible/error.h"
-#include "runtime/route/event_view.h"
+#include "runtime/event/event_view.h"
 #include "runtime/route/rule.h"
 
 namespace crucible::runtime {

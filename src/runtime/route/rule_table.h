@@ -14,7 +14,7 @@
 
 #include "crucible/error.h"
 #include "crucible/time.h"
-#include "runtime/route/event_view.h"
+#include "runtime/event/event_view.h"
 #include "runtime/route/instance_states.h"
 #include "runtime/route/pool.h"
 #include "runtime/route/rule.h"

@@ -81,6 +81,7 @@ struct ServiceSet::State {
     std::vector<std::unique_ptr<Service>> services;
     std::array<std::vector<std::size_t>, kCategoryCount> by_category;
     std::unordered_map<std::string, std::size_t, NameHash, std::equal_to<>> by_name;
+    std::size_t idle = 0;  ///< so many, from the first on, only acknowledge
 
     void add(std::unique_ptr<Service> service, std::span<const Category> categories) {
         const std::size_t index = services.size();
@@ -127,6 +128,7 @@ Result<std::unique_ptr<ServiceSet>> ServiceSet::open(const ServiceOptions& optio
         state->shop = std::move(*shop);
     }
     state->deal(options.services);
+    if (options.work == Work::none) state->idle = state->services.size();
     return std::unique_ptr<ServiceSet>(new ServiceSet(std::move(state)));
 }
 
@@ -134,13 +136,13 @@ std::span<const std::unique_ptr<Service>> ServiceSet::services() const noexcept 
     return state_->services;
 }
 
-Result<std::size_t> ServiceSet::route(const Event& event) const {
-    for (const auto& target : event.targets) {
-        const auto found = state_->by_name.find(target);
+Result<std::size_t> ServiceSet::route(const EventView& event) const {
+    for (std::size_t i = 0; i < event.targets.size(); ++i) {
+        const auto found = state_->by_name.find(event.targets[i]);
         if (found != state_->by_name.end()) return found->second;
     }
     if (!event.targets.empty()) {
-        return refuse(Errc::not_found, "no service named " + event.targets.front());
+        return refuse(Errc::not_found, "no service named " + std::string(event.targets[0]));
     }
     const auto& candidates = state_->by_category[static_cast<std::size_t>(event.category)];
     if (candidates.empty()) {
@@ -148,6 +150,10 @@ Result<std::size_t> ServiceSet::route(const Event& event) const {
                       "no service for category " + std::string(to_string(event.category)));
     }
     return candidates[hash_source(event.source) % candidates.size()];
+}
+
+bool ServiceSet::acknowledges_unseen(std::size_t index) const noexcept {
+    return index < state_->idle;
 }
 
 Result<> ServiceSet::add(std::unique_ptr<Service> service) {

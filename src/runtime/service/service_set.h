@@ -10,6 +10,7 @@
 
 #include "crucible/error.h"
 #include "crucible/service.h"
+#include "runtime/event/event_view.h"
 
 namespace crucible::runtime {
 
@@ -58,7 +59,12 @@ public:
     /// exists here, or without targets one of its category, always the same for one source so that
     /// its order is kept (a hash of the payload's subject would spread further, but a moved file
     /// has two). - Errc::not_found: no instance fits. Thread-safe, allocates nothing on success.
-    Result<std::size_t> route(const Event& event) const;
+    Result<std::size_t> route(const EventView& event) const;
+    Result<std::size_t> route(const Event& event) const { return route(view_of(event)); }
+
+    /// Whether the instance of that index does nothing but acknowledge (Work::none): then nobody
+    /// needs to hand it anything.
+    bool acknowledges_unseen(std::size_t index) const noexcept;
 
     /// Adds a service of the embedding program. Before the first event only. -
     /// Errc::already_exists: its name is taken.

@@ -1,4 +1,5 @@
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/event_frame.h"
 
 #include <gtest/gtest.h>
 
@@ -23,7 +24,7 @@ TEST(Protocol, WaitsForAWholeFrame) {
     ASSERT_TRUE(frame && *frame);
     EXPECT_EQ((*frame)->bytes, 48u);
     std::vector<Acknowledgement> read;
-    ASSERT_TRUE(read_acknowledgements(**frame, read));
+    ASSERT_TRUE(read_acknowledgements(**frame, 10, read));
     ASSERT_EQ(read.size(), 2u);
     EXPECT_EQ(read[1].token, 2u);
     EXPECT_EQ(read[1].outcome, Outcome::failed);
@@ -40,7 +41,7 @@ TEST(Protocol, RefusesAFrameOverTheLimitByItsHeader) {
 
     ASSERT_FALSE(frame);
     EXPECT_EQ(frame.error().code, Errc::corrupt);
-    EXPECT_EQ(frame.error().message, "a frame of 10489857 bytes, over the limit of 10489856");
+    EXPECT_EQ(frame.error().message, "a frame of 20971521 bytes, over the limit of 20971520");
 }
 
 // Kinds and reserved bytes are checked, so that most garbage ends at the first header.
@@ -79,7 +80,7 @@ TEST(Protocol, NamesBothVersionsWhenTheyDiffer) {
 
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, Errc::unsupported);
-    EXPECT_EQ(checked.error().message, "the client speaks protocol version 7, this is version 1");
+    EXPECT_EQ(checked.error().message, "the client speaks protocol version 7, this is version 2");
 }
 
 TEST(Protocol, CarriesResponses) {
@@ -128,7 +129,7 @@ TEST(Protocol, RefusesBrokenBodies) {
     const auto acknowledgement = next_frame(bytes);
     ASSERT_TRUE(acknowledgement && *acknowledgement);
     std::vector<Acknowledgement> read;
-    EXPECT_FALSE(read_acknowledgements(**acknowledgement, read));
+    EXPECT_FALSE(read_acknowledgements(**acknowledgement, 10, read));
 }
 
 // The largest event the interface allows must be refused or carried, never cut.

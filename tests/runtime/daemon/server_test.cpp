@@ -9,6 +9,7 @@
 #include "acknowledgements.h"
 #include "raw_client.h"
 #include "runtime/daemon/client.h"
+#include "runtime/daemon/event_frame.h"
 
 namespace crucible::runtime {
 namespace {
@@ -238,7 +239,7 @@ TEST_F(ServerTest, RefusesAnotherVersionWithAReason) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->header.kind, protocol::Kind::refuse);
     EXPECT_EQ(answer->header.token, static_cast<std::uint64_t>(Errc::unsupported));
-    EXPECT_EQ(answer->text(), "the client speaks protocol version 9, this is version 1");
+    EXPECT_EQ(answer->text(), "the client speaks protocol version 9, this is version 2");
     EXPECT_TRUE(old.ended());
     EXPECT_TRUE(other->request(make_event("still here"), kGenerousLimit));
 }
@@ -267,7 +268,7 @@ TEST_F(ServerTest, ClosesASessionThatAnnouncesAnOversizedFrame) {
     const auto answer = client.receive();
 
     ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->text(), "a frame of 2147483647 bytes, over the limit of 10489856");
+    EXPECT_EQ(answer->text(), "a frame of 2147483647 bytes, over the limit of 20971520");
     EXPECT_TRUE(client.ended());
 }
 
@@ -324,7 +325,7 @@ TEST_F(ServerTest, ReadsFramesInAnyPieces) {
         const auto answer = client.receive();
         ASSERT_TRUE(answer);
         protocol::Frame frame{answer->header, answer->body, 0};
-        ASSERT_TRUE(protocol::read_acknowledgements(frame, acknowledged));
+        ASSERT_TRUE(protocol::read_acknowledgements(frame, 3, acknowledged));
     }
     EXPECT_EQ(service_->payloads(), (std::vector<std::string>{"piece", "piece", "piece"}));
 }
@@ -415,6 +416,50 @@ TEST_F(ServerTest, AnswersEveryRequestOfABurst) {
             EXPECT_EQ(answer->header.token, i);
         }
     }
+}
+
+// Without work nobody needs to see an event: it is routed by its head and acknowledged, the same
+// end for a run of tokens in one entry. Requests are answered, and what no service fits is rejected
+// as ever.
+TEST_F(ServerTest, AcknowledgesUnseenWhereThereIsNoWork) {
+    start();
+    RawClient client(socket_);
+    ASSERT_TRUE(client.greet());
+    protocol::Buffer frames;
+    auto event = make_event("x");
+    event.category = Category::system;
+    auto stranger = event;
+    stranger.targets = {"nobody"};
+    for (std::uint64_t token = 100; token < 200; ++token)
+        ASSERT_TRUE(protocol::append_event(frames, protocol::Kind::publish, token, event));
+    ASSERT_TRUE(protocol::append_event(frames, protocol::Kind::request, 7, event));
+    ASSERT_TRUE(protocol::append_event(frames, protocol::Kind::publish, 200, stranger));
+    ASSERT_TRUE(client.send(frames));
+
+    std::vector<Acknowledgement> acknowledged;
+    std::size_t entries = 0;
+    bool answered = false;
+    while (acknowledged.size() < 101 || !answered) {
+        const auto answer = client.receive();
+        ASSERT_TRUE(answer);
+        if (answer->header.kind == protocol::Kind::response) {
+            EXPECT_EQ(answer->header.token, 7u);
+            answered = true;
+            continue;
+        }
+        entries += answer->body.size() / sizeof(protocol::AcknowledgementEntry);
+        const protocol::Frame frame{answer->header, answer->body, 0};
+        ASSERT_TRUE(protocol::read_acknowledgements(frame, 1000, acknowledged));
+    }
+    for (std::size_t i = 0; i < 100; ++i) {
+        EXPECT_EQ(acknowledged[i].token, 100 + i);
+        EXPECT_EQ(acknowledged[i].outcome, Outcome::handled);
+    }
+    EXPECT_EQ(acknowledged[100].outcome, Outcome::rejected);
+    // All of it fits into one read; were it cut, each piece has one entry more.
+    EXPECT_LE(entries, 6u);
+    EXPECT_EQ(server_->stats().handled, 101u);
+    EXPECT_EQ(server_->stats().published, 102u);
 }
 
 // Several clients at once, each with its own answers.

@@ -1,0 +1,144 @@
+#include "runtime/daemon/event_frame.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <limits>
+
+#include "runtime/event/wire.h"
+
+namespace crucible::runtime::protocol {
+namespace {
+
+constexpr std::size_t kNameBytesMax = std::numeric_limits<std::uint16_t>::max();
+
+std::unexpected<Error> corrupt() {
+    return std::unexpected(Error{Errc::corrupt, {}});
+}
+
+Result<> check_lengths(const Event& event) {
+    const auto check = [](std::string_view what, std::string_view text) -> Result<> {
+        if (text.size() <= kNameBytesMax) return {};
+        return std::unexpected(
+            Error{Errc::invalid_argument, fmt::format("{} of {} bytes: at most {} are allowed",
+                                                      what, text.size(), kNameBytesMax)});
+    };
+    if (auto type = check("type", event.type); !type) return type;
+    if (auto source = check("source", event.source); !source) return source;
+    for (const auto& target : event.targets)
+        if (auto name = check("target", target); !name) return name;
+    return {};
+}
+
+template <typename T>
+void put(Buffer& out, const T& object) {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(&object);
+    out.insert(out.end(), bytes, bytes + sizeof object);
+}
+
+void put_text(Buffer& out, std::string_view text) {
+    const auto* const bytes = reinterpret_cast<const std::byte*>(text.data());
+    out.insert(out.end(), bytes, bytes + text.size());
+}
+
+void put_head(Buffer& out, const Event& event) {
+    std::size_t targets_bytes = 0;
+    for (const auto& target : event.targets) targets_bytes += sizeof(std::uint16_t) + target.size();
+    put(out, EventHead{.id = event.id,
+                       .category = event.category,
+                       .priority = event.priority,
+                       .type_bytes = static_cast<std::uint16_t>(event.type.size()),
+                       .source_bytes = static_cast<std::uint16_t>(event.source.size()),
+                       .targets = static_cast<std::uint16_t>(event.targets.size()),
+                       .targets_bytes = static_cast<std::uint32_t>(targets_bytes),
+                       .payload_bytes = static_cast<std::uint32_t>(event.payload.size())});
+    put_text(out, event.type);
+    put_text(out, event.source);
+    for (const auto& target : event.targets) {
+        put(out, static_cast<std::uint16_t>(target.size()));
+        put_text(out, target);
+    }
+}
+
+void pad_from(Buffer& out, std::size_t start) {
+    out.resize(start + padded(out.size() - start));
+}
+
+std::string_view take(std::span<const std::byte>& rest, std::size_t bytes) noexcept {
+    const std::string_view text(reinterpret_cast<const char*>(rest.data()), bytes);
+    rest = rest.subspan(bytes);
+    return text;
+}
+
+}  // namespace
+
+Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event) {
+    const std::size_t start = out.size();
+    if (event.targets.size() > kTargetsMax || event.payload.size() > kEventBytesMax) {
+        // Says which, and by how much.
+        return encode_event(event, out);
+    }
+    if (auto lengths = check_lengths(event); !lengths) return lengths;
+    put(out, FrameHeader{0, kind, {}, token});
+    const std::size_t body_start = out.size();
+    put_head(out, event);
+    pad_from(out, body_start);
+    if (auto encoded = encode_event(event, out); !encoded) {
+        out.resize(start);
+        return encoded;
+    }
+    const std::size_t body_bytes = out.size() - body_start;
+    const FrameHeader header{static_cast<std::uint32_t>(body_bytes), kind, {}, token};
+    std::memcpy(out.data() + start, &header, sizeof header);
+    pad_from(out, body_start);
+    return {};
+}
+
+Result<EventBody> read_event(std::span<const std::byte> body,
+                             std::vector<std::string_view>& names) {
+    if (body.size() < sizeof(EventHead)) return corrupt();
+    EventHead head;
+    std::memcpy(&head, body.data(), sizeof head);
+    if (static_cast<std::size_t>(head.category) >= kCategoryCount ||
+        static_cast<std::size_t>(head.priority) >= kPriorityCount || head.targets > kTargetsMax)
+        return corrupt();
+    const std::size_t texts = std::size_t{head.type_bytes} + head.source_bytes + head.targets_bytes;
+    const std::size_t encoded_at = padded(sizeof(EventHead) + texts);
+    if (encoded_at > body.size()) return corrupt();
+    EventBody result{.id = head.id, .view = {}, .encoded = body.subspan(encoded_at)};
+    auto rest = body.subspan(sizeof(EventHead), texts);
+    result.view = {.category = head.category,
+                   .priority = head.priority,
+                   .type = take(rest, head.type_bytes),
+                   .source = take(rest, head.source_bytes),
+                   .targets = {},
+                   .payload_bytes = head.payload_bytes};
+    if (head.targets == 0) return rest.empty() ? Result<EventBody>(result) : corrupt();
+    names.clear();
+    for (std::uint16_t i = 0; i < head.targets; ++i) {
+        std::uint16_t bytes = 0;
+        if (rest.size() < sizeof bytes) return corrupt();
+        std::memcpy(&bytes, rest.data(), sizeof bytes);
+        rest = rest.subspan(sizeof bytes);
+        if (rest.size() < bytes) return corrupt();
+        names.push_back(take(rest, bytes));
+    }
+    if (!rest.empty()) return corrupt();
+    result.view.targets = std::span<const std::string_view>(names);
+    return result;
+}
+
+Result<> decode_body(const EventBody& body, Event& event) {
+    if (auto decoded = decode_event(body.encoded, event); !decoded) return decoded;
+    const auto& view = body.view;
+    bool same = event.id == body.id && event.category == view.category &&
+                event.priority == view.priority && event.type == view.type &&
+                event.source == view.source && event.payload.size() == view.payload_bytes &&
+                event.targets.size() == view.targets.size();
+    for (std::size_t i = 0; same && i < event.targets.size(); ++i)
+        same = event.targets[i] == view.targets[i];
+    if (!same) return corrupt();
+    return {};
+}
+
+}  // namespace crucible::runtime::protocol
