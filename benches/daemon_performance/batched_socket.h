@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/file.h"
+#include "crucible/time.h"
+
+namespace crucible::bench {
+
+/// A blocking socket whose writes leave together: when a batch is full, when the last one left
+/// 20 us ago, or when asked. From one thread, but for the reading one.
+class BatchedSocket {
+public:
+    explicit BatchedSocket(base::UniqueFd socket) : socket_(std::move(socket)) {}
+
+    /// Calls `on_bytes` with what was not consumed so far, as often as something arrives; it
+    /// returns how much of it was consumed. Ends with the connection.
+    void read_in_thread(std::function<std::size_t(std::string_view)> on_bytes);
+
+    /// False once the connection is lost.
+    bool write(std::initializer_list<std::string_view> parts);
+    bool flush();
+    /// Reads once and returns what was consumed so far; empty at the end.
+    std::string_view read_some();
+    void consume(std::size_t bytes) { consumed_ += bytes; }
+
+    /// Ends the connection and the reading thread.
+    void close();
+    ~BatchedSocket() { close(); }
+
+private:
+    base::UniqueFd socket_;
+    std::string batch_;
+    TimePoint last_flush_;
+    std::vector<char> buffer_;
+    std::size_t filled_ = 0;
+    std::size_t consumed_ = 0;
+    std::jthread reader_;
+};
+
+}  // namespace crucible::bench

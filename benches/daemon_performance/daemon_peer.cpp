@@ -1,0 +1,93 @@
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "daemon_performance/peer.h"
+#include "lab/target/system.h"
+#include "runtime/daemon/client.h"
+
+namespace crucible::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// crucibled without work, over its socket, with the client library as applications use it: one
+/// publish() for each event.
+class DaemonPeer final : public Peer {
+public:
+    std::string_view name() const noexcept override { return "crucibled"; }
+    std::string_view acknowledged_means() const noexcept override {
+        return "routed to a service instance that has nothing to do, and acknowledged";
+    }
+
+    Result<> start(std::size_t payload_bytes) override {
+        const auto url = lab::parse_target("daemon:?work=none");
+        if (!url) return std::unexpected(url.error());
+        auto system = lab::start_system(*url, {});
+        if (!system) return std::unexpected(system.error());
+        system_ = *std::move(system);
+        const std::string endpoint = system_->endpoint();
+        auto client = runtime::DaemonClient::connect(
+            {.socket = endpoint.substr(endpoint.find(':') + 1)},
+            [this](std::span<const Acknowledgement> batch) { take(batch); });
+        if (!client) return std::unexpected(client.error());
+        client_ = *std::move(client);
+        event_.category = Category::system;
+        event_.type = "metric.recorded";
+        event_.source = "publisher-1";
+        event_.payload.assign(payload_bytes, 'x');
+        return {};
+    }
+
+    bool publish() override {
+        for (;;) {
+            const auto published = client_->publish(event_, next_);
+            if (published) {
+                ++next_;
+                return true;
+            }
+            if (published.error().code != Errc::overloaded) return false;
+            std::this_thread::yield();
+        }
+    }
+
+    void flush() override {}
+
+    bool round_trip() override {
+        std::unique_lock lock(mutex_);
+        waiting_for_ = next_ + 1;
+        lock.unlock();
+        if (!publish()) return false;
+        lock.lock();
+        return arrived_.wait_for(lock, 10s, [this] { return acknowledged() >= next_; });
+    }
+
+    void stop() override {
+        client_.reset();
+        system_.reset();
+    }
+
+private:
+    void take(std::span<const Acknowledgement> batch) {
+        const std::uint64_t all = acknowledged() + batch.size();
+        acknowledged_.store(all, std::memory_order_release);
+        const std::lock_guard lock(mutex_);
+        if (waiting_for_ > 0 && all >= waiting_for_) arrived_.notify_one();
+    }
+
+    std::unique_ptr<lab::System> system_;
+    Event event_;
+    std::uint64_t next_ = 0;
+    std::mutex mutex_;
+    std::condition_variable arrived_;
+    std::uint64_t waiting_for_ = 0;
+    std::unique_ptr<runtime::DaemonClient> client_;
+};
+
+}  // namespace
+
+std::unique_ptr<Peer> make_daemon_peer() {
+    return std::make_unique<DaemonPeer>();
+}
+
+}  // namespace crucible::bench
