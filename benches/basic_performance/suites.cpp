@@ -244,6 +244,7 @@ void register_benchmarks() {
         add(fmt::format("route/payload:{}", payload_bytes),
             [=](State& state) { route(state, payload_bytes); });
     }
+    register_routing_benchmarks();
     for (const auto payload_bytes : kPayloads) {
         for (const auto batch : kBatches) register_batches(payload_bytes, batch);
     }

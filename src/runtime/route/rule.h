@@ -124,6 +124,7 @@ inline constexpr std::int32_t kRulePriorityMax = 1'000'000;  ///< and at least i
 inline constexpr std::size_t kRuleNamesMax = 64;  ///< targets of a filter, instances of an action
 inline constexpr std::size_t kHealthConditionsMax = 16;
 inline constexpr std::size_t kDropReasonBytesMax = 256;
+inline constexpr std::size_t kPoolsMax = 1024;
 inline constexpr std::size_t kPoolMembersMax = 1024;
 inline constexpr std::uint32_t kPoolWeightMax = 1000;
 

@@ -247,10 +247,11 @@ Result<RuleSet> read_root(const toml::table& root, const std::string& place) {
     if (!read) return std::unexpected(read.error());
     keys.finish();
     if (keys.error()) return std::unexpected(*keys.error());
-    if (rules.rules.size() > kRulesMax) {
+    if (rules.rules.size() > kRulesMax || rules.pools.size() > kPoolsMax) {
         return std::unexpected(
-            Error{Errc::invalid_argument, fmt::format("{}: {} rules: at most {} are allowed", place,
-                                                      rules.rules.size(), kRulesMax)});
+            Error{Errc::invalid_argument,
+                  fmt::format("{}: {} rules and {} pools: at most {} and {} are allowed", place,
+                              rules.rules.size(), rules.pools.size(), kRulesMax, kPoolsMax)});
     }
     return rules;
 }

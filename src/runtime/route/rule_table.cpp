@@ -74,10 +74,11 @@ void Decision::add(std::uint32_t rank, bool stop) noexcept {
 Result<std::shared_ptr<const RuleTable>> RuleTable::compile(RuleSet rules,
                                                             std::span<const InstanceInfo> instances,
                                                             const RuleTable* previous) {
-    if (rules.rules.size() > kRulesMax) {
+    if (rules.rules.size() > kRulesMax || rules.pools.size() > kPoolsMax) {
         return std::unexpected(
             Error{Errc::invalid_argument,
-                  fmt::format("{} rules: at most {} are allowed", rules.rules.size(), kRulesMax)});
+                  fmt::format("{} rules and {} pools: at most {} and {} are allowed",
+                              rules.rules.size(), rules.pools.size(), kRulesMax, kPoolsMax)});
     }
     const std::shared_ptr<RuleTable> table(new RuleTable(std::move(rules)));
     const Names names(instances);
@@ -171,6 +172,11 @@ Result<RuleTable::RankedRule> RuleTable::resolve(const Rule& rule,
         for (const auto& name : deliver->instances) {
             const auto instance = names.find(name);
             if (!instance) return std::unexpected(instance.error());
+            if (std::ranges::find(delivery.instances, *instance) != delivery.instances.end()) {
+                return std::unexpected(
+                    Error{Errc::invalid_argument,
+                          fmt::format("deliver: {} is named twice", in_quotes(name))});
+            }
             delivery.instances.push_back(*instance);
         }
     } else if (const auto* to_pool = std::get_if<ToPool>(&rule.action)) {

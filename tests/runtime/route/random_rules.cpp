@@ -9,7 +9,7 @@ template <typename Enum, std::size_t kCount>
 rc::Gen<EnumSet<Enum, kCount>> any_set() {
     // Mostly all: else too few events match.
     return gen::map(
-        gen::pair(gen::weightedElement<int>({{2, 0}, {1, 1}}), gen::inRange(1u, 1u << kCount)),
+        gen::pair(gen::weightedElement<int>({{4, 0}, {1, 1}}), gen::inRange(1u, 1u << kCount)),
         [](const std::pair<int, unsigned>& drawn) {
             auto set = EnumSet<Enum, kCount>::all();
             if (drawn.first == 0) return set;
@@ -22,7 +22,7 @@ rc::Gen<EnumSet<Enum, kCount>> any_set() {
 }
 
 rc::Gen<std::string> joined(rc::Gen<std::string> segment) {
-    return gen::map(gen::mapcat(gen::inRange(1, 5),
+    return gen::map(gen::mapcat(gen::inRange(1, 4),
                                 [segment](int count) {
                                     return gen::container<std::vector<std::string>>(
                                         static_cast<std::size_t>(count), segment);
@@ -79,10 +79,10 @@ rc::Gen<Rule> any_rule() {
         rule.enabled = *gen::inRange(0, 8) != 0;
         rule.stop = *gen::inRange(0, 3) == 0;
         rule.filter.categories = *any_set<Category, kCategoryCount>();
-        if (*gen::inRange(0, 3) != 0) rule.filter.type = *any_pattern();
-        if (*gen::inRange(0, 3) == 0) rule.filter.source = *any_pattern();
+        if (*gen::inRange(0, 2) != 0) rule.filter.type = *any_pattern();
+        if (*gen::inRange(0, 4) == 0) rule.filter.source = *any_pattern();
         rule.filter.event_priorities = *any_set<Priority, kPriorityCount>();
-        if (*gen::inRange(0, 4) == 0) {
+        if (*gen::inRange(0, 5) == 0) {
             rule.filter.targets = *gen::nonEmpty(gen::container<std::vector<std::string>>(
                 gen::element<std::string>("t1", "t2", "t3")));
             rule.filter.targets.resize(std::min<std::size_t>(rule.filter.targets.size(), 3));

@@ -205,6 +205,15 @@ TEST(RuleFile, StaysAtOneLineWhateverIsQuoted) {
     EXPECT_LT(error_of(std::string(100'000, '[')).size(), 512u);
 }
 
+// Pools are compared with each other: their number is bounded like that of rules.
+TEST(RuleFile, RefusesTooManyPools) {
+    std::string text = "version = 1\n";
+    for (int i = 0; i < 1025; ++i)
+        text += fmt::format("[[pool]]\nname = \"p{}\"\nmembers = [{{instance = \"a\"}}]\n", i);
+    EXPECT_EQ(error_of(text),
+              "r.toml: 0 rules and 1025 pools: at most 1000000 and 1024 are allowed");
+}
+
 // A file may come from anywhere: cut, with bytes changed, or both, it is read or refused in one
 // line that begins with its place, and never crashes the daemon.
 TEST(RuleFile, SurvivesDamage) {

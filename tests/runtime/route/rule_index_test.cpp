@@ -64,7 +64,7 @@ TEST(RuleIndex, FindsExactlyTheRulesThatALookAtAllFinds) {
         const auto state = *any_state();
         InstanceStates instances(3);
         for (std::size_t i = 0; i < 3; ++i) instances.set_health(i, state.health[i]);
-        for (int i = 0; i < 5; ++i) {
+        for (int i = 0; i < 8; ++i) {
             const Event event = *any_event();
             const Decision decision = (*table)->route(
                 view_of(event),
@@ -75,7 +75,7 @@ TEST(RuleIndex, FindsExactlyTheRulesThatALookAtAllFinds) {
         }
     }));
     // The test is about rules that match: it would pass if none ever did.
-    EXPECT_GT(matched, 10'000u);
+    EXPECT_GT(matched, 5000u);
 }
 
 // The promise: what is looked up for an event depends on the kinds of rules, not on their number.

@@ -165,6 +165,8 @@ TEST(RuleTable, RefusesWhatDoesNotExist) {
 TEST(RuleTable, RefusesNamesGivenTwice) {
     EXPECT_EQ(refused({{}, {rule_of("a"), rule_of("a")}}),
               "rule 'a': there is another one with this id");
+    EXPECT_EQ(refused({{}, {{.id = "a", .action = Deliver{{"system-1", "system-1"}}}}}),
+              "rule 'a': deliver: 'system-1' is named twice");
     EXPECT_EQ(refused({{{"p", {{"system-1"}}}, {"p", {{"system-1"}}}}, {}}),
               "pool 'p': there is another one with this name");
     EXPECT_EQ(refused({{{"p", {{"system-1"}, {"system-1"}}}}, {}}),
