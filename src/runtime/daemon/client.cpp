@@ -104,6 +104,7 @@ public:
 private:
     Result<> send(protocol::Kind kind, const Event& event, std::uint64_t token) {
         bool due = false;
+        std::uint64_t batch = 0;
         {
             const std::lock_guard lock(batch_mutex_);
             if (send_closed_.load()) return std::unexpected(Error{Errc::closed, {}});
@@ -117,6 +118,7 @@ private:
                 batch_.resize(start);
                 return std::unexpected(Error{Errc::overloaded, {}});
             }
+            batch = batch_number_;
             // Counted before it leaves: its acknowledgement may come before this returns.
             const std::uint64_t in_flight = published_.fetch_add(1) - ended_.load();
             due = batch_.size() >= kBatchBytes || in_flight == 0 ||
@@ -124,6 +126,11 @@ private:
         }
         if (due) {
             flush();
+            if (lost_from_.load() <= batch) {
+                // Whether the daemon got a part of it does not matter: it has none of it whole.
+                published_.fetch_sub(1);
+                return std::unexpected(Error{Errc::closed, {}});
+            }
         } else if (asleep_.exchange(false)) {
             wake();
         }
@@ -150,6 +157,7 @@ private:
                 const std::lock_guard lock(batch_mutex_);
                 last_flush_ = base::monotonic_now();
                 batch_.swap(writing_);
+                writing_number_ = batch_number_++;
                 unsent_bytes_.store(writing_.size());
             }
             if (writing_.empty()) break;
@@ -163,6 +171,7 @@ private:
                     return;
                 }
                 send_closed_.store(true);
+                lost_from_.store(writing_number_);
                 break;
             }
             sent_ += static_cast<std::size_t>(count);
@@ -348,13 +357,16 @@ private:
     RequestTable requests_;
 
     std::mutex batch_mutex_;
-    protocol::Buffer batch_;  ///< to be sent
+    protocol::Buffer batch_;          ///< to be sent
+    std::uint64_t batch_number_ = 0;  ///< of it
     TimePoint last_flush_;
 
     std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are
     protocol::Buffer writing_;
-    std::size_t sent_ = 0;                       ///< of writing_
-    std::atomic<std::size_t> unsent_bytes_ = 0;  ///< of writing_
+    std::uint64_t writing_number_ = 0;
+    std::atomic<std::uint64_t> lost_from_ = UINT64_MAX;  ///< this batch and later ones never left
+    std::size_t sent_ = 0;                               ///< of writing_
+    std::atomic<std::size_t> unsent_bytes_ = 0;          ///< of writing_
     std::atomic<bool> flush_asked_ = false;
     std::atomic<bool> has_unsent_ = false;  ///< the I/O thread waits for room in the socket
     std::atomic<bool> send_closed_ = false;

@@ -30,38 +30,34 @@ Result<> check_lengths(const Event& event) {
     return {};
 }
 
-template <typename T>
-void put(Buffer& out, const T& object) {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(&object);
-    out.insert(out.end(), bytes, bytes + sizeof object);
+std::size_t head_bytes(const Event& event) {
+    std::size_t bytes = sizeof(EventHead) + event.type.size() + event.source.size();
+    for (const auto& target : event.targets) bytes += sizeof(std::uint16_t) + target.size();
+    return bytes;
 }
 
-void put_text(Buffer& out, std::string_view text) {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(text.data());
-    out.insert(out.end(), bytes, bytes + text.size());
-}
-
-void put_head(Buffer& out, const Event& event) {
-    std::size_t targets_bytes = 0;
-    for (const auto& target : event.targets) targets_bytes += sizeof(std::uint16_t) + target.size();
-    put(out, EventHead{.id = event.id,
-                       .category = event.category,
-                       .priority = event.priority,
-                       .type_bytes = static_cast<std::uint16_t>(event.type.size()),
-                       .source_bytes = static_cast<std::uint16_t>(event.source.size()),
-                       .targets = static_cast<std::uint16_t>(event.targets.size()),
-                       .targets_bytes = static_cast<std::uint32_t>(targets_bytes),
-                       .payload_bytes = static_cast<std::uint32_t>(event.payload.size())});
-    put_text(out, event.type);
-    put_text(out, event.source);
+void write_head(const Event& event, std::size_t bytes, std::byte* at) noexcept {
+    const std::size_t texts = sizeof(EventHead) + event.type.size() + event.source.size();
+    const EventHead head{.id = event.id,
+                         .category = event.category,
+                         .priority = event.priority,
+                         .type_bytes = static_cast<std::uint16_t>(event.type.size()),
+                         .source_bytes = static_cast<std::uint16_t>(event.source.size()),
+                         .targets = static_cast<std::uint16_t>(event.targets.size()),
+                         .targets_bytes = static_cast<std::uint32_t>(bytes - texts),
+                         .payload_bytes = static_cast<std::uint32_t>(event.payload.size())};
+    const auto put = [&at](const void* from, std::size_t size) {
+        std::memcpy(at, from, size);
+        at += size;
+    };
+    put(&head, sizeof head);
+    put(event.type.data(), event.type.size());
+    put(event.source.data(), event.source.size());
     for (const auto& target : event.targets) {
-        put(out, static_cast<std::uint16_t>(target.size()));
-        put_text(out, target);
+        const auto size = static_cast<std::uint16_t>(target.size());
+        put(&size, sizeof size);
+        put(target.data(), target.size());
     }
-}
-
-void pad_from(Buffer& out, std::size_t start) {
-    out.resize(start + padded(out.size() - start));
 }
 
 std::string_view take(std::span<const std::byte>& rest, std::size_t bytes) noexcept {
@@ -73,24 +69,18 @@ std::string_view take(std::span<const std::byte>& rest, std::size_t bytes) noexc
 }  // namespace
 
 Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event) {
-    const std::size_t start = out.size();
-    if (event.targets.size() > kTargetsMax || event.payload.size() > kEventBytesMax) {
-        // Says which, and by how much.
-        return encode_event(event, out);
-    }
+    const auto encoded = encoded_bytes(event);
+    if (!encoded) return std::unexpected(encoded.error());
     if (auto lengths = check_lengths(event); !lengths) return lengths;
-    put(out, FrameHeader{0, kind, {}, token});
-    const std::size_t body_start = out.size();
-    put_head(out, event);
-    pad_from(out, body_start);
-    if (auto encoded = encode_event(event, out); !encoded) {
-        out.resize(start);
-        return encoded;
-    }
-    const std::size_t body_bytes = out.size() - body_start;
-    const FrameHeader header{static_cast<std::uint32_t>(body_bytes), kind, {}, token};
-    std::memcpy(out.data() + start, &header, sizeof header);
-    pad_from(out, body_start);
+    const std::size_t head = head_bytes(event);
+    const std::size_t body = padded(head) + *encoded;
+    const FrameHeader header{static_cast<std::uint32_t>(body), kind, {}, token};
+    const std::size_t start = out.size();
+    out.resize(start + sizeof header + padded(body));
+    std::byte* const at = out.data() + start;
+    std::memcpy(at, &header, sizeof header);
+    write_head(event, head, at + sizeof header);
+    encode_event(event, at + sizeof header + padded(head));
     return {};
 }
 

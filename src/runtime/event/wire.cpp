@@ -2,16 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstring>
 
 #include "runtime/event/event_generated.h"
 
 namespace crucible::runtime {
 namespace {
-
-wire::Uuid to_wire(const Uuid& id) {
-    return wire::Uuid(flatbuffers::span<const std::uint8_t, 16>(id.bytes.data(), 16));
-}
 
 Uuid from_wire(const wire::Uuid& id) {
     Uuid result;
@@ -81,74 +78,154 @@ const std::uint8_t* aligned(std::span<const std::byte> bytes) {
     return reinterpret_cast<const std::uint8_t*>(copy.data());
 }
 
-using TargetNames = flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>;
+// encode_event() writes the table itself: a builder would write each event twice and look up what
+// every event has alike. The layout is one that FlatBuffers allows, its parts in this order: the
+// root's offset and the file identifier, the vtable, the table, and what the table refers to.
 
-flatbuffers::Offset<TargetNames> write_targets(flatbuffers::FlatBufferBuilder& builder,
-                                               const std::vector<std::string>& targets) {
-    if (targets.empty()) return {};
-    thread_local std::vector<flatbuffers::Offset<flatbuffers::String>> names;
-    names.clear();
-    for (const auto& target : targets) names.push_back(builder.CreateString(target));
-    return builder.CreateVector(names);
+constexpr std::size_t kFields = 14;
+constexpr std::size_t kVtableAt = 8;
+constexpr std::size_t kVtableBytes = 2 * sizeof(std::uint16_t) + kFields * sizeof(std::uint16_t);
+constexpr std::size_t kTableAt = kVtableAt + kVtableBytes;
+static_assert(kTableAt % alignof(std::int64_t) == 0);
+
+/// Places of the fields in the table.
+enum Place : std::uint16_t {
+    kType = 4,
+    kCreated = 8,
+    kDeadline = 16,
+    kSource = 24,
+    kTargets = 28,
+    kPayload = 32,
+    kContentType = 36,
+    kAttempt = 40,
+    kCategory = 44,
+    kPriority = 45,
+    kHasDeadline = 46,
+    kId = 48,
+    kCorrelation = 64,
+    kCausation = 80,
+    kTableBytes = 96,
+};
+
+constexpr std::size_t word_aligned(std::size_t bytes) {
+    return (bytes + 3) & ~std::size_t{3};
+}
+/// Length, text, and the zero behind it that FlatBuffers asks of strings.
+constexpr std::size_t string_bytes(std::string_view text) {
+    return word_aligned(sizeof(std::uint32_t) + text.size() + 1);
 }
 
-flatbuffers::Offset<wire::Event> write_event(flatbuffers::FlatBufferBuilder& builder,
-                                             const Event& event) {
-    const auto targets = write_targets(builder, event.targets);
-    const auto type = builder.CreateString(event.type);
-    const auto source = builder.CreateString(event.source);
-    const auto payload = builder.CreateVector(
-        reinterpret_cast<const std::uint8_t*>(event.payload.data()), event.payload.size());
-    const auto content_type = builder.CreateString(event.content_type);
-    const auto id = to_wire(event.id);
-    wire::EventBuilder table(builder);
-    table.add_id(&id);
-    table.add_category(static_cast<std::uint8_t>(event.category));
-    table.add_priority(static_cast<std::uint8_t>(event.priority));
-    table.add_type(type);
-    table.add_source(source);
-    if (!targets.IsNull()) table.add_targets(targets);
-    table.add_payload(payload);
-    table.add_content_type(content_type);
-    table.add_created_ns(nanoseconds(event.created));
-    wire::Uuid correlation;
-    wire::Uuid causation;
-    if (event.correlation_id) {
-        correlation = to_wire(*event.correlation_id);
-        table.add_correlation_id(&correlation);
+std::size_t targets_bytes(const std::vector<std::string>& targets) {
+    if (targets.empty()) return 0;
+    std::size_t bytes = sizeof(std::uint32_t) * (1 + targets.size());
+    for (const auto& target : targets) bytes += string_bytes(target);
+    return bytes;
+}
+
+/// Writes into memory that is zero.
+class Writer {
+public:
+    explicit Writer(std::byte* at) : at_(at), next_(kTableAt + kTableBytes) {}
+
+    template <typename T>
+    void put(std::size_t place, T value) noexcept {
+        std::memcpy(at_ + place, &value, sizeof value);
     }
-    if (event.causation_id) {
-        causation = to_wire(*event.causation_id);
-        table.add_causation_id(&causation);
+    template <typename T>
+    void field(Place place, T value) noexcept {
+        put(kTableAt + place, value);
     }
-    table.add_attempt(event.attempt);
-    if (event.deadline) {
-        table.add_has_deadline(true);
-        table.add_deadline_ns(nanoseconds(*event.deadline));
+    /// A string or a vector of bytes, whose offset goes to `from`.
+    void refer(std::size_t from, std::string_view text, bool is_string = true) noexcept {
+        put(from, static_cast<std::uint32_t>(next_ - from));
+        put(next_, static_cast<std::uint32_t>(text.size()));
+        std::memcpy(at_ + next_ + sizeof(std::uint32_t), text.data(), text.size());
+        next_ += word_aligned(sizeof(std::uint32_t) + text.size() + (is_string ? 1 : 0));
     }
-    return table.Finish();
+    void refer(std::size_t from, const std::vector<std::string>& names) noexcept {
+        put(from, static_cast<std::uint32_t>(next_ - from));
+        put(next_, static_cast<std::uint32_t>(names.size()));
+        std::size_t entry = next_ + sizeof(std::uint32_t);
+        next_ = entry + sizeof(std::uint32_t) * names.size();
+        for (const auto& name : names) {
+            refer(entry, name);
+            entry += sizeof(std::uint32_t);
+        }
+    }
+
+private:
+    std::byte* const at_;
+    std::size_t next_;  ///< where the next part goes
+};
+
+/// In the order of event.fbs; zero for a field that is not there.
+std::array<std::uint16_t, kFields> places_of(const Event& event) {
+    const auto present = [](bool is, Place place) -> std::uint16_t { return is ? place : 0; };
+    return {kId,
+            kCategory,
+            kPriority,
+            kType,
+            kSource,
+            present(!event.targets.empty(), kTargets),
+            kPayload,
+            kContentType,
+            kCreated,
+            present(event.correlation_id.has_value(), kCorrelation),
+            present(event.causation_id.has_value(), kCausation),
+            kAttempt,
+            present(event.deadline.has_value(), kHasDeadline),
+            present(event.deadline.has_value(), kDeadline)};
 }
 
 }  // namespace
 
-Result<> encode_event(const Event& event, std::vector<std::byte>& out) {
-    // Before building: FlatBuffers asserts at 2 GiB.
+Result<std::size_t> encoded_bytes(const Event& event) {
     if (const auto bytes = variable_bytes(event); bytes > kEventBytesMax) return too_large(bytes);
     if (event.targets.size() > kTargetsMax) {
         return std::unexpected(Error{Errc::invalid_argument,
                                      fmt::format("event with {} targets: at most {} are allowed",
                                                  event.targets.size(), kTargetsMax)});
     }
-    thread_local flatbuffers::FlatBufferBuilder builder(4096);
-    builder.Clear();
-    wire::FinishEventBuffer(builder, write_event(builder, event));
-    const std::size_t size = builder.GetSize();
-    if (size <= kEventBytesMax) {
-        const auto* bytes = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
-        out.insert(out.end(), bytes, bytes + size);
+    const std::size_t bytes = kTableAt + kTableBytes + string_bytes(event.type) +
+                              string_bytes(event.source) + string_bytes(event.content_type) +
+                              targets_bytes(event.targets) +
+                              word_aligned(sizeof(std::uint32_t) + event.payload.size());
+    if (bytes > kEventBytesMax) return too_large(bytes);
+    return bytes;
+}
+
+void encode_event(const Event& event, std::byte* at) noexcept {
+    Writer writer(at);
+    writer.put(0, static_cast<std::uint32_t>(kTableAt));
+    std::memcpy(at + sizeof(std::uint32_t), wire::EventIdentifier(), 4);
+    writer.put(kVtableAt, static_cast<std::uint16_t>(kVtableBytes));
+    writer.put(kVtableAt + sizeof(std::uint16_t), static_cast<std::uint16_t>(kTableBytes));
+    writer.put(kVtableAt + 2 * sizeof(std::uint16_t), places_of(event));
+    writer.put(kTableAt, static_cast<std::int32_t>(kTableAt - kVtableAt));
+    writer.field(kId, event.id);
+    writer.field(kCategory, event.category);
+    writer.field(kPriority, event.priority);
+    writer.field(kCreated, nanoseconds(event.created));
+    writer.field(kAttempt, event.attempt);
+    if (event.correlation_id) writer.field(kCorrelation, *event.correlation_id);
+    if (event.causation_id) writer.field(kCausation, *event.causation_id);
+    if (event.deadline) {
+        writer.field(kHasDeadline, std::uint8_t{1});
+        writer.field(kDeadline, nanoseconds(*event.deadline));
     }
-    if (size > kKeptBytesMax) builder.Reset();
-    if (size > kEventBytesMax) return too_large(size);
+    writer.refer(kTableAt + kType, event.type);
+    writer.refer(kTableAt + kSource, event.source);
+    writer.refer(kTableAt + kContentType, event.content_type);
+    if (!event.targets.empty()) writer.refer(kTableAt + kTargets, event.targets);
+    writer.refer(kTableAt + kPayload, event.payload, false);
+}
+
+Result<> encode_event(const Event& event, std::vector<std::byte>& out) {
+    const auto bytes = encoded_bytes(event);
+    if (!bytes) return std::unexpected(bytes.error());
+    const std::size_t start = out.size();
+    out.resize(start + *bytes);
+    encode_event(event, out.data() + start);
     return {};
 }
 
