@@ -32,8 +32,15 @@ using namespace std::chrono_literals;
 constexpr std::size_t kReceiveBytes = 64u << 10;
 /// A system call costs about as much as copying so much: what is larger gains nothing by waiting.
 constexpr std::size_t kBatchBytes = 128u << 10;
-/// Events that follow each other faster than this are sent together.
+/// What a buffer keeps between events; an idle client keeps none.
+constexpr std::size_t kKeptBytes = 1u << 20;
+/// Events that follow each other faster than this are sent together, and where many are in flight
+/// wait for company until they are a quarter of them: that adds at most a quarter to what they wait
+/// anyway. But none waits longer than kHoldMost.
 constexpr Duration kHold = 20us;
+constexpr Duration kHoldMost = 200us;
+/// How often the I/O thread looks after what is held.
+constexpr Duration kLook = 50us;
 /// How long after the last event the I/O thread still looks after what is held.
 constexpr Duration kActive = 1ms;
 /// The I/O thread spins for an answer only where few are due: with many it is the publisher who
@@ -120,9 +127,9 @@ private:
             }
             batch = batch_number_;
             // Counted before it leaves: its acknowledgement may come before this returns.
-            const std::uint64_t in_flight = published_.fetch_add(1) - ended_.load();
-            due = batch_.size() >= kBatchBytes || in_flight == 0 ||
-                  kind == protocol::Kind::request || base::monotonic_now() - last_flush_ >= kHold;
+            published_.fetch_add(1);
+            ++batch_events_;
+            due = kind == protocol::Kind::request || batch_due();
         }
         if (due) {
             flush();
@@ -135,6 +142,16 @@ private:
             wake();
         }
         return {};
+    }
+
+    /// Whether the batch has waited long enough. Under batch_mutex_.
+    bool batch_due() const {
+        if (has_unsent_.load()) return false;  // the socket is full; the I/O thread will tell
+        if (batch_.size() >= kBatchBytes) return true;
+        const std::uint64_t in_flight = published_.load() - ended_.load();
+        if (in_flight <= batch_events_) return true;  // nothing else is
+        const Duration held = base::monotonic_now() - last_flush_;
+        return held >= kHoldMost || (held >= kHold && 4 * batch_events_ >= in_flight);
     }
 
     /// Sends the batch. When somebody else is sending, they send it too: nobody waits.
@@ -153,10 +170,11 @@ private:
             if (sent_ == writing_.size()) {
                 sent_ = 0;
                 writing_.clear();
-                if (writing_.capacity() > 2 * kBatchBytes) writing_ = {};
+                if (writing_.capacity() > kKeptBytes) writing_ = {};
                 const std::lock_guard lock(batch_mutex_);
                 last_flush_ = base::monotonic_now();
                 batch_.swap(writing_);
+                batch_events_ = 0;
                 writing_number_ = batch_number_++;
                 unsent_bytes_.store(writing_.size());
             }
@@ -212,7 +230,7 @@ private:
         TimePoint last_event = base::monotonic_now();
         std::uint64_t published_before = 0;
         while (!stopping_.load()) {
-            if (held() && !has_unsent_.load()) flush();
+            if (due()) flush();
             if (spin_for_answer()) {
                 if (!receive(buffer, filled)) return;
                 continue;
@@ -226,7 +244,7 @@ private:
                   .events = static_cast<short>(POLLIN | (has_unsent_.load() ? POLLOUT : 0)),
                   .revents = 0},
                  {.fd = wake_.get(), .events = POLLIN, .revents = 0}}};
-            if (!wait(waiters, now - last_event < kActive)) return;
+            if (!wait(waiters, now - last_event < kActive || held())) return;
             if (waiters[1].revents != 0) {
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
@@ -243,20 +261,39 @@ private:
     /// Waits for the socket or a call; while `active`, no longer than events may be held. False
     /// when that fails.
     bool wait(std::span<pollfd> waiters, bool active) {
-        const timespec hold{.tv_sec = 0, .tv_nsec = kHold.count()};
+        if (!active) {
+            release_buffers();
+            if (flush_asked_.load()) flush();  // somebody found the buffers taken
+        }
+        const timespec look{.tv_sec = 0, .tv_nsec = kLook.count()};
         asleep_.store(!active);
         // Published before it was said: nobody will call.
         if (!active && held()) asleep_.store(false);
         const bool bounded = !asleep_.load();
         const int count =
-            ::ppoll(waiters.data(), waiters.size(), bounded ? &hold : nullptr, nullptr);
+            ::ppoll(waiters.data(), waiters.size(), bounded ? &look : nullptr, nullptr);
         asleep_.store(false);
         return count >= 0 || errno == EINTR;
+    }
+
+    void release_buffers() {
+        const std::unique_lock writing(write_mutex_, std::try_to_lock);
+        if (!writing) return;
+        const std::lock_guard lock(batch_mutex_);
+        if (sent_ == writing_.size()) {
+            sent_ = 0;
+            writing_ = {};
+        }
+        if (batch_.empty()) batch_ = {};
     }
 
     bool held() {
         const std::lock_guard lock(batch_mutex_);
         return !batch_.empty();
+    }
+    bool due() {
+        const std::lock_guard lock(batch_mutex_);
+        return !batch_.empty() && batch_due();
     }
 
     /// True when something arrived.
@@ -359,6 +396,7 @@ private:
     std::mutex batch_mutex_;
     protocol::Buffer batch_;          ///< to be sent
     std::uint64_t batch_number_ = 0;  ///< of it
+    std::uint64_t batch_events_ = 0;  ///< in it
     TimePoint last_flush_;
 
     std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are

@@ -18,6 +18,8 @@ namespace {
 
 using base::UniqueFd;
 
+constexpr int kSendBufferBytes = 512 << 10;
+
 std::unexpected<Error> fail(Errc code, const std::filesystem::path& socket, std::string_view what) {
     return std::unexpected(Error{code, socket.string() + ": " + std::string(what)});
 }
@@ -46,6 +48,9 @@ Result<UniqueFd> open_socket(const std::filesystem::path& path, TimePoint deadli
     if (status == 0) {
         const timeval none{};
         ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+        // Room for some batches, so that the daemon reads one while the next is written.
+        const int room = kSendBufferBytes;
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
         return socket;
     }
     switch (errno) {

@@ -28,14 +28,22 @@ bool Session::accepts_input() const noexcept {
 }
 
 Result<bool> Session::receive(std::span<std::byte> scratch) {
-    const auto count = ::recv(socket_.get(), scratch.data(), scratch.size(), MSG_DONTWAIT);
+    // The beginning of a frame that was left over goes in front of what arrives now, where it is
+    // small: copying it is cheaper than copying all that follows behind it.
+    const std::size_t left_over = in_.size() <= scratch.size() / 4 ? in_.size() : 0;
+    const auto room = scratch.subspan(left_over);
+    const auto count = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
     if (count < 0) {
         if (errno == EAGAIN || errno == EINTR) return true;
         return std::unexpected(base::errno_error("receive", errno));
     }
     if (count == 0) return false;
-    received_ = scratch.first(static_cast<std::size_t>(count));
-    if (!in_.empty()) {
+    received_ = room.first(static_cast<std::size_t>(count));
+    if (left_over > 0) {
+        std::copy(in_.begin(), in_.end(), scratch.begin());
+        received_ = scratch.first(left_over + received_.size());
+        in_.clear();
+    } else if (!in_.empty()) {
         in_.insert(in_.end(), received_.begin(), received_.end());
         received_ = {};
     }
