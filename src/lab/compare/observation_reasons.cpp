@@ -202,6 +202,12 @@ void add_findings(const StoredResult& baseline, const Observation& observation,
                   std::vector<std::string>& reasons) {
     constexpr std::size_t kShown = 20;
     auto tally = tally_of(observation);
+    for (const auto& scenario : observation.scenarios) {
+        if (scenario.baseline_repetitions > 0 && scenario.candidate_repetitions > 0) continue;
+        reasons.push_back(
+            fmt::format("{}: no repetition of the {} counts", scenario.name,
+                        scenario.baseline_repetitions == 0 ? "baseline" : "candidate"));
+    }
     const bool own = baseline.kind == StoredKind::crucible_run;
     reasons.push_back(fmt::format("of {} {}, {} better, {} worse, {} within the margin, {} open",
                                   tally.all(),

@@ -234,6 +234,14 @@ TEST(Observation, MissingValuesAreNotJudged) {
     EXPECT_EQ(observation.scenarios[0].metrics[1].reason, "baseline: not in its files");
 }
 
+// A benchmark that failed, a run whose trials were all late: said once, in front.
+TEST(Observation, SaysWhereNothingCounts) {
+    const auto observation =
+        observed(side("a", noisy(1e-3, 5, 1)), side("b", std::vector<double>()));
+    EXPECT_THAT(observation.reasons, Contains("BM_Send: no repetition of the candidate counts"));
+    EXPECT_EQ(first(observation).reason, "candidate: no value");
+}
+
 // What two machines differ in is the machines: nothing is said of the systems.
 TEST(Observation, AnotherMachineWithholdsEverything) {
     const auto baseline = side("a", noisy(1e-3, 10, 1));
