@@ -1,30 +1,16 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/crucible/command.h"
 #include "base/file.h"
+#include "in_process.h"
 
 namespace crucible::app {
 namespace {
-
-struct Ended {
-    int exit_code;
-    std::string out;
-    std::string err;
-};
-
-Ended crucible(const std::vector<std::string>& words) {
-    const std::vector<std::string_view> args(words.begin(), words.end());
-    std::ostringstream out;
-    std::ostringstream err;
-    const int exit_code = crucible_main(args, out, err);
-    return {exit_code, out.str(), err.str()};
-}
 
 /// Bad input ends with exit code 2 and exactly this one line, before anything is measured or
 /// written.
@@ -79,7 +65,7 @@ TEST(BadInput, SizesAndCountsSayTheirRange) {
     expect_refused({"compare", "null:", "null:", "--rounds", "0"},
                    "--rounds '0': a whole number from 1 to 10000");
     expect_refused({"compare", "null:", "null:", "--margin", "0%"},
-                   "--margin '0%': above 0 and at most 100%");
+                   "--margin '0%': from 0.1%, the resolution of recorded latencies, to 100%");
     expect_refused({"run", "null:", "--duration", "0s"}, "--duration '0s': must be above 0");
 }
 

@@ -159,6 +159,55 @@ TEST_F(ResultFiles, KeepTheAccountWhenTheDaemonIsKilled) {
     for (const pid_t child : children_of(process.pid())) ADD_FAILURE() << "left behind: " << child;
 }
 
+// Two runs of one load beside each other: the trials of each are the values, and the harness's
+// share is off them already.
+TEST_F(ResultFiles, AreComparedAgain) {
+    const auto first = out().parent_path() / "first";
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_TRUE(measured({"run", "synthetic:?service=100us", "--rate", "200", "--duration",
+                              "200ms", "--warmup", "0s", "--rounds", "2", "--quiet"}))
+            << errors();
+        if (i == 0) std::filesystem::rename(out(), first);
+    }
+    EXPECT_EQ(result().at("scenarios").at(0).at("trial_values").size(), 2u);
+    const auto second = out().parent_path() / "second";
+    std::filesystem::rename(out(), second);
+
+    ASSERT_EQ(run({"compare", first, second}), 0) << errors();
+
+    EXPECT_EQ(complaints("comparison.schema.json"), "");
+    EXPECT_EQ(result().at("observational"), true);
+    EXPECT_EQ(result().at("inputs").at("baseline").at("files").at(0).at("target"),
+              "synthetic:?service=100us");
+    EXPECT_EQ(result().at("scenarios").at(0).at("metrics").size(), 23u);
+    EXPECT_EQ(result().at("scenarios").at(0).at("delivery").at("candidate").at("handled"), 80);
+    for (const auto& metric : result().at("scenarios").at(0).at("metrics")) {
+        EXPECT_NE(metric.at("verdict"), "better") << metric.at("name");
+        EXPECT_NE(metric.at("verdict"), "worse") << metric.at("name");
+    }
+}
+
+// Another load answers another question.
+TEST_F(ResultFiles, OfDifferentLoadsAreNotCompared) {
+    const auto first = out().parent_path() / "first";
+    ASSERT_TRUE(
+        measured({"run", "null:", "--rate", "100", "--duration", "100ms", "--warmup", "0s"}))
+        << errors();
+    std::filesystem::rename(out(), first);
+    ASSERT_TRUE(measured({"run", "null:", "--rate", "100", "--duration", "100ms", "--warmup", "0s",
+                          "--clients", "2"}))
+        << errors();
+    const auto second = out().parent_path() / "second";
+    std::filesystem::rename(out(), second);
+
+    EXPECT_EQ(run({"compare", first, second}), 2);
+
+    EXPECT_TRUE(errors().ends_with("crucible: " + first.string() + " and " + second.string() +
+                                   " were not measured under the same load: medium: load.clients: "
+                                   "4 against 2\n"))
+        << errors();
+}
+
 // Stored results are rendered again, in every form, without measuring.
 TEST_F(ResultFiles, AreRenderedAgain) {
     ASSERT_TRUE(measured(

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "app/crucible/command.h"
+#include "app/crucible/compare_stored.h"
 #include "app/crucible/interrupt.h"
 #include "app/crucible/journal.h"
 #include "app/crucible/load_options.h"
@@ -36,12 +37,18 @@ constexpr const char* kFooter = R"(Targets:
   redis://host/stream?mode=stream    stream, pubsub
   exec:./program args                a program that speaks lines of JSON
 
+Two stored results instead: directories or files of crucible run, Google Benchmark's
+JSON or k6's summaries. What differs between them is observed, not proven, and
+of the options only --margin, --json, --out and --quiet apply.
+
 Examples:
   crucible compare coordinator: daemon:
   crucible compare coordinator: daemon: --scenario light --scenario heavy
   crucible compare 'daemon:?workers=1' 'daemon:?workers=4' --rate max
   crucible compare coordinator: daemon: --durability full --rounds 20 --json
   crucible compare --resume benchmark_results/20260131T120000Z-compare
+  crucible compare benchmark_results/monday benchmark_results/tuesday
+  crucible compare before.json after.json --margin 5%
 
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 5 a target failed, 130 interrupted (partial result kept).)";
@@ -160,10 +167,12 @@ bool environment_invalid(const lab::Experiment& experiment) {
 }
 
 void add_options(CLI::App& command, CompareArguments& arguments) {
-    command.add_option("baseline", arguments.baseline, "today's system, a target URL")
-        ->type_name("URL");
-    command.add_option("candidate", arguments.candidate, "what might replace it, a target URL")
-        ->type_name("URL");
+    command
+        .add_option("baseline", arguments.baseline,
+                    "today's system, a target URL; or a stored result")
+        ->type_name("URL|PATH");
+    command.add_option("candidate", arguments.candidate, "what might replace it, likewise")
+        ->type_name("URL|PATH");
     command
         .add_option("--margin", arguments.margin,
                     fmt::format("differences within ± this do not matter (default {:g}%)",
@@ -234,6 +243,20 @@ Result<> attach(const Journal& journal, ComparePlan& plan) {
     return {};
 }
 
+int compare_results(const CLI::App& command, const CompareArguments& arguments,
+                    std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
+    if (const auto fitting = check_stored_options(command); !fitting)
+        return usage_error(err, fitting.error().message);
+    const auto margin = parse_margin(arguments.margin);
+    if (!margin) return usage_error(err, margin.error().message);
+    return compare_stored({.baseline = arguments.baseline,
+                           .candidate = arguments.candidate,
+                           .out = arguments.load.out,
+                           .margin = *margin,
+                           .json = arguments.load.json},
+                          args, out, err);
+}
+
 /// What the program ends with once the result is shown.
 int outcome(const lab::Experiment& experiment, const lab::Comparison& comparison,
             const std::filesystem::path& directory, std::ostream& err) {
@@ -264,6 +287,9 @@ int compare_command(std::span<const std::string_view> args, std::ostream& out, s
     CompareArguments arguments;
     add_options(command, arguments);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
+    const auto stored = name_stored_results(arguments.baseline, arguments.candidate);
+    if (!stored) return usage_error(err, stored.error().message);
+    if (*stored) return compare_results(command, arguments, args, out, err);
     std::optional<Journal> resumed;
     if (!arguments.resume.empty()) {
         auto journal = resume(arguments, args, err);

@@ -8,6 +8,7 @@
 #include "app/crucible/version.h"
 #include "base/file.h"
 #include "lab/compare/comparison.h"
+#include "lab/compare/json_difference.h"
 #include "lab/experiment/round_json.h"
 #include "lab/record/environment.h"
 
@@ -25,25 +26,10 @@ std::filesystem::path round_path(const std::filesystem::path& directory, std::si
     return directory / kRounds / fmt::format("scenario{}-round{:04}.json", scenario + 1, round + 1);
 }
 
-/// "…scenarios.0.load.clients: 4, was 8": the first place where two values differ.
-std::string first_difference(const json& was, const json& is, const std::string& at) {
-    if (was.is_object() && is.is_object()) {
-        for (const auto& [name, member] : was.items()) {
-            const auto other = is.find(name);
-            const auto place = at.empty() ? name : at + "." + name;
-            if (other == is.end()) return place + ": is no longer there";
-            if (auto found = first_difference(member, *other, place); !found.empty()) return found;
-        }
-        return {};
-    }
-    if (was.is_array() && is.is_array() && was.size() == is.size()) {
-        for (std::size_t i = 0; i < was.size(); ++i) {
-            auto found = first_difference(was[i], is[i], fmt::format("{}.{}", at, i));
-            if (!found.empty()) return found;
-        }
-        return {};
-    }
-    return was == is ? std::string() : fmt::format("{}: {}, was {}", at, is.dump(), was.dump());
+/// "scenarios.0.load.clients: 4, was 8".
+std::string worded(const lab::JsonDifference& difference) {
+    if (!difference.second) return difference.place + ": is no longer there";
+    return fmt::format("{}: {}, was {}", difference.place, *difference.second, difference.first);
 }
 
 }  // namespace
@@ -95,12 +81,12 @@ Result<Journal> Journal::open(const std::filesystem::path& directory) {
 }
 
 Result<> Journal::check_identity(const json& identity) const {
-    const auto difference = first_difference(json::parse(identity_), identity, "");
-    if (difference.empty()) return {};
+    const auto difference = lab::first_difference(json::parse(identity_), identity);
+    if (!difference) return {};
     return std::unexpected(
         Error{Errc::invalid_argument,
               fmt::format("--resume '{}': rounds from then and now cannot be mixed: {}",
-                          directory_.string(), difference)});
+                          directory_.string(), worded(*difference))});
 }
 
 Result<> Journal::keep(std::size_t scenario, const lab::Round& round) const {

@@ -30,13 +30,6 @@ json method_json(const CompareOptions& options) {
                      (1 - options.confidence) * 100, kRoundsMin)}};
 }
 
-json estimate_json(const std::optional<Estimate>& estimate) {
-    if (!estimate) return nullptr;
-    return {{"value", number(estimate->value)},
-            {"ci_low", number(estimate->ci_low)},
-            {"ci_high", number(estimate->ci_high)}};
-}
-
 /// Its ends are null where they are infinite.
 json anytime_json(const std::optional<Estimate>& estimate) {
     if (!estimate) return nullptr;
@@ -67,7 +60,8 @@ json metric_json(const MetricComparison& metric) {
             {"different", metric.different},
             {"verdict", to_string(metric.verdict)},
             {"rounds_needed", metric.rounds_needed ? json(*metric.rounds_needed) : json(nullptr)},
-            {"reason", metric.reason}};
+            {"reason", metric.reason},
+            {"unpaired", nullptr}};
 }
 
 json expectations_json(const std::vector<ExpectationResult>& expectations) {
@@ -122,11 +116,7 @@ json round_json(const Round& round) {
     json surroundings = json::object();
     for (const Arm arm : round.order) order.push_back(to_string(arm));
     for (const Arm arm : {Arm::baseline, Arm::control, Arm::candidate, Arm::harness}) {
-        json metrics = json::object();
-        for (const auto& metric : round[arm].metrics) {
-            if (metric.value) metrics[std::string(metric.info->name)] = number(*metric.value);
-        }
-        values[std::string(to_string(arm))] = std::move(metrics);
+        values[std::string(to_string(arm))] = values_json(round[arm].metrics);
         surroundings[std::string(to_string(arm))] = surroundings_json(round[arm].surroundings);
     }
     return {{"round", round.index + 1},    {"order", std::move(order)},
@@ -186,6 +176,7 @@ json scenario_json(const ScenarioRounds& scenario, const ScenarioComparison& com
             {"description", scenario.scenario.description},
             {"rounds", comparison.rounds},
             {"rounds_invalid", comparison.rounds_invalid},
+            {"repetitions", nullptr},
             {"load", load_json(scenario.scenario)},
             {"checks", checks_json(comparison.checks)},
             {"delivery",
@@ -238,6 +229,8 @@ json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
                      const Comparison& comparison) {
     CRUCIBLE_ASSERT(experiment.scenarios.size() == comparison.scenarios.size());
     json result = header_json("crucible.comparison/1", facts);
+    result["observational"] = false;
+    result["inputs"] = nullptr;
     result["interrupted"] = experiment.interrupted;
     result["failure"] = failure_json(experiment.failure);
     result["baseline"] = options.baseline.text;
@@ -247,6 +240,7 @@ json comparison_json(const RunFacts& facts, const ExperimentOptions& options,
     result["voided"] = comparison.voided;
     result["reasons"] = comparison.reasons;
     result["cautions"] = comparison.cautions;
+    result["checks"] = json::array();
     result["criteria"] = criteria_json(comparison.assessment.criteria);
     result["recommendations"] = recommendations_json(comparison.assessment.recommendations);
     result["risks"] = risks_json(comparison.assessment.risks);

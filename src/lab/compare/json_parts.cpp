@@ -64,14 +64,19 @@ json number(const std::optional<double>& value) {
     return value ? number(*value) : json(nullptr);
 }
 
-json header_json(std::string_view schema, const RunFacts& facts) {
+json facts_json(std::string_view schema, const RunFacts& facts) {
     return {{"schema", schema},
             {"crucible", {{"version", facts.version}, {"commit", facts.commit}}},
-            {"environment", environment_json(read_environment())},
             {"command", facts.command},
             {"seed", facts.seed},
             {"started", facts.started},
             {"duration_seconds", number(facts.duration_seconds)}};
+}
+
+json header_json(std::string_view schema, const RunFacts& facts) {
+    auto result = facts_json(schema, facts);
+    result["environment"] = environment_json(read_environment());
+    return result;
 }
 
 json failure_json(const std::optional<Error>& failure) {
@@ -114,6 +119,21 @@ json checks_json(const std::vector<Check>& checks) {
             {{"name", check.name}, {"passed", check.passed}, {"detail", check.detail}});
     }
     return result;
+}
+
+json estimate_json(const std::optional<Estimate>& estimate) {
+    if (!estimate) return nullptr;
+    return {{"value", number(estimate->value)},
+            {"ci_low", number(estimate->ci_low)},
+            {"ci_high", number(estimate->ci_high)}};
+}
+
+json values_json(const std::vector<MetricValue>& metrics) {
+    json values = json::object();
+    for (const auto& metric : metrics) {
+        if (metric.value) values[std::string(metric.info->name)] = number(*metric.value);
+    }
+    return values;
 }
 
 json harness_json(const std::vector<const std::vector<MetricValue>*>& trials) {

@@ -17,12 +17,17 @@ namespace crucible::lab {
 nlohmann::json number(double value);
 nlohmann::json number(const std::optional<double>& value);
 
-/// schema, crucible, environment, command, seed, started, duration_seconds.
+/// schema, crucible, command, seed, started, duration_seconds.
+nlohmann::json facts_json(std::string_view schema, const RunFacts& facts);
+/// The same and this machine as `environment`.
 nlohmann::json header_json(std::string_view schema, const RunFacts& facts);
 nlohmann::json environment_json(const Environment& environment);
 nlohmann::json failure_json(const std::optional<Error>& failure);
 nlohmann::json delivery_json(const Delivery& delivery);
 nlohmann::json checks_json(const std::vector<Check>& checks);
+nlohmann::json estimate_json(const std::optional<Estimate>& estimate);
+/// {"latency_p99": 0.001, ...}: only what was measured.
+nlohmann::json values_json(const std::vector<MetricValue>& metrics);
 
 /// What the harness alone cost under the same load: the median over `trials` of each metric.
 nlohmann::json harness_json(const std::vector<const std::vector<MetricValue>*>& trials);

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "lab/compare/difference_margin.h"
 #include "lab/compare/evidence.h"
 #include "lab/compare/metric_series.h"
 #include "lab/stats/robust.h"
@@ -17,15 +18,9 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-/// A difference of one error in a thousand events does not matter; neither does one event in a
-/// thousand out of order.
-constexpr double kEventShareMargin = 0.001;
+}  // namespace
 
-bool is_count(const MetricInfo& info) {
-    return info.name == "lost" || info.name == "duplicated" || info.name == "reordered";
-}
-
-MetricVerdict verdict_of(stats::Change change, Better better) {
+MetricVerdict verdict_of(stats::Change change, Better better) noexcept {
     switch (change) {
         case stats::Change::increased:
             return better == Better::higher ? MetricVerdict::better : MetricVerdict::worse;
@@ -40,6 +35,8 @@ MetricVerdict verdict_of(stats::Change change, Better better) {
     }
     return MetricVerdict::inconclusive;
 }
+
+namespace {
 
 std::optional<Estimate> over_rounds(const std::vector<double>& values, double level) {
     if (values.empty()) return std::nullopt;
@@ -81,16 +78,11 @@ RoundDifferences differences_of(const MetricSeries& series, Difference differenc
     return result;
 }
 
-/// Margin of a metric that is judged by its difference; 0 when none can be said.
-double difference_margin(const MetricInfo& info, const MetricSeries& series, double margin) {
-    // Losing or doubling an event is never within tolerance: half an event.
-    if (info.name == "lost" || info.name == "duplicated") return 0.5;
-    if (info.name == "error_rate") return kEventShareMargin;
-    if (info.name == "reordered") {
-        return kEventShareMargin * static_cast<double>(series.baseline_samples) /
-               static_cast<double>(series.rounds);
-    }
-    return margin * stats::median(series.baseline);
+double difference_margin_of(const MetricInfo& info, const MetricSeries& series, double margin) {
+    return difference_margin(info.name, {.margin = margin,
+                                         .baseline_median = stats::median(series.baseline),
+                                         .events = static_cast<double>(series.baseline_samples) /
+                                                   static_cast<double>(series.rounds)});
 }
 
 std::string saturation_text(const MetricSeries& series) {
@@ -106,7 +98,7 @@ void weigh_values(const MetricSeries& series, const CompareOptions& options,
                   WeighedMetric& weighed) {
     auto& result = weighed.result;
     const auto& info = *result.info;
-    const bool counts = is_count(info) || info.name == "error_rate";
+    const bool counts = judged_by_difference(info.name);
     if (series.all_zero()) {
         result.difference = Estimate{0, 0, 0};
         result.verdict = MetricVerdict::equivalent;
@@ -119,7 +111,7 @@ void weigh_values(const MetricSeries& series, const CompareOptions& options,
         return;
     }
     const bool by_difference = counts || series.any_not_positive();
-    const double margin = by_difference ? difference_margin(info, series, options.margin)
+    const double margin = by_difference ? difference_margin_of(info, series, options.margin)
                                         : std::log1p(options.margin);
     if (!(margin > 0)) {
         result.reason = "the baseline is zero: there is no ratio to judge";

@@ -10,6 +10,9 @@
 
 namespace crucible::lab {
 
+/// What a change is for a metric of which more is better, or less.
+MetricVerdict verdict_of(stats::Change change, Better better) noexcept;
+
 /// One metric of one scenario with what the rounds say about it, before it is decided.
 struct WeighedMetric {
     MetricComparison result;

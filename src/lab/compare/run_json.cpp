@@ -83,6 +83,16 @@ json metrics_json(const std::vector<std::vector<MetricValue>>& trials) {
     return result;
 }
 
+/// Each trial by itself: repeated runs can be compared only trial by trial.
+json trial_values_json(const std::vector<TrialResult>& trials,
+                       const std::vector<std::vector<MetricValue>>& metrics) {
+    json result = json::array();
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+        result.push_back({{"valid", trials[i].valid()}, {"values", values_json(metrics[i])}});
+    }
+    return result;
+}
+
 /// All checks of one trial as they are; of several, the trial's number in front.
 json all_checks_json(const std::vector<TrialResult>& trials) {
     std::vector<Check> checks;
@@ -167,6 +177,7 @@ json run_json(const RunFacts& facts, const TargetUrl& target, const Scenario& sc
         {"load", load_json(scenario)},
         {"trials", trials.size()},
         {"metrics", metrics_json(metrics)},
+        {"trial_values", trial_values_json(trials, metrics)},
         {"delivery", delivery_json(delivery)},
         {"checks", all_checks_json(trials)},
         {"segments", segments_json(phases_of(trials))},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lab/report/document.h"
+#include "lab/report/wording.h"
 
 namespace crucible::lab::report {
 
@@ -26,8 +27,9 @@ struct LatencyCurve {
 std::string latency_chart(std::span<const LatencyCurve> curves);
 
 /// The ratios of all metrics that have one, with their intervals, the control's beside, and the
-/// band of ±margin; gated metrics first.
-std::string forest_chart(std::span<const ComparedMetric> metrics, double margin);
+/// band of ±margin; gated metrics first. `verdict_words` says how a verdict reads.
+std::string forest_chart(std::span<const ComparedMetric> metrics, double margin,
+                         std::string (*verdict_words)(std::string_view) = verdict_word);
 
 /// One metric, round by round: baseline, control and candidate.
 std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds);

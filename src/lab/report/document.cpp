@@ -7,132 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "base/text.h"
+#include "lab/report/document_parts.h"
+
 namespace crucible::lab::report {
 namespace {
 
 using nlohmann::json;
-
-/// A result may come from elsewhere: an escape sequence in it must not reach a terminal.
-std::string clean(std::string text) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        if (byte < 0x20 || byte == 0x7f) text[i] = ' ';
-        // U+0080 to U+009F, the second set of control characters.
-        if (byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0)
-            text[i] = text[i + 1] = ' ';
-    }
-    return text;
-}
-
-std::string text_at(const json& object, const char* key) {
-    return clean(object.at(key).get<std::string>());
-}
-
-/// Null and absent alike: empty.
-std::string optional_text(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found == object.end() || found->is_null() ? std::string()
-                                                     : clean(found->get<std::string>());
-}
-
-template <typename T>
-std::optional<T> optional_number(const json& object, const char* key) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) return std::nullopt;
-    return found->get<T>();
-}
-
-template <typename T, typename Read>
-std::vector<T> list_of(const json& array, Read read) {
-    std::vector<T> items;
-    if (!array.is_array()) throw json::type_error::create(302, "must be an array", &array);
-    items.reserve(array.size());
-    for (const auto& item : array) items.push_back(read(item));
-    return items;
-}
-
-std::vector<std::string> texts(const json& array) {
-    return list_of<std::string>(array, [](const json& item) { return clean(item); });
-}
-
-Environment read_environment(const json& object) {
-    return {.cpu = text_at(object, "cpu"),
-            .cores = object.at("cores"),
-            .memory_bytes = object.at("memory_bytes"),
-            .kernel = text_at(object, "kernel"),
-            .os = text_at(object, "os"),
-            .governor = optional_text(object, "governor"),
-            .load_average = object.at("load_average").get<std::vector<double>>(),
-            .idle_latency_limit = optional_number<double>(object, "idle_latency_limit"),
-            .wakeup_p50 = object.at("wakeup_p50"),
-            .wakeup_p99 = object.at("wakeup_p99")};
-}
-
-Header read_header(const json& object) {
-    const auto& failure = object.at("failure");
-    return {.version = text_at(object.at("crucible"), "version"),
-            .commit = text_at(object.at("crucible"), "commit"),
-            .environment = read_environment(object.at("environment")),
-            .command = texts(object.at("command")),
-            .seed = object.at("seed"),
-            .started = text_at(object, "started"),
-            .duration_seconds = optional_number<double>(object, "duration_seconds"),
-            .interrupted = object.at("interrupted"),
-            .failure = failure.is_null() ? std::string() : text_at(failure, "message")};
-}
-
-Phase read_phase(const json& object) {
-    Phase phase{.name = text_at(object, "name"),
-                .rate = std::nullopt,
-                .pattern = {},
-                .arrivals = {},
-                .events = 0,
-                .duration = object.at("duration"),
-                .warmup = object.at("warmup"),
-                .window = 0};
-    if (object.at("loop") == "open") {
-        phase.rate = object.at("rate").get<double>();
-        phase.pattern = text_at(object, "pattern");
-        phase.arrivals = text_at(object, "arrivals");
-        phase.events = object.at("events");
-    } else {
-        phase.window = object.at("window");
-        phase.think = object.at("think");
-    }
-    return phase;
-}
-
-Load read_load(const json& object) {
-    return {.clients = object.at("clients"),
-            .services = object.at("services"),
-            .payload_bytes = object.at("payload_bytes"),
-            .payload = text_at(object, "payload"),
-            .mix = text_at(object, "mix"),
-            .accounts = text_at(object, "accounts"),
-            .faults = text_at(object, "faults"),
-            .client_cpus = text_at(object, "client_cpus"),
-            .system_cpus = text_at(object, "system_cpus"),
-            .events_per_pass = object.at("events_per_pass"),
-            .realtime = object.at("realtime"),
-            .pacing = text_at(object, "pacing"),
-            .phases = list_of<Phase>(object.at("phases"), read_phase)};
-}
-
-Check read_check(const json& object) {
-    return {.name = text_at(object, "name"),
-            .passed = object.at("passed"),
-            .detail = text_at(object, "detail")};
-}
-
-Delivery read_delivery(const json& object) {
-    return {.planned = object.at("planned"),
-            .sent = object.at("sent"),
-            .handled = object.at("handled"),
-            .rejected = object.at("rejected"),
-            .lost = object.at("lost"),
-            .duplicated = object.at("duplicated"),
-            .reordered = object.at("reordered")};
-}
 
 HarnessCost read_harness(const json& object) {
     return {.name = text_at(object, "name"),
@@ -149,36 +30,6 @@ Curve read_curve(const json& array) {
         if (quantile >= 0 && quantile < 1 && seconds > 0) curve.emplace_back(quantile, seconds);
     }
     return curve;
-}
-
-Estimate read_estimate(const json& object) {
-    return {.value = optional_number<double>(object, "value"),
-            .low = optional_number<double>(object, "ci_low"),
-            .high = optional_number<double>(object, "ci_high")};
-}
-
-std::optional<Estimate> optional_estimate(const json& object, const char* key) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) return std::nullopt;
-    auto estimate = read_estimate(*found);
-    if (!estimate.value) return std::nullopt;
-    return estimate;
-}
-
-ComparedMetric read_compared_metric(const json& object) {
-    return {.name = text_at(object, "name"),
-            .unit = text_at(object, "unit"),
-            .higher_is_better = object.at("better") == "higher",
-            .gated = object.at("gated"),
-            .phase = optional_text(object, "phase"),
-            .baseline = optional_estimate(object, "baseline"),
-            .candidate = optional_estimate(object, "candidate"),
-            .ratio = optional_estimate(object, "ratio"),
-            .difference = optional_estimate(object, "difference"),
-            .control = optional_estimate(object, "control"),
-            .verdict = text_at(object, "verdict"),
-            .rounds_needed = optional_number<std::uint64_t>(object, "rounds_needed"),
-            .reason = text_at(object, "reason")};
 }
 
 Round read_round(const json& object) {
@@ -211,9 +62,9 @@ SegmentRow read_segment(const json& object) {
             .planned = object.at("planned"),
             .sent = object.at("sent"),
             .handled = object.at("handled"),
-            .latency_p50 = optional_number<double>(object, "latency_p50"),
-            .latency_p99 = optional_number<double>(object, "latency_p99"),
-            .latency_max = optional_number<double>(object, "latency_max")};
+            .latency_p50 = optional_number(object, "latency_p50"),
+            .latency_p99 = optional_number(object, "latency_p99"),
+            .latency_max = optional_number(object, "latency_max")};
 }
 
 ExpectationRow read_expectation(const json& object) {
@@ -269,15 +120,11 @@ std::string read_recommendation(const json& object) {
 }
 
 ComparisonDocument read_comparison(const json& object) {
-    const auto& method = object.at("method");
     return {
         .header = read_header(object),
         .baseline = text_at(object, "baseline"),
         .candidate = text_at(object, "candidate"),
-        .margin = method.at("margin"),
-        .confidence = method.at("confidence"),
-        .interval_method = text_at(method, "interval"),
-        .decision_method = text_at(method, "decision"),
+        .method = read_method(object.at("method")),
         .verdict = text_at(object, "verdict"),
         .voided = object.at("voided"),
         .reasons = texts(object.at("reasons")),
@@ -324,7 +171,7 @@ Result<std::string> checked_kind(const json& result) {
     if (!result.is_object() || !result.contains("schema") || !result["schema"].is_string())
         return std::unexpected(
             Error{Errc::corrupt, "not a result of crucible: no member 'schema'"});
-    const auto schema = clean(result["schema"].get<std::string>());
+    const auto schema = base::printable(result["schema"].get<std::string>());
     const auto slash = schema.find('/');
     const auto kind = schema.substr(0, slash);
     if (slash == std::string::npos || (kind != "crucible.comparison" && kind != "crucible.run")) {
@@ -351,6 +198,7 @@ Result<Document> read_document(const json& result) {
     if (!kind) return std::unexpected(kind.error());
     try {
         if (*kind == "crucible.run") return read_run(result);
+        if (result.at("observational").get<bool>()) return read_observation(result);
         return read_comparison(result);
     } catch (const json::exception& error) {
         return std::unexpected(

@@ -41,7 +41,7 @@ struct Environment {
 struct Header {
     std::string version;
     std::string commit;
-    Environment environment;
+    std::optional<Environment> environment;  ///< of a measurement
     std::vector<std::string> command;
     std::uint64_t seed = 0;
     std::string started;
@@ -197,14 +197,19 @@ struct RiskRow {
     std::string rollback;
 };
 
+/// How a comparison was judged.
+struct Method {
+    double margin = 0;
+    double confidence = 0;
+    std::string interval;
+    std::string decision;
+};
+
 struct ComparisonDocument {
     Header header;
     std::string baseline;
     std::string candidate;
-    double margin = 0;
-    double confidence = 0;
-    std::string interval_method;
-    std::string decision_method;
+    Method method;
     std::string verdict;
     bool voided = false;
     std::vector<std::string> reasons;
@@ -246,9 +251,56 @@ struct RunDocument {
     std::vector<RunScenario> scenarios;
 };
 
-using Document = std::variant<ComparisonDocument, RunDocument>;
+/// A file that an observation was made from.
+struct InputFile {
+    std::string path;
+    std::string version;   ///< empty: unknown
+    std::string target;    ///< empty: of another program
+    std::string measured;  ///< empty: unknown
+    std::vector<std::pair<std::string, std::string>> machine;
+};
 
-/// Reads either kind of result. - the errors of report.h.
+/// One side of an observation.
+struct Input {
+    std::string path;
+    std::string kind;
+    std::vector<InputFile> files;
+};
+
+struct ObservedMetric {
+    ComparedMetric compared;  ///< the verdict is what it looks like
+    std::uint64_t baseline_count = 0;
+    std::uint64_t candidate_count = 0;
+    std::optional<Estimate> cliffs_delta;
+    std::optional<double> p_rank_sum;
+    std::optional<double> p_welch;
+};
+
+struct ObservedScenario {
+    std::string name;
+    std::string description;
+    std::uint64_t baseline_repetitions = 0;
+    std::uint64_t candidate_repetitions = 0;
+    std::optional<Load> load;
+    std::optional<Delivery> baseline_delivery;
+    std::optional<Delivery> candidate_delivery;
+    std::vector<ObservedMetric> metrics;
+};
+
+/// Two stored results, which nobody measured in turn: it proves nothing.
+struct ObservationDocument {
+    Header header;
+    Input baseline;
+    Input candidate;
+    Method method;
+    std::vector<std::string> reasons;
+    std::vector<Check> checks;
+    std::vector<ObservedScenario> scenarios;
+};
+
+using Document = std::variant<ComparisonDocument, ObservationDocument, RunDocument>;
+
+/// Reads any kind of result. - the errors of report.h.
 Result<Document> read_document(const nlohmann::json& result);
 
 }  // namespace crucible::lab::report

@@ -85,12 +85,14 @@ std::string_view verdict_class(std::string_view verdict) {
     return std::ranges::find(kKnown, verdict) == kKnown.end() ? "unknown" : verdict;
 }
 
-void draw_estimate(Svg& svg, const ComparedMetric& metric, const Scale& x, double y) {
+using Words = std::string (*)(std::string_view verdict);
+
+void draw_estimate(Svg& svg, const ComparedMetric& metric, const Scale& x, double y, Words words) {
     const auto& ratio = *metric.ratio;
     const double at = x(std::clamp(*ratio.value, x.low(), x.high()));
-    const auto tooltip = typeset(fmt::format(
-        "{}: {} % [{}], {}", metric_label(metric.name), format_percent_change(*ratio.value),
-        format_ratio_interval(ratio), verdict_word(metric.verdict)));
+    const auto tooltip = typeset(fmt::format("{}: {} % [{}], {}", metric_label(metric.name),
+                                             format_percent_change(*ratio.value),
+                                             format_ratio_interval(ratio), words(metric.verdict)));
     const auto mark = fmt::format("verdict {}", verdict_class(metric.verdict));
     if (metric.verdict == "better" || metric.verdict == "worse") {
         svg.diamond(mark, at, y, 6, tooltip);
@@ -99,19 +101,20 @@ void draw_estimate(Svg& svg, const ComparedMetric& metric, const Scale& x, doubl
     }
 }
 
-std::string describe(std::span<const ComparedMetric* const> metrics) {
+std::string describe(std::span<const ComparedMetric* const> metrics, Words words) {
     std::string text;
     for (const auto* metric : metrics) {
         text += fmt::format("{} {} % [{}], {}. ", metric_label(metric->name),
                             format_percent_change(*metric->ratio->value),
-                            format_ratio_interval(*metric->ratio), verdict_word(metric->verdict));
+                            format_ratio_interval(*metric->ratio), words(metric->verdict));
     }
     return text;
 }
 
 }  // namespace
 
-std::string forest_chart(std::span<const ComparedMetric> metrics, double margin) {
+std::string forest_chart(std::span<const ComparedMetric> metrics, double margin,
+                         Words verdict_words) {
     std::vector<const ComparedMetric*> drawn;
     for (const auto& metric : metrics)
         if (metric.ratio && *metric.ratio->value > 0) drawn.push_back(&metric);
@@ -121,7 +124,8 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin)
     const auto range = ratio_range(drawn, margin);
     const double bottom = kTop + kRow * static_cast<double>(drawn.size()) + 4;
     const Scale x(range.low, range.high, kLeft, kRight, true);
-    Svg svg(kWidth, bottom + 44, "Change of the candidate against the baseline", describe(drawn));
+    Svg svg(kWidth, bottom + 44, "Change of the candidate against the baseline",
+            describe(drawn, verdict_words));
     svg.rectangle("band", x(1 / (1 + margin)), kTop, x(1 + margin) - x(1 / (1 + margin)),
                   bottom - kTop);
     draw_ticks(svg, x, bottom);
@@ -137,7 +141,7 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin)
         if (metric->control) draw_interval(svg, "control", *metric->control, x, y + 6);
         draw_interval(svg, fmt::format("interval {}", verdict_class(metric->verdict)),
                       *metric->ratio, x, y);
-        draw_estimate(svg, *metric, x, y);
+        draw_estimate(svg, *metric, x, y, verdict_words);
         y += kRow;
     }
     return svg.take();

@@ -1,110 +1,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "lab/report/document.h"
+#include "lab/report/markdown_parts.h"
 #include "lab/report/report.h"
 #include "lab/report/wording.h"
 
 namespace crucible::lab::report {
 namespace {
-
-/// Text that must not turn into markup.
-std::string plain(std::string_view text) {
-    constexpr std::string_view kMarkup = "\\`*_[]<>|#~&";
-    std::string escaped;
-    for (const char letter : text) {
-        if (kMarkup.find(letter) != std::string_view::npos) escaped += '\\';
-        escaped += letter;
-    }
-    return escaped;
-}
-
-/// Code within a line or a table: a fence longer than any run of backticks inside.
-std::string code(std::string_view text) {
-    std::size_t longest = 0;
-    std::size_t run = 0;
-    std::string inner;
-    for (const char letter : text) {
-        run = letter == '`' ? run + 1 : 0;
-        longest = std::max(longest, run);
-        // A bar ends a table's cell even within code.
-        if (letter == '|') inner += '\\';
-        inner += letter;
-    }
-    const std::string fence(longest + 1, '`');
-    const std::string_view pad = longest > 0 ? " " : "";
-    return fmt::format("{0}{1}{2}{1}{0}", fence, pad, inner);
-}
-
-class Markdown {
-public:
-    template <typename... Args>
-    void line(fmt::format_string<Args...> format, Args&&... args) {
-        fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
-        text_ += '\n';
-    }
-    void blank() { text_ += '\n'; }
-    void row(const std::vector<std::string>& cells) { line("| {} |", fmt::join(cells, " | ")); }
-    std::string take() { return std::move(text_); }
-
-private:
-    std::string text_;
-};
-
-void write_alerts(Markdown& text, const Header& header, const std::vector<FailedCheck>& failed) {
-    if (!header.failure.empty()) {
-        text.line("> **A target failed, this result is partial:** {}", plain(header.failure));
-        text.blank();
-    }
-    if (header.interrupted) {
-        text.line("> **Interrupted, this result is partial.**");
-        text.blank();
-    }
-    if (failed.empty()) return;
-    text.line("> **{} check{} failed**", failed.size(), failed.size() == 1 ? "" : "s");
-    text.line(">");
-    for (const auto& [scenario, check] : failed) {
-        text.line("> - **{}: {}**: {}", plain(scenario), plain(check_label(check.name)),
-                  plain(check.detail));
-    }
-    text.blank();
-}
-
-void write_load(Markdown& text, const std::string& name, const std::string& description,
-                const Load& load) {
-    text.line("## {}", plain(name));
-    text.blank();
-    if (!description.empty()) {
-        text.line("{}", plain(description));
-        text.blank();
-    }
-    text.line("- {}", plain(load_sentence(load)));
-    for (const auto& phase : load.phases)
-        text.line("- {}: {}", plain(phase.name), plain(phase_sentence(phase)));
-}
-
-void write_ledger(Markdown& text,
-                  const std::vector<std::pair<std::string, const Delivery*>>& ledgers) {
-    std::vector<std::string> names{"Events"};
-    std::vector<std::string> rules{"---"};
-    for (const auto& [label, count] : delivery_columns({})) {
-        names.emplace_back(label);
-        rules.emplace_back("---:");
-    }
-    text.row(names);
-    text.row(rules);
-    for (const auto& [name, delivery] : ledgers) {
-        std::vector<std::string> cells{name};
-        for (const auto& [label, count] : delivery_columns(*delivery))
-            cells.push_back(format_integer(count));
-        text.row(cells);
-    }
-    text.blank();
-}
 
 void write_harness(Markdown& text, const std::vector<HarnessCost>& harness) {
     if (harness.empty()) return;
@@ -116,33 +21,6 @@ void write_harness(Markdown& text, const std::vector<HarnessCost>& harness) {
     text.line("The harness alone, under the same load against `null:`: {}.",
               plain(fmt::format("{}", fmt::join(figures, ", "))));
     text.blank();
-}
-
-void write_checks(Markdown& text, const std::vector<Check>& checks) {
-    if (checks.empty()) return;
-    text.row({"Check", "Result", "Figures"});
-    text.row({"---", "---", "---"});
-    for (const auto& check : checks) {
-        text.row({plain(check_label(check.name)), check.passed ? "passed" : "**failed**",
-                  plain(check.detail)});
-    }
-    text.blank();
-}
-
-void write_origin(Markdown& text, const Header& header) {
-    text.line("## How this was measured");
-    text.blank();
-    text.line("```sh");
-    text.line("{}", shell_command(header.command));
-    text.line("```");
-    text.blank();
-    text.line("- crucible {} ({}), seed {}", plain(header.version), plain(header.commit),
-              header.seed);
-    text.line("- Started {}{}", plain(header.started),
-              header.duration_seconds ? fmt::format(", took {:.0f} s", *header.duration_seconds)
-                                      : std::string());
-    for (const auto& [name, value] : environment_lines(header.environment))
-        text.line("- {}: {}", name, plain(value));
 }
 
 // A comparison.
@@ -285,10 +163,10 @@ std::string render(const ComparisonDocument& document) {
     }
     write_assessment(text, document);
     write_origin(text, document.header);
-    text.line("- Margin: ±{:g} %; confidence {:g} %", document.margin * 100,
-              document.confidence * 100);
-    text.line("- Interval: {}", plain(document.interval_method));
-    text.line("- Decision: {}", plain(document.decision_method));
+    text.line("- Margin: ±{:g} %; confidence {:g} %", document.method.margin * 100,
+              document.method.confidence * 100);
+    text.line("- Interval: {}", plain(document.method.interval));
+    text.line("- Decision: {}", plain(document.method.decision));
     return text.take();
 }
 
@@ -312,6 +190,10 @@ void write_run_metrics(Markdown& text, const RunScenario& scenario) {
                   plain(metric.absent)});
     }
     text.blank();
+}
+
+std::string render(const ObservationDocument& document) {
+    return render_observation(document);
 }
 
 std::string render(const RunDocument& document) {

@@ -12,7 +12,7 @@ struct MetricLabel {
     std::string_view meaning;
 };
 
-constexpr std::array<MetricLabel, 23> kLabels{{
+constexpr std::array<MetricLabel, 29> kLabels{{
     {"throughput", "Throughput",
      "Events handled per second, by the closed loop where there is one."},
     {"payload_throughput", "Payload rate", "Payload bytes of handled events per second."},
@@ -48,6 +48,12 @@ constexpr std::array<MetricLabel, 23> kLabels{{
     {"threads", "Threads", "Most threads of the system under test at once."},
     {"context_switches_per_event", "Switches/event",
      "Context switches of the system under test for each handled event."},
+    {"real_time", "Real time", "Google Benchmark: wall time of one iteration."},
+    {"cpu_time", "CPU time", "Google Benchmark: CPU time of one iteration."},
+    {"items_per_second", "Items/s", "Google Benchmark: items that it counts, per second."},
+    {"bytes_per_second", "Bytes/s", "Google Benchmark: bytes that it counts, per second."},
+    {"http_reqs_rate", "Requests", "k6: requests per second."},
+    {"http_req_failed_rate", "Failed requests", "k6: share of requests that failed."},
 }};
 
 const MetricLabel* find(std::string_view name) noexcept {
@@ -59,6 +65,10 @@ const MetricLabel* find(std::string_view name) noexcept {
 
 std::string metric_label(std::string_view name) {
     if (const auto* known = find(name)) return std::string(known->label);
+    // Which percentiles k6 tells is its user's choice.
+    constexpr std::string_view kDuration = "http_req_duration_";
+    if (name.starts_with(kDuration))
+        return "Duration " + check_label(name.substr(kDuration.size()));
     return check_label(name);
 }
 

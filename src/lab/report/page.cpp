@@ -51,9 +51,9 @@ void write_alerts(Page& page, const Header& header, const std::vector<FailedChec
     if (failed.empty()) return;
     page.add(R"(<div class="alert"><h2>{} check{} failed</h2><ul>)", failed.size(),
              failed.size() == 1 ? "" : "s");
-    for (const auto& [scenario, check] : failed) {
-        page.add("<li><strong>{}: {}</strong>: {}</li>", escape_html(scenario),
-                 escape_html(check_label(check.name)), escape_html(check.detail));
+    for (const auto& entry : failed) {
+        page.add("<li><strong>{}</strong>: {}</li>", escape_html(failed_label(entry)),
+                 escape_html(entry.check.detail));
     }
     page.add("</ul></div>");
 }
@@ -159,8 +159,10 @@ void write_origin(Page& page, const Header& header) {
              header.duration_seconds ? fmt::format(", took {:.0f} s", *header.duration_seconds)
                                      : std::string());
     page.add("<dt>Seed</dt><dd>{}</dd>", header.seed);
-    for (const auto& [name, value] : environment_lines(header.environment))
-        page.add("<dt>{}</dt><dd>{}</dd>", name, escape_html(value));
+    if (header.environment) {
+        for (const auto& [name, value] : environment_lines(*header.environment))
+            page.add("<dt>{}</dt><dd>{}</dd>", name, escape_html(value));
+    }
     page.add("</dl>");
 }
 

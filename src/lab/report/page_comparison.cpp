@@ -247,9 +247,9 @@ void write_method(Page& page, const ComparisonDocument& document) {
         "round.</p>");
     page.add(
         R"(<dl class="facts"><dt>Margin</dt><dd>±{:g} %</dd><dt>Confidence</dt><dd>{:g} %</dd>)",
-        document.margin * 100, document.confidence * 100);
+        document.method.margin * 100, document.method.confidence * 100);
     page.add("<dt>Interval</dt><dd>{}</dd><dt>Decision</dt><dd>{}</dd></dl>",
-             escape_html(document.interval_method), escape_html(document.decision_method));
+             escape_html(document.method.interval), escape_html(document.method.decision));
     write_origin(page, document.header);
     for (const auto& scenario : document.scenarios) write_order(page, scenario);
     std::vector<std::string> metrics;
@@ -322,7 +322,8 @@ std::string render_page(const ComparisonDocument& document) {
         page.add(R"(<p class="ok">✓ All checks of the measurement passed.</p>)");
     page.add("</section>");
     write_recommendations(page, document.recommendations);
-    for (const auto& scenario : document.scenarios) write_scenario(page, scenario, document.margin);
+    for (const auto& scenario : document.scenarios)
+        write_scenario(page, scenario, document.method.margin);
     write_risks(page, document.risks);
     write_criteria(page, document.criteria);
     write_method(page, document);

@@ -55,6 +55,7 @@ margin:18px 0;min-width:0}
 .ok{color:var(--good)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(134px,1fr));gap:10px;
 margin:18px 0 6px}
+.cards.wide{grid-template-columns:repeat(auto-fit,minmax(180px,1fr))}
 .card{border:1px solid var(--line);border-radius:10px;padding:10px 12px;min-width:0}
 .card .name{font-size:.82rem;color:var(--soft);display:block}
 .card .big{font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums;display:block;

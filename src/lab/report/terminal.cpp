@@ -6,6 +6,7 @@
 
 #include "lab/report/document.h"
 #include "lab/report/report.h"
+#include "lab/report/terminal_parts.h"
 #include "lab/report/terminal_text.h"
 #include "lab/report/wording.h"
 
@@ -15,56 +16,6 @@ namespace {
 constexpr std::size_t kWidthMin = 80;
 /// Beyond it lines are hard to follow.
 constexpr std::size_t kWidthMax = 120;
-
-Ink ink_of(std::string_view verdict) {
-    if (verdict == "better" || verdict == "adopt") return Ink::good;
-    if (verdict == "worse" || verdict == "keep") return Ink::bad;
-    if (verdict == "inconclusive" || verdict == "not_proven") return Ink::warn;
-    return Ink::plain;
-}
-
-void write_failed_checks(TerminalText& text, const std::vector<FailedCheck>& failed) {
-    if (failed.empty()) return;
-    text.blank();
-    text.line(fmt::format("{} check{} failed", failed.size(), failed.size() == 1 ? "" : "s"),
-              Ink::bad);
-    for (const auto& [scenario, check] : failed) {
-        text.item(fmt::format("{}: {}:", scenario, check_label(check.name)), check.detail, 2,
-                  Ink::bad);
-    }
-}
-
-void write_load(TerminalText& text, const std::string& name, const std::string& description,
-                const Load& load) {
-    text.blank();
-    text.paragraph(description.empty() ? name : name + ": " + description, 0, Ink::bold);
-    text.paragraph(load_sentence(load), 2, Ink::dim);
-    for (const auto& phase : load.phases)
-        text.paragraph(phase.name + ": " + phase_sentence(phase), 2, Ink::dim);
-}
-
-std::size_t ledger_columns(std::string_view label) {
-    return label.size() < 6 ? 9 : std::max<std::size_t>(10, label.size() + 1);
-}
-
-void write_ledger_header(TerminalText& text) {
-    std::string line = text.cell(" delivery", 11);
-    for (const auto& [label, count] : delivery_columns({}))
-        line += text.cell(label, ledger_columns(label), true);
-    text.blank();
-    text.line(line, Ink::dim);
-}
-
-void write_ledger_row(TerminalText& text, std::string_view name, const Delivery& delivery) {
-    std::string line = text.cell(name, 11);
-    for (const auto& [label, count] : delivery_columns(delivery)) {
-        const bool bad =
-            count > 0 && (label == "rejected" || label == "lost" || label == "duplicated");
-        line += text.cell(format_integer(count), ledger_columns(label), true,
-                          bad ? Ink::bad : Ink::plain);
-    }
-    text.line(line);
-}
 
 void write_harness(TerminalText& text, const std::vector<HarnessCost>& harness) {
     if (harness.empty()) return;
@@ -82,33 +33,9 @@ void write_absent(TerminalText& text, const AbsentValues& absent) {
         text.item(kNoValue, fmt::format("{}: {}", metrics, reason), 1, Ink::dim);
 }
 
-void write_closing(TerminalText& text, const Header& header) {
-    const auto& environment = header.environment;
-    const auto duration = header.duration_seconds
-                              ? fmt::format("{:.0f} s", *header.duration_seconds)
-                              : std::string("unknown time");
-    text.blank();
-    text.paragraph(
-        fmt::format("crucible {} ({}), seed {}, started {}, took {}; {} core{} of {}",
-                    header.version, header.commit, header.seed, header.started, duration,
-                    environment.cores, environment.cores == 1 ? "" : "s", environment.cpu),
-        0, Ink::dim);
-}
-
 // A comparison.
 
-// Columns of the table, 80 in all behind an indent of one.
-constexpr std::size_t kLabel = 16;
-constexpr std::size_t kBaseline = 10;
-constexpr std::size_t kCandidate = 11;
-constexpr std::size_t kChange = 7;
-constexpr std::size_t kInterval = 15;
 constexpr std::size_t kNoise = 6;
-
-std::string bracketed(std::string text) {
-    if (!text.empty()) text = "[" + text + "]";
-    return text;
-}
 
 /// Change, interval and noise, in their columns. A difference carries its unit and has no noise
 /// beside it: it takes the place of all three.
@@ -288,6 +215,10 @@ void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
         if (!known) absent.add(metric.name, metric.absent);
     }
     write_absent(text, absent);
+}
+
+std::string render(const ObservationDocument& document, std::size_t width, bool colour) {
+    return render_observation(document, width, colour);
 }
 
 std::string render(const RunDocument& document, std::size_t width, bool colour) {

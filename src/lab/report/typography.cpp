@@ -14,7 +14,8 @@ std::string typeset(std::string_view figure) {
         if (figure[i] == '-' && digit_follows && !letter_before) {
             text += "\u2212";
         } else if (figure.substr(i, 3) == " us" &&
-                   (i + 3 == figure.size() || figure[i + 3] == ' ' || figure[i + 3] == ',')) {
+                   (i + 3 == figure.size() ||
+                    std::string_view(" ,]").find(figure[i + 3]) != std::string_view::npos)) {
             text += "\u00a0µs";
             i += 2;
         } else if (figure[i] == ' ' && i > 0 && figure[i - 1] >= '0' && figure[i - 1] <= '9') {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/text.h"
 #include "base/units.h"
 
 namespace crucible::lab::report {
@@ -34,7 +35,7 @@ std::string signed_number(double value, std::string_view digits) {
 
 /// A rate of errors is shown in percent, its changes in percentage points.
 bool is_share(std::string_view metric) {
-    return metric == "error_rate";
+    return metric == "error_rate" || metric == "http_req_failed_rate";
 }
 
 std::string percent(double value) {
@@ -129,7 +130,7 @@ std::string format_integer(std::uint64_t count) {
 
 std::string format_value(std::string_view metric, std::string_view unit, double value) {
     if (unit == "s") return base::format_duration(value);
-    if (unit == "events/s") return rate_text(value);
+    if (unit == "events/s" || unit == "items/s" || unit == "requests/s") return rate_text(value);
     if (unit == "bytes/s") return base::format_bytes(value) + "/s";
     if (unit == "bytes") return base::format_bytes(value);
     if (unit == "events" || unit == "threads") return base::format_count(value);
@@ -178,7 +179,7 @@ namespace {
 
 /// What a verdict is, where no check has anything to say against it.
 std::string verdict_sentence(const ComparisonDocument& document) {
-    const auto margin = fmt::format("±{} %", three_digits(document.margin * 100));
+    const auto margin = fmt::format("±{} %", three_digits(document.method.margin * 100));
     if (document.verdict == "adopt") {
         return fmt::format(
             "Adopt the candidate: it is better beyond the margin of {}, and no deciding metric is "
@@ -352,21 +353,17 @@ std::vector<std::pair<std::string, std::string>> environment_lines(const Environ
 }
 
 std::string shell_command(const std::vector<std::string>& command) {
-    constexpr std::string_view kPlain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
     std::string text;
     for (const auto& word : command) {
         if (!text.empty()) text += ' ';
-        if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
-            text += word;
-            continue;
-        }
-        text += '\'';
-        for (const char letter : word)
-            text += letter == '\'' ? std::string("'\\''") : std::string(1, letter);
-        text += '\'';
+        text += base::shell_word(word);
     }
     return text;
+}
+
+std::string failed_label(const FailedCheck& failed) {
+    const auto label = check_label(failed.check.name);
+    return failed.scenario.empty() ? label : fmt::format("{}: {}", failed.scenario, label);
 }
 
 std::vector<FailedCheck> failed_checks(const ComparisonDocument& document) {

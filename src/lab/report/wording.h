@@ -50,6 +50,24 @@ std::string headline(const RunDocument& document);
 /// "ADOPT", "KEEP", "NO DIFFERENCE", "NOT PROVEN".
 std::string verdict_badge(const ComparisonDocument& document);
 
+/// Of an observation, which never decides: "looks better", "looks within margin", "open".
+std::string looks_word(std::string_view verdict);
+/// "better", "open": the same under a heading that says "looks".
+std::string looks_cell(std::string_view verdict);
+std::string headline(const ObservationDocument& document);
+/// "10 and 10 repetitions, not measured in turn".
+std::string repetitions_sentence(const ObservedScenario& scenario);
+/// A p-value: "0.012", "< 0.0001", or kNoValue.
+std::string format_p_value(const std::optional<double>& p_value);
+/// "+0.92 [+0.60, +0.99]", or kNoValue.
+std::string format_delta(const std::optional<Estimate>& delta);
+/// The difference in units with its interval, or kNoValue.
+std::string format_whole_difference(const ComparedMetric& metric);
+/// What is known beyond the ratio, in one line; empty where nothing was compared.
+std::string evidence_sentence(const ObservedMetric& metric);
+/// Kind, files, target, time and machine of a side, the parts that a reader must know, one a line.
+std::vector<std::pair<std::string, std::string>> input_lines(const Input& input);
+
 /// "baseline handles the load", "not met".
 std::string criterion_label(std::string_view name);
 std::string outcome_word(std::string_view outcome);
@@ -87,11 +105,14 @@ std::string shell_command(const std::vector<std::string>& command);
 
 /// A failed check and where it failed.
 struct FailedCheck {
-    std::string scenario;
+    std::string scenario;  ///< empty: in the comparison as a whole
     Check check;
 };
+/// "medium: schedule kept".
+std::string failed_label(const FailedCheck& failed);
 std::vector<FailedCheck> failed_checks(const ComparisonDocument& document);
 std::vector<FailedCheck> failed_checks(const RunDocument& document);
+std::vector<FailedCheck> failed_checks(const ObservationDocument& document);
 
 /// "not_saturated" -> "not saturated".
 std::string check_label(std::string_view name);

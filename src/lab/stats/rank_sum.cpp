@@ -49,6 +49,17 @@ PooledRanks pooled_ranks(std::span<const double> x, std::span<const double> y) {
     return result;
 }
 
+/// All x_i - y_j, ascending.
+std::vector<double> sorted_differences(std::span<const double> x, std::span<const double> y) {
+    std::vector<double> differences;
+    differences.reserve(x.size() * y.size());
+    for (const double a : x) {
+        for (const double b : y) differences.push_back(a - b);
+    }
+    std::ranges::sort(differences);
+    return differences;
+}
+
 double u_of(const PooledRanks& ranks, std::size_t n) {
     const auto count = static_cast<double>(n);
     return static_cast<double>(ranks.doubled_sum_x) / 2 - count * (count + 1) / 2;
@@ -161,6 +172,13 @@ std::size_t rank_sum_order_index_normal(std::size_t n, std::size_t m, double lev
     return static_cast<std::size_t>(std::max(1.0, index));
 }
 
+double hodges_lehmann_shift_estimate(std::span<const double> x, std::span<const double> y) {
+    require_finite(x);
+    require_finite(y);
+    CRUCIBLE_ASSERT(!x.empty() && !y.empty());
+    return median(sorted_differences(x, y));
+}
+
 std::optional<LocationEstimate> hodges_lehmann_shift(std::span<const double> x,
                                                      std::span<const double> y, double level) {
     require_level(level);
@@ -172,12 +190,7 @@ std::optional<LocationEstimate> hodges_lehmann_shift(std::span<const double> x,
     if (k_exact == 0) return std::nullopt;
     const std::size_t k =
         exact && !ties ? k_exact : rank_sum_order_index_normal(x.size(), y.size(), level);
-    std::vector<double> differences;
-    differences.reserve(x.size() * y.size());
-    for (const double a : x) {
-        for (const double b : y) differences.push_back(a - b);
-    }
-    std::ranges::sort(differences);
+    const auto differences = sorted_differences(x, y);
     return LocationEstimate{.estimate = median(differences),
                             .interval = {differences[k - 1], differences[differences.size() - k]},
                             .level = level};

@@ -33,9 +33,11 @@ inline constexpr std::size_t kRankSumExactMax = 80;
 /// normal approximation. nullopt when all values are equal.
 std::optional<double> rank_sum_p_value(std::span<const double> x, std::span<const double> y);
 
-/// Hodges-Lehmann shift of x against y: the median of all x_i - y_j, with the order statistics
-/// [D_(k), D_(nm+1-k)] that invert the rank-sum test. Without ties and up to kRankSumExactMax
-/// values k is that of the exact distribution, else
+/// Hodges-Lehmann shift of x against y: the median of all x_i - y_j. Not empty.
+double hodges_lehmann_shift_estimate(std::span<const double> x, std::span<const double> y);
+
+/// That shift with the order statistics [D_(k), D_(nm+1-k)] that invert the rank-sum test. Without
+/// ties and up to kRankSumExactMax values k is that of the exact distribution, else
 /// max(1, floor(nm/2 - z sqrt(nm(n+m+1)/12))). nullopt where no such interval exists: below 4 and 4
 /// values at 95 %.
 std::optional<LocationEstimate> hodges_lehmann_shift(std::span<const double> x,

@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "lab/compare/comparison.h"
 #include "lab/compare/json_parts.h"
+#include "lab/compare/observation.h"
 #include "lab/compare/simulated_experiment.h"
 
 namespace crucible::lab {
@@ -65,7 +66,34 @@ json write_comparison(const Experiment& experiment) {
 TEST(Examples, FollowTheirSchemas) {
     EXPECT_EQ(validation_errors("comparison.schema.json", kFormats / "examples/comparison.json"),
               "");
+    EXPECT_EQ(validation_errors("comparison.schema.json", kFormats / "examples/observation.json"),
+              "");
     EXPECT_EQ(validation_errors("run.schema.json", kFormats / "examples/run.json"), "");
+}
+
+// A run file from before each trial's values were kept is still one.
+TEST(Examples, OlderRunsFollowTheSchema) {
+    auto document = json::parse(*base::read_file(kFormats / "examples/run.json"));
+    ASSERT_EQ(document["scenarios"][0].erase("trial_values"), 1u);
+    EXPECT_EQ(validation_errors("run.schema.json", document), "");
+}
+
+// An observation that calls itself a proof, or a measurement without rounds, is neither.
+TEST(Examples, ObservationsAndMeasurementsAreNotMixed) {
+    const auto observation = json::parse(*base::read_file(kFormats / "examples/observation.json"));
+    const auto comparison = json::parse(*base::read_file(kFormats / "examples/comparison.json"));
+    auto document = observation;
+    document["verdict"] = "adopt";
+    EXPECT_NE(validation_errors("comparison.schema.json", document), "");
+    document = observation;
+    document["observational"] = false;
+    EXPECT_NE(validation_errors("comparison.schema.json", document), "");
+    document = comparison;
+    document["observational"] = true;
+    EXPECT_NE(validation_errors("comparison.schema.json", document), "");
+    document = comparison;
+    document["scenarios"][0]["metrics"][0]["name"] = "real_time";
+    EXPECT_NE(validation_errors("comparison.schema.json", document), "");
 }
 
 // The schemas are strict: a field they don't know is an error, so that the document and the writer
@@ -161,6 +189,27 @@ TEST(ComparisonJson, NeverWritesNaN) {
     EXPECT_EQ(validation_errors("comparison.schema.json", write_comparison(Experiment())), "");
 }
 
+// Two stored results: every member is there, what only a measurement has is empty, and no NaN of
+// an interval that does not exist.
+TEST(ObservationJson, FollowsItsSchema) {
+    const auto read = [](const char* name) {
+        return *read_stored(std::filesystem::path(CRUCIBLE_TEST_DATA) / "stored" / name);
+    };
+    for (const auto& [first, second] : {std::pair{"benchmark_before.json", "benchmark_after.json"},
+                                        {"benchmark_errors.json", "benchmark_errors.json"},
+                                        {"benchmark_aggregates.json", "benchmark_before.json"},
+                                        {"k6_summary_export.json", "k6_handle_summary.json"}}) {
+        const auto baseline = read(first);
+        const auto candidate = read(second);
+        const auto document =
+            observation_json(kFacts, {}, baseline, candidate, *observe(baseline, candidate, {}));
+        EXPECT_EQ(validation_errors("comparison.schema.json", document), "") << first;
+        EXPECT_EQ(document["verdict"], "not_proven");
+        EXPECT_EQ(document["environment"], nullptr);
+        EXPECT_TRUE(document["reasons"][0].get<std::string>().starts_with("observational: "));
+    }
+}
+
 // From p10 to the last quantile with an interval: of 2,000 samples 0.025^(1/2000) = 0.99816.
 TEST(Curve, EndsWhereTheSamplesEnd) {
     Histogram histogram;
@@ -172,21 +221,6 @@ TEST(Curve, EndsWhereTheSamplesEnd) {
     EXPECT_NEAR(curve[59][0].get<double>(), 0.99816, 1e-5);
     EXPECT_NEAR(curve[59][1].get<double>(), 1997e-6, 2e-6);
     EXPECT_TRUE(curve_json(Histogram()).empty());
-}
-
-TrialResult trial(std::uint64_t seed) {
-    base::Rng rng(seed);
-    const auto arm = Simulation{}.arm(Arm::baseline, rng);
-    TrialResult result;
-    result.target = "a:";
-    result.phases = arm.phases;
-    result.phases[0].completed = 2000;
-    result.phases[0].throughput = 1000;
-    result.phases[0].clients.push_back({.completed_in_window = 2000, .window = 2s});
-    result.phases[0].clients[0].backlog = {0, 2, 1};
-    result.phases[0].usage = {.wall = 2s, .cpu = 100ms, .memory_peak_bytes = 3e7, .samples = 9};
-    result.checks = arm.checks;
-    return result;
 }
 
 json write_run(const std::vector<TrialResult>& trials, const std::vector<TrialResult>& harness) {
@@ -206,18 +240,22 @@ const json& run_metric(const json& document, std::string_view name) {
 
 // One trial: its values with the interval within the run, and why p99.9 is not among them.
 TEST(RunJson, OfOneTrialFollowsItsSchema) {
-    const auto document = write_run({trial(1)}, {});
+    const auto document = write_run({simulated_trial(1)}, {});
     EXPECT_EQ(validation_errors("run.schema.json", document), "");
     EXPECT_EQ(run_metric(document, "latency_p99")["interval"], "within_run");
     EXPECT_EQ(run_metric(document, "latency_p999")["value"], nullptr);
     EXPECT_EQ(run_metric(document, "latency_p999")["absent"], "2,000 samples; p99.9 needs 3,688");
     EXPECT_EQ(document["scenarios"][0]["series"][0]["values"], json({0, 2, 1}));
+    const auto& trials = document["scenarios"][0]["trial_values"];
+    ASSERT_EQ(trials.size(), 1u);
+    EXPECT_EQ(trials[0]["values"]["latency_p99"], run_metric(document, "latency_p99")["value"]);
+    EXPECT_FALSE(trials[0]["values"].contains("latency_p999"));
 }
 
 // Seven trials: one value over them, its interval across them.
 TEST(RunJson, OfSeveralTrialsFollowsItsSchema) {
     std::vector<TrialResult> trials;
-    for (std::uint64_t seed = 1; seed <= 7; ++seed) trials.push_back(trial(seed));
+    for (std::uint64_t seed = 1; seed <= 7; ++seed) trials.push_back(simulated_trial(seed));
     auto harness = trials;
     for (auto& one : harness) one.phases[0].usage.cpu = 20ms;
     const auto document = write_run(trials, harness);
@@ -226,11 +264,17 @@ TEST(RunJson, OfSeveralTrialsFollowsItsSchema) {
     EXPECT_EQ(run_metric(document, "latency_p99")["n"], 7);
     EXPECT_DOUBLE_EQ(run_metric(document, "cpu_per_event")["value"].get<double>(), 40e-6);
     EXPECT_EQ(document["scenarios"][0]["delivery"]["sent"], 14'000);
+    // Each trial by itself, net of the harness as well.
+    ASSERT_EQ(document["scenarios"][0]["trial_values"].size(), 7u);
+    for (const auto& each : document["scenarios"][0]["trial_values"]) {
+        EXPECT_TRUE(each["valid"].get<bool>());
+        EXPECT_DOUBLE_EQ(each["values"]["cpu_per_event"].get<double>(), 40e-6);
+    }
 }
 
 // Saturated and then dead: no latency, no curve, the failure and what was delivered.
 TEST(RunJson, OfAFailedTrialFollowsItsSchema) {
-    auto failed = trial(1);
+    auto failed = simulated_trial(1);
     failed.phases[0].saturated = true;
     failed.failure = Error{Errc::closed, "crucibled (pid 71) was killed by signal 9"};
     failed.checks.push_back({.name = "not_saturated", .passed = false, .detail = "grew"});
@@ -239,6 +283,7 @@ TEST(RunJson, OfAFailedTrialFollowsItsSchema) {
     EXPECT_EQ(document["failure"]["code"], "closed");
     EXPECT_EQ(run_metric(document, "latency_p50")["value"], nullptr);
     EXPECT_TRUE(document["scenarios"][0]["curves"]["latency"]["target"].empty());
+    EXPECT_FALSE(document["scenarios"][0]["trial_values"][0]["valid"].get<bool>());
 }
 
 }  // namespace

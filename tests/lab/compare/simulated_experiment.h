@@ -100,4 +100,21 @@ struct Simulation {
     }
 };
 
+/// One trial of the baseline, 2,000 events in 2 s.
+inline TrialResult simulated_trial(std::uint64_t seed) {
+    using namespace std::chrono_literals;
+    base::Rng rng(seed);
+    const auto arm = Simulation{}.arm(Arm::baseline, rng);
+    TrialResult result;
+    result.target = "a:";
+    result.phases = arm.phases;
+    result.phases[0].completed = 2000;
+    result.phases[0].throughput = 1000;
+    result.phases[0].clients.push_back({.completed_in_window = 2000, .window = 2s});
+    result.phases[0].clients[0].backlog = {0, 2, 1};
+    result.phases[0].usage = {.wall = 2s, .cpu = 100ms, .memory_peak_bytes = 3e7, .samples = 9};
+    result.checks = arm.checks;
+    return result;
+}
+
 }  // namespace crucible::lab

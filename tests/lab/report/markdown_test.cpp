@@ -44,7 +44,7 @@ TEST(MarkdownReport, EscapesWhatTheFileSays) {
 
 // Rows of one table have one number of cells, or viewers drop the rest.
 TEST(MarkdownReport, HasWholeTables) {
-    for (const auto* name : {"comparison.json", "run.json"}) {
+    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
         const auto text = markdown(example(name));
         std::size_t cells = 0;
         for (std::size_t at = 0; at < text.size();) {

@@ -27,7 +27,7 @@ TEST(TerminalReport, StartsWithTheVerdictAndShowsEachMetricInOneLine) {
 
 // A table that wraps is unreadable: 80 columns are what every terminal has.
 TEST(TerminalReport, FitsEightyColumns) {
-    for (const auto* name : {"comparison.json", "run.json"}) {
+    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
         const auto text = terminal(example(name));
         for (std::size_t at = 0; at < text.size();) {
             const auto line = text.substr(at, text.find('\n', at) - at);
@@ -154,7 +154,7 @@ TEST(TerminalReport, RefusesWhatItDoesNotUnderstand) {
 
 // Every member that is removed is either optional or reported; none may end the program.
 TEST(TerminalReport, SurvivesAnyMissingMember) {
-    for (const auto* name : {"comparison.json", "run.json"}) {
+    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
         const auto whole = example(name);
         for (const auto& [key, value] : whole.items()) {
             auto result = whole;

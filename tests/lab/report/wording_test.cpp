@@ -53,6 +53,7 @@ TEST(Typography, SetsFiguresForAPage) {
     EXPECT_EQ(typeset("-2.6 %"), "\u22122.6\u00a0%");
     EXPECT_EQ(typeset("[-8.4, +1.8]"), "[\u22128.4, +1.8]");
     EXPECT_EQ(typeset("623 us"), "623\u00a0µs");
+    EXPECT_EQ(typeset("[+1 us, +2 us]"), "[+1\u00a0µs, +2\u00a0µs]");
     EXPECT_EQ(typeset("client-2"), "client-2");
     EXPECT_EQ(typeset_duration(0.002), "2\u00a0ms");
 }
