@@ -28,12 +28,14 @@ namespace crucible::bench {
 namespace {
 
 constexpr std::string_view kHelp =
-    "Usage: bench_calibration [--smoke] [--runs N] [--seed N] [--real DIR] [--json FILE]\n"
+    "Usage: bench_calibration [--smoke] [--runs N] [--seed N] [--json FILE]\n"
+    "       bench_calibration --real DIR [--runs N] [--planted N] [--seed N] [--json FILE]\n"
     "How often crucible's verdicts and intervals are wrong, in simulated comparisons whose truth\n"
     "is known and whose noise is like that of shared machines: drift, stalls, heavy tails.\n\n"
     "  --real DIR   instead real ones on this machine, some 40 s each: the daemon with itself N\n"
-    "               times (default 100), and a service with one that is 5 % slower N/5 times.\n"
-    "               DIR keeps their results; those that it has are not run again\n"
+    "               times (default 100), and a service with one that is 5 % slower as often as\n"
+    "               --planted says (default 20). DIR keeps their results; those that it has are\n"
+    "               not run again\n"
     "  --runs N     comparisons for each figure (default 2000)\n"
     "  --smoke      8 of each, in seconds: shows that it works\n"
     "  --seed N     of the simulation (default 1)\n"
@@ -322,6 +324,7 @@ int complain(std::string_view what) {
 
 struct Arguments {
     std::uint64_t runs = 0;  ///< 0: not given
+    std::uint64_t planted = 20;
     std::uint64_t seed = 1;
     std::string json_path;
     std::string real;  ///< directory; empty: simulated
@@ -341,7 +344,7 @@ std::optional<int> parse(std::span<char*> words, Arguments& arguments) {
             continue;
         }
         const bool path = word == "--json" || word == "--real";
-        if (!path && word != "--runs" && word != "--seed")
+        if (!path && word != "--runs" && word != "--seed" && word != "--planted")
             return complain(fmt::format("unknown option '{}'; see --help", word));
         if (i + 1 == words.size()) return complain(fmt::format("{} needs a value", word));
         const std::string_view value = words[++i];
@@ -354,7 +357,9 @@ std::optional<int> parse(std::span<char*> words, Arguments& arguments) {
         if (end == words[i] || *end != '\0' || number == 0 || number > 1'000'000)
             return complain(
                 fmt::format("{} '{}': a whole number from 1 to 1,000,000", word, value));
-        (word == "--runs" ? arguments.runs : arguments.seed) = number;
+        (word == "--runs"   ? arguments.runs
+         : word == "--seed" ? arguments.seed
+                            : arguments.planted) = number;
     }
     return std::nullopt;
 }
@@ -364,7 +369,7 @@ Result<std::vector<Figure>> measure(const Arguments& arguments) {
         const auto runs = static_cast<std::uint32_t>(arguments.runs > 0 ? arguments.runs : 100);
         return calibrate_on_this_machine({.directory = arguments.real,
                                           .identical = runs,
-                                          .planted = runs / 5,
+                                          .planted = static_cast<std::uint32_t>(arguments.planted),
                                           .seed = arguments.seed});
     }
     const std::uint64_t runs = arguments.runs > 0 ? arguments.runs : 2000;

@@ -148,8 +148,11 @@ private:
     }
 
     void count_identical(const Said& said) {
-        enough_ += said.rounds >= kRoundsCompared ? 1 : 0;
-        false_ += said.better.empty() && said.worse.empty() ? 0 : 1;
+        const bool enough = said.rounds >= kRoundsCompared;
+        const bool called = !said.better.empty() || !said.worse.empty();
+        enough_ += enough ? 1 : 0;
+        false_ += called ? 1 : 0;
+        false_of_enough_ += called && enough ? 1 : 0;
         voided_ += said.voided ? 1 : 0;
         bool any = false;
         for (const auto& [name, values] : said.in_time) {
@@ -172,9 +175,12 @@ private:
                            .count = voided_,
                            .of = identical,
                            .high = 0.01});
-            all.push_back({.name = "real, identical: at least 10 rounds compared",
-                           .count = enough_,
-                           .of = identical});
+            if (enough_ > 0) {
+                all.push_back({.name = "real, identical, 10 rounds and more: any false",
+                               .count = false_of_enough_,
+                               .of = enough_,
+                               .high = 0.03});
+            }
             all.push_back({.name = "real, identical, one after the other, U test: any different",
                            .count = naive_any_,
                            .of = identical});
@@ -200,6 +206,7 @@ private:
     const RealCalibration& options_;
     std::uint64_t enough_ = 0;
     std::uint64_t false_ = 0;
+    std::uint64_t false_of_enough_ = 0;
     std::uint64_t voided_ = 0;
     std::uint64_t naive_any_ = 0;
     std::uint64_t found_worse_ = 0;

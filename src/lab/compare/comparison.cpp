@@ -76,6 +76,8 @@ RoundCheck control_equal(const std::vector<WeighedMetric>& metrics, const Ruling
             .consequence = Consequence::voids};
 }
 
+constexpr double kRoundsSayable = 100'000;
+
 /// Whether the machine tells apart what the margin asks it to: a metric in which the two copies of
 /// the baseline came out further apart than the margin, and half as far as the candidate, is not
 /// judged.
@@ -91,6 +93,12 @@ RoundCheck margin_resolvable(const std::vector<WeighedMetric>& metrics, double m
         if (floor <= std::log1p(margin) || std::abs(std::log(ratio->value)) >= 2 * floor) continue;
         facts.push_back(fmt::format("{} {:.1f} %", info->name, std::expm1(floor) * 100));
         result.withheld.push_back(info);
+        // What chance puts between two copies shrinks with the square root of the rounds.
+        const double shrink = floor / std::log1p(margin);
+        result.rounds_needed =
+            std::max(result.rounds_needed.value_or(0),
+                     static_cast<std::uint32_t>(std::min(
+                         kRoundsSayable, std::ceil(metric.result.rounds * shrink * shrink))));
     }
     result.check.passed = facts.empty();
     result.check.detail =
@@ -122,6 +130,7 @@ void withhold(const RoundCheck& failed, std::vector<MetricComparison>& metrics) 
         if (std::ranges::find(failed.withheld, metric.info) == failed.withheld.end()) continue;
         metric.verdict = MetricVerdict::inconclusive;
         metric.reason = fmt::format("withheld by {}: {}", failed.check.name, failed.check.detail);
+        metric.rounds_needed = failed.rounds_needed;
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ enum class Consequence : std::uint8_t {
 struct RoundCheck {
     Check check;
     Consequence consequence = Consequence::caution;
-    std::vector<const MetricInfo*> withheld;  ///< where it failed and withholds
+    std::vector<const MetricInfo*> withheld;     ///< where it failed and withholds
+    std::optional<std::uint32_t> rounds_needed;  ///< in all, where more of them would help
 };
 
 /// Whether the rounds are the experiment that the statistics suppose. All void it.

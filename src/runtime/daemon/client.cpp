@@ -39,10 +39,10 @@ constexpr std::size_t kKeptBytes = 1u << 20;
 /// anyway. But none waits longer than kHoldMost.
 constexpr Duration kHold = 20us;
 constexpr Duration kHoldMost = 200us;
-/// How often the I/O thread looks after what is held.
+/// How often the I/O thread looks after what is held. As long as at least kBusy events come between
+/// two looks it goes on looking by itself, so that nobody has to wake it for each batch.
 constexpr Duration kLook = 50us;
-/// How long after the last event the I/O thread still looks after what is held.
-constexpr Duration kActive = 1ms;
+constexpr std::uint64_t kBusy = 4;
 /// The I/O thread spins for an answer only where few are due: with many it is the publisher who
 /// needs the core.
 constexpr std::uint64_t kFewInFlight = 4;
@@ -227,7 +227,6 @@ private:
         base::set_precise_timers();
         std::vector<std::byte> buffer(kReceiveBytes);
         std::size_t filled = 0;
-        TimePoint last_event = base::monotonic_now();
         std::uint64_t published_before = 0;
         while (!stopping_.load()) {
             if (due()) flush();
@@ -235,16 +234,14 @@ private:
                 if (!receive(buffer, filled)) return;
                 continue;
             }
-            const TimePoint now = base::monotonic_now();
-            if (const auto published = published_.load();
-                std::exchange(published_before, published) != published)
-                last_event = now;
+            const std::uint64_t published = published_.load();
+            const bool busy = published - std::exchange(published_before, published) >= kBusy;
             std::array<pollfd, 2> waiters{
                 {{.fd = socket_.get(),
                   .events = static_cast<short>(POLLIN | (has_unsent_.load() ? POLLOUT : 0)),
                   .revents = 0},
                  {.fd = wake_.get(), .events = POLLIN, .revents = 0}}};
-            if (!wait(waiters, now - last_event < kActive || held())) return;
+            if (!wait(waiters, busy || held())) return;
             if (waiters[1].revents != 0) {
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);

@@ -18,7 +18,8 @@ namespace {
 
 using base::UniqueFd;
 
-constexpr int kSendBufferBytes = 512 << 10;
+/// As far as the system allows; with less, sender and reader take turns more often.
+constexpr int kSendBufferBytes = 2 << 20;
 
 std::unexpected<Error> fail(Errc code, const std::filesystem::path& socket, std::string_view what) {
     return std::unexpected(Error{code, socket.string() + ": " + std::string(what)});
@@ -48,7 +49,7 @@ Result<UniqueFd> open_socket(const std::filesystem::path& path, TimePoint deadli
     if (status == 0) {
         const timeval none{};
         ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
-        // Room for some batches, so that the daemon reads one while the next is written.
+        // Room for many batches, so that the daemon reads some while others are written.
         const int room = kSendBufferBytes;
         ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
         return socket;
