@@ -1,5 +1,3 @@
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "daemon_performance/peer.h"
@@ -8,8 +6,6 @@
 
 namespace crucible::bench {
 namespace {
-
-using namespace std::chrono_literals;
 
 /// crucibled without work, over its socket, with the client library as applications use it: one
 /// publish() for each event.
@@ -29,7 +25,7 @@ public:
         const std::string endpoint = system_->endpoint();
         auto client = runtime::DaemonClient::connect(
             {.socket = endpoint.substr(endpoint.find(':') + 1)},
-            [this](std::span<const Acknowledgement> batch) { take(batch); });
+            [this](std::span<const Acknowledgement> batch) { add_acknowledged(batch.size()); });
         if (!client) return std::unexpected(client.error());
         client_ = *std::move(client);
         event_.category = Category::system;
@@ -54,12 +50,9 @@ public:
     void flush() override {}
 
     bool round_trip() override {
-        std::unique_lock lock(mutex_);
-        waiting_for_ = next_ + 1;
-        lock.unlock();
+        const auto before = acknowledged();
         if (!publish()) return false;
-        lock.lock();
-        return arrived_.wait_for(lock, 10s, [this] { return acknowledged() >= next_; });
+        return await_acknowledged(before);
     }
 
     void stop() override {
@@ -68,19 +61,9 @@ public:
     }
 
 private:
-    void take(std::span<const Acknowledgement> batch) {
-        const std::uint64_t all = acknowledged() + batch.size();
-        acknowledged_.store(all, std::memory_order_release);
-        const std::lock_guard lock(mutex_);
-        if (waiting_for_ > 0 && all >= waiting_for_) arrived_.notify_one();
-    }
-
     std::unique_ptr<lab::System> system_;
     Event event_;
     std::uint64_t next_ = 0;
-    std::mutex mutex_;
-    std::condition_variable arrived_;
-    std::uint64_t waiting_for_ = 0;
     std::unique_ptr<runtime::DaemonClient> client_;
 };
 

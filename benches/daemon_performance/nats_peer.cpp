@@ -106,7 +106,7 @@ private:
             consumed += message.bytes;
             messages += message.is_message ? 1 : 0;
         }
-        acknowledged_.fetch_add(messages, std::memory_order_release);
+        add_acknowledged(messages);
         return consumed;
     }
 
@@ -150,7 +150,7 @@ public:
             if (message.bytes == 0) continue;
             requester_->consume(message.bytes);
             if (!message.is_message) continue;
-            acknowledged_.fetch_add(1);
+            add_acknowledged(1);
             return true;
         }
     }

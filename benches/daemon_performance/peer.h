@@ -1,9 +1,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,12 +38,29 @@ public:
     std::uint64_t acknowledged() const noexcept {
         return acknowledged_.load(std::memory_order_acquire);
     }
+    /// Sleeps until more than `so_many` are; false after 20 s without.
+    bool await_acknowledged(std::uint64_t so_many) {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, std::chrono::seconds(20),
+                                 [&] { return acknowledged() > so_many; });
+    }
     /// Publishes one and waits until it is acknowledged; false once the connection is lost.
     virtual bool round_trip() = 0;
     virtual void stop() = 0;
 
 protected:
+    void add_acknowledged(std::uint64_t more) noexcept {
+        if (more == 0) return;
+        acknowledged_.fetch_add(more, std::memory_order_release);
+        // Empty on purpose: whoever is between its check and its wait holds the mutex.
+        { const std::lock_guard lock(mutex_); }
+        changed_.notify_one();
+    }
+
+private:
     std::atomic<std::uint64_t> acknowledged_ = 0;
+    std::mutex mutex_;
+    std::condition_variable changed_;
 };
 
 std::unique_ptr<Peer> make_daemon_peer();

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "daemon_performance/batched_socket.h"
 #include "daemon_performance/peer.h"
@@ -107,7 +106,7 @@ public:
                                     bulk("s").size() + bulk(payload).size();
         subscriber_->read_in_thread([this, message](std::string_view bytes) {
             const std::size_t messages = bytes.size() / message;
-            acknowledged_.fetch_add(messages, std::memory_order_release);
+            add_acknowledged(messages);
             return messages * message;
         });
         auto publisher = connect(server_->port());
@@ -122,8 +121,7 @@ public:
     bool round_trip() override {
         const auto before = acknowledged();
         if (!publish() || !publisher_->flush()) return false;
-        while (acknowledged() == before) std::this_thread::yield();
-        return true;
+        return await_acknowledged(before);
     }
     void stop() override {
         publisher_.reset();
@@ -169,8 +167,7 @@ public:
     bool round_trip() override {
         const auto before = acknowledged();
         if (!publish() || !publisher_->flush()) return false;
-        while (acknowledged() == before) std::this_thread::yield();
-        return true;
+        return await_acknowledged(before);
     }
     void stop() override {
         publisher_.reset();
@@ -189,7 +186,7 @@ private:
             const bool number = bytes[consumed] == ':';
             const bool array = bytes[consumed] == '*';
             consumed += *whole;
-            if (number) acknowledged_.fetch_add(unacknowledged_, std::memory_order_release);
+            if (number) add_acknowledged(unacknowledged_);
             if (!array) continue;
             if (!ids_.empty()) {
                 unacknowledged_ = ids_.size();
