@@ -156,6 +156,8 @@ public:
     }
     void stop() override {
         requester_.reset();
+        // Its thread answers through the pointer, which reset() empties first.
+        if (responder_) responder_->close();
         responder_.reset();
         server_.reset();
     }

@@ -171,6 +171,8 @@ public:
     }
     void stop() override {
         publisher_.reset();
+        // Its thread asks through the pointer, which reset() empties first.
+        if (consumer_) consumer_->close();
         consumer_.reset();
         server_.reset();
     }
