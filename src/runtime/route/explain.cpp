@@ -6,8 +6,6 @@
 
 #include <array>
 
-#include "base/assert.h"
-#include "base/units.h"
 #include "runtime/event/rfc3339.h"
 #include "runtime/route/one_line.h"
 

@@ -1,6 +1,5 @@
 #include "runtime/route/seen_events.h"
 
-#include <algorithm>
 #include <bit>
 
 #include "base/assert.h"
@@ -54,6 +53,8 @@ void SeenEvents::drop_oldest() noexcept {
     --size_;
 }
 
+/// Threads may come with their times in another order: an id then stays until those before it have
+/// left, a moment longer than its own time.
 void SeenEvents::drop_outdated(TimePoint now) noexcept {
     while (size_ > 0 && now - entries_[oldest_].seen_at >= window_) drop_oldest();
 }
@@ -75,11 +76,7 @@ SeenEvents::Sighting SeenEvents::see(const Uuid& id, TimePoint now) {
         slot = slot_of(id);  // others may have moved up
     }
     const std::size_t place = (oldest_ + size_) % entries_.size();
-    // Threads may come with their times in another order: the ring is kept in the order of time, so
-    // that the oldest is the first whose time is over.
-    const std::size_t last = (place + entries_.size() - 1) % entries_.size();
-    const TimePoint seen_at = size_ > 0 ? std::max(now, entries_[last].seen_at) : now;
-    entries_[place] = {.id = id, .seen_at = seen_at, .fate = Fate::pending};
+    entries_[place] = {.id = id, .seen_at = now, .fate = Fate::pending};
     slots_[slot] = static_cast<std::uint32_t>(place);
     ++size_;
     ++stats_.held;

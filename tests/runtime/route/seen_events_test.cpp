@@ -103,8 +103,8 @@ TEST(SeenEvents, AccountsForItsMemory) {
     EXPECT_EQ(seen.capacity(), 1000u);
 }
 
-// A thread may come with a time from before that of another: the window then ends for both at the
-// later one, and the order in which they leave stays that in which they came.
+// A thread may come with a time from before that of another: ids leave in the order in which they
+// came, so that the earlier one stays with the later.
 TEST(SeenEvents, AllowsForTimesOutOfOrder) {
     SeenEvents seen({.events_max = 10, .window = 1min}, kKey);
     EXPECT_TRUE(is_first(seen, 1, kStart + 2s));
