@@ -11,9 +11,10 @@ namespace {
 /// publish() for each event.
 class DaemonPeer final : public Peer {
 public:
+    ~DaemonPeer() override { DaemonPeer::stop(); }
     std::string_view name() const noexcept override { return "crucibled"; }
     std::string_view acknowledged_means() const noexcept override {
-        return "routed to a service instance that has nothing to do, and acknowledged";
+        return "routed, and acknowledged unseen: not decoded, not delivered";
     }
 
     Result<> start(std::size_t payload_bytes) override {

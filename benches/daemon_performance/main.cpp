@@ -31,7 +31,9 @@ constexpr std::string_view kHelp =
     "application\n"
     "sends one event per call, and events per second that were acknowledged; and publish to\n"
     "acknowledgement one at a time. Rounds of all of them in random order; medians, and ratios\n"
-    "within rounds.\n\n"
+    "within rounds. The daemon runs without work: it routes each event and acknowledges it "
+    "unseen,\n"
+    "where the others hand it to a receiver.\n\n"
     "  --rounds N   default 7\n"
     "  --seconds S  of each trial, default 1\n"
     "  --smoke      one round of 0.1 s: shows that it works, measures nothing\n"
@@ -100,7 +102,15 @@ std::optional<Latency> latency(Peer& peer, Duration length) {
 /// All rounds of one question.
 struct Series {
     std::string peer;
-    std::vector<double> values;
+    std::string acknowledged_means;
+    std::vector<std::optional<double>> by_round;  ///< nothing where the trial failed
+
+    std::vector<double> values() const {
+        std::vector<double> all;
+        for (const auto& value : by_round)
+            if (value) all.push_back(*value);
+        return all;
+    }
 };
 
 double middle(const std::vector<double>& values) {
@@ -110,8 +120,9 @@ double middle(const std::vector<double>& values) {
 /// Median over rounds of the daemon's value against another's.
 double ratio(const Series& ours, const Series& theirs) {
     std::vector<double> ratios;
-    for (std::size_t r = 0; r < std::min(ours.values.size(), theirs.values.size()); ++r)
-        if (theirs.values[r] > 0) ratios.push_back(ours.values[r] / theirs.values[r]);
+    for (std::size_t r = 0; r < std::min(ours.by_round.size(), theirs.by_round.size()); ++r)
+        if (ours.by_round[r] && theirs.by_round[r])
+            ratios.push_back(*ours.by_round[r] / *theirs.by_round[r]);
     return middle(ratios);
 }
 
@@ -156,7 +167,11 @@ private:
             for (const std::size_t i : order) {
                 if (!missing[i].empty()) continue;
                 auto peer = makers[i]();
-                for (auto& value : series) value[i].peer = peer->name();
+                for (auto& value : series) {
+                    value[i].peer = peer->name();
+                    value[i].acknowledged_means = peer->acknowledged_means();
+                    value[i].by_round.resize(round + 1);
+                }
                 if (const auto started = peer->start(payload); !started) {
                     missing[i] = started.error().message;
                     fmt::print("{}: left out: {}\n", peer->name(), missing[i]);
@@ -169,7 +184,7 @@ private:
                     continue;
                 }
                 for (std::size_t v = 0; v < values; ++v)
-                    series[v][i].values.push_back((*measured)[v]);
+                    series[v][i].by_round[round] = (*measured)[v];
             }
         }
         return series;
@@ -179,14 +194,16 @@ private:
         fmt::print("\n{}\n", question);
         nlohmann::json rows = nlohmann::json::array();
         for (const auto& series : all) {
-            if (series.values.empty()) continue;
-            const auto [least, most] = std::ranges::minmax(series.values);
+            const auto values = series.values();
+            if (values.empty()) continue;
+            const auto [least, most] = std::ranges::minmax(values);
             const double against = ratio(all.front(), series);
             fmt::print("  {:14} {:>12.1f} {} [{:.1f}, {:.1f}]  crucibled is {:.2f} times that\n",
-                       series.peer, middle(series.values), unit, least, most, against);
+                       series.peer, middle(values), unit, least, most, against);
             rows.push_back({{"peer", series.peer},
-                            {"median", middle(series.values)},
-                            {"values", series.values},
+                            {"acknowledged_means", series.acknowledged_means},
+                            {"median", middle(values)},
+                            {"values", values},
                             {"ratio", against}});
         }
         std::fflush(stdout);

@@ -67,6 +67,7 @@ Result<std::unique_ptr<BatchedSocket>> connect(std::uint16_t port, std::string_v
 /// Publisher and subscriber on connections of their own, as two applications.
 class NatsPeer final : public Peer {
 public:
+    ~NatsPeer() override { NatsPeer::stop(); }
     std::string_view name() const noexcept override { return "nats core"; }
     std::string_view acknowledged_means() const noexcept override {
         return "delivered to the subscriber";
@@ -119,6 +120,7 @@ private:
 /// One connection asks, another answers.
 class NatsRequestPeer final : public Peer {
 public:
+    ~NatsRequestPeer() override { NatsRequestPeer::stop(); }
     std::string_view name() const noexcept override { return "nats request"; }
     std::string_view acknowledged_means() const noexcept override {
         return "answered by the responder";

@@ -77,6 +77,7 @@ std::size_t skip_lines(std::string_view bytes) {
 
 class RedisPubsubPeer final : public Peer {
 public:
+    ~RedisPubsubPeer() override { RedisPubsubPeer::stop(); }
     std::string_view name() const noexcept override { return "redis pub/sub"; }
     std::string_view acknowledged_means() const noexcept override {
         return "delivered to the subscriber";
@@ -139,6 +140,7 @@ private:
 /// Publisher and a consumer of a group, who acknowledges what it read.
 class RedisStreamPeer final : public Peer {
 public:
+    ~RedisStreamPeer() override { RedisStreamPeer::stop(); }
     std::string_view name() const noexcept override { return "redis stream"; }
     std::string_view acknowledged_means() const noexcept override {
         return "read by the consumer and acknowledged to the server";

@@ -41,7 +41,11 @@ std::string rollback_of(const MetricComparison& metric, double margin) {
 }
 
 bool estimated_worse(const MetricComparison& metric, double margin) {
-    if (!metric.ratio) return false;
+    if (!metric.ratio) {
+        // Errors and losses, where less is better and half an event or one in a thousand matters.
+        if (!metric.difference) return false;
+        return metric.difference->value > (metric.info->name == "error_rate" ? 0.001 : 0.5);
+    }
     const double change =
         std::log(metric.ratio->value) * (metric.info->better == Better::higher ? -1 : 1);
     return change > std::log1p(margin);
@@ -77,7 +81,7 @@ std::vector<Risk> risks_of(const Comparison& comparison, double margin) {
 std::optional<Recommendation> length_recommendation(const ScenarioRounds& rounds,
                                                     const ScenarioComparison& scenario) {
     const bool open = std::ranges::any_of(scenario.metrics, [](const auto& metric) {
-        return metric.info->gated && metric.verdict == MetricVerdict::inconclusive;
+        return metric.info->name == "throughput" && metric.verdict == MetricVerdict::inconclusive;
     });
     if (!open) return std::nullopt;
     const auto length = best_trial_length(rounds);

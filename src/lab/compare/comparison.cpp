@@ -128,6 +128,7 @@ Check rounds_enough(const ScenarioComparison& scenario) {
 void withhold(const RoundCheck& failed, std::vector<MetricComparison>& metrics) {
     for (auto& metric : metrics) {
         if (std::ranges::find(failed.withheld, metric.info) == failed.withheld.end()) continue;
+        metric.withheld = true;
         metric.verdict = MetricVerdict::inconclusive;
         metric.reason = fmt::format("withheld by {}: {}", failed.check.name, failed.check.detail);
         metric.rounds_needed = failed.rounds_needed;

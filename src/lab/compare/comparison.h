@@ -51,7 +51,8 @@ struct MetricComparison {
     double p_different = 1;
     bool different = false;  ///< the second is refused: there is a difference, large or small
     std::optional<std::uint32_t> rounds_needed;  ///< where inconclusive and more rounds can decide
-    std::string reason;  ///< one line: what decided it, or why it could not be decided
+    std::string reason;     ///< one line: what decided it, or why it could not be decided
+    bool withheld = false;  ///< by a failed check, whatever it would have been
 };
 
 enum class ExpectationOutcome : std::uint8_t { met, exceeded, missed, not_proven };

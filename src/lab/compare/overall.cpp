@@ -33,6 +33,7 @@ struct GateTally {
     std::vector<std::string> worse;
     std::vector<std::string> open;   ///< inconclusive
     std::vector<std::string> facts;  ///< one line per better or worse metric
+    bool any_withheld = false;       ///< what it hides may be worse
     std::optional<std::uint32_t> rounds_needed;
 };
 
@@ -41,6 +42,7 @@ GateTally tally_gates(const Comparison& comparison) {
     for (const auto& scenario : comparison.scenarios) {
         for (const auto& metric : scenario.metrics) {
             if (!metric.info->gated) continue;
+            tally.any_withheld |= metric.withheld;
             auto name = fmt::format("{}: {}", scenario.name, metric.info->name);
             if (metric.verdict == MetricVerdict::better)
                 tally.better.push_back(std::move(name));
@@ -150,7 +152,7 @@ void decide_overall(const Experiment& experiment, Comparison& comparison) {
                                       fmt::join(gates.better, ", "), fmt::join(gates.worse, ", ")));
     } else if (!gates.worse.empty()) {
         comparison.verdict = OverallVerdict::keep;
-    } else if (!gates.better.empty() && losses.candidate == 0) {
+    } else if (!gates.better.empty() && losses.candidate == 0 && !gates.any_withheld) {
         comparison.verdict = OverallVerdict::adopt;
     } else if (gates.better.empty() && gates.open.empty() && losses.candidate == 0) {
         comparison.verdict = OverallVerdict::no_difference;

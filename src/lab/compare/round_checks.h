@@ -37,21 +37,25 @@ struct RoundCheck {
 std::vector<RoundCheck> check_design(const ScenarioRounds& scenario);
 
 /// Whether what else the machine did may explain the difference.
-/// - "neighbours_alike": other programs and the hypervisor took as much beside the candidate as
-///   beside the baseline, within kNeighbourCores. Voids.
-/// - "neighbours_quiet": they took more than kBusyCores in at most a tenth of the trials. Caution.
+/// - "neighbours_alike": other programs took as much beside the candidate as beside the baseline,
+///   within kNeighbourCores, from 6 rounds. Voids.
+/// - "neighbours_quiet": they took more than kBusyCores, or the hypervisor more than kStolenCores,
+/// in
+///   at most a tenth of the trials. Caution.
 std::vector<RoundCheck> check_neighbours(const ScenarioRounds& scenario);
 inline constexpr double kNeighbourCores = 0.1;
 inline constexpr double kBusyCores = 0.5;
+inline constexpr double kStolenCores = 0.2;
 
 /// Whether the figures hold still: over the rounds, and in the course of a trial. Each is failed
 /// only by a change that is shown and that is larger than `margin` (a log ratio).
-/// - "no_drift": no gated metric of the baseline rises or falls from round to round (Mann-Kendall).
+/// - "no_drift": no gated metric of the baseline rises or falls from round to round (Mann-Kendall,
+///   corrected for how much one round says of the next), nor steps from one level to another.
 ///   Caution: the comparison within rounds allows for it.
 /// - "same_effect": nor does any gated difference. Withholds the metric: one figure is not it.
 /// - "warmup_over": in the first quarter of the measured time throughput and latency are those of
-///   the rest. Caution.
-/// - "steady": in the last quarter they are those of the second. Caution.
+///   the rest; from 10 rounds. Caution.
+/// - "steady": in the last quarter they are those of the second; from 10 rounds. Caution.
 std::vector<RoundCheck> check_course(const ScenarioRounds& scenario, double margin);
 /// Fewer rounds have no trend that a test could see.
 inline constexpr std::size_t kTrendRoundsMin = 10;

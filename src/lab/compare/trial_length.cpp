@@ -48,8 +48,7 @@ std::optional<TrialLength> best_trial_length(const ScenarioRounds& scenario) {
             points = std::min(points, trials.back().size());
             if (trials.back().size() < kPointsMin) return std::nullopt;
             length.now = phase->phase.closed_duration;
-            other_seconds +=
-                std::chrono::duration<double>(round[arm].surroundings.wall - length.now).count();
+            other_seconds += std::chrono::duration<double>(round[arm].elapsed - length.now).count();
             sum += phase->throughput * std::chrono::duration<double>(Series::kFine).count();
         }
     }

@@ -25,6 +25,7 @@ Duration planned_duration(const Plan& plan) {
 struct ArmTrial {
     Arm arm;
     TrialResult trial;
+    Duration elapsed;
 };
 
 class Runner {
@@ -172,6 +173,7 @@ private:
         for (const Arm arm : round.order) {
             if (options_.stop.stop_requested()) experiment_.interrupted = true;
             if (!going()) break;
+            const TimePoint began = clock_.now();
             auto result = run_arm(of, arm, number + 1, round_seed(options_.seed, index, number));
             if (!result) {
                 fail(target_of(arm), result.error());
@@ -182,7 +184,7 @@ private:
             measured_ = true;
             if (result->failure) fail(target_of(arm), *result->failure);
             if (result->interrupted) experiment_.interrupted = true;
-            trials.push_back({arm, *std::move(result)});
+            trials.push_back({arm, *std::move(result), clock_.now() - began});
         }
         keep(round, trials);
         return round;
@@ -191,7 +193,7 @@ private:
     /// Reduces the trials of a round. Last, because every arm's net cost needs the harness's.
     static void keep(Round& round, std::vector<ArmTrial>& trials) {
         const auto harness = std::ranges::find(trials, Arm::harness, &ArmTrial::arm);
-        for (auto& [arm, trial] : trials) {
+        for (auto& [arm, trial, elapsed] : trials) {
             const bool net = harness != trials.end() && arm != Arm::harness;
             auto& kept = round[arm];
             kept.target = trial.target;
@@ -199,9 +201,10 @@ private:
             kept.metrics = trial_metrics(trial, net ? &harness->trial : nullptr);
             kept.checks = trial.checks;
             kept.surroundings = trial.surroundings;
+            kept.elapsed = elapsed;
             kept.failure = trial.failure;
         }
-        for (auto& [arm, trial] : trials) round[arm].phases = std::move(trial.phases);
+        for (auto& kept : trials) round[kept.arm].phases = std::move(kept.trial.phases);
     }
 
     Result<TrialResult> run_arm(const Scenario& of, Arm arm, std::uint32_t round,

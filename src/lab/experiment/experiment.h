@@ -49,6 +49,7 @@ struct ArmResult {
     std::vector<Check> checks;
     std::vector<PhaseResult> phases;  ///< with their histograms
     Surroundings surroundings;
+    Duration elapsed{};  ///< of the whole trial, its start and end included
     std::optional<Error> failure;
 };
 

@@ -82,7 +82,8 @@ json arm_json(const ArmResult& arm) {
             {"checks", std::move(checks)},
             {"phases", std::move(phases)},
             {"failure", std::move(failure)},
-            {"surroundings", surroundings_json(arm.surroundings)}};
+            {"surroundings", surroundings_json(arm.surroundings)},
+            {"elapsed_ns", arm.elapsed.count()}};
 }
 
 ArmResult arm_from(const json& object) {
@@ -98,6 +99,7 @@ ArmResult arm_from(const json& object) {
         arm.phases.push_back(wire::phase_result_from(phase));
     }
     arm.surroundings = surroundings_from(object.at("surroundings"));
+    arm.elapsed = wire::duration_at(object, "elapsed_ns");
     if (const auto& failure = object.at("failure"); !failure.is_null()) {
         arm.failure = Error{wire::code_from(failure.at("code")), failure.at("message")};
     }

@@ -20,20 +20,23 @@
 namespace crucible::lab {
 namespace {
 
+/// Parent of all of them, where they are visible.
+constexpr pid_t kKernelThreads = 2;
+
 double ticks_per_second() {
     return static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-/// user + nice + system + irq + softirq of all cores.
+/// user + nice + system of all cores.
 std::optional<double> read_busy_seconds() {
     // cpu  user nice system idle iowait irq softirq steal …, in clock ticks
     std::istringstream line(base::read_file("/proc/stat").value_or(std::string()));
     std::string label;
-    double ticks[7] = {};
+    double ticks[3] = {};
     line >> label;
     for (double& field : ticks) line >> field;
     if (!line || label != "cpu") return std::nullopt;
-    return (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / ticks_per_second();
+    return (ticks[0] + ticks[1] + ticks[2]) / ticks_per_second();
 }
 
 std::optional<double> read_frequency_hz() {
@@ -89,6 +92,7 @@ std::map<pid_t, ProcessTimes> read_processes() {
 double tree_seconds(std::span<const pid_t> roots) {
     const auto processes = read_processes();
     std::set<pid_t> tree(roots.begin(), roots.end());
+    tree.insert(kKernelThreads);
     for (bool grown = true; grown;) {
         grown = false;
         for (const auto& [pid, times] : processes)

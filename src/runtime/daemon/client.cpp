@@ -32,8 +32,9 @@ using namespace std::chrono_literals;
 constexpr std::size_t kReceiveBytes = 64u << 10;
 /// A system call costs about as much as copying so much: what is larger gains nothing by waiting.
 constexpr std::size_t kBatchBytes = 128u << 10;
-/// What a buffer keeps between events; an idle client keeps none.
+/// What a buffer keeps between events, and while the client sleeps.
 constexpr std::size_t kKeptBytes = 1u << 20;
+constexpr std::size_t kIdleBytes = 4096;
 /// Events that follow each other faster than this are sent together, and where many are in flight
 /// wait for company until they are a quarter of them: that adds at most a quarter to what they wait
 /// anyway. But none waits longer than kHoldMost.
@@ -112,6 +113,7 @@ private:
     Result<> send(protocol::Kind kind, const Event& event, std::uint64_t token) {
         bool due = false;
         std::uint64_t batch = 0;
+        std::size_t end = 0;
         {
             const std::lock_guard lock(batch_mutex_);
             if (send_closed_.load()) return std::unexpected(Error{Errc::closed, {}});
@@ -126,6 +128,7 @@ private:
                 return std::unexpected(Error{Errc::overloaded, {}});
             }
             batch = batch_number_;
+            end = batch_.size();
             // Counted before it leaves: its acknowledgement may come before this returns.
             published_.fetch_add(1);
             ++batch_events_;
@@ -133,8 +136,7 @@ private:
         }
         if (due) {
             flush();
-            if (lost_from_.load() <= batch) {
-                // Whether the daemon got a part of it does not matter: it has none of it whole.
+            if (never_left(batch, end)) {
                 published_.fetch_sub(1);
                 return std::unexpected(Error{Errc::closed, {}});
             }
@@ -142,6 +144,13 @@ private:
             wake();
         }
         return {};
+    }
+
+    /// Whether an event that ends at `end` of that batch did not leave whole: the daemon cannot
+    /// have accepted it.
+    bool never_left(std::uint64_t batch, std::size_t end) const {
+        const std::uint64_t lost = lost_from_.load();
+        return lost < batch || (lost == batch && end > lost_sent_.load());
     }
 
     /// Whether the batch has waited long enough. Under batch_mutex_.
@@ -170,7 +179,7 @@ private:
             if (sent_ == writing_.size()) {
                 sent_ = 0;
                 writing_.clear();
-                if (writing_.capacity() > kKeptBytes) writing_ = {};
+                if (writing_.capacity() > kKeptBytes) protocol::Buffer().swap(writing_);
                 const std::lock_guard lock(batch_mutex_);
                 last_flush_ = base::monotonic_now();
                 batch_.swap(writing_);
@@ -189,6 +198,7 @@ private:
                     return;
                 }
                 send_closed_.store(true);
+                lost_sent_.store(sent_);
                 lost_from_.store(writing_number_);
                 break;
             }
@@ -277,11 +287,11 @@ private:
         const std::unique_lock writing(write_mutex_, std::try_to_lock);
         if (!writing) return;
         const std::lock_guard lock(batch_mutex_);
-        if (sent_ == writing_.size()) {
+        if (sent_ == writing_.size() && writing_.capacity() > kIdleBytes) {
             sent_ = 0;
-            writing_ = {};
+            protocol::Buffer().swap(writing_);
         }
-        if (batch_.empty()) batch_ = {};
+        if (batch_.empty() && batch_.capacity() > kIdleBytes) protocol::Buffer().swap(batch_);
     }
 
     bool held() {
@@ -399,6 +409,7 @@ private:
     std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are
     protocol::Buffer writing_;
     std::uint64_t writing_number_ = 0;
+    std::atomic<std::size_t> lost_sent_ = 0;             ///< so much of batch lost_from_ did leave
     std::atomic<std::uint64_t> lost_from_ = UINT64_MAX;  ///< this batch and later ones never left
     std::size_t sent_ = 0;                               ///< of writing_
     std::atomic<std::size_t> unsent_bytes_ = 0;          ///< of writing_

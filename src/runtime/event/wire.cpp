@@ -72,7 +72,8 @@ const std::uint8_t* aligned(std::span<const std::byte> bytes) {
     if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(std::uint64_t) == 0)
         return reinterpret_cast<const std::uint8_t*>(bytes.data());
     thread_local std::vector<std::uint64_t> copy;
-    if (copy.capacity() * sizeof(std::uint64_t) > kKeptBytesMax) copy = {};
+    if (copy.capacity() * sizeof(std::uint64_t) > kKeptBytesMax)
+        std::vector<std::uint64_t>().swap(copy);
     copy.resize((bytes.size() + sizeof(std::uint64_t) - 1) / sizeof(std::uint64_t));
     std::memcpy(copy.data(), bytes.data(), bytes.size());
     return reinterpret_cast<const std::uint8_t*>(copy.data());

@@ -139,7 +139,7 @@ const std::vector<Defect>& defects() {
                      [](ArmResult& arm) { *arm.surroundings.other_cores += 0.5; });
              each_of(e, Arm::control, [](ArmResult& arm) { *arm.surroundings.other_cores += 0.5; });
          }},
-        {"the hypervisor takes from the candidate", "neighbours_alike", Fate::voided,
+        {"the hypervisor takes from the candidate", "neighbours_quiet", Fate::caution,
          [](Experiment& e) {
              each_of(e, Arm::candidate,
                      [](ArmResult& arm) { arm.surroundings.stolen_cores = 0.3; });
@@ -280,6 +280,17 @@ INSTANTIATE_TEST_SUITE_P(All, PlantedDefect, testing::ValuesIn(defects()), [](co
     return name;
 });
 
+// What a failed check withholds may be the very metric that speaks against the candidate: nothing
+// is adopted over it.
+TEST(PlantedDefects, NothingIsAdoptedOverAWithheldMetric) {
+    auto experiment = sound();
+    for (auto& round : rounds_of(experiment))
+        scale(round[Arm::candidate], "latency_p99", 1.2 * std::exp(0.03 * round.index));
+    const auto comparison = compare(experiment, {});
+    EXPECT_TRUE(names(comparison.cautions, "same_effect"));
+    EXPECT_EQ(comparison.verdict, OverallVerdict::not_proven);
+}
+
 // A machine on which two copies of one system come out further apart than the margin cannot say of
 // a change half as large again that it matters.
 TEST(PlantedDefects, AMarginBelowTheNoiseIsNamed) {
@@ -296,8 +307,7 @@ TEST(PlantedDefects, AMarginBelowTheNoiseIsNamed) {
         if (metric.info->name != "latency_p99") continue;
         EXPECT_EQ(metric.verdict, MetricVerdict::inconclusive);
         EXPECT_THAT(metric.reason, testing::HasSubstr("further apart than the margin of 1 %"));
-        // About 5 % apart after 12 rounds: some 25 times as many bring that down to 1 %.
-        EXPECT_NEAR(metric.rounds_needed.value_or(0), 300, 100);
+        EXPECT_GT(metric.rounds_needed.value_or(0), 12u);
     }
 }
 

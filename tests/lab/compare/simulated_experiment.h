@@ -79,6 +79,7 @@ struct Simulation {
         result.surroundings = {.wall = std::chrono::seconds(5),
                                .other_cores = 0.02 * rng.uniform(),
                                .stolen_cores = 0};
+        result.elapsed = std::chrono::seconds(5);
         return result;
     }
 
