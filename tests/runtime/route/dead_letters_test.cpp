@@ -98,7 +98,7 @@ TEST(DeadLetters, DropsTheOldestForWantOfBytes) {
     DeadLetters letters({.events_max = 100, .bytes_max = 4 * bytes});
     for (std::uint8_t i = 0; i < 4; ++i) ASSERT_TRUE(letters.add(event_of(i), kDeath));
     EXPECT_EQ(letters.stats().dropped, 0u);
-    ASSERT_TRUE(letters.add(event_of(4, 8 + bytes), kDeath));
+    ASSERT_TRUE(letters.add(event_of(4, bytes), kDeath));
 
     EXPECT_EQ(numbers_of(letters), (std::vector<std::uint64_t>{2, 3, 4}));
     EXPECT_EQ(letters.stats().dropped, 2u);
