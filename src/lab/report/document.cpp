@@ -62,9 +62,9 @@ SegmentRow read_segment(const json& object) {
             .planned = object.at("planned"),
             .sent = object.at("sent"),
             .handled = object.at("handled"),
-            .latency_p50 = optional_number<double>(object, "latency_p50"),
-            .latency_p99 = optional_number<double>(object, "latency_p99"),
-            .latency_max = optional_number<double>(object, "latency_max")};
+            .latency_p50 = optional_number(object, "latency_p50"),
+            .latency_p99 = optional_number(object, "latency_p99"),
+            .latency_max = optional_number(object, "latency_max")};
 }
 
 ExpectationRow read_expectation(const json& object) {

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "lab/report/document_parts.h"
 
 namespace crucible::lab::report {
@@ -30,8 +32,8 @@ ObservedMetric read_metric(const json& object) {
             .baseline_count = values.at("baseline").size(),
             .candidate_count = values.at("candidate").size(),
             .cliffs_delta = optional_estimate(unpaired, "cliffs_delta"),
-            .p_rank_sum = optional_number<double>(unpaired, "p_rank_sum"),
-            .p_welch = optional_number<double>(unpaired, "p_welch")};
+            .p_rank_sum = optional_number(unpaired, "p_rank_sum"),
+            .p_welch = optional_number(unpaired, "p_welch")};
 }
 
 std::optional<Delivery> optional_delivery(const json& object) {

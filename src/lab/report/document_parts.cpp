@@ -1,5 +1,7 @@
 #include "lab/report/document_parts.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 
 namespace crucible::lab::report {
@@ -9,6 +11,13 @@ namespace {
 using base::printable;
 using nlohmann::json;
 
+template <typename T>
+std::optional<T> optional_value(const json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || found->is_null()) return std::nullopt;
+    return found->get<T>();
+}
+
 Environment read_environment(const json& object) {
     return {.cpu = text_at(object, "cpu"),
             .cores = object.at("cores"),
@@ -17,7 +26,7 @@ Environment read_environment(const json& object) {
             .os = text_at(object, "os"),
             .governor = optional_text(object, "governor"),
             .load_average = object.at("load_average").get<std::vector<double>>(),
-            .idle_latency_limit = optional_number<double>(object, "idle_latency_limit"),
+            .idle_latency_limit = optional_number(object, "idle_latency_limit"),
             .wakeup_p50 = object.at("wakeup_p50"),
             .wakeup_p99 = object.at("wakeup_p99")};
 }
@@ -59,6 +68,18 @@ std::vector<std::string> texts(const json& array) {
     return list_of<std::string>(array, [](const json& item) { return printable(item); });
 }
 
+std::optional<double> optional_number(const json& object, const char* key) {
+    return optional_value<double>(object, key);
+}
+std::optional<std::uint64_t> optional_count(const json& object, const char* key) {
+    return optional_value<std::uint64_t>(object, key);
+}
+
+void for_each_item(const json& array, const std::function<void(const json&)>& visit) {
+    if (!array.is_array()) throw json::type_error::create(302, "must be an array", &array);
+    for (const auto& item : array) visit(item);
+}
+
 Header read_header(const json& object) {
     const auto& failure = object.at("failure");
     const auto& environment = object.at("environment");
@@ -69,7 +90,7 @@ Header read_header(const json& object) {
             .command = texts(object.at("command")),
             .seed = object.at("seed"),
             .started = text_at(object, "started"),
-            .duration_seconds = optional_number<double>(object, "duration_seconds"),
+            .duration_seconds = optional_number(object, "duration_seconds"),
             .interrupted = object.at("interrupted"),
             .failure = failure.is_null() ? std::string() : text_at(failure, "message")};
 }
@@ -107,9 +128,9 @@ Delivery read_delivery(const json& object) {
 }
 
 Estimate read_estimate(const json& object) {
-    return {.value = optional_number<double>(object, "value"),
-            .low = optional_number<double>(object, "ci_low"),
-            .high = optional_number<double>(object, "ci_high")};
+    return {.value = optional_number(object, "value"),
+            .low = optional_number(object, "ci_low"),
+            .high = optional_number(object, "ci_high")};
 }
 
 std::optional<Estimate> optional_estimate(const json& object, const char* key) {
@@ -132,7 +153,7 @@ ComparedMetric read_compared_metric(const json& object) {
             .difference = optional_estimate(object, "difference"),
             .control = optional_estimate(object, "control"),
             .verdict = text_at(object, "verdict"),
-            .rounds_needed = optional_number<std::uint64_t>(object, "rounds_needed"),
+            .rounds_needed = optional_count(object, "rounds_needed"),
             .reason = text_at(object, "reason")};
 }
 

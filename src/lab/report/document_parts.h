@@ -1,6 +1,8 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,20 +20,17 @@ std::string text_at(const nlohmann::json& object, const char* key);
 std::string optional_text(const nlohmann::json& object, const char* key);
 std::vector<std::string> texts(const nlohmann::json& array);
 
-template <typename T>
-std::optional<T> optional_number(const nlohmann::json& object, const char* key) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null()) return std::nullopt;
-    return found->get<T>();
-}
+/// Null and absent alike: none.
+std::optional<double> optional_number(const nlohmann::json& object, const char* key);
+std::optional<std::uint64_t> optional_count(const nlohmann::json& object, const char* key);
+
+void for_each_item(const nlohmann::json& array,
+                   const std::function<void(const nlohmann::json&)>& visit);
 
 template <typename T, typename Read>
 std::vector<T> list_of(const nlohmann::json& array, Read read) {
     std::vector<T> items;
-    if (!array.is_array())
-        throw nlohmann::json::type_error::create(302, "must be an array", &array);
-    items.reserve(array.size());
-    for (const auto& item : array) items.push_back(read(item));
+    for_each_item(array, [&](const nlohmann::json& item) { items.push_back(read(item)); });
     return items;
 }
 

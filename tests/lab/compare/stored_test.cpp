@@ -1,5 +1,7 @@
 #include "lab/compare/stored.h"
 
+#include <fstream>
+
 #include "lab/compare/stored_files.h"
 
 namespace crucible::lab {
@@ -91,6 +93,7 @@ TEST_F(Stored, TooManyValuesAreRefused) {
 
 /// Every value of `document`, one after the other, as something that it must not be.
 void replace_each(json& document, json& node, const auto& check) {
+    if (!node.is_structured()) return;  // a plain value would hold itself
     for (auto& member : node) {
         const json whole = member;
         for (const json& wrong : {json(), json(-1), json("x"), json(1e300), json::array({1}),
@@ -112,8 +115,11 @@ TEST_F(Stored, SurviveWrongTypesAnywhere) {
         auto& benchmarks = document["benchmarks"];
         if (benchmarks.size() > 2) benchmarks.erase(benchmarks.begin() + 2, benchmarks.end());
         std::size_t refused = 0;
+        const auto file = path("wrong.json");
         replace_each(document, document, [&](const json& wrong) {
-            const auto stored = read_stored(write("wrong.json", wrong));
+            // Not base::write_file(): thousands of files that need to survive nothing.
+            std::ofstream(file) << wrong;
+            const auto stored = read_stored(file);
             if (stored) return;
             ++refused;
             EXPECT_EQ(stored.error().message.find('\n'), std::string::npos);
