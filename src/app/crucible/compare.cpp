@@ -37,9 +37,9 @@ constexpr const char* kFooter = R"(Targets:
   redis://host/stream?mode=stream    stream, pubsub
   exec:./program args                a program that speaks lines of JSON
 
-Two stored results instead: directories or files of crucible run, Google Benchmark's
-JSON or k6's summaries. What differs between them is observed, not proven, and
-of the options only --margin, --json, --out and --quiet apply.
+Two stored results instead: directories or files of crucible run, Google
+Benchmark's JSON or k6's summaries. What differs between them is observed, not
+proven, and of the options only --margin, --json, --out and --quiet apply.
 
 Examples:
   crucible compare coordinator: daemon:
@@ -243,6 +243,7 @@ Result<> attach(const Journal& journal, ComparePlan& plan) {
     return {};
 }
 
+/// Of results that exist already: the exit code.
 int compare_results(const CLI::App& command, const CompareArguments& arguments,
                     std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
     if (const auto fitting = check_stored_options(command); !fitting)

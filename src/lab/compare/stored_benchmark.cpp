@@ -122,8 +122,9 @@ void read_context(const json& context, StoredFile& file) {
         file.machine.emplace_back(name,
                                   found->is_number() ? found->dump() : found->get<std::string>());
     }
-    if (text(context, "library_build_type") == "debug")
-        file.warnings.emplace_back("the library was built for debugging");
+    const auto build = text(context, "library_build_type");
+    if (build.empty()) file.warnings.emplace_back("it does not say how its library was built");
+    if (build == "debug") file.warnings.emplace_back("the library was built for debugging");
     if (flag(context, "cpu_scaling_enabled"))
         file.warnings.emplace_back("CPU scaling was enabled, so that times vary");
 }
@@ -132,8 +133,7 @@ void read_context(const json& context, StoredFile& file) {
 
 Result<StoredContent> read_google_benchmark(const json& object) {
     StoredContent content;
-    const auto context = object.find("context");
-    if (context != object.end()) read_context(*context, content.file);
+    read_context(object.value("context", json::object()), content.file);
     std::vector<Benchmark> benchmarks;
     for (const auto& row : object.at("benchmarks")) add_row(row, benchmarks, content.file);
     for (auto& benchmark : benchmarks) {

@@ -38,6 +38,17 @@ TEST_F(StoredBenchmark, TheMeanAloneIsOneValue) {
     EXPECT_DOUBLE_EQ(metric_of(stored, "real_time").values.at(0), 6.1511974332158896e-6);
 }
 
+// What a file does not say is not taken for good.
+TEST_F(StoredBenchmark, AMissingContextIsToldOf) {
+    auto document = benchmark_json({7});
+    document.erase("context");
+    const auto stored = read_stored(write("a.json", document));
+    ASSERT_TRUE(stored) << stored.error().message;
+    EXPECT_TRUE(stored->files.at(0).machine.empty());
+    EXPECT_EQ(stored->files.at(0).warnings,
+              std::vector<std::string>{"it does not say how its library was built"});
+}
+
 // The times of a benchmark that failed are zero, and no measurement.
 TEST_F(StoredBenchmark, ErrorsAreNamedAndHaveNoValues) {
     const auto stored = shipped("benchmark_errors.json");
