@@ -25,6 +25,9 @@ int run_command(std::span<const std::string_view> args, std::ostream& out, std::
 /// crucible report <result>
 int report_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 
+/// crucible daemon status|services|queues|rules|dead-letters
+int daemon_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
+
 /// The whole program: `args` are all words after the program's name.
 int crucible_main(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 

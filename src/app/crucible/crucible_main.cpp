@@ -20,10 +20,11 @@ struct NamedCommand {
     Command run;
 };
 
-constexpr std::array<NamedCommand, 3> kCommands{{
+constexpr std::array<NamedCommand, 4> kCommands{{
     {"compare", "compare two systems under the same load: which to ship", compare_command},
     {"run", "drive one system and measure it", run_command},
     {"report", "render a stored result again", report_command},
+    {"daemon", "look inside a running crucibled", daemon_command},
 }};
 
 void print_help(std::ostream& out) {

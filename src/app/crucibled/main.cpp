@@ -37,9 +37,14 @@ constexpr const char* kFooter = R"(Examples:
 Configuration file (TOML; flags win over it):
   [daemon]    socket, log_level
   [services]  data_directory, count, work, durability, webhook_secret
-  [dispatch]  workers, queue_events, queue_bytes, batch
+  [dispatch]  workers, queue_events, queue_bytes, batch, service_events,
+              overflow, concurrency
+  [route]     rules, repeat_window, repeat_events
+  [retry]     attempts, delay, delay_max, dead_letters, dead_letter_bytes
+  [breaker]   failures_in_a_row, failure_share, calls_min, window, open_for,
+              probes, probes_to_close
 
-Signals: SIGTERM and SIGINT finish what was accepted, acknowledge it and exit 0;
+Signals: SIGHUP reads the rule file again. SIGTERM and SIGINT finish what was accepted, acknowledge it and exit 0;
 a second one stops at once.
 Exit codes: 0 stopped in order, 1 could not start (another crucibled on the
 socket, data not usable) or not finish, 2 bad flags or configuration.)";
@@ -56,7 +61,7 @@ struct Flag {
 struct CommandLine {
     std::string config_file;
     int ready_fd = -1;
-    std::array<Flag, 8> flags{{
+    std::array<Flag, 10> flags{{
         {"--socket", "daemon.socket", "PATH", "Unix socket to listen on (mode 0600)"},
         {"--data", "services.data_directory", "DIR", "directory the services work in"},
         {"--services", "services.count", "N", "service instances (default 6)"},
@@ -66,6 +71,11 @@ struct CommandLine {
          "survive a crash of the process, or loss of power too (default normal)"},
         {"--queue", "dispatch.queue_events", "N",
          "events accepted and not ended, at most (default 65536)"},
+        {"--overflow", "dispatch.overflow", "reject|block|shed",
+         "refuse events when the queue is full, let publishers wait, or give up waiting events of "
+         "lower priority (default reject)"},
+        {"--rules", "route.rules", "FILE",
+         "rules that say where events go (docs/formats/rules.md)"},
         {"--log-level", "daemon.log_level", "LEVEL",
          "trace, debug, info, warning, error, critical, off"},
     }};
@@ -139,6 +149,18 @@ void set_signals(void (*handler)(int)) {
     ::sigaction(SIGINT, &action, nullptr);
 }
 
+void reload_on_signal(int) {
+    if (Server* server = running_server.load()) server->request_reload();
+}
+
+void set_reload_signal() {
+    struct sigaction action {};
+    action.sa_handler = reload_on_signal;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    ::sigaction(SIGHUP, &action, nullptr);
+}
+
 /// Tells the supervisor; its end is closed so that a reader sees the end of the stream too.
 void report_ready(int descriptor) {
     if (descriptor < 0) return;
@@ -161,6 +183,7 @@ int serve(const DaemonConfig& config, int ready_fd) {
     }
     running_server.store(server->get());
     set_signals(stop_on_signal);
+    set_reload_signal();
     const auto& options = config.server.coordinator;
     spdlog::info("listening on {} with {} services and {} workers, data in {}",
                  config.server.socket.string(), options.services.services, options.workers,

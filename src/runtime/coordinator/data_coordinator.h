@@ -10,7 +10,8 @@ namespace crucible::runtime {
 /// The embedded architecture: queues, workers, services and the database handle, all in this
 /// process. An event that no service fits is accepted and acknowledged as `rejected`. Destroying it
 /// drops events that still wait; drain() first to have them handled.
-/// - the errors of ServiceSet::open(). - Errc::invalid_argument: an option is 0 that may not be.
+/// - the errors of ServiceSet::open() and of reading rules. - Errc::invalid_argument: an option is
+/// out of range.
 Result<std::unique_ptr<Coordinator>> make_data_coordinator(const CoordinatorOptions& options,
                                                            AcknowledgementHandler on_acknowledged);
 

@@ -26,6 +26,8 @@ std::unexpected<Error> invalid(std::string message) {
     return std::unexpected(Error{Errc::invalid_argument, std::move(message)});
 }
 
+constexpr Duration kDelayLeast = std::chrono::milliseconds(1);
+
 template <typename T>
 Result<> set_count(std::string_view text, std::uint64_t most, T& target) {
     std::uint64_t number = 0;
@@ -72,6 +74,51 @@ Result<> set_durability(std::string_view text, Durability& target) {
     const auto durability = parse_durability(text);
     if (!durability) return invalid(fmt::format("'{}' must be normal or full", text));
     target = *durability;
+    return {};
+}
+
+Result<> set_duration(std::string_view text, Duration least, Duration& target) {
+    const auto duration = base::parse_duration(text);
+    if (!duration || *duration < least) {
+        return invalid(fmt::format("'{}' must be a time{}, e.g. 500ms or 30s", text,
+                                   least > Duration::zero() ? " of at least 1 ms" : ""));
+    }
+    target = *duration;
+    return {};
+}
+
+Result<> set_share(std::string_view text, double& target) {
+    const auto share = base::parse_fraction(text);
+    if (!share || *share <= 0 || *share > 1)
+        return invalid(
+            fmt::format("'{}' must be a share above 0 % and up to 100 %, e.g. 50%", text));
+    target = *share;
+    return {};
+}
+
+Result<> set_overflow(std::string_view text, Overflow& target) {
+    const auto overflow = parse_overflow(text);
+    if (!overflow) return invalid(fmt::format("'{}' must be reject, block or shed", text));
+    target = *overflow;
+    return {};
+}
+
+/// "database=1,external=4"
+Result<> set_concurrency(std::string_view text, std::array<std::uint32_t, kCategoryCount>& target) {
+    std::array<std::uint32_t, kCategoryCount> limits{};
+    while (!text.empty()) {
+        const auto part = text.substr(0, text.find(','));
+        text.remove_prefix(std::min(text.size(), part.size() + 1));
+        const auto equals = part.find('=');
+        const auto category = parse_category(part.substr(0, equals));
+        if (!category || equals == std::string_view::npos) {
+            return invalid(
+                fmt::format("'{}' must be a category and a number, e.g. database=1", part));
+        }
+        auto& limit = limits[static_cast<std::size_t>(*category)];
+        if (auto set = set_count(part.substr(equals + 1), 1024, limit); !set) return set;
+    }
+    target = limits;
     return {};
 }
 
@@ -122,6 +169,81 @@ constexpr std::array kOptions{
     Option{"dispatch.batch",
            [](auto value, auto& config) {
                return set_count(value, 65'536, config.server.coordinator.batch_max);
+           }},
+    Option{"dispatch.service_events",
+           [](auto value, auto& config) {
+               return set_count(value, 100'000'000, config.server.coordinator.service_events_max);
+           }},
+    Option{"dispatch.overflow",
+           [](auto value, auto& config) {
+               return set_overflow(value, config.server.coordinator.overflow);
+           }},
+    Option{"dispatch.concurrency",
+           [](auto value, auto& config) {
+               return set_concurrency(value, config.server.coordinator.concurrency);
+           }},
+    Option{
+        "route.rules",
+        [](auto value, auto& config) { return set_path(value, config.server.coordinator.rules); }},
+    Option{"route.repeat_window",
+           [](auto value, auto& config) {
+               return set_duration(value, Duration::zero(),
+                                   config.server.coordinator.repeat_window);
+           }},
+    Option{"route.repeat_events",
+           [](auto value, auto& config) {
+               return set_count(value, SeenEvents::kEventsMax,
+                                config.server.coordinator.repeat_events_max);
+           }},
+    Option{"retry.attempts",
+           [](auto value, auto& config) {
+               return set_count(value, 1000, config.server.coordinator.retry.attempts_max);
+           }},
+    Option{"retry.delay",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.coordinator.retry.base);
+           }},
+    Option{"retry.delay_max",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.coordinator.retry.cap);
+           }},
+    Option{"retry.dead_letters",
+           [](auto value, auto& config) {
+               return set_count(value, 100'000'000,
+                                config.server.coordinator.dead_letters.events_max);
+           }},
+    Option{"retry.dead_letter_bytes",
+           [](auto value, auto& config) {
+               return set_bytes(value, config.server.coordinator.dead_letters.bytes_max);
+           }},
+    Option{"breaker.failures_in_a_row",
+           [](auto value, auto& config) {
+               return set_count(value, 1'000'000,
+                                config.server.coordinator.breaker.failures_in_a_row);
+           }},
+    Option{"breaker.failure_share",
+           [](auto value, auto& config) {
+               return set_share(value, config.server.coordinator.breaker.failure_share);
+           }},
+    Option{"breaker.calls_min",
+           [](auto value, auto& config) {
+               return set_count(value, 1'000'000, config.server.coordinator.breaker.calls_min);
+           }},
+    Option{"breaker.window",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.coordinator.breaker.window);
+           }},
+    Option{"breaker.open_for",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.coordinator.breaker.open_for);
+           }},
+    Option{"breaker.probes",
+           [](auto value, auto& config) {
+               return set_count(value, 1024, config.server.coordinator.breaker.probes_max);
+           }},
+    Option{"breaker.probes_to_close",
+           [](auto value, auto& config) {
+               return set_count(value, 1024, config.server.coordinator.breaker.probes_to_close);
            }},
 };
 

@@ -20,6 +20,7 @@ using base::UniqueFd;
 
 /// As far as the system allows; with less, sender and reader take turns more often.
 constexpr int kSendBufferBytes = 2 << 20;
+constexpr std::size_t kQuestionBytesMax = 64u << 10;
 
 std::unexpected<Error> fail(Errc code, const std::filesystem::path& socket, std::string_view what) {
     return std::unexpected(Error{code, socket.string() + ": " + std::string(what)});
@@ -135,6 +136,28 @@ Result<Connection> connect_to_daemon(const std::filesystem::path& path, Duration
     if (auto shaken = shake_hands(socket->get(), path, deadline); !shaken)
         return std::unexpected(shaken.error());
     return Connection{std::move(*socket), peer->pid};
+}
+
+Result<std::string> ask_daemon(const std::filesystem::path& path, std::string_view question,
+                               Duration limit) {
+    if (question.size() > kQuestionBytesMax)
+        return fail(Errc::invalid_argument, path, "the question is too long");
+    const TimePoint deadline =
+        base::monotonic_now() + std::min<Duration>(limit, std::chrono::hours(24));
+    const auto connection = connect_to_daemon(path, limit);
+    if (!connection) return std::unexpected(connection.error());
+    const int socket = connection->socket.get();
+    protocol::Buffer out;
+    protocol::append_text_frame(out, protocol::Kind::ask, 1, question);
+    // It fits the socket's buffer, which is empty.
+    if (::send(socket, out.data(), out.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(out.size()))
+        return fail(Errc::closed, path, "the daemon closed the connection");
+    const auto bytes = receive_frame(socket, path, deadline);
+    if (!bytes) return std::unexpected(bytes.error());
+    const auto frame = protocol::next_frame(*bytes);
+    if (!frame || !*frame || (*frame)->header.kind != protocol::Kind::tell)
+        return fail(Errc::corrupt, path, "the daemon did not answer the question");
+    return std::string(protocol::text_of(**frame));
 }
 
 }  // namespace crucible::runtime

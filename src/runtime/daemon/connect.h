@@ -3,6 +3,8 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "base/file.h"
 #include "crucible/error.h"
@@ -19,5 +21,10 @@ struct Connection {
 /// Connects to `socket`, checks who answers and shakes hands, within `limit`.
 /// - the errors of DaemonClient::connect().
 Result<Connection> connect_to_daemon(const std::filesystem::path& socket, Duration limit);
+
+/// Asks the daemon on `socket` about itself (inspect.h), within `limit`, and gives its answer.
+/// - the errors of connect_to_daemon(). - Errc::invalid_argument: the question is too long.
+Result<std::string> ask_daemon(const std::filesystem::path& socket, std::string_view question,
+                               Duration limit);
 
 }  // namespace crucible::runtime

@@ -63,7 +63,7 @@ Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes) {
     const auto header = read_object<FrameHeader>(bytes);
     // Checked before the body is there: garbage must not make us wait for, or make room for,
     // gigabytes.
-    if (header.kind < Kind::hello || header.kind > Kind::goodbye) {
+    if (header.kind < Kind::hello || header.kind > Kind::tell) {
         return corrupt(
             fmt::format("a frame of unknown kind {}", static_cast<unsigned>(header.kind)));
     }
@@ -106,6 +106,16 @@ void append_refusal(Buffer& out, Errc code, std::string_view reason) {
 
 void append_goodbye(Buffer& out) {
     append_header(out, Kind::goodbye, 0, 0);
+}
+
+void append_text_frame(Buffer& out, Kind kind, std::uint64_t token, std::string_view text) {
+    append_header(out, kind, text.size(), token);
+    append_text(out, text);
+    pad(out, text.size());
+}
+
+std::string_view text_of(const Frame& frame) noexcept {
+    return as_text(frame.body);
 }
 
 void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries) {

@@ -26,6 +26,8 @@ enum class Kind : std::uint8_t {
     request = 6,      ///< client: token, EventHead and an encoded event
     response = 7,     ///< daemon: token, ResponseHead, payload, reason
     goodbye = 8,      ///< either: nothing will follow but acknowledgements
+    ask = 9,          ///< client: token, a question about the daemon as JSON
+    tell = 10,        ///< daemon: the question's token, the answer as JSON
 };
 
 /// Precedes every body. Bodies are padded with zeros to kAlignment, so that every frame of a stream
@@ -93,6 +95,11 @@ Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer
 
 void append_refusal(Buffer& out, Errc code, std::string_view reason);
 void append_goodbye(Buffer& out);
+
+/// A question or its answer; `text` is at most kBodyBytesMax.
+void append_text_frame(Buffer& out, Kind kind, std::uint64_t token, std::string_view text);
+/// The body of such a frame.
+std::string_view text_of(const Frame& frame) noexcept;
 
 void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries);
 /// Appends one Acknowledgement for each event to `out`. - Errc::corrupt: a broken frame, or one

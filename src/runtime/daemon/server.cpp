@@ -13,8 +13,9 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "runtime/coordinator/dispatcher_options.h"
+#include "runtime/coordinator/exchange_options.h"
 #include "runtime/daemon/event_frame.h"
+#include "runtime/daemon/inspect.h"
 #include "runtime/daemon/unix_socket.h"
 
 namespace crucible::runtime {
@@ -53,20 +54,22 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Listener listener,
                                              std::unique_ptr<ServiceSet> services) {
-    const auto dispatch = dispatcher_options(options.coordinator);
-    if (!dispatch) return std::unexpected(dispatch.error());
+    const auto exchange = exchange_options(options.coordinator);
+    if (!exchange) return std::unexpected(exchange.error());
     UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll) return std::unexpected(base::errno_error("epoll", errno));
     UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake) return std::unexpected(base::errno_error("eventfd", errno));
-    std::unique_ptr<Server> server(new Server(options, *dispatch, std::move(listener),
+    std::unique_ptr<Server> server(new Server(options, *exchange, std::move(listener),
                                               std::move(services), std::move(epoll),
                                               std::move(wake)));
     if (auto watched = server->watch_own(); !watched) return std::unexpected(watched.error());
+    if (auto loaded = load_rules(options.coordinator, server->exchange_.rules()); !loaded)
+        return std::unexpected(loaded.error());
     return server;
 }
 
-Server::Server(const ServerOptions& options, const DispatcherOptions& dispatch, Listener listener,
+Server::Server(const ServerOptions& options, const ExchangeOptions& exchange, Listener listener,
                std::unique_ptr<ServiceSet> services, UniqueFd epoll, UniqueFd wake)
     : options_(options),
       listener_(std::move(listener)),
@@ -74,10 +77,12 @@ Server::Server(const ServerOptions& options, const DispatcherOptions& dispatch, 
       wake_(std::move(wake)),
       spare_(open_spare()),
       services_(std::move(services)),
+      started_(base::monotonic_now()),
       next_session_(kFirstSession),
       scratch_(kScratchBytes),
-      dispatcher_(dispatch, services_->services(),
-                  [this](std::span<const Completion> completions) { collect(completions); }) {}
+      exchange_(exchange, *services_,
+                [this](std::span<const Completion> completions) { collect(completions); }),
+      rules_(exchange_.rules()) {}
 
 Result<> Server::watch_own() {
     epoll_event listener{.events = EPOLLIN, .data = {.u64 = kListenerId}};
@@ -96,8 +101,30 @@ void Server::request_stop() noexcept {
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
 }
 
+void Server::request_reload() noexcept {
+    reload_requested_.store(true);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+/// In a thread of its own: many rules take their time to compile, and events go on meanwhile.
+void Server::reload() {
+    reloader_ = std::jthread([this] {
+        const auto& file = options_.coordinator.rules;
+        if (file.empty()) {
+            spdlog::warn("nothing to reload: no rule file is configured");
+        } else if (auto loaded = load_rules(options_.coordinator, exchange_.rules()); !loaded) {
+            spdlog::error("rules are unchanged: {}", loaded.error().message);
+        } else {
+            spdlog::info("{} rules of {} are in force", exchange_.rules().table()->size(),
+                         file.string());
+        }
+    });
+}
+
 Result<> Server::run() {
     for (;;) {
+        if (reload_requested_.exchange(false)) reload();
         if (stop_requests_.load() > 0 && !stop_deadline_) begin_stop();
         if (stop_deadline_ && stopped()) return {};
         if (stop_requests_.load() > 1) {
@@ -235,15 +262,22 @@ void Server::process_input(Session& session) {
     touch(session);
 }
 
-Result<> Server::take_frame(Session& session, const protocol::Frame& frame) {
-    if (!session.greeted) return greet(session, frame);
+/// False: not now; the frame stays where it is.
+Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) {
+    if (!session.greeted) {
+        if (auto greeted = greet(session, frame); !greeted) return std::unexpected(greeted.error());
+        return true;
+    }
     switch (frame.header.kind) {
         case protocol::Kind::publish:
         case protocol::Kind::request:
             return accept_event(session, frame);
+        case protocol::Kind::ask:
+            tell(session, frame);
+            return true;
         case protocol::Kind::goodbye:
             session.leaving = true;
-            return {};
+            return true;
         default:
             return std::unexpected(
                 Error{Errc::corrupt, fmt::format("a frame of kind {}, which clients do not send",
@@ -260,35 +294,61 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
     return {};
 }
 
-Result<> Server::accept_event(Session& session, const protocol::Frame& frame) {
+Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame) {
     const bool request = frame.header.kind == protocol::Kind::request;
     const auto body = protocol::read_event(frame.body, target_names_);
     if (!body) return std::unexpected(body.error());
-    const auto service = services_->route(body->view);
-    if (service && services_->acknowledges_unseen(*service)) {
-        answer(session, frame, {});
-        unseen_.store(unseen_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-        return {};
-    }
-    if (!spare_task_) spare_task_ = dispatcher_.acquire();
-    Task& task = *spare_task_;
-    if (auto decoded = protocol::decode_body(*body, task.event); !decoded) return decoded;
     // The lowest bit says which kind of answer is due.
-    task.owner = session.id() << 1 | (request ? 1u : 0u);
-    task.token = frame.header.token;
-    const auto accepted =
-        dispatcher_.submit(service ? *service : Dispatcher::kNoService, std::move(spare_task_));
-    if (accepted) {
+    const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
+    auto taken = exchange_.take({body->id, body->view, owner, frame.header.token}, rules_.table(),
+                                [&](Event& event) { return protocol::decode_body(*body, event); });
+    if (!taken) {
+        if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());
+        if (exchange_.overflow() == Overflow::block) {
+            session.blocked = true;
+            blocked_.push_back(session.id());
+            return false;
+        }
+        answer(session, frame, {Outcome::rejected, {}, "the daemon's queue is full"});
+    } else if (*taken) {
+        answer(session, frame, **taken);
+    } else {
         ++in_flight_;
         ++session.in_flight;
         if (request) ++session.requests_in_flight;
-    } else {
-        answer(session, frame, {Outcome::rejected, {}, "the daemon's queue is full"});
     }
-    return {};
+    return true;
 }
 
-/// Of an event that no service gets.
+/// Events have ended: who waited for room may try again.
+void Server::unblock() {
+    for (const std::uint64_t id : blocked_) {
+        const auto found = sessions_.find(id);
+        if (found == sessions_.end()) continue;
+        found->second->blocked = false;
+        touch(*found->second);
+    }
+    blocked_.clear();
+}
+
+/// Answers a question about the daemon.
+void Server::tell(Session& session, const protocol::Frame& question) {
+    DaemonReport report{.socket = options_.socket.string(), .started = started_, .clients = {}};
+    for (const auto& [id, client] : sessions_) {
+        if (!client->greeted || client.get() == &session) continue;
+        report.clients.push_back({.session = id,
+                                  .pid = client->peer(),
+                                  .in_flight = client->in_flight,
+                                  .unsent_bytes = client->unsent_bytes(),
+                                  .blocked = client->blocked});
+    }
+    std::ranges::sort(report.clients, {}, &ClientReport::session);
+    const auto answer =
+        answer_question(protocol::text_of(question), exchange_, options_.coordinator, report);
+    protocol::append_text_frame(session.out(), protocol::Kind::tell, question.header.token, answer);
+}
+
+/// Of an event that has ended already.
 void Server::answer(Session& session, const protocol::Frame& frame, const HandleResult& result) {
     if (frame.header.kind == protocol::Kind::request) {
         protocol::append_response(session.out(), frame.header.token, result);
@@ -298,11 +358,7 @@ void Server::answer(Session& session, const protocol::Frame& frame, const Handle
 }
 
 CoordinatorStats Server::stats() const noexcept {
-    auto stats = dispatcher_.stats();
-    const auto unseen = unseen_.load(std::memory_order_relaxed);
-    stats.published += unseen;
-    stats.handled += unseen;
-    return stats;
+    return exchange_.stats();
 }
 
 /// In the workers: hands the ends of a batch to the I/O thread and wakes it if it sleeps.
@@ -347,6 +403,7 @@ void Server::deliver_ended() {
             session->acknowledge(ended.token, ended.outcome);
         }
     }
+    if (!delivering_.empty()) unblock();
     delivering_.clear();
 }
 

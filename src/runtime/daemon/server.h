@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -23,7 +24,8 @@
 #include "runtime/daemon/listener.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/session.h"
-#include "runtime/dispatch/dispatcher.h"
+#include "runtime/dispatch/exchange.h"
+#include "runtime/route/rule_book.h"
 
 namespace crucible::runtime {
 
@@ -36,11 +38,11 @@ struct ServerOptions {
 
 /// The centralized architecture: one process's queues, workers, services and database handle,
 /// behind a socket. One I/O thread (run()'s caller) reads frames and writes acknowledgements; the
-/// dispatcher's workers run services.
+/// exchange's workers run services.
 class Server {
 public:
     /// Listens, then opens the services. - the errors of Listener::open() and ServiceSet::open().
-    /// - Errc::invalid_argument: an option is out of range.
+    /// - Errc::invalid_argument: an option is out of range. - the errors of load_rules().
     static Result<std::unique_ptr<Server>> open(const ServerOptions& options);
     /// The same over services that are already open (`options.coordinator.services` is not used).
     static Result<std::unique_ptr<Server>> open(const ServerOptions& options,
@@ -56,6 +58,10 @@ public:
     /// From any thread or signal handler. A second call ends run() without finishing.
     void request_stop() noexcept;
 
+    /// From any thread or signal handler: reads the rule file again. One that is not valid changes
+    /// nothing; the log says which it was.
+    void request_reload() noexcept;
+
     CoordinatorStats stats() const noexcept;
 
 private:
@@ -67,7 +73,7 @@ private:
         std::unique_ptr<HandleResult> response;  ///< for requests
     };
 
-    Server(const ServerOptions& options, const DispatcherOptions& dispatch, Listener listener,
+    Server(const ServerOptions& options, const ExchangeOptions& exchange, Listener listener,
            std::unique_ptr<ServiceSet> services, base::UniqueFd epoll, base::UniqueFd wake);
     static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Listener listener,
                                                 std::unique_ptr<ServiceSet> services);
@@ -81,9 +87,12 @@ private:
     void refuse_for_want_of_descriptors();
     void read_from(Session& session);
     void process_input(Session& session);
-    Result<> take_frame(Session& session, const protocol::Frame& frame);
+    Result<bool> take_frame(Session& session, const protocol::Frame& frame);
     Result<> greet(Session& session, const protocol::Frame& frame);
-    Result<> accept_event(Session& session, const protocol::Frame& frame);
+    Result<bool> accept_event(Session& session, const protocol::Frame& frame);
+    void unblock();
+    void reload();
+    void tell(Session& session, const protocol::Frame& question);
     void answer(Session& session, const protocol::Frame& frame, const HandleResult& result);
     void collect(std::span<const Completion> completions);
     void deliver_ended();
@@ -102,6 +111,7 @@ private:
     base::UniqueFd spare_;  ///< given up to accept and refuse a client when no descriptor is left
     std::unique_ptr<ServiceSet> services_;
 
+    const TimePoint started_;
     std::atomic<int> stop_requests_ = 0;
     std::optional<TimePoint> stop_deadline_;  ///< set once stopping
     bool goodbyes_said_ = false;
@@ -113,15 +123,17 @@ private:
     std::vector<std::byte> scratch_;      ///< what was just received, whoever from
     std::vector<std::string_view> target_names_;  ///< of the event at hand
     base::BriefSpin spin_;
-    std::atomic<std::uint64_t> unseen_ = 0;  ///< acknowledged without a service; the I/O thread's
-    TaskPtr spare_task_;  ///< filled by decoding; not submitted when the queue was full
+    std::vector<std::uint64_t> blocked_;  ///< sessions that wait for room in the queue
     std::vector<Ended> delivering_;
 
     std::mutex ended_mutex_;
     std::vector<Ended> ended_;
     bool waiting_ = false;  ///< the I/O thread sleeps, or is about to, and nobody has woken it
 
-    Dispatcher dispatcher_;  // last: its workers use the above
+    Exchange exchange_;  ///< behind what its threads use
+    RuleReader rules_;
+    std::atomic<bool> reload_requested_ = false;
+    std::jthread reloader_;
 };
 
 }  // namespace crucible::runtime

@@ -24,7 +24,8 @@ std::string Session::describe() const {
 }
 
 bool Session::accepts_input() const noexcept {
-    return !leaving && requests_in_flight < kRequestsMax && out_.size() - sent_ < kUnsentBytesMax;
+    return !leaving && !blocked && requests_in_flight < kRequestsMax &&
+           out_.size() - sent_ < kUnsentBytesMax;
 }
 
 Result<bool> Session::receive(std::span<std::byte> scratch) {

@@ -29,6 +29,7 @@ public:
         : socket_(std::move(socket)), id_(id), peer_(peer) {}
 
     int fd() const noexcept { return socket_.get(); }
+    pid_t peer() const noexcept { return peer_; }
     std::uint64_t id() const noexcept { return id_; }
     /// "session 3 (pid 71)", for logs.
     std::string describe() const;
@@ -37,6 +38,7 @@ public:
     bool accepts_input() const noexcept;
     /// Whether take_frames() left bytes because of that; epoll does not know of them.
     bool held_back() const noexcept { return held_back_; }
+    std::size_t unsent_bytes() const noexcept { return out_.size() - sent_; }
     bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }
 
     /// Reads what has arrived, through `scratch` (shared by all sessions). False at the end of the
@@ -44,8 +46,9 @@ public:
     /// - Errc::io.
     Result<bool> receive(std::span<std::byte> scratch);
 
-    /// Gives each whole frame received to `on_frame(frame) -> Result<>` as long as accepts_input(),
-    /// and keeps the rest. - Errc::corrupt and the errors of `on_frame`.
+    /// Gives each whole frame received to `on_frame(frame) -> Result<bool>` as long as
+    /// accepts_input(), and keeps the rest; that frame too where it says false. - Errc::corrupt and
+    /// the errors of `on_frame`.
     template <typename OnFrame>
     Result<> take_frames(OnFrame&& on_frame);
 
@@ -67,6 +70,7 @@ public:
     Result<> flush();
 
     bool greeted = false;  ///< its hello was accepted
+    bool blocked = false;  ///< its next event waits for room in the queue
     bool leaving =
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
     std::uint32_t events = 0;            ///< what epoll watches it for
@@ -95,7 +99,9 @@ Result<> Session::take_frames(OnFrame&& on_frame) {
         const auto frame = protocol::next_frame(rest);
         if (!frame) return std::unexpected(frame.error());
         if (!*frame) break;
-        if (auto taken = on_frame(**frame); !taken) return taken;
+        const Result<bool> taken = on_frame(**frame);
+        if (!taken) return std::unexpected(taken.error());
+        if (!*taken) break;
         rest = rest.subspan((*frame)->bytes);
     }
     held_back_ = !accepts_input() && !rest.empty();

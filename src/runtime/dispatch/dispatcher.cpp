@@ -15,10 +15,12 @@ namespace crucible::runtime {
 
 /// One service instance and what waits for it.
 struct alignas(64) Dispatcher::Lane {
-    Service* service = nullptr;  ///< null: its events are rejected
+    Service* service = nullptr;
+    Group* group = nullptr;  ///< null: not limited
     std::mutex mutex;
     WaitingEvents waiting;
-    bool scheduled = false;      ///< in the ready list or being run: nobody else may run it
+    std::atomic<std::size_t> events = 0;  ///< waiting or being handled; changed under the mutex
+    bool scheduled = false;      ///< in the ready list, parked or being run: nobody else may run it
     Lane* next_ready = nullptr;  ///< under ready_mutex_
 };
 
@@ -28,13 +30,11 @@ struct Dispatcher::Batch {
         tasks.reserve(size_max);
         expired.reserve(size_max);
         events.reserve(size_max);
-        completions.reserve(size_max);
     }
     std::vector<TaskPtr> tasks;  ///< those to be handled, then the expired
     std::vector<TaskPtr> expired;
     std::vector<const Event*> events;
     std::vector<HandleResult> results;
-    std::vector<Completion> completions;
 };
 
 namespace {
@@ -53,22 +53,24 @@ void reset(HandleResult& result) {
 }  // namespace
 
 Dispatcher::Dispatcher(const DispatcherOptions& options,
-                       std::span<const std::unique_ptr<Service>> services, CompletionSink sink)
+                       std::span<const std::unique_ptr<Service>> services, AttemptSink sink)
     : options_(options), sink_(std::move(sink)) {
     CRUCIBLE_ASSERT(options.workers >= 1 && options.batch_max >= 1 &&
-                    options.queue_events_max >= 1);
+                    options.service_events_max >= 1);
+    for (std::size_t category = 0; category < kCategoryCount; ++category)
+        groups_[category].limit = options.concurrency[category];
     for (const auto& service : services) {
-        lanes_.push_back(std::make_unique<Lane>());
-        lanes_.back()->service = service.get();
+        auto& lane = *lanes_.emplace_back(std::make_unique<Lane>());
+        lane.service = service.get();
+        Group& group = groups_[static_cast<std::size_t>(service->category())];
+        if (group.limit > 0) lane.group = &group;
     }
-    lanes_.push_back(std::make_unique<Lane>());
     for (std::uint32_t number = 0; number < options.workers; ++number) {
         workers_.emplace_back([this, number] { work(number); });
     }
 }
 
 Dispatcher::~Dispatcher() {
-    close();
     {
         const std::lock_guard lock(ready_mutex_);
         stopping_ = true;
@@ -77,59 +79,83 @@ Dispatcher::~Dispatcher() {
     workers_.clear();
 }
 
-Result<> Dispatcher::reserve(std::size_t bytes) noexcept {
-    if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
-    if (queued_events_.fetch_add(1) >= options_.queue_events_max) {
-        queued_events_.fetch_sub(1);
-        return std::unexpected(Error{Errc::overloaded, {}});
-    }
-    const std::size_t before = queued_bytes_.fetch_add(bytes);
-    if (before > 0 && before + bytes > options_.queue_bytes_max) {
-        queued_bytes_.fetch_sub(bytes);
-        queued_events_.fetch_sub(1);
-        return std::unexpected(Error{Errc::overloaded, {}});
-    }
-    published_.fetch_add(1);
-    return {};
+std::size_t Dispatcher::events_of(std::size_t instance) const noexcept {
+    return lanes_[instance]->events.load(std::memory_order_relaxed);
 }
 
-Result<> Dispatcher::submit(std::size_t service, TaskPtr&& task) {
-    const std::size_t bytes = event_bytes(task->event);
-    if (auto room = reserve(bytes); !room) return room;
-    enqueue(service, std::move(task), bytes);
-    return {};
-}
-
-Result<> Dispatcher::submit(std::size_t service, const Event& event, std::uint64_t owner,
-                            std::uint64_t token) {
-    const std::size_t bytes = event_bytes(event);
-    if (auto room = reserve(bytes); !room) return room;
-    TaskPtr task = pool_.acquire();
-    task->event = event;
-    task->owner = owner;
-    task->token = token;
-    enqueue(service, std::move(task), bytes);
-    return {};
-}
-
-void Dispatcher::enqueue(std::size_t service, TaskPtr task, std::size_t bytes) noexcept {
-    CRUCIBLE_ASSERT(service == kNoService || service + 1 < lanes_.size());
-    Lane& lane = service == kNoService ? *lanes_.back() : *lanes_[service];
-    task->bytes = bytes;
+Result<> Dispatcher::submit(TaskPtr&& task) {
+    CRUCIBLE_ASSERT(task->instance < lanes_.size());
+    Lane& lane = *lanes_[task->instance];
     {
         const std::lock_guard lock(lane.mutex);
+        const std::size_t events = lane.events.load(std::memory_order_relaxed);
+        if (events >= options_.service_events_max)
+            return std::unexpected(Error{Errc::overloaded, {}});
+        lane.events.store(events + 1, std::memory_order_relaxed);
         lane.waiting.push(std::move(task));
-        if (std::exchange(lane.scheduled, true)) return;
+        if (std::exchange(lane.scheduled, true)) return {};
     }
     make_ready(lane);
+    return {};
+}
+
+TaskPtr Dispatcher::take_below(Priority priority, std::size_t instance) noexcept {
+    Lane& lane = *lanes_[instance];
+    const std::lock_guard lock(lane.mutex);
+    TaskPtr task = lane.waiting.take_below(priority);
+    if (task) {
+        lane.events.store(lane.events.load(std::memory_order_relaxed) - 1,
+                          std::memory_order_relaxed);
+    }
+    return task;
+}
+
+TaskPtr Dispatcher::take_below(Priority priority) noexcept {
+    const std::size_t count = lanes_.size();
+    const std::size_t turn = turn_.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (TaskPtr task = take_below(priority, (turn + i) % count)) {
+            turn_.store((turn + i + 1) % count, std::memory_order_relaxed);
+            return task;
+        }
+    }
+    return nullptr;
+}
+
+void Dispatcher::append_ready(Lane& lane) noexcept {
+    lane.next_ready = nullptr;
+    (last_ready_ != nullptr ? last_ready_->next_ready : first_ready_) = &lane;
+    last_ready_ = &lane;
 }
 
 void Dispatcher::make_ready(Lane& lane) noexcept {
     std::unique_lock lock(ready_mutex_);
-    lane.next_ready = nullptr;
-    (last_ready_ != nullptr ? last_ready_->next_ready : first_ready_) = &lane;
-    last_ready_ = &lane;
+    append_ready(lane);
     wake_one(lock);
+}
+
+/// Puts `lane` aside when as many of its category run as may; true then.
+bool Dispatcher::park(Lane& lane) noexcept {
+    Group* group = lane.group;
+    if (group == nullptr) return false;
+    if (group->running < group->limit) {
+        ++group->running;
+        return false;
+    }
+    lane.next_ready = nullptr;
+    (group->last_parked != nullptr ? group->last_parked->next_ready : group->first_parked) = &lane;
+    group->last_parked = &lane;
+    return true;
+}
+
+/// One of `group` has stopped running: the one that was parked first becomes ready.
+void Dispatcher::unpark(Group& group) noexcept {
+    --group.running;
+    Lane* lane = group.first_parked;
+    if (lane == nullptr) return;
+    group.first_parked = lane->next_ready;
+    if (group.first_parked == nullptr) group.last_parked = nullptr;
+    append_ready(*lane);
 }
 
 /// Wakes a worker unless all are awake or already on their way: a wake-up costs microseconds, a
@@ -141,47 +167,47 @@ void Dispatcher::wake_one(std::unique_lock<std::mutex>& lock) noexcept {
     if (wake) ready_changed_.notify_one();
 }
 
-/// The lane to run next, or null when the dispatcher stops. `unfinished`, when given, goes to the
-/// end of the line first, so that lanes take turns.
-Dispatcher::Lane* Dispatcher::next_lane(Lane* unfinished) noexcept {
+/// The lane to run next, or null when the dispatcher stops. `ran`, when given, has just been run:
+/// with `more` it goes to the end of the line first, so that lanes take turns.
+Dispatcher::Lane* Dispatcher::next_lane(Lane* ran, bool more) noexcept {
     std::unique_lock lock(ready_mutex_);
     if (stopping_) return nullptr;
-    if (unfinished != nullptr) {
-        if (first_ready_ == nullptr) return unfinished;
-        unfinished->next_ready = nullptr;
-        last_ready_ = last_ready_->next_ready = unfinished;
+    if (ran != nullptr && ran->group != nullptr) unpark(*ran->group);
+    if (more) {
+        if (first_ready_ == nullptr && !park(*ran)) return ran;
+        if (first_ready_ != nullptr) append_ready(*ran);
     }
-    while (first_ready_ == nullptr) {
+    for (;;) {
+        while (first_ready_ == nullptr) {
+            if (stopping_) return nullptr;
+            ++sleeping_;
+            ready_changed_.wait(lock);
+            --sleeping_;
+            if (waking_ > 0) --waking_;
+        }
         if (stopping_) return nullptr;
-        ++sleeping_;
-        ready_changed_.wait(lock);
-        --sleeping_;
-        if (waking_ > 0) --waking_;
+        Lane* lane = first_ready_;
+        first_ready_ = lane->next_ready;
+        if (first_ready_ == nullptr) last_ready_ = nullptr;
+        if (park(*lane)) continue;
+        if (first_ready_ != nullptr) wake_one(lock);
+        return lane;
     }
-    if (stopping_) return nullptr;
-    Lane* lane = first_ready_;
-    first_ready_ = lane->next_ready;
-    if (first_ready_ == nullptr) {
-        last_ready_ = nullptr;
-    } else {
-        wake_one(lock);
-    }
-    return lane;
 }
 
 void Dispatcher::work(std::uint32_t number) noexcept {
     ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(number)).c_str());
     Batch batch(options_.batch_max);
-    Lane* lane = next_lane(nullptr);
+    Lane* lane = next_lane(nullptr, false);
     while (lane != nullptr) {
-        const bool more = run_batch(*lane, batch);
-        lane = next_lane(more ? lane : nullptr);
+        const bool more = run_batch(number, *lane, batch);
+        lane = next_lane(lane, more);
     }
 }
 
 /// Handles one batch of `lane`; true when more events wait there (it is then still ours to put
 /// back).
-bool Dispatcher::run_batch(Lane& lane, Batch& batch) noexcept {
+bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept {
     {
         const std::lock_guard lock(lane.mutex);
         while (batch.tasks.size() < options_.batch_max) {
@@ -190,6 +216,7 @@ bool Dispatcher::run_batch(Lane& lane, Batch& batch) noexcept {
             batch.tasks.push_back(std::move(task));
         }
     }
+    const std::size_t taken = batch.tasks.size();
     const bool deadlines = std::ranges::any_of(
         batch.tasks, [](const TaskPtr& task) { return task->event.deadline.has_value(); });
     if (deadlines) {
@@ -201,14 +228,9 @@ bool Dispatcher::run_batch(Lane& lane, Batch& batch) noexcept {
         std::erase(batch.tasks, nullptr);
     }
     const std::size_t live = batch.tasks.size();
-    const std::span results(batch.results.data(), live + batch.expired.size());
+    const std::span results(batch.results.data(), taken);
     for (auto& result : results) reset(result);
-    if (lane.service == nullptr) {
-        for (auto& result : results.first(live)) {
-            result.outcome = Outcome::rejected;
-            result.reason = "no service for this event";
-        }
-    } else if (live > 0) {
+    if (live > 0) {
         for (const auto& task : batch.tasks) batch.events.push_back(&task->event);
         run_service(*lane.service, batch.events, results.first(live));
     }
@@ -217,68 +239,22 @@ bool Dispatcher::run_batch(Lane& lane, Batch& batch) noexcept {
         results[batch.tasks.size()].reason = "its deadline passed while it waited";
         batch.tasks.push_back(std::move(task));
     }
-    complete(batch);
-
-    const std::lock_guard lock(lane.mutex);
-    lane.scheduled = !lane.waiting.empty();
-    return lane.scheduled;
-}
-
-void Dispatcher::complete(Batch& batch) noexcept {
-    std::array<std::uint64_t, 4> counts{};
-    std::size_t bytes = 0;
-    const std::size_t count = batch.tasks.size();
-    for (std::size_t i = 0; i < count; ++i) {
-        const Task& task = *batch.tasks[i];
-        ++counts[static_cast<std::size_t>(batch.results[i].outcome)];
-        bytes += task.bytes;
-        batch.completions.push_back({task.owner, task.token, &batch.results[i]});
+    // Its place in the lane is free before anybody hears of its end.
+    bool more = false;
+    {
+        const std::lock_guard lock(lane.mutex);
+        lane.events.store(lane.events.load(std::memory_order_relaxed) - taken,
+                          std::memory_order_relaxed);
     }
-    for (std::size_t outcome = 0; outcome < counts.size(); ++outcome) {
-        if (counts[outcome] > 0) outcomes_[outcome].fetch_add(counts[outcome]);
-    }
-    // Room is made before the completions go out: a publisher that waits for one finds a place when
-    // it has it.
-    queued_bytes_.fetch_sub(bytes);
-    queued_events_.fetch_sub(count);
-    pool_.recycle(batch.tasks);
+    sink_(worker, batch.tasks, results);
     batch.tasks.clear();
     batch.expired.clear();
     batch.events.clear();
-    sink_(batch.completions);
-    batch.completions.clear();
-    ended_.fetch_add(count);
-    if (drains_.load() > 0) {
-        // Empty on purpose: whoever is between its check and its wait holds the mutex, and must not
-        // be missed.
-        { const std::lock_guard lock(drain_mutex_); }
-        drained_.notify_all();
+    {
+        const std::lock_guard lock(lane.mutex);
+        more = lane.scheduled = !lane.waiting.empty();
     }
-}
-
-Result<> Dispatcher::drain(Duration limit) {
-    drains_.fetch_add(1);
-    std::unique_lock lock(drain_mutex_);
-    // Bounded, so that adding Duration::max() to the clock's time cannot overflow.
-    const Duration wait = std::min<Duration>(limit, std::chrono::hours(24 * 365));
-    const bool done =
-        drained_.wait_for(lock, wait, [this] { return ended_.load() == published_.load(); });
-    drains_.fetch_sub(1);
-    if (!done) return std::unexpected(Error{Errc::timeout, {}});
-    return {};
-}
-
-CoordinatorStats Dispatcher::stats() const noexcept {
-    CoordinatorStats stats;
-    // Ended before published: an event that ends in between is then counted as queued, never below
-    // zero.
-    stats.handled = outcomes_[static_cast<std::size_t>(Outcome::handled)].load();
-    stats.rejected = outcomes_[static_cast<std::size_t>(Outcome::rejected)].load();
-    stats.failed = outcomes_[static_cast<std::size_t>(Outcome::failed)].load();
-    stats.expired = outcomes_[static_cast<std::size_t>(Outcome::expired)].load();
-    stats.published = published_.load();
-    stats.queued = stats.published - stats.handled - stats.rejected - stats.failed - stats.expired;
-    return stats;
+    return more;
 }
 
 }  // namespace crucible::runtime

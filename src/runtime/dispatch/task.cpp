@@ -11,6 +11,14 @@ std::size_t event_bytes(const Event& event) noexcept {
     return bytes;
 }
 
+std::size_t event_bytes(const EventView& event) noexcept {
+    std::size_t bytes =
+        sizeof(Event) + event.type.size() + event.source.size() + event.payload_bytes;
+    for (std::size_t i = 0; i < event.targets.size(); ++i)
+        bytes += sizeof(std::string) + event.targets[i].size();
+    return bytes;
+}
+
 TaskList::TaskList(TaskList&& other) noexcept
     : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
 

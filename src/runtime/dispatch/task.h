@@ -5,23 +5,37 @@
 #include <memory>
 
 #include "crucible/event.h"
+#include "crucible/time.h"
+#include "runtime/event/event_view.h"
+#include "runtime/route/circuit_breaker.h"
 
 namespace crucible::runtime {
 
-/// One accepted event and whom to tell about its end.
+struct JointDelivery;
+
+/// One accepted event on its way to one instance, and whom to tell about its end.
 struct Task {
     Event event;
     std::uint64_t owner =
         0;  ///< opaque: whoever submitted it (a session of the daemon, a pending request)
     std::uint64_t token = 0;  ///< opaque: the owner's name for it
 
-    std::size_t bytes = 0;  ///< what it counts for in the queue; set by the dispatcher
-    Task* next = nullptr;   ///< the list it is in; owned by that list
+    // The exchange's (exchange.h):
+    std::size_t bytes = 0;                 ///< what it counts for in the queue
+    std::size_t instance = 0;              ///< index of the service that has it, or shall have it
+    std::uint32_t attempts = 0;            ///< that have failed
+    WallTime first_failed{};               ///< when there are such
+    CircuitBreaker::Permit permit;         ///< of the instance's breaker
+    std::shared_ptr<JointDelivery> joint;  ///< null unless the event goes to several instances
+
+    Task* next = nullptr;  ///< the list it is in; owned by that list
 };
 using TaskPtr = std::unique_ptr<Task>;
 
 /// What `event` counts for in queue limits: its variable parts and its own size, in bytes.
 std::size_t event_bytes(const Event& event) noexcept;
+/// The same where it is not decoded yet; its content type counts for nothing then.
+std::size_t event_bytes(const EventView& event) noexcept;
 
 /// A first-in first-out list through Task::next: no allocation per entry. Owns its tasks. Not
 /// thread-safe.

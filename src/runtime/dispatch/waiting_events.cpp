@@ -33,4 +33,12 @@ TaskPtr WaitingEvents::take() noexcept {
     return lists_[chosen].pop_front();
 }
 
+TaskPtr WaitingEvents::take_below(Priority priority) noexcept {
+    for (std::size_t lowest = kPriorityCount - 1; lowest > static_cast<std::size_t>(priority);
+         --lowest) {
+        if (!lists_[lowest].empty()) return lists_[lowest].pop_front();
+    }
+    return nullptr;
+}
+
 }  // namespace crucible::runtime

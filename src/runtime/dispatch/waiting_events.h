@@ -22,6 +22,8 @@ public:
     void push(TaskPtr task) noexcept;
     /// The next in order, or null when empty.
     TaskPtr take() noexcept;
+    /// The oldest of the lowest priority that waits, if that is lower than `priority`; else null.
+    TaskPtr take_below(Priority priority) noexcept;
 
 private:
     std::size_t next_priority() const noexcept;

@@ -83,6 +83,15 @@ SeenEvents::Sighting SeenEvents::see(const Uuid& id, TimePoint now) {
     return {.first = true, .outcome = std::nullopt};
 }
 
+std::optional<SeenEvents::Sighting> SeenEvents::find(const Uuid& id) const {
+    const std::lock_guard lock(mutex_);
+    const std::size_t slot = slot_of(id);
+    if (slots_[slot] == kNone) return std::nullopt;
+    const Fate fate = entries_[slots_[slot]].fate;
+    if (fate == Fate::pending) return Sighting{};
+    return Sighting{.first = false, .outcome = static_cast<Outcome>(fate)};
+}
+
 void SeenEvents::conclude(const Uuid& id, Outcome outcome) {
     const std::lock_guard lock(mutex_);
     const std::size_t slot = slot_of(id);

@@ -47,6 +47,8 @@ public:
 
     /// An event with this id was published.
     Sighting see(const Uuid& id, TimePoint now);
+    /// What see() would find, without adding anything; nothing when the id is not in the window.
+    std::optional<Sighting> find(const Uuid& id) const;
     /// How the event of this id ended. Nothing happens when it has left the window meanwhile.
     void conclude(const Uuid& id, Outcome outcome);
     /// The event was not accepted after all (the queue was full): the next one of this id is the

@@ -152,6 +152,10 @@ Result<std::size_t> ServiceSet::route(const EventView& event) const {
     return candidates[hash_source(event.source) % candidates.size()];
 }
 
+std::span<const std::size_t> ServiceSet::instances_of(Category category) const noexcept {
+    return state_->by_category[static_cast<std::size_t>(category)];
+}
+
 bool ServiceSet::acknowledges_unseen(std::size_t index) const noexcept {
     return index < state_->idle;
 }

@@ -62,6 +62,9 @@ public:
     Result<std::size_t> route(const EventView& event) const;
     Result<std::size_t> route(const Event& event) const { return route(view_of(event)); }
 
+    /// The instances that serve `category`, in the order of their names.
+    std::span<const std::size_t> instances_of(Category category) const noexcept;
+
     /// Whether the instance of that index does nothing but acknowledge (Work::none): then nobody
     /// needs to hand it anything.
     bool acknowledges_unseen(std::size_t index) const noexcept;

@@ -132,7 +132,8 @@ TEST_F(CoordinatorTest, RequestTimesOut) {
 }
 
 TEST_F(CoordinatorTest, CountsEveryEventOnce) {
-    const auto coordinator = make({.workers = 1, .queue_events_max = 4});
+    const auto coordinator =
+        make({.workers = 1, .queue_events_max = 3, .retry = {.attempts_max = 1}});
     gated_[0]->close_gate();
     ASSERT_TRUE(coordinator->publish(event_for("gated-0"), 0));
     ASSERT_TRUE(coordinator->publish(event_for("gated-0", "fail"), 1));
@@ -143,7 +144,7 @@ TEST_F(CoordinatorTest, CountsEveryEventOnce) {
     const auto refused = coordinator->publish(event_for("gated-0"), 4);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::overloaded);
-    EXPECT_EQ(coordinator->stats().queued, 4u);
+    EXPECT_EQ(coordinator->stats().queued, 3u);
     gated_[0]->open_gate();
     ASSERT_TRUE(coordinator->drain(kGenerousLimit));
 
@@ -173,6 +174,49 @@ TEST_F(CoordinatorTest, RefusesOptionsThatCannotWork) {
 
     ASSERT_FALSE(coordinator);
     EXPECT_EQ(coordinator.error().message, "workers must be at least 1");
+}
+
+// With Overflow::block a full queue makes its publisher wait, and refuses nothing.
+TEST_F(CoordinatorTest, APublisherWaitsForRoom) {
+    const auto coordinator =
+        make({.workers = 1, .queue_events_max = 2, .overflow = Overflow::block});
+    gated_[0]->close_gate();
+    std::atomic<std::uint64_t> published = 0;
+    std::jthread publisher([&] {
+        for (std::uint64_t token = 0; token < 5; ++token, ++published)
+            EXPECT_TRUE(coordinator->publish(event_for("gated-0"), token));
+    });
+    ASSERT_TRUE(gated_[0]->wait_for_batches(1));
+    while (published < 2) std::this_thread::yield();
+    EXPECT_EQ(coordinator->stats().published, 2u);
+
+    gated_[0]->open_gate();
+    publisher.join();
+    ASSERT_TRUE(coordinator->drain(kGenerousLimit));
+
+    EXPECT_EQ(acknowledged_.all().size(), 5u);
+    EXPECT_EQ(coordinator->stats().handled, 5u);
+}
+
+// The same rule file as the daemon's, read when the coordinator is made.
+TEST_F(CoordinatorTest, RoutesByARuleFile) {
+    const auto file = directory_.path() / "rules.toml";
+    ASSERT_TRUE(base::write_file(file, R"(version = 1
+[[rule]]
+id = "elsewhere"
+type = "test.event"
+deliver = ["gated-1"]
+)"));
+    const auto coordinator = make({.rules = file}, 2);
+    ASSERT_TRUE(coordinator->publish(event_for("gated-0"), 0));
+    ASSERT_TRUE(coordinator->drain(kGenerousLimit));
+    EXPECT_TRUE(gated_[0]->payloads().empty());
+    EXPECT_THAT(gated_[1]->payloads(), ElementsAre("a"));
+
+    const auto refused = make_data_coordinator({.rules = file}, open_services(0), {});
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().message.starts_with(file.string() + ": rule 'elsewhere'"))
+        << refused.error().message;
 }
 
 // The router acknowledges before publish() returns: that is its whole point.

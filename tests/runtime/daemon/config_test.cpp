@@ -62,6 +62,60 @@ batch = 16
     EXPECT_EQ(coordinator.batch_max, 16u);
 }
 
+TEST_F(ConfigTest, ReadsHowEventsAreRouted) {
+    DaemonConfig config = default_daemon_config();
+    ASSERT_TRUE(base::write_file(file_, R"(
+[dispatch]
+service_events = 100
+overflow = "shed"
+concurrency = "database=1,external=4"
+
+[route]
+rules = "/etc/rules.toml"
+repeat_window = "1m"
+repeat_events = 5000
+
+[retry]
+attempts = 7
+delay = "5ms"
+delay_max = "2s"
+dead_letters = 20
+dead_letter_bytes = "1MiB"
+
+[breaker]
+failures_in_a_row = 9
+failure_share = "25%"
+calls_min = 40
+window = "1s"
+open_for = "3s"
+probes = 2
+probes_to_close = 4
+)"));
+    const auto read = read_config(file_, config);
+    ASSERT_TRUE(read) << read.error().message;
+    const auto& options = config.server.coordinator;
+    EXPECT_EQ(options.service_events_max, 100u);
+    EXPECT_EQ(options.overflow, Overflow::shed);
+    EXPECT_EQ(options.concurrency[static_cast<std::size_t>(Category::database)], 1u);
+    EXPECT_EQ(options.concurrency[static_cast<std::size_t>(Category::external)], 4u);
+    EXPECT_EQ(options.concurrency[static_cast<std::size_t>(Category::mcp)], 0u);
+    EXPECT_EQ(options.rules, "/etc/rules.toml");
+    EXPECT_EQ(options.repeat_window, std::chrono::minutes(1));
+    EXPECT_EQ(options.repeat_events_max, 5000u);
+    EXPECT_EQ(options.retry.attempts_max, 7u);
+    EXPECT_EQ(options.retry.base, std::chrono::milliseconds(5));
+    EXPECT_EQ(options.retry.cap, std::chrono::seconds(2));
+    EXPECT_EQ(options.dead_letters.events_max, 20u);
+    EXPECT_EQ(options.dead_letters.bytes_max, 1u << 20);
+    EXPECT_EQ(options.breaker.failures_in_a_row, 9u);
+    EXPECT_EQ(options.breaker.failure_share, 0.25);
+    EXPECT_EQ(options.breaker.calls_min, 40u);
+    EXPECT_EQ(options.breaker.window, std::chrono::seconds(1));
+    EXPECT_EQ(options.breaker.open_for, std::chrono::seconds(3));
+    EXPECT_EQ(options.breaker.probes_max, 2u);
+    EXPECT_EQ(options.breaker.probes_to_close, 4u);
+}
+
 // One line that an editor can jump to, and the name that was meant.
 TEST_F(ConfigTest, PlacesAnUnknownKeyAndNamesTheNearest) {
     EXPECT_EQ(error_of("[dispatch]\nworkers = 2\n  quue_events = 5\n"),
@@ -69,7 +123,21 @@ TEST_F(ConfigTest, PlacesAnUnknownKeyAndNamesTheNearest) {
     EXPECT_EQ(error_of("[dispach]\nworkers = 2\n"),
               "c.toml:1:2: unknown section 'dispach'; did you mean 'dispatch'?");
     EXPECT_EQ(error_of("[zzz]\n"),
-              "c.toml:1:2: unknown section 'zzz'; known: daemon, services, dispatch");
+              "c.toml:1:2: unknown section 'zzz'; known: daemon, services, dispatch, route, retry, "
+              "breaker");
+}
+
+TEST_F(ConfigTest, SaysWhatIsAllowed) {
+    EXPECT_EQ(error_of("[dispatch]\noverflow = \"drop\"\n"),
+              "c.toml:2:12: overflow: 'drop' must be reject, block or shed");
+    EXPECT_EQ(error_of("[dispatch]\nconcurrency = \"disk=1\"\n"),
+              "c.toml:2:15: concurrency: 'disk=1' must be a category and a number, e.g. "
+              "database=1");
+    EXPECT_EQ(error_of("[retry]\ndelay = \"0s\"\n"),
+              "c.toml:2:9: delay: '0s' must be a time of at least 1 ms, e.g. 500ms or 30s");
+    EXPECT_EQ(error_of("[breaker]\nfailure_share = \"120%\"\n"),
+              "c.toml:2:17: failure_share: '120%' must be a share above 0 % and up to 100 %, e.g. "
+              "50%");
 }
 
 TEST_F(ConfigTest, PlacesABadValue) {

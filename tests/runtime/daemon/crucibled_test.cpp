@@ -1,5 +1,6 @@
 // The daemon as users run it: the real executable, real sockets, real SQLite.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -374,6 +375,58 @@ TEST_F(CrucibledTest, HelpGoesToStandardOutput) {
     ASSERT_TRUE(text);
     EXPECT_NE(text->find("Examples:"), std::string::npos);
     EXPECT_NE(text->find("Exit codes:"), std::string::npos);
+}
+
+// SIGHUP puts the file's rules in force; a file with a mistake changes nothing.
+TEST_F(CrucibledTest, ReadsItsRulesAgainOnSighup) {
+    const auto rules = directory_.path() / "rules.toml";
+    const auto drop = [&](const char* reason) {
+        return base::write_file(rules, fmt::format("version = 1\n[[rule]]\nid = \"quiet\"\n"
+                                                   "type = \"record.*\"\ndrop = \"{}\"\n",
+                                                   reason));
+    };
+    ASSERT_TRUE(drop("first"));
+    auto daemon = start({"--work", "none", "--rules", rules.string()});
+    const auto client = connect();
+    const auto reason = [&] {
+        const auto response =
+            client->request(record_created(random_, "client-0", 1), kGenerousLimit);
+        return response ? response->reason : response.error().message;
+    };
+    const auto changes_to = [&](const std::string& wanted) {
+        const TimePoint until = base::monotonic_now() + kGenerousLimit;
+        while (reason() != wanted && base::monotonic_now() < until) std::this_thread::yield();
+        return reason();
+    };
+    EXPECT_EQ(reason(), "first");
+
+    ASSERT_TRUE(drop("second"));
+    daemon.signal(SIGHUP);
+    EXPECT_EQ(changes_to("second"), "second");
+
+    ASSERT_TRUE(base::write_file(rules, "version = 1\n[[rule]]\nid = 7\n"));
+    daemon.signal(SIGHUP);
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    while (errors().find("rules are unchanged: ") == std::string::npos &&
+           base::monotonic_now() < until)
+        std::this_thread::yield();
+    EXPECT_NE(errors().find("rules are unchanged: " + rules.string() + ":3:"), std::string::npos)
+        << errors();
+    EXPECT_EQ(reason(), "second");
+}
+
+// Rules with a mistake end the start, with the place.
+TEST_F(CrucibledTest, RefusesToStartWithBadRules) {
+    const auto rules = directory_.path() / "rules.toml";
+    ASSERT_TRUE(base::write_file(rules,
+                                 "version = 1\n[[rule]]\nid = \"a\"\n"
+                                 "deliver = [\"nobody-1\"]\n"));
+    const auto ended = run({"--socket", socket_.string(), "--data", data_.string(), "--work",
+                            "none", "--rules", rules.string()});
+    EXPECT_EQ(ended.status.exit_code, 1);
+    EXPECT_NE(ended.errors.find(rules.string() + ": rule 'a': no instance 'nobody-1'"),
+              std::string::npos)
+        << ended.errors;
 }
 
 }  // namespace

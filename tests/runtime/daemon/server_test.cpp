@@ -27,6 +27,7 @@ protected:
     void start(CoordinatorOptions coordinator = {}) {
         coordinator.services.data_directory = directory_.path() / "data";
         coordinator.services.work = Work::none;
+        coordinator.retry.attempts_max = 1;
         auto services = ServiceSet::open(coordinator.services);
         ASSERT_TRUE(services) << services.error().message;
         auto gated = std::make_unique<GatedService>();
@@ -147,6 +148,43 @@ TEST_F(ServerTest, RejectsWhatItsQueueCannotHold) {
 
     EXPECT_EQ(acknowledgements_.count(Outcome::handled), 2u);
     EXPECT_EQ(client->stats().rejected, 3u);
+}
+
+// With Overflow::block nothing is rejected: the client that goes on is not read from.
+TEST_F(ServerTest, LetsAPublisherWaitForRoom) {
+    start({.workers = 1, .queue_events_max = 2, .overflow = Overflow::block});
+    service_->close_gate();
+    const auto client = connect();
+    const auto other = connect();
+    for (std::uint64_t token = 0; token < 50; ++token)
+        ASSERT_TRUE(client->publish(make_event("a"), token));
+    ASSERT_TRUE(service_->wait_for_batches(1));
+    while (server_->stats().published < 2) std::this_thread::yield();
+    ASSERT_TRUE(other->publish(make_event("b"), 100));
+    EXPECT_TRUE(acknowledgements_.all().empty());
+    service_->open_gate();
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+    ASSERT_TRUE(other->drain(kGenerousLimit));
+
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), 51u);
+    const auto payloads = service_->payloads();
+    EXPECT_EQ(std::ranges::count(payloads, "a"), 50);
+}
+
+// A client that goes away while its next event waits for room leaves nothing behind.
+TEST_F(ServerTest, ForgetsAWaitingPublisherThatLeaves) {
+    start({.workers = 1, .queue_events_max = 1, .overflow = Overflow::block});
+    service_->close_gate();
+    const auto client = connect();
+    ASSERT_TRUE(client->publish(make_event("first"), 0));
+    ASSERT_TRUE(service_->wait_for_batches(1));
+    {
+        const auto leaves = connect();
+        ASSERT_TRUE(leaves->publish(make_event("never read"), 1));
+    }
+    service_->open_gate();
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+    EXPECT_EQ(client->request(make_event("next"), kGenerousLimit)->payload, "echo next");
 }
 
 TEST_F(ServerTest, RejectsAnEventThatNoServiceFits) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -26,7 +27,7 @@ struct Ended {
     std::string reason;
 };
 
-/// A dispatcher over gated services, with the completions it delivered.
+/// A dispatcher over gated services, with the attempts that have ended.
 class Fixture {
 public:
     explicit Fixture(const DispatcherOptions& options, std::size_t services = 1) {
@@ -34,13 +35,14 @@ public:
             services_.push_back(std::make_unique<GatedService>("gated-" + std::to_string(i)));
         }
         dispatcher_ = std::make_unique<Dispatcher>(
-            options, services_, [this](std::span<const Completion> batch) {
+            options, services_,
+            [this](std::uint32_t, std::span<TaskPtr> tasks, std::span<HandleResult> results) {
                 const std::lock_guard lock(mutex_);
-                for (const auto& completion : batch) {
-                    ended_.push_back({completion.owner, completion.token,
-                                      completion.result->outcome, completion.result->response,
-                                      completion.result->reason});
+                for (std::size_t i = 0; i < tasks.size(); ++i) {
+                    ended_.push_back({tasks[i]->owner, tasks[i]->token, results[i].outcome,
+                                      results[i].response, results[i].reason});
                 }
+                changed_.notify_all();
             });
     }
     ~Fixture() {
@@ -52,16 +54,25 @@ public:
     }
     Dispatcher& dispatcher() { return *dispatcher_; }
     Result<> submit(const Event& event, std::uint64_t token = 0, std::size_t service = 0) {
-        return dispatcher_->submit(service, event, /*owner=*/7, token);
+        auto task = std::make_unique<Task>();
+        task->event = event;
+        task->owner = 7;
+        task->token = token;
+        task->instance = service;
+        return dispatcher_->submit(std::move(task));
     }
-    std::vector<Ended> ended() {
-        const std::lock_guard lock(mutex_);
+    /// Those that have ended, once they are that many.
+    std::vector<Ended> ended(std::size_t count) {
+        std::unique_lock lock(mutex_);
+        EXPECT_TRUE(
+            changed_.wait_for(lock, kGenerousLimit, [&] { return ended_.size() >= count; }));
         return ended_;
     }
 
 private:
     std::vector<std::unique_ptr<Service>> services_;
     std::mutex mutex_;
+    std::condition_variable changed_;
     std::vector<Ended> ended_;
     std::unique_ptr<Dispatcher> dispatcher_;
 };
@@ -71,11 +82,10 @@ TEST(Dispatcher, BringsAnEventToItsServiceAndBack) {
     Fixture fixture({.workers = 1}, 2);
 
     ASSERT_TRUE(fixture.submit(make_event("a"), 41, 1));
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
+    const auto ended = fixture.ended(1);
 
     EXPECT_TRUE(fixture.service(0).payloads().empty());
     EXPECT_THAT(fixture.service(1).payloads(), ElementsAre("a"));
-    const auto ended = fixture.ended();
     ASSERT_EQ(ended.size(), 1u);
     EXPECT_EQ(ended[0].owner, 7u);
     EXPECT_EQ(ended[0].token, 41u);
@@ -93,7 +103,7 @@ TEST(Dispatcher, HandsOverWhatWaitsUpToTheBatchLimit) {
     for (const char* payload : {"a", "b", "c", "d"})
         ASSERT_TRUE(fixture.submit(make_event(payload)));
     fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
+    (void)fixture.ended(5);
 
     EXPECT_THAT(fixture.service().batches(),
                 ElementsAre(ElementsAre("first"), ElementsAre("a", "b", "c"), ElementsAre("d")));
@@ -110,7 +120,7 @@ TEST(Dispatcher, TakesByPriorityThenByAge) {
     ASSERT_TRUE(fixture.submit(make_event("critical", Priority::critical)));
     ASSERT_TRUE(fixture.submit(make_event("normal-2")));
     fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
+    (void)fixture.ended(5);
 
     EXPECT_THAT(fixture.service().payloads(),
                 ElementsAre("first", "critical", "normal-1", "normal-2", "low"));
@@ -139,26 +149,34 @@ TEST(Dispatcher, RunsAnInstanceOnOneThreadAtATime) {
     std::vector<std::unique_ptr<Service>> services;
     services.push_back(std::make_unique<Counting>());
     const auto& counting = static_cast<const Counting&>(*services[0]);
-    std::atomic<std::uint64_t> completions = 0;
-    Dispatcher dispatcher({.workers = 4, .batch_max = 2}, services,
-                          [&](std::span<const Completion> batch) { completions += batch.size(); });
-
     constexpr std::uint32_t kEvents = 2000;
+    std::mutex mutex;
+    std::condition_variable all;
+    std::size_t ended = 0;
+    Dispatcher dispatcher({.workers = 4, .batch_max = 2}, services,
+                          [&](std::uint32_t, std::span<TaskPtr> tasks, std::span<HandleResult>) {
+                              const std::lock_guard lock(mutex);
+                              ended += tasks.size();
+                              if (ended == 3 * kEvents) all.notify_all();
+                          });
+
     std::vector<std::jthread> publishers;
     for (int source = 0; source < 3; ++source) {
         publishers.emplace_back([&, source] {
-            Event event = make_event("x", Priority::normal, "client-" + std::to_string(source));
-            for (event.attempt = 1; event.attempt <= kEvents; ++event.attempt) {
-                EXPECT_TRUE(dispatcher.submit(0, event, 0, 0));
+            for (std::uint32_t attempt = 1; attempt <= kEvents; ++attempt) {
+                auto task = std::make_unique<Task>();
+                task->event = make_event("x", Priority::normal, "client-" + std::to_string(source));
+                task->event.attempt = attempt;
+                EXPECT_TRUE(dispatcher.submit(std::move(task)));
             }
         });
     }
     publishers.clear();
-    ASSERT_TRUE(dispatcher.drain(kGenerousLimit));
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(all.wait_for(lock, kGenerousLimit, [&] { return ended == 3 * kEvents; }));
 
     EXPECT_FALSE(counting.overlapped_);
     EXPECT_TRUE(counting.ordered_) << "a source's events arrived out of order";
-    EXPECT_EQ(completions, 3u * kEvents);
 }
 
 // A slow instance may not hold up another while a worker is free.
@@ -172,39 +190,80 @@ TEST(Dispatcher, RunsInstancesInParallel) {
     EXPECT_TRUE(fixture.service(1).wait_for_batches(1));
 }
 
-// Beyond the limit nothing is accepted and no completion comes; room appears as events end.
-TEST(Dispatcher, RefusesEventsBeyondItsLimit) {
-    Fixture fixture({.workers = 1, .queue_events_max = 3});
-    fixture.service().close_gate();
-    for (std::uint64_t token = 0; token < 3; ++token)
-        ASSERT_TRUE(fixture.submit(make_event("a"), token));
+// With one at a time of a category, a second instance of it waits though a worker is free, and an
+// instance of another category does not.
+TEST(Dispatcher, LimitsHowManyOfACategoryRun) {
+    std::vector<std::unique_ptr<Service>> services;
+    services.push_back(std::make_unique<GatedService>("database-1", Category::database));
+    services.push_back(std::make_unique<GatedService>("database-2", Category::database));
+    services.push_back(std::make_unique<GatedService>("mcp-1", Category::mcp));
+    const auto service = [&](std::size_t i) -> GatedService& {
+        return static_cast<GatedService&>(*services[i]);
+    };
+    DispatcherOptions options{.workers = 3};
+    options.concurrency[static_cast<std::size_t>(Category::database)] = 1;
+    Dispatcher dispatcher(options, services,
+                          [](std::uint32_t, std::span<TaskPtr>, std::span<HandleResult>) {});
+    const auto submit = [&](std::size_t instance) {
+        auto task = std::make_unique<Task>();
+        task->event = make_event("a");
+        task->instance = instance;
+        EXPECT_TRUE(dispatcher.submit(std::move(task)));
+    };
+    for (std::size_t i = 0; i < 3; ++i) service(i).close_gate();
+    submit(0);
+    ASSERT_TRUE(service(0).wait_for_batches(1));
+    submit(1);
+    submit(2);
+    ASSERT_TRUE(service(2).wait_for_batches(1));
+    EXPECT_TRUE(service(1).batches().empty());
 
-    const auto refused = fixture.submit(make_event("b"), 99);
+    service(0).open_gate();
 
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::overloaded);
-    fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
-    EXPECT_EQ(fixture.ended().size(), 3u);
-    EXPECT_TRUE(fixture.submit(make_event("c")));
+    EXPECT_TRUE(service(1).wait_for_batches(1));
+    for (std::size_t i = 0; i < 3; ++i) service(i).open_gate();
 }
 
-// A few large events fill the queue as many small ones do; one alone is always let in.
-TEST(Dispatcher, RefusesBytesBeyondItsLimit) {
-    Fixture fixture({.workers = 1, .queue_bytes_max = 10'000});
-    fixture.service().close_gate();
-    ASSERT_TRUE(fixture.submit(make_event(std::string(20'000, 'x'))));
+// One instance that stalls takes no more than its share; the others go on.
+TEST(Dispatcher, RefusesEventsBeyondTheLimitOfAService) {
+    Fixture fixture({.workers = 2, .service_events_max = 2}, 2);
+    fixture.service(0).close_gate();
+    ASSERT_TRUE(fixture.submit(make_event("a")));
+    ASSERT_TRUE(fixture.submit(make_event("b")));
+    EXPECT_EQ(fixture.dispatcher().events_of(0), 2u);
 
-    const auto refused = fixture.submit(make_event("b"));
+    const auto refused = fixture.submit(make_event("c"));
+
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::overloaded);
+    EXPECT_TRUE(fixture.submit(make_event("d"), 0, 1));
+    fixture.service(0).open_gate();
+    EXPECT_EQ(fixture.ended(3).size(), 3u);
+    EXPECT_EQ(fixture.dispatcher().events_of(0), 0u);
+}
 
-    fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
-    fixture.service().close_gate();
-    ASSERT_TRUE(fixture.submit(make_event(std::string(5'000, 'x'))));
-    EXPECT_TRUE(fixture.submit(make_event(std::string(4'000, 'x'))));
-    EXPECT_FALSE(fixture.submit(make_event(std::string(4'000, 'x'))));
+// What makes room is the lowest priority that waits, and never one as high as what comes.
+TEST(Dispatcher, GivesUpTheLowestPriorityFirst) {
+    Fixture fixture({.workers = 1}, 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+        fixture.service(i).close_gate();
+    }
+    ASSERT_TRUE(fixture.submit(make_event("being handled", Priority::low)));
+    ASSERT_TRUE(fixture.service().wait_for_batches(1));
+    ASSERT_TRUE(fixture.submit(make_event("normal"), 1));
+    ASSERT_TRUE(fixture.submit(make_event("low"), 2));
+    ASSERT_TRUE(fixture.submit(make_event("high", Priority::high), 3, 1));
+
+    const auto payload = [](const TaskPtr& task) { return task ? task->event.payload : "none"; };
+    auto& dispatcher = fixture.dispatcher();
+    // Both are of priority normal, the older one first.
+    EXPECT_EQ(payload(dispatcher.take_below(Priority::critical, 0)), "normal");
+    EXPECT_EQ(payload(dispatcher.take_below(Priority::normal)), "none");
+    EXPECT_EQ(payload(dispatcher.take_below(Priority::high)), "low");
+    EXPECT_EQ(payload(dispatcher.take_below(Priority::high)), "none");
+    EXPECT_EQ(payload(dispatcher.take_below(Priority::critical)), "high");
+    EXPECT_EQ(dispatcher.events_of(0), 1u);
+    EXPECT_EQ(dispatcher.events_of(1), 0u);
 }
 
 // The deadline counts when a worker takes the event: one that is past it is not worked on.
@@ -221,15 +280,13 @@ TEST(Dispatcher, ExpiresWhatIsTakenTooLate) {
     ASSERT_TRUE(fixture.submit(early, 2));
     ASSERT_TRUE(fixture.submit(make_event("none"), 3));
     fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
 
-    EXPECT_THAT(fixture.service().payloads(), ElementsAre("first", "early", "none"));
     std::map<std::uint64_t, Outcome> outcomes;
-    for (const auto& ended : fixture.ended()) outcomes[ended.token] = ended.outcome;
+    for (const auto& ended : fixture.ended(4)) outcomes[ended.token] = ended.outcome;
     EXPECT_EQ(outcomes[1], Outcome::expired);
     EXPECT_EQ(outcomes[2], Outcome::handled);
     EXPECT_EQ(outcomes[3], Outcome::handled);
-    EXPECT_EQ(fixture.dispatcher().stats().expired, 1u);
+    EXPECT_THAT(fixture.service().payloads(), ElementsAre("first", "early", "none"));
 }
 
 // A service that throws fails its events; the worker and the other events live on.
@@ -237,90 +294,16 @@ TEST(Dispatcher, TurnsAnExceptionIntoAFailure) {
     Fixture fixture({.workers = 1});
 
     ASSERT_TRUE(fixture.submit(make_event("throw"), 1));
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
+    (void)fixture.ended(1);
     ASSERT_TRUE(fixture.submit(make_event("after"), 2));
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
 
-    const auto ended = fixture.ended();
+    const auto ended = fixture.ended(2);
     ASSERT_EQ(ended.size(), 2u);
     EXPECT_EQ(ended[0].outcome, Outcome::failed);
     EXPECT_EQ(ended[0].reason, "gated-0: it broke");
     EXPECT_EQ(ended[0].response, "");
     EXPECT_EQ(ended[1].outcome, Outcome::handled);
     EXPECT_EQ(ended[1].reason, "");
-}
-
-// An event for nobody ends like any other, with a reason, from a worker.
-TEST(Dispatcher, RejectsWhatNoServiceFits) {
-    Fixture fixture({.workers = 1});
-
-    ASSERT_TRUE(fixture.submit(make_event("lost"), 5, Dispatcher::kNoService));
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
-
-    const auto ended = fixture.ended();
-    ASSERT_EQ(ended.size(), 1u);
-    EXPECT_EQ(ended[0].outcome, Outcome::rejected);
-    EXPECT_EQ(ended[0].reason, "no service for this event");
-}
-
-// The ledger of a run rests on these counts: they add up at every moment.
-TEST(Dispatcher, CountsEveryEventOnce) {
-    Fixture fixture({.workers = 1, .queue_events_max = 5});
-    fixture.service().close_gate();
-    ASSERT_TRUE(fixture.submit(make_event("first")));
-    ASSERT_TRUE(fixture.service().wait_for_batches(1));
-    Event late = make_event("late");
-    late.deadline = base::wall_now() - std::chrono::hours(1);
-    ASSERT_TRUE(fixture.submit(late));
-    ASSERT_TRUE(fixture.submit(make_event("fail")));
-    ASSERT_TRUE(fixture.submit(make_event("x"), 0, Dispatcher::kNoService));
-    ASSERT_TRUE(fixture.submit(make_event("b")));
-    ASSERT_FALSE(fixture.submit(make_event("refused")));
-
-    const auto before = fixture.dispatcher().stats();
-    EXPECT_EQ(before.published, 5u);
-    EXPECT_EQ(before.queued, 5u);
-
-    fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
-    const auto after = fixture.dispatcher().stats();
-    EXPECT_EQ(after.published, 5u);
-    EXPECT_EQ(after.handled, 2u);
-    EXPECT_EQ(after.rejected, 1u);
-    EXPECT_EQ(after.failed, 1u);
-    EXPECT_EQ(after.expired, 1u);
-    EXPECT_EQ(after.queued, 0u);
-}
-
-// drain() says when it gave up, and the same call later succeeds.
-TEST(Dispatcher, DrainTimesOutWhileAnEventIsHandled) {
-    Fixture fixture({.workers = 1});
-    fixture.service().close_gate();
-    ASSERT_TRUE(fixture.submit(make_event("a")));
-
-    const auto early = fixture.dispatcher().drain(std::chrono::milliseconds(1));
-    ASSERT_FALSE(early);
-    EXPECT_EQ(early.error().code, Errc::timeout);
-
-    fixture.service().open_gate();
-    EXPECT_TRUE(fixture.dispatcher().drain(Duration::max()));
-}
-
-// Closing ends acceptance, not the work: what was accepted is handled.
-TEST(Dispatcher, FinishesWhatWasAcceptedBeforeItClosed) {
-    Fixture fixture({.workers = 1});
-    fixture.service().close_gate();
-    ASSERT_TRUE(fixture.submit(make_event("a")));
-    ASSERT_TRUE(fixture.submit(make_event("b")));
-    fixture.dispatcher().close();
-
-    const auto refused = fixture.submit(make_event("c"));
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::closed);
-
-    fixture.service().open_gate();
-    ASSERT_TRUE(fixture.dispatcher().drain(kGenerousLimit));
-    EXPECT_THAT(fixture.service().payloads(), ElementsAre("a", "b"));
 }
 
 }  // namespace

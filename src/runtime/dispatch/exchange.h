@@ -1,0 +1,279 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/rng.h"
+#include "crucible/coordinator.h"
+#include "crucible/error.h"
+#include "runtime/dispatch/dispatcher.h"
+#include "runtime/dispatch/task.h"
+#include "runtime/dispatch/task_pool.h"
+#include "runtime/route/circuit_breaker.h"
+#include "runtime/route/dead_letters.h"
+#include "runtime/route/instance_states.h"
+#include "runtime/route/retry.h"
+#include "runtime/route/rule_book.h"
+#include "runtime/route/seen_events.h"
+#include "runtime/route/timer_queue.h"
+#include "runtime/service/service_set.h"
+
+namespace crucible::runtime {
+
+/// What happens to an event that comes while the queue is full.
+enum class Overflow : std::uint8_t {
+    reject,  ///< it is refused
+    block,   ///< its publisher waits
+    shed,    ///< a waiting event of a lower priority is rejected in its place, the lowest first
+};
+std::string_view to_string(Overflow overflow) noexcept;
+Result<Overflow> parse_overflow(std::string_view name);
+
+struct ExchangeOptions {
+    DispatcherOptions dispatch;
+    std::size_t queue_events_max = 65'536;  ///< accepted and not ended, at least 1
+    std::size_t queue_bytes_max =
+        256u << 20;  ///< the same in bytes; one event is let in whatever its size
+    Overflow overflow = Overflow::reject;
+    RetryPolicy retry;
+    CircuitBreaker::Options breaker;
+    /// `events_max` 0: repeated events are not looked for.
+    SeenEvents::Options seen;
+    DeadLetters::Options dead_letters;
+};
+
+/// The end of one event. `result` may be moved from; it is gone after the call.
+struct Completion {
+    std::uint64_t owner = 0;
+    std::uint64_t token = 0;
+    HandleResult* result = nullptr;
+};
+
+/// Called from the exchange's threads, from several at the same time. It may not call the exchange.
+using CompletionSink = std::function<void(std::span<const Completion>)>;
+
+/// An owner that is not told of the end.
+inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
+
+/// What is known of one service instance now.
+struct InstanceReport {
+    std::string_view name;
+    Category category = Category::custom;
+    CircuitBreaker::State breaker = CircuitBreaker::State::closed;
+    std::size_t events = 0;         ///< given to it and not ended
+    std::uint64_t handed_over = 0;  ///< attempts that have ended
+    std::uint64_t failed = 0;       ///< of those, with `failed`
+};
+
+struct ExchangeReport {
+    CoordinatorStats events;
+    std::size_t queued_bytes = 0;
+    std::uint64_t shed = 0;     ///< rejected to make room for others
+    std::uint64_t retries = 0;  ///< attempts after an event's first
+    std::size_t waiting_for_retry = 0;
+    SeenEvents::Stats seen;
+    DeadLetters::Stats dead_letters;
+};
+
+/// Takes events in, brings each to its services and says how it ended: rules, repeated events,
+/// circuit breakers, retries, dead letters and the limits of the queue. One in each process of
+/// either architecture, so that they differ only in where it lives; docs/design/routing.md.
+/// All members may be called from any thread, except the destructor.
+class Exchange {
+public:
+    /// `services` outlive the exchange.
+    Exchange(const ExchangeOptions& options, const ServiceSet& services, CompletionSink sink);
+    /// Finishes the batches being run; what still waits is dropped and gets no completion. drain()
+    /// first to have it handled.
+    ~Exchange();
+
+    /// An event at the door.
+    struct Arrival {
+        const Uuid& id;
+        const EventView& view;
+        std::uint64_t owner = 0;
+        std::uint64_t token = 0;
+    };
+
+    /// Takes an event; nothing when its end will come as a completion, or how it has ended already:
+    /// no service wants it, a rule drops it, it was handled before, nothing is to be done.
+    /// An event of the nil id is nobody's repeat. `fill(Event&) -> Result<>` makes the event, and
+    /// is called only when it is taken and has to be handed to somebody. `table` is that of
+    /// rules(), as the calling thread sees it.
+    /// - Errc::overloaded: the queue is full and nothing can be shed; without a message, and
+    ///   nothing was taken. With Overflow::block, wait_for_room() and try again.
+    /// - Errc::closed: close() was called. - the errors of `fill`.
+    template <typename Fill>
+    Result<std::optional<HandleResult>> take(const Arrival& arrival, const RuleTable& table,
+                                             const Fill& fill) {
+        return take_by(arrival, table, FillRef(fill));
+    }
+
+    /// Returns when the queue may have room, or has been closed.
+    void wait_for_room();
+
+    RuleBook& rules() noexcept { return rules_; }
+    /// The names of the instances that `event` would go to now: for people who ask. A pool's turn
+    /// moves on. - Errc::failed: none; the message is the reason it would be rejected with.
+    Result<std::vector<std::string>> places_of(const EventView& event) const;
+    /// What the conditions of rules are judged by now, `now` included.
+    RouteState route_state() const noexcept;
+
+    /// Waits until everything taken has ended and its completion was delivered, at most `limit`.
+    /// Events taken meanwhile count too. - Errc::timeout.
+    Result<> drain(Duration limit);
+
+    /// Takes nothing any more; what was taken is still handled.
+    void close() noexcept;
+
+    /// Consistent at any moment: published = handled + rejected + failed + expired + queued.
+    CoordinatorStats stats() const noexcept;
+    Overflow overflow() const noexcept { return options_.overflow; }
+
+    ExchangeReport report() const;
+    std::vector<InstanceReport> instances() const;
+
+    /// Calls `look` with the letters, the oldest first. Nothing dies meanwhile: be brief.
+    void read_dead_letters(const std::function<void(const std::deque<DeadLetter>&)>& look) const;
+    /// Takes that dead letter in again, as a new event with the same id and its first attempt.
+    /// - Errc::not_found: no such letter. - Errc::overloaded, Errc::closed: it stays dead.
+    Result<> replay(std::uint64_t number);
+    /// Throws that dead letter away. - Errc::not_found.
+    Result<> discard(std::uint64_t number);
+
+private:
+    /// A reference to take()'s callable.
+    class FillRef {
+    public:
+        template <typename Fill>
+        explicit FillRef(const Fill& fill)
+            : fill_(&fill), call_([](const void* object, Event& event) -> Result<> {
+                  return (*static_cast<const Fill*>(object))(event);
+              }) {}
+        Result<> operator()(Event& event) const { return call_(fill_, event); }
+
+    private:
+        const void* fill_;
+        Result<> (*call_)(const void*, Event&);
+    };
+
+    struct Instance {
+        explicit Instance(const CircuitBreaker::Options& options,
+                          CircuitBreaker::ChangeHandler on_change)
+            : breaker(options, std::move(on_change)) {}
+        CircuitBreaker breaker;
+        std::atomic<std::uint64_t> handed_over = 0;
+        std::atomic<std::uint64_t> failed = 0;
+    };
+    /// Where an event goes.
+    struct Places {
+        std::vector<std::size_t> instances;  ///< more than one, or none
+        std::size_t one = 0;                 ///< when `instances` is empty
+    };
+    /// Tasks that have ended for good, and how. A worker's own, or the timer's; reused.
+    struct Ends {
+        std::vector<TaskPtr> tasks;
+        std::vector<HandleResult*> results;  ///< of the tasks, in their order
+        std::vector<Completion> completions;
+        std::deque<HandleResult> answers;  ///< for whoever published the same event again
+    };
+    struct Repeat {
+        std::uint64_t owner = 0;
+        std::uint64_t token = 0;
+    };
+    struct UuidHash {
+        std::size_t operator()(const Uuid& id) const noexcept;
+    };
+
+    Result<std::optional<HandleResult>> take_by(const Arrival& arrival, const RuleTable& table,
+                                                FillRef fill);
+    std::optional<HandleResult> take_repeat(const Arrival& arrival,
+                                            const SeenEvents::Sighting& sighting);
+    Result<std::optional<HandleResult>> take_first(const Arrival& arrival, const RuleTable& table,
+                                                   FillRef fill);
+    Result<std::optional<HandleResult>> take_for_one(TaskPtr task);
+    Result<std::optional<HandleResult>> take_for_several(const Arrival& arrival, TaskPtr task,
+                                                         std::span<const std::size_t> instances);
+    std::optional<HandleResult> find_places(const EventView& view, const RuleTable& table,
+                                            Places& places) const;
+    std::size_t stand_in(const EventView& view, std::size_t instance) const noexcept;
+    HandleResult ended_at_once(const Uuid& id, HandleResult result);
+
+    Result<> reserve(std::size_t events, std::size_t bytes) noexcept;
+    Result<> make_room(std::size_t events, std::size_t bytes, Priority priority);
+    void release(std::size_t events, std::size_t bytes) noexcept;
+
+    Result<> hand_over(TaskPtr& task);
+    Result<> hand_over_or_shed(TaskPtr& task);
+    void after_attempts(Ends& ends, std::span<TaskPtr> tasks, std::span<HandleResult> results);
+    bool try_again(TaskPtr& task);
+    bool wait_until(TimePoint due, TaskPtr& task);
+    void end(TaskPtr task, HandleResult& result);
+    void end_all(Ends& ends);
+    void end_shed(TaskPtr task, Priority priority);
+    void tell_repeats(const Uuid& id, const HandleResult& result);
+    void answer_repeats(const Uuid& id, const HandleResult& result, Ends& ends);
+    void bury(const Task& task, std::string_view reason);
+
+    void breaker_changed(std::size_t instance, CircuitBreaker::State state, bool admits);
+    void poke_timer();
+    void run_timer(const std::stop_token& stop);
+    void hand_over_again(TaskPtr task);
+
+    const ExchangeOptions options_;
+    const ServiceSet& services_;
+    const CompletionSink sink_;
+    RuleBook rules_;
+    InstanceStates states_;
+    std::deque<Instance> instances_;
+    std::optional<SeenEvents> seen_;
+    TaskPool pool_;
+
+    // Publishers write the first group for each event, workers the second once for each batch.
+    alignas(64) std::atomic<std::size_t> queued_events_ = 0;
+    std::atomic<std::size_t> queued_bytes_ = 0;
+    std::atomic<std::uint64_t> published_ = 0;
+    std::atomic<std::uint64_t> shed_ = 0;
+    std::atomic<bool> closed_ = false;
+    alignas(64) std::array<std::atomic<std::uint64_t>, 4> outcomes_{};  ///< by Outcome
+    std::atomic<std::uint64_t> ended_ = 0;                              ///< completions delivered
+    std::atomic<std::uint64_t> retries_ = 0;
+
+    std::atomic<std::uint32_t> waiters_ = 0;  ///< of drain() and wait_for_room()
+    std::mutex waiters_mutex_;
+    std::condition_variable progressed_;
+
+    std::atomic<std::size_t> repeats_waiting_ = 0;
+    std::mutex repeats_mutex_;
+    std::unordered_multimap<Uuid, Repeat, UuidHash> repeats_;
+
+    mutable std::mutex dead_mutex_;
+    DeadLetters dead_letters_;
+
+    mutable std::mutex timer_mutex_;
+    std::condition_variable_any timer_changed_;
+    TimerQueue<TaskPtr> retrying_;
+    base::Rng random_;
+    bool poked_ = false;  ///< the timer has to look anew
+    bool stopping_ = false;
+
+    std::vector<Ends> worker_ends_;  ///< one for each worker
+    std::optional<Dispatcher> dispatcher_;
+    std::jthread timer_;  ///< started when first needed; under timer_mutex_
+};
+
+}  // namespace crucible::runtime

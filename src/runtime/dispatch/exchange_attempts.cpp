@@ -1,0 +1,273 @@
+// Exchange: attempts, their ends, and what waits for its time.
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+#include "runtime/dispatch/exchange.h"
+#include "runtime/dispatch/joint_delivery.h"
+
+namespace crucible::runtime {
+
+/// Gives `task` to its instance; takes it only on success.
+/// - Errc::overloaded: that has enough. - Errc::closed: its circuit breaker is open, with a
+/// message.
+Result<> Exchange::hand_over(TaskPtr& task) {
+    const std::size_t place = task->instance;
+    CircuitBreaker& breaker = instances_[place].breaker;
+    // A closed one does not need the time.
+    const bool closed = breaker.state() == CircuitBreaker::State::closed;
+    const auto permit = breaker.admit(closed ? TimePoint{} : base::monotonic_now());
+    if (!permit) {
+        return std::unexpected(
+            Error{Errc::closed, "the circuit breaker of " +
+                                    std::string(services_.services()[place]->name()) + " is open"});
+    }
+    task->permit = *permit;
+    states_.begin(place);
+    auto submitted = dispatcher_->submit(std::move(task));
+    if (!submitted) {
+        states_.end(place);
+        breaker.abandoned(*permit);
+    }
+    return submitted;
+}
+
+/// The same; where the instance has enough and Overflow::shed allows it, another of its events
+/// goes.
+Result<> Exchange::hand_over_or_shed(TaskPtr& task) {
+    for (;;) {
+        auto handed_over = hand_over(task);
+        if (handed_over || handed_over.error().code != Errc::overloaded ||
+            options_.overflow != Overflow::shed)
+            return handed_over;
+        TaskPtr shed = dispatcher_->take_below(task->event.priority, task->instance);
+        if (!shed) return handed_over;
+        end_shed(std::move(shed), task->event.priority);
+    }
+}
+
+/// In a worker: what becomes of the events of a batch.
+void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
+                              std::span<HandleResult> results) {
+    const TimePoint now = base::monotonic_now();
+    // All of a batch were given to one instance.
+    const std::size_t place = tasks.front()->instance;
+    Instance& instance = instances_[place];
+    instance.handed_over.fetch_add(tasks.size(), std::memory_order_relaxed);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        TaskPtr& task = tasks[i];
+        HandleResult& result = results[i];
+        states_.end(place);
+        switch (result.outcome) {
+            case Outcome::handled:
+                instance.breaker.succeeded(task->permit, now);
+                break;
+            case Outcome::failed:
+                instance.failed.fetch_add(1, std::memory_order_relaxed);
+                // One that fails again says more of itself than of the instance, unless that is on
+                // probation.
+                if (task->attempts == 0 ||
+                    instance.breaker.state() == CircuitBreaker::State::half_open) {
+                    instance.breaker.failed(task->permit, now);
+                } else {
+                    instance.breaker.abandoned(task->permit);
+                }
+                if (try_again(task)) continue;
+                bury(*task, result.reason);
+                break;
+            case Outcome::rejected:
+            case Outcome::expired:
+                instance.breaker.abandoned(task->permit);
+                break;
+        }
+        ends.tasks.push_back(std::move(task));
+        ends.results.push_back(&result);
+    }
+    end_all(ends);
+}
+
+/// Keeps a task whose attempt has failed for its next one; takes it only if there is one.
+bool Exchange::try_again(TaskPtr& task) {
+    if (++task->attempts == 1) task->first_failed = base::wall_now();
+    std::optional<Duration> remaining;
+    if (task->event.deadline) remaining = *task->event.deadline - base::wall_now();
+    const std::lock_guard lock(timer_mutex_);
+    const auto delay = options_.retry.delay(task->attempts, remaining, random_);
+    if (!delay) return false;
+    ++task->event.attempt;
+    if (!wait_until(base::monotonic_now() + *delay, task)) {
+        --task->event.attempt;
+        return false;
+    }
+    retries_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+}
+
+/// Under timer_mutex_. False when too many wait; `task` is taken only else.
+bool Exchange::wait_until(TimePoint due, TaskPtr& task) {
+    const auto next = retrying_.next_due();
+    if (!retrying_.push(due, std::move(task))) return false;
+    if (!next || due < *next) poke_timer();
+    return true;
+}
+
+// --- Ends
+
+void Exchange::end(TaskPtr task, HandleResult& result) {
+    Ends ends;
+    ends.tasks.push_back(std::move(task));
+    ends.results.push_back(&result);
+    end_all(ends);
+}
+
+void Exchange::end_all(Ends& ends) {
+    std::array<std::uint64_t, 4> counts{};
+    std::size_t bytes = 0;
+    std::size_t events = 0;
+    for (std::size_t i = 0; i < ends.tasks.size(); ++i) {
+        Task& task = *ends.tasks[i];
+        HandleResult& result = *ends.results[i];
+        bytes += task.bytes;
+        if (const auto joint = std::exchange(task.joint, nullptr)) {
+            if (!joint->join(result)) continue;
+        }
+        ++events;
+        ++counts[static_cast<std::size_t>(result.outcome)];
+        if (seen_) {
+            seen_->conclude(task.event.id, result.outcome);
+            if (repeats_waiting_.load() > 0) answer_repeats(task.event.id, result, ends);
+        }
+        if (task.owner != kNobody) ends.completions.push_back({task.owner, task.token, &result});
+    }
+    for (std::size_t outcome = 0; outcome < counts.size(); ++outcome) {
+        if (counts[outcome] > 0) outcomes_[outcome].fetch_add(counts[outcome]);
+    }
+    // Room is made before the completions go out: a publisher that waits for one finds a place when
+    // it has it.
+    release(ends.tasks.size(), bytes);
+    pool_.recycle(ends.tasks);
+    ends.tasks.clear();
+    ends.results.clear();
+    if (!ends.completions.empty()) sink_(ends.completions);
+    ends.completions.clear();
+    ends.answers.clear();
+    ended_.fetch_add(events);
+    if (waiters_.load() > 0) {
+        // Empty on purpose: whoever is between its check and its wait holds the mutex, and must not
+        // be missed.
+        { const std::lock_guard lock(waiters_mutex_); }
+        progressed_.notify_all();
+    }
+}
+
+/// Those who published the event again while the first was being handled.
+void Exchange::tell_repeats(const Uuid& id, const HandleResult& result) {
+    if (repeats_waiting_.load() == 0) return;
+    Ends ends;
+    answer_repeats(id, result, ends);
+    if (!ends.completions.empty()) sink_(ends.completions);
+}
+
+void Exchange::answer_repeats(const Uuid& id, const HandleResult& result, Ends& ends) {
+    const std::lock_guard lock(repeats_mutex_);
+    const auto [begin, end] = repeats_.equal_range(id);
+    for (auto at = begin; at != end; ++at) {
+        outcomes_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
+        ended_.fetch_add(1);
+        repeats_waiting_.fetch_sub(1);
+        auto& answer = ends.answers.emplace_back(result);
+        if (at->second.owner != kNobody)
+            ends.completions.push_back({at->second.owner, at->second.token, &answer});
+    }
+    repeats_.erase(begin, end);
+}
+
+void Exchange::bury(const Task& task, std::string_view reason) {
+    const WallTime now = base::wall_now();
+    const std::lock_guard lock(dead_mutex_);
+    // What does not fit is counted there as dropped.
+    (void)dead_letters_.add(task.event,
+                            {.reason = reason,
+                             .attempts = std::max(task.attempts, 1u),
+                             .first_failed = task.attempts > 1 ? task.first_failed : now,
+                             .last_failed = now});
+}
+
+// --- What has its time
+
+/// Under the breaker's lock.
+void Exchange::breaker_changed(std::size_t instance, CircuitBreaker::State state, bool admits) {
+    states_.set_admitted(instance, admits);
+    if (state == CircuitBreaker::State::closed) return;
+    const std::lock_guard lock(timer_mutex_);
+    poke_timer();
+}
+
+/// Under timer_mutex_. The thread begins with the first thing that has a time: most processes never
+/// have one.
+void Exchange::poke_timer() {
+    poked_ = true;
+    if (!timer_.joinable()) {
+        if (stopping_) return;
+        timer_ = std::jthread([this](const std::stop_token& stop) { run_timer(stop); });
+    }
+    timer_changed_.notify_one();
+}
+
+void Exchange::run_timer(const std::stop_token& stop) {
+    ::pthread_setname_np(::pthread_self(), "timer");
+    std::vector<TaskPtr> due;
+    while (!stop.stop_requested()) {
+        // Without timer_mutex_: a breaker takes it with its own lock held.
+        std::optional<TimePoint> wake;
+        const TimePoint looked_at = base::monotonic_now();
+        for (auto& instance : instances_) {
+            if (instance.breaker.state() == CircuitBreaker::State::closed) continue;
+            instance.breaker.refresh(looked_at);
+            const auto wakes_at = instance.breaker.wakes_at();
+            if (wakes_at && (!wake || *wakes_at < *wake)) wake = wakes_at;
+        }
+        {
+            std::unique_lock lock(timer_mutex_);
+            if (const auto next = retrying_.next_due(); next && (!wake || *next < *wake))
+                wake = next;
+            const auto poked = [this] { return poked_; };
+            if (!wake) {
+                timer_changed_.wait(lock, stop, poked);
+            } else if (*wake > looked_at) {
+                timer_changed_.wait_for(lock, stop, *wake - looked_at, poked);
+            }
+            poked_ = false;
+            const TimePoint now = base::monotonic_now();
+            while (auto task = retrying_.take_due(now)) due.push_back(std::move(*task));
+        }
+        for (auto& task : due) hand_over_again(std::move(task));
+        due.clear();
+    }
+}
+
+void Exchange::hand_over_again(TaskPtr task) {
+    // By the rules and the instances of now, unless it is one of several copies.
+    if (!task->joint) {
+        Places places;
+        if (!find_places(view_of(task->event), *rules_.table(), places) && places.instances.empty())
+            task->instance = places.one;
+    }
+    const auto handed_over = hand_over(task);
+    if (handed_over) return;
+    if (handed_over.error().code == Errc::overloaded) {
+        // No attempt was made: it waits on, as long as that takes.
+        const std::lock_guard lock(timer_mutex_);
+        if (wait_until(base::monotonic_now() + options_.retry.base, task)) return;
+    } else if (try_again(task)) {
+        return;
+    }
+    HandleResult failed{Outcome::failed, {}, handed_over.error().message};
+    if (failed.reason.empty()) failed.reason = "its service's queue is full";
+    bury(*task, failed.reason);
+    end(std::move(task), failed);
+}
+
+}  // namespace crucible::runtime

@@ -1,0 +1,109 @@
+// Exchange: what people and their tools see of it, and dead letters.
+#include <algorithm>
+#include <utility>
+
+#include "runtime/dispatch/exchange.h"
+
+namespace crucible::runtime {
+
+Result<> Exchange::drain(Duration limit) {
+    waiters_.fetch_add(1);
+    std::unique_lock lock(waiters_mutex_);
+    // Bounded, so that adding Duration::max() to the clock's time cannot overflow.
+    const Duration wait = std::min<Duration>(limit, std::chrono::hours(24 * 365));
+    const bool done =
+        progressed_.wait_for(lock, wait, [this] { return ended_.load() == published_.load(); });
+    waiters_.fetch_sub(1);
+    if (!done) return std::unexpected(Error{Errc::timeout, {}});
+    return {};
+}
+
+void Exchange::close() noexcept {
+    closed_.store(true);
+    { const std::lock_guard lock(waiters_mutex_); }
+    progressed_.notify_all();
+}
+
+CoordinatorStats Exchange::stats() const noexcept {
+    CoordinatorStats stats;
+    // Ended before published: an event that ends in between is then counted as queued, never below
+    // zero.
+    stats.handled = outcomes_[static_cast<std::size_t>(Outcome::handled)].load();
+    stats.rejected = outcomes_[static_cast<std::size_t>(Outcome::rejected)].load();
+    stats.failed = outcomes_[static_cast<std::size_t>(Outcome::failed)].load();
+    stats.expired = outcomes_[static_cast<std::size_t>(Outcome::expired)].load();
+    stats.published = published_.load();
+    stats.queued = stats.published - stats.handled - stats.rejected - stats.failed - stats.expired;
+    return stats;
+}
+
+ExchangeReport Exchange::report() const {
+    ExchangeReport report{.events = stats(),
+                          .queued_bytes = queued_bytes_.load(),
+                          .shed = shed_.load(),
+                          .retries = retries_.load(),
+                          .waiting_for_retry = 0,
+                          .seen = seen_ ? seen_->stats() : SeenEvents::Stats{},
+                          .dead_letters = {}};
+    {
+        const std::lock_guard lock(timer_mutex_);
+        report.waiting_for_retry = retrying_.size();
+    }
+    const std::lock_guard lock(dead_mutex_);
+    report.dead_letters = dead_letters_.stats();
+    return report;
+}
+
+std::vector<InstanceReport> Exchange::instances() const {
+    std::vector<InstanceReport> reports;
+    const auto services = services_.services();
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        reports.push_back({.name = services[i]->name(),
+                           .category = services[i]->category(),
+                           .breaker = instances_[i].breaker.state(),
+                           .events = dispatcher_->events_of(i),
+                           .handed_over = instances_[i].handed_over.load(),
+                           .failed = instances_[i].failed.load()});
+    }
+    return reports;
+}
+
+void Exchange::read_dead_letters(
+    const std::function<void(const std::deque<DeadLetter>&)>& look) const {
+    const std::lock_guard lock(dead_mutex_);
+    look(dead_letters_.letters());
+}
+
+Result<> Exchange::replay(std::uint64_t number) {
+    std::optional<DeadLetter> letter;
+    {
+        const std::lock_guard lock(dead_mutex_);
+        letter = dead_letters_.take(number);
+    }
+    if (!letter) return std::unexpected(Error{Errc::not_found, "no such dead letter"});
+    auto event = letter->event();
+    if (!event) return std::unexpected(event.error());
+    event->attempt = 1;
+    if (seen_) seen_->forget(event->id);
+    const auto taken =
+        take({event->id, view_of(*event), kNobody, 0}, *rules_.table(), [&](Event& target) {
+            target = *event;
+            return Result<>();
+        });
+    if (taken) return {};
+    const std::lock_guard lock(dead_mutex_);
+    (void)dead_letters_.add(*event, {.reason = letter->reason,
+                                     .attempts = letter->attempts,
+                                     .first_failed = letter->first_failed,
+                                     .last_failed = letter->last_failed});
+    return std::unexpected(taken.error());
+}
+
+Result<> Exchange::discard(std::uint64_t number) {
+    const std::lock_guard lock(dead_mutex_);
+    if (!dead_letters_.take(number))
+        return std::unexpected(Error{Errc::not_found, "no such dead letter"});
+    return {};
+}
+
+}  // namespace crucible::runtime

@@ -1,0 +1,558 @@
+#include "runtime/dispatch/exchange.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+#include "base/clock.h"
+#include "gated_service.h"
+#include "runtime/route/rule_file.h"
+
+namespace crucible::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using testing::GatedService;
+using testing::kGenerousLimit;
+using testing::make_event;
+using ::testing::UnorderedElementsAre;
+
+struct Told {
+    std::uint64_t token;
+    Outcome outcome;
+    std::string reason;
+};
+
+/// An exchange over services "gated-0" and so on, which serve the category custom, with what it
+/// said of the ends.
+class Fixture {
+public:
+    explicit Fixture(ExchangeOptions options = {}, std::size_t gated = 1) {
+        options.dispatch.workers = static_cast<std::uint32_t>(gated);
+        services_ = *ServiceSet::open({.data_directory = {}, .work = Work::none});
+        for (std::size_t i = 0; i < gated; ++i) {
+            auto service = std::make_unique<GatedService>("gated-" + std::to_string(i));
+            gated_.push_back(service.get());
+            EXPECT_TRUE(services_->add(std::move(service)));
+        }
+        exchange_.emplace(options, *services_, [this](std::span<const Completion> completions) {
+            const std::lock_guard lock(mutex_);
+            for (const auto& [owner, token, result] : completions)
+                told_.push_back({token, result->outcome, result->reason});
+        });
+    }
+    ~Fixture() {
+        for (auto* service : gated_) service->open_gate();
+    }
+
+    Exchange& exchange() { return *exchange_; }
+    GatedService& service(std::size_t index = 0) { return *gated_[index]; }
+
+    /// How it ended at once; nothing when the end is still to come.
+    Result<std::optional<HandleResult>> take(const Event& event, std::uint64_t token = 0) {
+        return exchange_->take({event.id, view_of(event), 7, token}, *exchange_->rules().table(),
+                               [&](Event& target) -> Result<> {
+                                   target = event;
+                                   return {};
+                               });
+    }
+    bool taken(const Event& event, std::uint64_t token = 0) {
+        const auto result = take(event, token);
+        return result && !*result;
+    }
+    void use_rules(std::string_view text) {
+        auto rules = parse_rules("version = 1\n" + std::string(text), "test");
+        ASSERT_TRUE(rules) << rules.error().message;
+        const auto replaced = exchange_->rules().replace(std::move(*rules));
+        ASSERT_TRUE(replaced) << replaced.error().message;
+    }
+    bool drain() { return exchange_->drain(kGenerousLimit).has_value(); }
+    std::vector<Told> told() {
+        const std::lock_guard lock(mutex_);
+        auto sorted = told_;
+        std::ranges::sort(sorted, {}, &Told::token);
+        return sorted;
+    }
+    std::size_t handled() { return count(Outcome::handled); }
+    std::size_t count(Outcome outcome) {
+        const auto all = told();
+        return static_cast<std::size_t>(std::ranges::count(all, outcome, &Told::outcome));
+    }
+
+private:
+    std::unique_ptr<ServiceSet> services_;
+    std::vector<GatedService*> gated_;
+    std::mutex mutex_;
+    std::vector<Told> told_;
+    std::optional<Exchange> exchange_;
+};
+
+Event event_of(std::uint8_t number, std::string payload = "a",
+               Priority priority = Priority::normal) {
+    Event event = make_event(std::move(payload), priority);
+    event.id.bytes[0] = 1;
+    event.id.bytes[15] = number;
+    return event;
+}
+
+/// No retries, so that a failure is the end.
+ExchangeOptions once() {
+    ExchangeOptions options;
+    options.retry.attempts_max = 1;
+    return options;
+}
+
+/// Retries that take no time worth mentioning.
+ExchangeOptions impatient(std::uint32_t attempts) {
+    ExchangeOptions options;
+    options.retry = {.attempts_max = attempts, .base = 1us, .cap = 2us};
+    return options;
+}
+
+TEST(Exchange, BringsAnEventToItsServiceAndTellsTheEnd) {
+    Fixture fixture;
+
+    ASSERT_TRUE(fixture.taken(event_of(1, "hello"), 41));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_THAT(fixture.service().payloads(), ElementsAre("hello"));
+    ASSERT_EQ(fixture.told().size(), 1u);
+    EXPECT_EQ(fixture.told()[0].token, 41u);
+    EXPECT_EQ(fixture.told()[0].outcome, Outcome::handled);
+}
+
+// Nobody needs to wait for a worker to hear that.
+TEST(Exchange, RejectsAtOnceWhatNoServiceFits) {
+    Fixture fixture;
+    Event event = event_of(1);
+    event.targets = {"nobody"};
+
+    const auto taken = fixture.take(event);
+
+    ASSERT_TRUE(taken && *taken);
+    EXPECT_EQ((*taken)->outcome, Outcome::rejected);
+    EXPECT_EQ((*taken)->reason, "no service for this event");
+    EXPECT_EQ(fixture.exchange().stats().rejected, 1u);
+}
+
+TEST(Exchange, TellsAtOnceWhatNeedsNoWork) {
+    Fixture fixture;
+    Event event = event_of(1);
+    event.category = Category::database;
+
+    const auto taken = fixture.take(event);
+
+    ASSERT_TRUE(taken && *taken);
+    EXPECT_EQ((*taken)->outcome, Outcome::handled);
+    EXPECT_EQ(fixture.exchange().stats().handled, 1u);
+}
+
+// --- Limits
+
+// Beyond the limit nothing is taken and no completion comes; room appears as events end.
+TEST(Exchange, RefusesEventsBeyondItsLimit) {
+    Fixture fixture({.queue_events_max = 3});
+    fixture.service().close_gate();
+    for (std::uint8_t i = 0; i < 3; ++i) ASSERT_TRUE(fixture.taken(event_of(i)));
+
+    const auto refused = fixture.take(event_of(9));
+
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::overloaded);
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(fixture.told().size(), 3u);
+    // The one that was refused was not handled: the same event is welcome now.
+    EXPECT_TRUE(fixture.taken(event_of(9)));
+}
+
+// A few large events fill the queue as many small ones do; one alone is always let in.
+TEST(Exchange, RefusesBytesBeyondItsLimit) {
+    Fixture fixture({.queue_bytes_max = 10'000});
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1, std::string(20'000, 'x'))));
+    EXPECT_FALSE(fixture.take(event_of(2)));
+
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(3, std::string(5'000, 'x'))));
+    EXPECT_TRUE(fixture.taken(event_of(4, std::string(4'000, 'x'))));
+    EXPECT_FALSE(fixture.take(event_of(5, std::string(4'000, 'x'))));
+}
+
+// The full queue of one service is no reason to refuse another's events.
+TEST(Exchange, OneServiceThatStallsLeavesRoomForOthers) {
+    ExchangeOptions options;
+    options.dispatch.service_events_max = 2;
+    Fixture fixture(options, 2);
+    fixture.service(0).close_gate();
+    const auto for_service = [](std::uint8_t number, const char* name) {
+        Event event = event_of(number);
+        event.targets = {name};
+        return event;
+    };
+    ASSERT_TRUE(fixture.taken(for_service(1, "gated-0")));
+    ASSERT_TRUE(fixture.taken(for_service(2, "gated-0")));
+
+    const auto refused = fixture.take(for_service(3, "gated-0"));
+
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::overloaded);
+    EXPECT_TRUE(fixture.taken(for_service(4, "gated-1")));
+    EXPECT_EQ(fixture.exchange().stats().published, 3u);
+}
+
+// Shedding: what waits with the lowest priority makes room, with a reason; what is not above
+// anything is refused itself.
+TEST(Exchange, ShedsTheLowestPriorityFirst) {
+    Fixture fixture({.queue_events_max = 3, .overflow = Overflow::shed});
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1, "being handled"), 1));
+    ASSERT_TRUE(fixture.service().wait_for_batches(1));
+    ASSERT_TRUE(fixture.taken(event_of(2, "normal"), 2));
+    ASSERT_TRUE(fixture.taken(event_of(3, "low", Priority::low), 3));
+
+    EXPECT_TRUE(fixture.taken(event_of(4, "critical", Priority::critical), 4));
+    EXPECT_FALSE(fixture.take(event_of(5, "another normal"), 5));
+    EXPECT_TRUE(fixture.taken(event_of(6, "high", Priority::high), 6));
+
+    const auto told = fixture.told();
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_EQ(told[0].token, 2u);
+    EXPECT_EQ(told[0].outcome, Outcome::rejected);
+    EXPECT_EQ(told[0].reason, "the queue is full: given up for an event of priority high");
+    EXPECT_EQ(told[1].token, 3u);
+    EXPECT_EQ(told[1].reason, "the queue is full: given up for an event of priority critical");
+    EXPECT_EQ(fixture.exchange().report().shed, 2u);
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_THAT(fixture.service().payloads(), ElementsAre("being handled", "critical", "high"));
+}
+
+// The ledger of a run rests on these counts: they add up at every moment.
+TEST(Exchange, CountsEveryEventOnce) {
+    auto options = once();
+    options.queue_events_max = 4;
+    Fixture fixture(options);
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1)));
+    ASSERT_TRUE(fixture.service().wait_for_batches(1));
+    Event late = event_of(2);
+    late.deadline = base::wall_now() - std::chrono::hours(1);
+    ASSERT_TRUE(fixture.taken(late));
+    ASSERT_TRUE(fixture.taken(event_of(3, "fail")));
+    ASSERT_TRUE(fixture.taken(event_of(4)));
+    ASSERT_FALSE(fixture.take(event_of(5)));
+
+    const auto before = fixture.exchange().stats();
+    EXPECT_EQ(before.published, 4u);
+    EXPECT_EQ(before.queued, 4u);
+
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+    const auto after = fixture.exchange().stats();
+    EXPECT_EQ(after.published, 4u);
+    EXPECT_EQ(after.handled, 2u);
+    EXPECT_EQ(after.failed, 1u);
+    EXPECT_EQ(after.expired, 1u);
+    EXPECT_EQ(after.queued, 0u);
+}
+
+// drain() says when it gave up, and the same call later succeeds.
+TEST(Exchange, DrainTimesOutWhileAnEventIsHandled) {
+    Fixture fixture;
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1)));
+
+    const auto early = fixture.exchange().drain(1ms);
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().code, Errc::timeout);
+
+    fixture.service().open_gate();
+    EXPECT_TRUE(fixture.exchange().drain(Duration::max()));
+}
+
+// Closing ends acceptance, not the work: what was taken is handled, retries included.
+TEST(Exchange, FinishesWhatWasTakenBeforeItClosed) {
+    Fixture fixture(impatient(3));
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1)));
+    ASSERT_TRUE(fixture.taken(event_of(2, "fail")));
+    fixture.exchange().close();
+
+    const auto refused = fixture.take(event_of(3));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::closed);
+
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(fixture.handled(), 1u);
+    EXPECT_EQ(fixture.count(Outcome::failed), 1u);
+}
+
+// --- Repeated events
+
+// What was handled is not handled again; the one who asks again hears the same end.
+TEST(Exchange, HandlesARepeatedEventOnce) {
+    Fixture fixture;
+    ASSERT_TRUE(fixture.taken(event_of(1), 1));
+    ASSERT_TRUE(fixture.drain());
+
+    const auto again = fixture.take(event_of(1), 2);
+
+    ASSERT_TRUE(again && *again);
+    EXPECT_EQ((*again)->outcome, Outcome::handled);
+    EXPECT_EQ(fixture.service().payloads().size(), 1u);
+    const auto stats = fixture.exchange().stats();
+    EXPECT_EQ(stats.published, 2u);
+    EXPECT_EQ(stats.handled, 2u);
+    EXPECT_EQ(fixture.exchange().report().seen.repeated, 1u);
+}
+
+// Published again while the first is being handled: both hear of its end, when it ends.
+TEST(Exchange, TellsARepeatTheEndOfTheFirst) {
+    Fixture fixture(once());
+    fixture.service().close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 2));
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 3));
+    EXPECT_TRUE(fixture.told().empty());
+
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+
+    const auto told = fixture.told();
+    ASSERT_EQ(told.size(), 3u);
+    for (const auto& end : told) {
+        EXPECT_EQ(end.outcome, Outcome::failed);
+        EXPECT_EQ(end.reason, "asked to fail");
+    }
+    EXPECT_EQ(fixture.service().payloads().size(), 1u);
+    EXPECT_EQ(fixture.exchange().stats().queued, 0u);
+}
+
+TEST(Exchange, EventsWithoutAnIdAreNobodysRepeats) {
+    Fixture fixture;
+    for (std::uint64_t token = 0; token < 3; ++token)
+        ASSERT_TRUE(fixture.taken(make_event("a"), token));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_EQ(fixture.service().payloads().size(), 3u);
+}
+
+// --- Failures
+
+// A failure is tried again, and an event that succeeds then is handled like any other.
+TEST(Exchange, TriesAFailureAgain) {
+    class Flaky final : public Service {
+    public:
+        std::string_view name() const noexcept override { return "flaky"; }
+        Category category() const noexcept override { return Category::custom; }
+        void handle(std::span<const Event* const> events,
+                    std::span<HandleResult> results) override {
+            for (std::size_t i = 0; i < events.size(); ++i) {
+                attempts_.push_back(events[i]->attempt);
+                if (events[i]->attempt < 3) results[i] = {Outcome::failed, {}, "not yet"};
+            }
+        }
+        std::vector<std::uint32_t> attempts_;  // one worker
+    };
+    const auto services = *ServiceSet::open({.data_directory = {}, .work = Work::none});
+    auto flaky = std::make_unique<Flaky>();
+    const auto& attempts = flaky->attempts_;
+    ASSERT_TRUE(services->add(std::move(flaky)));
+    std::vector<Outcome> ends;
+    auto options = impatient(4);
+    options.dispatch.workers = 1;
+    Exchange exchange(options, *services, [&](std::span<const Completion> completions) {
+        for (const auto& completion : completions) ends.push_back(completion.result->outcome);
+    });
+    const Event event = event_of(1);
+    const auto fill = [&](Event& target) -> Result<> {
+        target = event;
+        return {};
+    };
+    ASSERT_TRUE(exchange.take({event.id, view_of(event), 0, 0}, *exchange.rules().table(), fill));
+    ASSERT_TRUE(exchange.drain(kGenerousLimit));
+
+    EXPECT_THAT(attempts, ElementsAre(1u, 2u, 3u));
+    EXPECT_THAT(ends, ElementsAre(Outcome::handled));
+    EXPECT_EQ(exchange.report().retries, 2u);
+    EXPECT_EQ(exchange.report().dead_letters.held, 0u);
+    const auto instances = exchange.instances();
+    EXPECT_EQ(instances.back().handed_over, 3u);
+    EXPECT_EQ(instances.back().failed, 2u);
+}
+
+// After the last attempt the event is kept for people, and replayed it is handled as new.
+TEST(Exchange, KeepsWhatFailedForGoodAndReplaysIt) {
+    Fixture fixture(impatient(2));
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_EQ(fixture.count(Outcome::failed), 1u);
+    std::uint64_t number = 0;
+    fixture.exchange().read_dead_letters([&](const std::deque<DeadLetter>& letters) {
+        ASSERT_EQ(letters.size(), 1u);
+        number = letters[0].number;
+        EXPECT_EQ(letters[0].id, event_of(1).id);
+        EXPECT_EQ(letters[0].reason, "asked to fail");
+        EXPECT_EQ(letters[0].attempts, 2u);
+        EXPECT_LE(letters[0].first_failed, letters[0].last_failed);
+    });
+
+    ASSERT_TRUE(fixture.exchange().replay(number));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_EQ(fixture.service().payloads().size(), 4u) << "two attempts, twice";
+    EXPECT_EQ(fixture.told().size(), 1u) << "nobody waits for a replay";
+    EXPECT_EQ(fixture.exchange().report().dead_letters.held, 1u) << "it has failed again";
+    EXPECT_FALSE(fixture.exchange().replay(number));
+    EXPECT_TRUE(fixture.exchange().discard(number + 1));
+    EXPECT_EQ(fixture.exchange().report().dead_letters.held, 0u);
+}
+
+// An instance that fails is left alone; the category's other one has its events meanwhile.
+TEST(Exchange, ABreakerSendsEventsElsewhere) {
+    auto options = once();
+    options.breaker.failures_in_a_row = 2;
+    options.breaker.open_for = std::chrono::hours(1);
+    Fixture fixture(options, 2);
+    Event probe = event_of(1, "where");
+    ASSERT_TRUE(fixture.taken(probe));
+    ASSERT_TRUE(fixture.drain());
+    const std::size_t home = fixture.service(0).payloads().empty() ? 1 : 0;
+    for (std::uint8_t i = 2; i < 4; ++i) {
+        ASSERT_TRUE(fixture.taken(event_of(i, "fail")));
+        ASSERT_TRUE(fixture.drain());
+    }
+    ASSERT_EQ(fixture.exchange().instances()[6 + home].breaker, CircuitBreaker::State::open);
+
+    ASSERT_TRUE(fixture.taken(event_of(4, "after")));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_THAT(fixture.service(home).payloads(), ElementsAre("where", "fail", "fail"));
+    EXPECT_THAT(fixture.service(1 - home).payloads(), ElementsAre("after"));
+}
+
+// With nobody to stand in, the event fails with that reason; once the breaker lets a probe through
+// and that succeeds, events flow again.
+TEST(Exchange, ABreakerLetsEventsThroughAgain) {
+    auto options = once();
+    options.breaker.failures_in_a_row = 1;
+    options.breaker.open_for = 20ms;
+    options.breaker.probes_to_close = 1;
+    options.seen.events_max = 0;
+    Fixture fixture(options);
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail")));
+    ASSERT_TRUE(fixture.drain());
+
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    std::optional<HandleResult> refused;
+    while (base::monotonic_now() < until) {
+        const auto taken = fixture.take(event_of(2, "a"));
+        ASSERT_TRUE(taken);
+        if (!*taken) break;
+        if ((*taken)->outcome == Outcome::failed && !refused) refused = **taken;
+    }
+    ASSERT_TRUE(fixture.drain());
+
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->reason, "the circuit breaker of gated-0 is open");
+    EXPECT_EQ(fixture.exchange().instances().back().breaker, CircuitBreaker::State::closed);
+    EXPECT_EQ(fixture.service().payloads().back(), "a");
+}
+
+// --- Rules
+
+TEST(Exchange, RulesDecideWhereEventsGo) {
+    Fixture fixture({}, 3);
+    fixture.use_rules(R"(
+[[rule]]
+id = "copy"
+stop = false
+type = "test.*"
+deliver = ["gated-2"]
+
+[[rule]]
+id = "both"
+category = "custom"
+deliver = ["gated-0", "gated-2"]
+)");
+
+    ASSERT_TRUE(fixture.taken(event_of(1, "for two"), 5));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_THAT(fixture.service(0).payloads(), ElementsAre("for two"));
+    EXPECT_TRUE(fixture.service(1).payloads().empty());
+    EXPECT_THAT(fixture.service(2).payloads(), ElementsAre("for two"))
+        << "once, though named twice";
+    ASSERT_EQ(fixture.told().size(), 1u) << "one end for one event";
+    EXPECT_EQ(fixture.told()[0].token, 5u);
+    EXPECT_EQ(fixture.told()[0].outcome, Outcome::handled);
+    EXPECT_EQ(fixture.exchange().stats().published, 1u);
+    EXPECT_EQ(fixture.exchange().stats().handled, 1u);
+}
+
+// An event for several ends with the last of them, and as the worst.
+TEST(Exchange, AnEventForSeveralEndsAsTheWorst) {
+    Fixture fixture(once(), 2);
+    fixture.use_rules(R"(
+[[rule]]
+id = "all"
+broadcast = "*"
+)");
+    fixture.service(0).close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
+    ASSERT_TRUE(fixture.service(1).wait_for_batches(1));
+    EXPECT_TRUE(fixture.told().empty());
+
+    fixture.service(0).open_gate();
+    ASSERT_TRUE(fixture.drain());
+
+    ASSERT_EQ(fixture.told().size(), 1u);
+    EXPECT_EQ(fixture.told()[0].outcome, Outcome::failed);
+    EXPECT_EQ(fixture.exchange().stats().failed, 1u);
+    EXPECT_EQ(fixture.exchange().stats().queued, 0u);
+}
+
+TEST(Exchange, ARuleDropsWithItsReason) {
+    Fixture fixture;
+    fixture.use_rules(R"(
+[[rule]]
+id = "quiet"
+type = "test.event"
+drop = "not today"
+)");
+
+    const auto taken = fixture.take(event_of(1));
+
+    ASSERT_TRUE(taken && *taken);
+    EXPECT_EQ((*taken)->outcome, Outcome::rejected);
+    EXPECT_EQ((*taken)->reason, "not today");
+}
+
+// A pool's members share the events, in turn where the rule says so.
+TEST(Exchange, APoolSharesTheLoad) {
+    Fixture fixture({}, 2);
+    fixture.use_rules(R"(
+[[rule]]
+id = "spread"
+category = "custom"
+pool = "custom"
+strategy = "round_robin"
+)");
+    for (std::uint8_t i = 1; i <= 4; ++i) ASSERT_TRUE(fixture.taken(event_of(i)));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_EQ(fixture.service(0).payloads().size(), 2u);
+    EXPECT_EQ(fixture.service(1).payloads().size(), 2u);
+}
+
+}  // namespace
+}  // namespace crucible::runtime
