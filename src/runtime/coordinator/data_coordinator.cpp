@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "runtime/coordinator/exchange_options.h"
 #include "runtime/coordinator/request_table.h"
 #include "runtime/dispatch/exchange.h"
@@ -56,8 +57,9 @@ private:
             // Without rules no lock is taken that publishers would share.
             const bool ruled = rules().version() > 0;
             const auto table = ruled ? rules().table() : nullptr;
-            auto taken = exchange_.take({event.id, view_of(event), owner, token},
-                                        ruled ? *table : *no_rules_, copy);
+            auto taken =
+                exchange_.take({event.id, view_of(event), owner, token, base::monotonic_now()},
+                               ruled ? *table : *no_rules_, copy);
             if (!taken) {
                 if (taken.error().code != Errc::overloaded ||
                     exchange_.overflow() != Overflow::block)

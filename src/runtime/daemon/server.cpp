@@ -253,6 +253,7 @@ void Server::read_from(Session& session) {
 }
 
 void Server::process_input(Session& session) {
+    now_ = base::monotonic_now();
     auto taken = session.take_frames(
         [&](const protocol::Frame& frame) { return take_frame(session, frame); });
     if (!taken) {
@@ -300,8 +301,9 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
     if (!body) return std::unexpected(body.error());
     // The lowest bit says which kind of answer is due.
     const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
-    auto taken = exchange_.take({body->id, body->view, owner, frame.header.token}, rules_.table(),
-                                [&](Event& event) { return protocol::decode_body(*body, event); });
+    auto taken =
+        exchange_.take({body->id, body->view, owner, frame.header.token, now_}, rules_.table(),
+                       [&](Event& event) { return protocol::decode_body(*body, event); });
     if (!taken) {
         if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());
         if (exchange_.overflow() == Overflow::block) {

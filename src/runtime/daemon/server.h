@@ -122,6 +122,7 @@ private:
     std::vector<std::uint64_t> touched_;  ///< sessions to settle at the end of this loop turn
     std::vector<std::byte> scratch_;      ///< what was just received, whoever from
     std::vector<std::string_view> target_names_;  ///< of the event at hand
+    TimePoint now_;                               ///< when the input at hand was received
     base::BriefSpin spin_;
     std::vector<std::uint64_t> blocked_;  ///< sessions that wait for room in the queue
     std::vector<Ended> delivering_;

@@ -97,12 +97,23 @@ Exchange::~Exchange() {
 Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
                                                       const RuleTable& table, FillRef fill) {
     if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
+    Places places;
+    auto ends_as = find_places(arrival.view, table, places);
+    if (!ends_as && places.instances.empty() && services_.acknowledges_unseen(places.one))
+        ends_as.emplace();
     // The nil id is none: who gives no ids does not ask for repeats to be found.
-    if (!seen_ || arrival.id == Uuid{}) return take_first(arrival, table, fill);
-    const auto sighting = seen_->see(arrival.id, base::monotonic_now());
-    if (!sighting.first) return take_repeat(arrival, sighting);
-    auto taken = take_first(arrival, table, fill);
-    if (!taken) {
+    const bool watched = seen_ && arrival.id != Uuid{};
+    if (watched) {
+        const auto known = ends_as ? std::optional(ends_as->outcome) : std::nullopt;
+        const auto sighting = seen_->see(arrival.id, arrival.now, known);
+        if (!sighting.first) return take_repeat(arrival, sighting);
+    }
+    if (ends_as) {
+        at_once_[static_cast<std::size_t>(ends_as->outcome)].fetch_add(1);
+        return ends_as;
+    }
+    auto taken = take_first(arrival, places, fill);
+    if (!taken && watched) {
         seen_->forget(arrival.id);
         tell_repeats(arrival.id, {Outcome::rejected, {}, std::string(kFirstRefused)});
     }
@@ -112,10 +123,10 @@ Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
 /// An event that was published before: its end is that of the first, which may be still to come.
 std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
                                                   const SeenEvents::Sighting& sighting) {
-    published_.fetch_add(1);
     HandleResult result{sighting.outcome.value_or(Outcome::rejected), {}, {}};
     if (result.outcome != Outcome::handled) result.reason = "as when it was first published";
     if (!sighting.outcome) {
+        published_.fetch_add(1);
         {
             const std::lock_guard lock(repeats_mutex_);
             repeats_.emplace(arrival.id, Repeat{arrival.owner, arrival.token});
@@ -138,20 +149,9 @@ std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
         if (ours == end) return std::nullopt;
         repeats_.erase(ours);
         repeats_waiting_.fetch_sub(1);
+        published_.fetch_sub(1);
     }
-    outcomes_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
-    ended_.fetch_add(1);
-    return result;
-}
-
-HandleResult Exchange::ended_at_once(const Uuid& id, HandleResult result) {
-    published_.fetch_add(1);
-    outcomes_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
-    ended_.fetch_add(1);
-    if (seen_) {
-        seen_->conclude(id, result.outcome);
-        tell_repeats(id, result);
-    }
+    at_once_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
     return result;
 }
 
@@ -229,13 +229,8 @@ Result<std::vector<std::string>> Exchange::places_of(const EventView& event) con
 }
 
 Result<std::optional<HandleResult>> Exchange::take_first(const Arrival& arrival,
-                                                         const RuleTable& table, FillRef fill) {
-    Places places;
-    if (auto ended = find_places(arrival.view, table, places))
-        return ended_at_once(arrival.id, std::move(*ended));
+                                                         const Places& places, FillRef fill) {
     const bool single = places.instances.empty();
-    if (single && services_.acknowledges_unseen(places.one)) return ended_at_once(arrival.id, {});
-
     const std::size_t copies = single ? 1 : places.instances.size();
     const std::size_t bytes = event_bytes(arrival.view);
     if (auto room = make_room(copies, copies * bytes, arrival.view.priority); !room)

@@ -107,6 +107,7 @@ public:
         const EventView& view;
         std::uint64_t owner = 0;
         std::uint64_t token = 0;
+        TimePoint now;  ///< a moment old at most
     };
 
     /// Takes an event; nothing when its end will come as a completion, or how it has ended already:
@@ -203,7 +204,7 @@ private:
                                                 FillRef fill);
     std::optional<HandleResult> take_repeat(const Arrival& arrival,
                                             const SeenEvents::Sighting& sighting);
-    Result<std::optional<HandleResult>> take_first(const Arrival& arrival, const RuleTable& table,
+    Result<std::optional<HandleResult>> take_first(const Arrival& arrival, const Places& places,
                                                    FillRef fill);
     Result<std::optional<HandleResult>> take_for_one(TaskPtr task);
     Result<std::optional<HandleResult>> take_for_several(const Arrival& arrival, TaskPtr task,
@@ -211,7 +212,6 @@ private:
     std::optional<HandleResult> find_places(const EventView& view, const RuleTable& table,
                                             Places& places) const;
     std::size_t stand_in(const EventView& view, std::size_t instance) const noexcept;
-    HandleResult ended_at_once(const Uuid& id, HandleResult result);
 
     Result<> reserve(std::size_t events, std::size_t bytes) noexcept;
     Result<> make_room(std::size_t events, std::size_t bytes, Priority priority);
@@ -246,7 +246,8 @@ private:
     // Publishers write the first group for each event, workers the second once for each batch.
     alignas(64) std::atomic<std::size_t> queued_events_ = 0;
     std::atomic<std::size_t> queued_bytes_ = 0;
-    std::atomic<std::uint64_t> published_ = 0;
+    std::atomic<std::uint64_t> published_ = 0;             ///< those that ended at once apart
+    std::array<std::atomic<std::uint64_t>, 4> at_once_{};  ///< by Outcome
     std::atomic<std::uint64_t> shed_ = 0;
     std::atomic<bool> closed_ = false;
     alignas(64) std::array<std::atomic<std::uint64_t>, 4> outcomes_{};  ///< by Outcome

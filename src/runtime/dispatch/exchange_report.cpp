@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "runtime/dispatch/exchange.h"
 
 namespace crucible::runtime {
@@ -26,14 +27,22 @@ void Exchange::close() noexcept {
 
 CoordinatorStats Exchange::stats() const noexcept {
     CoordinatorStats stats;
+    const auto count = [](const auto& counts, Outcome outcome) {
+        return counts[static_cast<std::size_t>(outcome)].load();
+    };
     // Ended before published: an event that ends in between is then counted as queued, never below
     // zero.
-    stats.handled = outcomes_[static_cast<std::size_t>(Outcome::handled)].load();
-    stats.rejected = outcomes_[static_cast<std::size_t>(Outcome::rejected)].load();
-    stats.failed = outcomes_[static_cast<std::size_t>(Outcome::failed)].load();
-    stats.expired = outcomes_[static_cast<std::size_t>(Outcome::expired)].load();
-    stats.published = published_.load();
-    stats.queued = stats.published - stats.handled - stats.rejected - stats.failed - stats.expired;
+    const auto handled = count(outcomes_, Outcome::handled);
+    const auto rejected = count(outcomes_, Outcome::rejected);
+    const auto failed = count(outcomes_, Outcome::failed);
+    const auto expired = count(outcomes_, Outcome::expired);
+    const auto published = published_.load();
+    stats.queued = published - handled - rejected - failed - expired;
+    stats.handled = handled + count(at_once_, Outcome::handled);
+    stats.rejected = rejected + count(at_once_, Outcome::rejected);
+    stats.failed = failed + count(at_once_, Outcome::failed);
+    stats.expired = expired + count(at_once_, Outcome::expired);
+    stats.published = stats.queued + stats.handled + stats.rejected + stats.failed + stats.expired;
     return stats;
 }
 
@@ -85,11 +94,11 @@ Result<> Exchange::replay(std::uint64_t number) {
     if (!event) return std::unexpected(event.error());
     event->attempt = 1;
     if (seen_) seen_->forget(event->id);
-    const auto taken =
-        take({event->id, view_of(*event), kNobody, 0}, *rules_.table(), [&](Event& target) {
-            target = *event;
-            return Result<>();
-        });
+    const auto taken = take({event->id, view_of(*event), kNobody, 0, base::monotonic_now()},
+                            *rules_.table(), [&](Event& target) {
+                                target = *event;
+                                return Result<>();
+                            });
     if (taken) return {};
     const std::lock_guard lock(dead_mutex_);
     (void)dead_letters_.add(*event, {.reason = letter->reason,

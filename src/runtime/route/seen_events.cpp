@@ -12,7 +12,7 @@ SeenEvents::SeenEvents(const Options& options, const HashKey& key)
     : window_(options.window),
       key_(key),
       entries_(options.events_max),
-      slots_(std::bit_ceil(2 * options.events_max), kNone) {
+      slots_(std::bit_ceil(2 * options.events_max)) {
     CRUCIBLE_ASSERT(options.events_max >= 1 && options.events_max <= kEventsMax);
 }
 
@@ -20,10 +20,10 @@ std::size_t SeenEvents::home_of(const Uuid& id) const noexcept {
     return keyed_hash(key_, id) & (slots_.size() - 1);
 }
 
-std::size_t SeenEvents::slot_of(const Uuid& id) const noexcept {
+std::size_t SeenEvents::slot_of(const Uuid& id, std::size_t home) const noexcept {
     const std::size_t mask = slots_.size() - 1;
-    std::size_t at = home_of(id);
-    while (slots_[at] != kNone && entries_[slots_[at]].id != id) at = (at + 1) & mask;
+    std::size_t at = home;
+    while (slots_[at] != kNone && entry_in(at).id != id) at = (at + 1) & mask;
     return at;
 }
 
@@ -33,7 +33,7 @@ void SeenEvents::vacate(std::size_t slot) noexcept {
     const std::size_t mask = slots_.size() - 1;
     std::size_t hole = slot;
     for (std::size_t at = (slot + 1) & mask; slots_[at] != kNone; at = (at + 1) & mask) {
-        const std::size_t home = home_of(entries_[slots_[at]].id);
+        const std::size_t home = entry_in(at).home;
         // Its way from home to here leads over the hole.
         if (((at - home) & mask) < ((at - hole) & mask)) continue;
         slots_[hole] = slots_[at];
@@ -45,7 +45,7 @@ void SeenEvents::vacate(std::size_t slot) noexcept {
 void SeenEvents::drop_oldest() noexcept {
     Entry& entry = entries_[oldest_];
     if (entry.fate != Fate::gone) {
-        vacate(slot_of(entry.id));
+        vacate(slot_of(entry.id, entry.home));
         entry.fate = Fate::gone;
         --stats_.held;
     }
@@ -59,35 +59,41 @@ void SeenEvents::drop_outdated(TimePoint now) noexcept {
     while (size_ > 0 && now - entries_[oldest_].seen_at >= window_) drop_oldest();
 }
 
-SeenEvents::Sighting SeenEvents::see(const Uuid& id, TimePoint now) {
+SeenEvents::Sighting SeenEvents::see(const Uuid& id, TimePoint now,
+                                     std::optional<Outcome> ends_as) {
+    const std::size_t home = home_of(id);
     const std::lock_guard lock(mutex_);
     ++stats_.seen;
     drop_outdated(now);
-    std::size_t slot = slot_of(id);
+    std::size_t slot = slot_of(id, home);
     if (slots_[slot] != kNone) {
         ++stats_.repeated;
-        const Fate fate = entries_[slots_[slot]].fate;
+        const Fate fate = entry_in(slot).fate;
         if (fate == Fate::pending) return {.first = false, .outcome = std::nullopt};
         return {.first = false, .outcome = static_cast<Outcome>(fate)};
     }
     if (size_ == entries_.size()) {
         if (entries_[oldest_].fate != Fate::gone) ++stats_.left_early;
         drop_oldest();
-        slot = slot_of(id);  // others may have moved up
+        slot = slot_of(id, home);  // others may have moved up
     }
-    const std::size_t place = (oldest_ + size_) % entries_.size();
-    entries_[place] = {.id = id, .seen_at = now, .fate = Fate::pending};
-    slots_[slot] = static_cast<std::uint32_t>(place);
+    std::size_t place = oldest_ + size_;
+    if (place >= entries_.size()) place -= entries_.size();
+    entries_[place] = {.id = id,
+                       .seen_at = now,
+                       .home = static_cast<std::uint32_t>(home),
+                       .fate = ends_as ? static_cast<Fate>(*ends_as) : Fate::pending};
+    slots_[slot] = static_cast<std::uint32_t>(place + 1);
     ++size_;
     ++stats_.held;
-    return {.first = true, .outcome = std::nullopt};
+    return {.first = true, .outcome = ends_as};
 }
 
 std::optional<SeenEvents::Sighting> SeenEvents::find(const Uuid& id) const {
     const std::lock_guard lock(mutex_);
     const std::size_t slot = slot_of(id);
     if (slots_[slot] == kNone) return std::nullopt;
-    const Fate fate = entries_[slots_[slot]].fate;
+    const Fate fate = entry_in(slot).fate;
     if (fate == Fate::pending) return Sighting{};
     return Sighting{.first = false, .outcome = static_cast<Outcome>(fate)};
 }
@@ -95,14 +101,14 @@ std::optional<SeenEvents::Sighting> SeenEvents::find(const Uuid& id) const {
 void SeenEvents::conclude(const Uuid& id, Outcome outcome) {
     const std::lock_guard lock(mutex_);
     const std::size_t slot = slot_of(id);
-    if (slots_[slot] != kNone) entries_[slots_[slot]].fate = static_cast<Fate>(outcome);
+    if (slots_[slot] != kNone) entry_in(slot).fate = static_cast<Fate>(outcome);
 }
 
 void SeenEvents::forget(const Uuid& id) {
     const std::lock_guard lock(mutex_);
     const std::size_t slot = slot_of(id);
     if (slots_[slot] == kNone) return;
-    const std::size_t place = slots_[slot];
+    const std::size_t place = slots_[slot] - 1;
     vacate(slot);
     entries_[place].fate = Fate::gone;
     --stats_.held;
@@ -117,8 +123,7 @@ SeenEvents::Stats SeenEvents::stats() const {
 }
 
 std::size_t SeenEvents::bytes_used() const noexcept {
-    return sizeof *this + entries_.capacity() * sizeof(Entry) +
-           slots_.capacity() * sizeof(std::uint32_t);
+    return sizeof *this + entries_.size() * sizeof(Entry) + slots_.size() * sizeof(std::uint32_t);
 }
 
 }  // namespace crucible::runtime

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <vector>
 
+#include "base/zeroed_array.h"
 #include "crucible/event.h"
 #include "crucible/service.h"
 #include "crucible/time.h"
@@ -20,8 +20,8 @@ namespace crucible::runtime {
 ///
 /// An id is in the window from when it was first seen until `window` has passed, or until
 /// `events_max` others have been seen after it, whichever comes first; those that leave for want of
-/// room are counted. All memory is taken on construction; each call takes constant time (ids whose
-/// time is over leave with a later call, each once).
+/// room are counted. All memory is taken on construction, and becomes resident as it is used; each
+/// call takes constant time (ids whose time is over leave with a later call, each once).
 class SeenEvents {
 public:
     struct Options {
@@ -45,8 +45,9 @@ public:
 
     SeenEvents(const Options& options, const HashKey& key);
 
-    /// An event with this id was published.
-    Sighting see(const Uuid& id, TimePoint now);
+    /// An event with this id was published. `ends_as`: how it ends if it is the first, where that
+    /// is known already; conclude() is not needed then.
+    Sighting see(const Uuid& id, TimePoint now, std::optional<Outcome> ends_as = std::nullopt);
     /// What see() would find, without adding anything; nothing when the id is not in the window.
     std::optional<Sighting> find(const Uuid& id) const;
     /// How the event of this id ended. Nothing happens when it has left the window meanwhile.
@@ -61,19 +62,23 @@ public:
     std::size_t bytes_used() const noexcept;
 
 private:
-    static constexpr std::uint32_t kNone = 0xffffffff;
+    static constexpr std::uint32_t kNone = 0;
     /// How the first one ended (as in Outcome), or that it has not, or that the place holds nobody.
     enum class Fate : std::uint8_t { handled, rejected, failed, expired, pending, gone };
 
     struct Entry {
         Uuid id;
         TimePoint seen_at;
+        std::uint32_t home = 0;  ///< the slot where its search begins
         Fate fate = Fate::gone;
     };
 
+    Entry& entry_in(std::size_t slot) noexcept { return entries_[slots_[slot] - 1]; }
+    const Entry& entry_in(std::size_t slot) const noexcept { return entries_[slots_[slot] - 1]; }
     std::size_t home_of(const Uuid& id) const noexcept;
     /// The slot with this id, or the free one where it belongs.
-    std::size_t slot_of(const Uuid& id) const noexcept;
+    std::size_t slot_of(const Uuid& id) const noexcept { return slot_of(id, home_of(id)); }
+    std::size_t slot_of(const Uuid& id, std::size_t home) const noexcept;
     void vacate(std::size_t slot) noexcept;
     void drop_oldest() noexcept;
     void drop_outdated(TimePoint now) noexcept;
@@ -82,12 +87,12 @@ private:
     const HashKey key_;
 
     mutable std::mutex mutex_;
-    std::vector<Entry> entries_;  ///< a ring in the order in which they were seen
-    std::size_t oldest_ = 0;      ///< of entries_
-    std::size_t size_ = 0;        ///< in the ring, those that are gone included
-    /// Places in entries_, or kNone: open addressing with linear probing; a power of two, at least
-    /// twice the entries.
-    std::vector<std::uint32_t> slots_;
+    base::ZeroedArray<Entry> entries_;  ///< a ring in the order in which they were seen
+    std::size_t oldest_ = 0;            ///< of entries_
+    std::size_t size_ = 0;              ///< in the ring, those that are gone included
+    /// Places in entries_ plus one, or kNone: open addressing with linear probing; a power of two,
+    /// at least twice the entries.
+    base::ZeroedArray<std::uint32_t> slots_;
     Stats stats_;
 };
 

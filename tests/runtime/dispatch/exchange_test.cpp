@@ -54,8 +54,8 @@ public:
 
     /// How it ended at once; nothing when the end is still to come.
     Result<std::optional<HandleResult>> take(const Event& event, std::uint64_t token = 0) {
-        return exchange_->take({event.id, view_of(event), 7, token}, *exchange_->rules().table(),
-                               [&](Event& target) -> Result<> {
+        return exchange_->take({event.id, view_of(event), 7, token, base::monotonic_now()},
+                               *exchange_->rules().table(), [&](Event& target) -> Result<> {
                                    target = event;
                                    return {};
                                });
@@ -377,7 +377,8 @@ TEST(Exchange, TriesAFailureAgain) {
         target = event;
         return {};
     };
-    ASSERT_TRUE(exchange.take({event.id, view_of(event), 0, 0}, *exchange.rules().table(), fill));
+    ASSERT_TRUE(exchange.take({event.id, view_of(event), 0, 0, base::monotonic_now()},
+                              *exchange.rules().table(), fill));
     ASSERT_TRUE(exchange.drain(kGenerousLimit));
 
     EXPECT_THAT(attempts, ElementsAre(1u, 2u, 3u));
