@@ -2,7 +2,7 @@
 
 #include "daemon_performance/peer.h"
 #include "lab/target/system.h"
-#include "runtime/daemon/client.h"
+#include "crucible/daemon_client.h"
 
 namespace crucible::bench {
 namespace {
@@ -24,7 +24,7 @@ public:
         if (!system) return std::unexpected(system.error());
         system_ = *std::move(system);
         const std::string endpoint = system_->endpoint();
-        auto client = runtime::DaemonClient::connect(
+        auto client = DaemonClient::connect(
             {.socket = endpoint.substr(endpoint.find(':') + 1)},
             [this](std::span<const Acknowledgement> batch) { add_acknowledged(batch.size()); });
         if (!client) return std::unexpected(client.error());
@@ -65,7 +65,7 @@ private:
     std::unique_ptr<lab::System> system_;
     Event event_;
     std::uint64_t next_ = 0;
-    std::unique_ptr<runtime::DaemonClient> client_;
+    std::unique_ptr<DaemonClient> client_;
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include "../runtime/dispatch/gated_service.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "crucible/daemon_client.h"
 #include "in_process.h"
-#include "runtime/daemon/client.h"
 #include "runtime/daemon/server.h"
 
 namespace crucible::app {
@@ -35,7 +35,7 @@ protected:
         ASSERT_TRUE(server) << server.error().message;
         server_ = std::move(*server);
         thread_ = std::jthread([this] { EXPECT_TRUE(server_->run()); });
-        auto client = runtime::DaemonClient::connect({.socket = socket_}, {});
+        auto client = DaemonClient::connect({.socket = socket_}, {});
         ASSERT_TRUE(client) << client.error().message;
         client_ = std::move(*client);
     }
@@ -67,7 +67,7 @@ protected:
     GatedService* service_ = nullptr;
     std::unique_ptr<runtime::Server> server_;
     std::jthread thread_;
-    std::unique_ptr<runtime::DaemonClient> client_;
+    std::unique_ptr<DaemonClient> client_;
 };
 
 TEST_F(DaemonCommand, StatusCountsEvents) {

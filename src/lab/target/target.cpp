@@ -16,7 +16,7 @@
 #include "lab/target/synthetic.h"
 #include "runtime/coordinator/data_coordinator.h"
 #include "runtime/coordinator/simple_request_router.h"
-#include "runtime/daemon/client.h"
+#include "crucible/daemon_client.h"
 
 namespace crucible::lab {
 namespace {
@@ -114,9 +114,9 @@ Result<std::unique_ptr<Target>> open_embedded(const TargetUrl& url, std::uint32_
 Result<std::unique_ptr<Target>> open_daemon(const TargetUrl& url, CompletionHandler handler) {
     return CoordinatorTarget::open(
         [&](AcknowledgementHandler on_acknowledged) -> Result<std::unique_ptr<Coordinator>> {
-            runtime::DaemonClientOptions options;
+            DaemonClientOptions options;
             options.socket = url.path;
-            return runtime::DaemonClient::connect(options, std::move(on_acknowledged));
+            return DaemonClient::connect(options, std::move(on_acknowledged));
         },
         std::move(handler));
 }

@@ -19,9 +19,9 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/rng.h"
+#include "crucible/daemon_client.h"
 #include "raw_client.h"
 #include "runtime/coordinator/data_coordinator.h"
-#include "runtime/daemon/client.h"
 #include "runtime/event/uuid.h"
 
 namespace crucible::runtime {

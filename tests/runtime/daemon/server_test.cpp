@@ -7,8 +7,8 @@
 
 #include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
+#include "crucible/daemon_client.h"
 #include "raw_client.h"
-#include "runtime/daemon/client.h"
 #include "runtime/daemon/event_frame.h"
 
 namespace crucible::runtime {

@@ -1,4 +1,4 @@
-#include "runtime/daemon/client.h"
+#include "runtime/daemon/socket_client.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -55,12 +55,13 @@ constexpr std::uint64_t kFewInFlight = 4;
 class SocketClient final : public DaemonClient {
 public:
     SocketClient(const DaemonClientOptions& options, Connection connection, base::UniqueFd wake,
-                 AcknowledgementHandler on_acknowledged)
+                 AcknowledgementHandler on_acknowledged, std::function<void()> on_gone)
         : send_buffer_bytes_max_(options.send_buffer_bytes_max),
           socket_(std::move(connection.socket)),
           daemon_pid_(connection.daemon_pid),
           wake_(std::move(wake)),
           on_acknowledged_(std::move(on_acknowledged)),
+          on_gone_(std::move(on_gone)),
           io_thread_([this] { run(); }) {}
 
     ~SocketClient() override {
@@ -231,6 +232,7 @@ private:
         gone_.store(true);
         requests_.fail_all(Error{Errc::closed, {}});
         notify_drains();
+        if (on_gone_) on_gone_();
     }
 
     void receive_until_closed() {
@@ -398,6 +400,7 @@ private:
     const pid_t daemon_pid_;
     const base::UniqueFd wake_;
     const AcknowledgementHandler on_acknowledged_;
+    const std::function<void()> on_gone_;
     RequestTable requests_;
 
     std::mutex batch_mutex_;
@@ -434,14 +437,15 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<DaemonClient>> DaemonClient::connect(
-    const DaemonClientOptions& options, AcknowledgementHandler on_acknowledged) {
+Result<std::unique_ptr<DaemonClient>> connect_socket_client(const DaemonClientOptions& options,
+                                                            AcknowledgementHandler on_acknowledged,
+                                                            std::function<void()> on_gone) {
     auto connection = connect_to_daemon(options.socket, options.connect_limit);
     if (!connection) return std::unexpected(connection.error());
     base::UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake) return std::unexpected(base::errno_error("eventfd", errno));
     return std::make_unique<SocketClient>(options, std::move(*connection), std::move(wake),
-                                          std::move(on_acknowledged));
+                                          std::move(on_acknowledged), std::move(on_gone));
 }
 
 }  // namespace crucible::runtime

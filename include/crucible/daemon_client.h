@@ -2,21 +2,35 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 
 #include "crucible/coordinator.h"
+#include "crucible/error.h"
+#include "crucible/time.h"
 
-namespace crucible::runtime {
+namespace crucible {
 
 struct DaemonClientOptions {
     std::filesystem::path socket;
     Duration connect_limit = std::chrono::seconds(5);
     std::size_t send_buffer_bytes_max =
         64u << 20;  ///< unsent events kept while the daemon does not read
+    /// How long to look for a daemon again when it has gone away, with growing delays in between;
+    /// zero: not at all. A client that reconnects keeps each event until it is acknowledged, at
+    /// most send_buffer_bytes_max of them, and publishes those that are not again, in their order.
+    /// The daemon knows an event by its id: give each one its own. docs/delivery.md says what that
+    /// amounts to.
+    Duration reconnect_for = Duration::zero();
 };
 
 /// A Coordinator whose work is done by the daemon listening on `socket`.
+///
+/// While it reconnects, publish() takes events as before and drain() waits. A request() that was
+/// under way ends with Errc::closed: whether it was handled is not known, and its response cannot
+/// be had twice.
 class DaemonClient : public Coordinator {
 public:
     /// Connects and shakes hands.
@@ -25,8 +39,9 @@ public:
     /// - Errc::unsupported: protocol versions differ. - Errc::timeout.
     static Result<std::unique_ptr<DaemonClient>> connect(const DaemonClientOptions& options,
                                                          AcknowledgementHandler on_acknowledged);
-    /// Process id of the daemon, from the socket's peer credentials.
+    /// Process id of the daemon, from the socket's peer credentials; of the last one while
+    /// reconnecting.
     virtual pid_t daemon_pid() const noexcept = 0;
 };
 
-}  // namespace crucible::runtime
+}  // namespace crucible

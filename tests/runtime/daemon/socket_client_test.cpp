@@ -1,4 +1,4 @@
-#include "runtime/daemon/client.h"
+#include "crucible/daemon_client.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -1,0 +1,207 @@
+// Clients that outlive their daemon: a real crucibled, killed and started again.
+#include "runtime/daemon/reconnecting_client.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "acknowledgements.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/rng.h"
+#include "runtime/event/uuid.h"
+
+namespace crucible::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Acknowledgements;
+
+constexpr std::chrono::seconds kGenerousLimit{30};
+
+class ReconnectingClientTest : public ::testing::Test {
+protected:
+    /// A daemon that has said it is ready.
+    void start_daemon(std::vector<std::string> extra = {}) {
+        int ends[2];
+        ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        const base::UniqueFd reader(ends[0]);
+        base::UniqueFd writer(ends[1]);
+        base::Process::Options options;
+        options.arguments = {CRUCIBLED,    "--socket", socket_.string(), "--data", data_.string(),
+                             "--ready-fd", "3"};
+        options.arguments.insert(options.arguments.end(), extra.begin(), extra.end());
+        options.standard_error = directory_.path() / "stderr";
+        options.inherit = {{writer.get(), 3}};
+        auto process = base::Process::start(options);
+        ASSERT_TRUE(process) << process.error().message;
+        daemon_.emplace(std::move(*process));
+        writer.reset();
+        char byte = 0;
+        while (::read(reader.get(), &byte, 1) > 0) {
+        }
+    }
+    void kill_daemon() {
+        daemon_->signal(SIGKILL);
+        ASSERT_TRUE(daemon_->wait(kGenerousLimit));
+        daemon_.reset();
+    }
+    std::unique_ptr<DaemonClient> connect(Duration reconnect_for = kGenerousLimit,
+                                          std::size_t buffer = 64u << 20) {
+        auto client = DaemonClient::connect(
+            {.socket = socket_, .send_buffer_bytes_max = buffer, .reconnect_for = reconnect_for},
+            acknowledgements_.handler());
+        EXPECT_TRUE(client) << client.error().message;
+        return std::move(*client);
+    }
+    Event record(int number) {
+        Event event;
+        event.id = make_uuid_v7(base::wall_now(), random_);
+        event.category = Category::database;
+        event.type = "record.created";
+        event.source = "client-0";
+        event.payload = R"({"key":"record-)" + std::to_string(number) + R"(","fields":{"number":)" +
+                        std::to_string(number) + "}}";
+        event.created = base::wall_now();
+        return event;
+    }
+    int rows() const {
+        sqlite3* database = nullptr;
+        const auto file = data_ / "crucible.db";
+        EXPECT_EQ(sqlite3_open_v2(file.c_str(), &database, SQLITE_OPEN_READONLY, nullptr),
+                  SQLITE_OK);
+        int count = -1;
+        const auto take = [](void* out, int, char** values, char**) {
+            *static_cast<int*>(out) = std::stoi(values[0]);
+            return 0;
+        };
+        EXPECT_EQ(sqlite3_exec(database, "SELECT count(*) FROM records", take, &count, nullptr),
+                  SQLITE_OK)
+            << sqlite3_errmsg(database);
+        sqlite3_close(database);
+        return count;
+    }
+
+    base::TempDir directory_ = *base::TempDir::make("reconnect");
+    std::filesystem::path socket_ = directory_.path() / "d.sock";
+    std::filesystem::path data_ = directory_.path() / "data";
+    Acknowledgements acknowledgements_;
+    base::Rng random_{1};
+    std::optional<base::Process> daemon_;
+};
+
+// The promise: whatever the daemon goes through, each event is acknowledged once, and is there.
+TEST_F(ReconnectingClientTest, EveryEventIsAcknowledgedOnceThroughCrashes) {
+    start_daemon();
+    const auto client = connect();
+    constexpr int kEvents = 2000;
+    std::jthread publisher([&] {
+        for (int i = 0; i < kEvents; ++i) {
+            EXPECT_TRUE(client->publish(record(i), static_cast<std::uint64_t>(i)));
+            if (i % 50 == 0) std::this_thread::sleep_for(2ms);  // so that kills come in between
+        }
+    });
+    for (int kills = 0; kills < 4; ++kills) {
+        const auto before = acknowledgements_.all().size();
+        const TimePoint until = base::monotonic_now() + kGenerousLimit;
+        while (acknowledgements_.all().size() < std::min<std::size_t>(before + 200, kEvents) &&
+               base::monotonic_now() < until)
+            std::this_thread::yield();
+        kill_daemon();
+        start_daemon();
+    }
+    publisher.join();
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+
+    auto ends = acknowledgements_.all();
+    ASSERT_EQ(ends.size(), static_cast<std::size_t>(kEvents));
+    std::ranges::sort(ends, {}, &Acknowledgement::token);
+    for (std::size_t i = 0; i < ends.size(); ++i) {
+        EXPECT_EQ(ends[i].token, i);
+        EXPECT_EQ(ends[i].outcome, Outcome::handled);
+    }
+    EXPECT_EQ(rows(), kEvents);
+    EXPECT_EQ(client->stats().handled, static_cast<std::uint64_t>(kEvents));
+    EXPECT_EQ(client->stats().queued, 0u);
+}
+
+// Events published while there is no daemon wait for one.
+TEST_F(ReconnectingClientTest, KeepsEventsWhileThereIsNoDaemon) {
+    start_daemon({"--work", "none"});
+    const auto client = connect();
+    kill_daemon();
+    for (std::uint64_t token = 0; token < 10; ++token)
+        EXPECT_TRUE(client->publish(record(1), token));
+    const auto early = client->drain(1ms);
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().code, Errc::timeout);
+    EXPECT_EQ(client->stats().queued, 10u);
+
+    start_daemon({"--work", "none"});
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), 10u);
+    EXPECT_TRUE(client->request(record(2), kGenerousLimit));
+}
+
+// What is kept is bounded, and says so.
+TEST_F(ReconnectingClientTest, RefusesWhatItCannotKeep) {
+    start_daemon({"--work", "none"});
+    const auto client = connect(kGenerousLimit, 10'000);
+    kill_daemon();
+    Event event = record(1);
+    event.payload.assign(6'000, 'x');
+    EXPECT_TRUE(client->publish(event, 1));
+    const auto refused = client->publish(event, 2);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::overloaded);
+}
+
+// Without a daemon for long enough it gives up, and says which way it went.
+TEST_F(ReconnectingClientTest, GivesUpAfterItsTime) {
+    start_daemon({"--work", "none"});
+    const auto client = connect(50ms);
+    kill_daemon();
+    (void)client->publish(record(1), 1);
+
+    const auto drained = client->drain(kGenerousLimit);
+
+    ASSERT_FALSE(drained);
+    EXPECT_EQ(drained.error().code, Errc::closed);
+    const auto published = client->publish(record(2), 2);
+    ASSERT_FALSE(published);
+    EXPECT_EQ(published.error().code, Errc::closed);
+    const auto asked = client->request(record(3), kGenerousLimit);
+    ASSERT_FALSE(asked);
+    EXPECT_EQ(asked.error().code, Errc::closed);
+}
+
+TEST_F(ReconnectingClientTest, TheFirstConnectionHasToSucceed) {
+    const auto client = DaemonClient::connect({.socket = socket_, .reconnect_for = 1s}, {});
+    ASSERT_FALSE(client);
+    EXPECT_EQ(client.error().code, Errc::not_found);
+}
+
+// A daemon that is told to stop has answered all that it accepted; the rest is for the next one.
+TEST_F(ReconnectingClientTest, GoesOnAfterAnOrderlyStop) {
+    start_daemon({"--work", "none"});
+    const auto client = connect();
+    ASSERT_TRUE(client->publish(record(1), 1));
+    daemon_->signal(SIGTERM);
+    ASSERT_TRUE(daemon_->wait(kGenerousLimit));
+    ASSERT_TRUE(client->publish(record(2), 2));
+    start_daemon({"--work", "none"});
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+
+    EXPECT_EQ(acknowledgements_.all().size(), 2u);
+}
+
+}  // namespace
+}  // namespace crucible::runtime
