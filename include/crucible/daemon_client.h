@@ -13,6 +13,7 @@
 
 namespace crucible {
 
+/// How a client reaches its daemon, and what it does when that goes away.
 struct DaemonClientOptions {
     std::filesystem::path socket;
     Duration connect_limit = std::chrono::seconds(5);
