@@ -14,6 +14,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports std::string and std::expected internals falsely when it inlines at -O2.
   target_compile_options(crucible_compile INTERFACE
     -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+  if(CMAKE_UNITY_BUILD)
+    # GCC takes the sources that a unity build includes for headers, where a class with a member of
+    # a file-local type would be another one in each file.
+    target_compile_options(crucible_compile INTERFACE -Wno-subobject-linkage)
+  endif()
 endif()
 if(CRUCIBLE_SANITIZE)
   target_compile_options(crucible_compile INTERFACE

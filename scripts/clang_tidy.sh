@@ -6,7 +6,7 @@
 # Exit codes: 0 nothing found, 1 something found, 2 bad usage or packages missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-build=build/dev
+build=build/clang_tidy
 
 files=()
 case ${1:-} in
@@ -33,8 +33,8 @@ fi
 
 ./scripts/install_dependencies.sh
 ./scripts/install_dependencies.sh clang-tidy-19
-# The compile commands, and the generated headers that they include.
-cmake --preset dev >/dev/null
+# The compile command of each file by itself, and the generated headers that they include.
+cmake --preset dev -B "$build" -DCMAKE_UNITY_BUILD=OFF >/dev/null
 ninja -C "$build" -t targets all | sed -n 's/^\(.*\.h\): CUSTOM_COMMAND$/\1/p' |
     xargs --no-run-if-empty ninja -C "$build" >/dev/null
 

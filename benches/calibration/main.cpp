@@ -46,9 +46,9 @@ constexpr std::string_view kHelp =
 
 constexpr std::uint32_t kRoundsMost = 80;
 
-class Calibration {
+class SimulatedCalibration {
 public:
-    Calibration(std::uint64_t runs, std::uint64_t seed) : runs_(runs), seed_(seed) {}
+    SimulatedCalibration(std::uint64_t runs, std::uint64_t seed) : runs_(runs), seed_(seed) {}
 
     void run() {
         for (const auto& noise : {kCpuBound, kIpcBound}) {
@@ -373,7 +373,7 @@ Result<std::vector<Figure>> measure(const Arguments& arguments) {
                                           .seed = arguments.seed});
     }
     const std::uint64_t runs = arguments.runs > 0 ? arguments.runs : 2000;
-    Calibration calibration(arguments.smoke ? 8 : runs, arguments.seed);
+    SimulatedCalibration calibration(arguments.smoke ? 8 : runs, arguments.seed);
     calibration.run();
     return calibration.figures();
 }

@@ -92,9 +92,9 @@ double halves_alike(std::span<const double> values) {
     return lab::stats::rank_sum_p_value(values.first(half), values.subspan(half)).value_or(1);
 }
 
-class Calibration {
+class MachineCalibration {
 public:
-    explicit Calibration(const RealCalibration& options) : options_(options) {}
+    explicit MachineCalibration(const RealCalibration& options) : options_(options) {}
 
     Result<std::vector<Figure>> run() {
         std::error_code status;
@@ -236,7 +236,7 @@ private:
 }  // namespace
 
 Result<std::vector<Figure>> calibrate_on_this_machine(const RealCalibration& options) {
-    return Calibration(options).run();
+    return MachineCalibration(options).run();
 }
 
 }  // namespace crucible::bench

@@ -10,7 +10,6 @@
 namespace crucible::app {
 namespace {
 
-using nlohmann::json;
 using namespace std::chrono_literals;
 
 const std::filesystem::path kStored = std::filesystem::path(CRUCIBLE_TEST_DATA) / "stored";
@@ -27,8 +26,8 @@ protected:
         words.insert(words.end(), {"--out", path("out")});
         return crucible(words);
     }
-    json result() const {
-        return json::parse(
+    nlohmann::json result() const {
+        return nlohmann::json::parse(
             base::read_file(std::filesystem::path(path("out")) / "result.json").value_or("null"));
     }
     /// What the schema has against the result; empty when nothing.
@@ -85,7 +84,7 @@ TEST_F(CompareStored, SummariesOfK6AreShownSideBySide) {
     ASSERT_EQ(ended.exit_code, kDone) << ended.err;
     EXPECT_EQ(complaints(), "");
     const auto written = result();
-    EXPECT_EQ(json::parse(ended.out), written);
+    EXPECT_EQ(nlohmann::json::parse(ended.out), written);
     for (const auto& metric : written["scenarios"][0]["metrics"]) {
         if (metric["name"] == "http_req_duration_p99.9") {
             EXPECT_EQ(metric["reason"], "baseline: not in its files");

@@ -14,13 +14,14 @@
 namespace crucible::app {
 namespace {
 
-using nlohmann::json;
 using runtime::testing::GatedService;
 using runtime::testing::kGenerousLimit;
 using runtime::testing::make_event;
 
 class DaemonCommand : public ::testing::Test {
 protected:
+    using json = nlohmann::json;
+
     void start(runtime::CoordinatorOptions options = {}) {
         options.services.work = runtime::Work::none;
         options.retry.attempts_max = 1;

@@ -29,7 +29,7 @@ constexpr Duration kTimeBudget = std::chrono::minutes(5);
 /// Histograms hold three significant digits.
 constexpr double kMarginMin = 0.001;
 
-constexpr const char* kFooter = R"(Targets:
+constexpr const char* kCompareFooter = R"(Targets:
   coordinator:  router:  daemon:  daemon:/path.sock  null:
   synthetic:?service=1ms&workers=2   each takes options behind '?', joined by '&'
   http://host/path#connections=8     https: too; here options stand behind '#'
@@ -188,7 +188,7 @@ void add_options(CLI::App& command, CompareArguments& arguments) {
                     "option but --json and --quiet")
         ->type_name("DIR");
     add_load_options(command, arguments.load);
-    command.footer(kFooter);
+    command.footer(kCompareFooter);
 }
 
 std::vector<std::string_view> views(const std::vector<std::string>& words) {

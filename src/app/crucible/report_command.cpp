@@ -16,7 +16,7 @@
 namespace crucible::app {
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kReportFooter = R"(Examples:
   crucible report benchmark_results/20260131T120000Z-compare
   crucible report result.json --format html > report.html)";
 
@@ -25,10 +25,10 @@ Result<nlohmann::json> load_result(const std::filesystem::path& given) {
     const auto path = std::filesystem::is_directory(given, status) ? given / "result.json" : given;
     const auto text = base::read_file(path);
     if (!text) return std::unexpected(text.error());
-    auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    if (json.is_discarded())
+    auto result = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (result.is_discarded())
         return std::unexpected(Error{Errc::corrupt, path.string() + ": not JSON"});
-    return json;
+    return result;
 }
 
 /// Every histogram below `node`, each with the way to it as its tag.
@@ -92,7 +92,7 @@ int report_command(std::span<const std::string_view> args, std::ostream& out, st
             "HdrHistogram's tools read")
         ->type_name("NAME")
         ->check(CLI::IsMember({"terminal", "markdown", "html", "json", "hdr"}));
-    command.footer(kFooter);
+    command.footer(kReportFooter);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
     const auto result = load_result(path);
     if (!result) return usage_error(err, result.error().message);

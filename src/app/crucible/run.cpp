@@ -21,7 +21,7 @@ namespace {
 
 constexpr Duration kSteadyDuration = std::chrono::seconds(10);
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kRunFooter = R"(Examples:
   crucible run daemon: --rate 5000 --duration 10s
   crucible run 'coordinator:?durability=full' --rate max --window 32
   crucible run http://127.0.0.1:8080/events --pattern spike:100,2000,5s,60s
@@ -128,7 +128,7 @@ int run_command(std::span<const std::string_view> args, std::ostream& out, std::
         ->required()
         ->type_name("URL");
     add_load_options(command, load);
-    command.footer(kFooter);
+    command.footer(kRunFooter);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
     const auto target = resolve_target(target_text, load);
     if (!target) return usage_error(err, target.error().message);

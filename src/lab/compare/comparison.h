@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -21,7 +22,10 @@ enum class OverallVerdict : std::uint8_t { adopt, keep, no_difference, not_prove
 std::string_view to_string(MetricVerdict verdict) noexcept;
 std::string_view to_string(OverallVerdict verdict) noexcept;
 
-/// A value over rounds with its 95 % interval; the ends are NaN where too few rounds give none
+/// An end of an interval that does not exist.
+inline constexpr double kNoEnd = std::numeric_limits<double>::quiet_NaN();
+
+/// A value over rounds with its 95 % interval; the ends are kNoEnd where too few rounds give none
 /// (below 6).
 struct Estimate {
     double value = 0;

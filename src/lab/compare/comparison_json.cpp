@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kInterval =
+constexpr std::string_view kPairedInterval =
     "Hodges-Lehmann estimate of the paired log ratios (or differences) over rounds; 95 % interval: "
     "the hull of the exact signed-rank interval and the bootstrap interval over rounds";
 
@@ -21,7 +21,7 @@ json method_json(const CompareOptions& options) {
     return {
         {"margin", options.margin},
         {"confidence", options.confidence},
-        {"interval", kInterval},
+        {"interval", kPairedInterval},
         {"decision",
          fmt::format("better or worse: beyond the margin against both copies of the baseline, by "
                      "evidence that holds at any number of rounds; the chance of any false one "
@@ -101,7 +101,6 @@ json notes_json(const Round& round) {
 }
 
 json surroundings_json(const Surroundings& around) {
-    const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
     return {{"wall", seconds(around.wall)},
             {"other_cores", number(around.other_cores)},
             {"stolen_cores", number(around.stolen_cores)},

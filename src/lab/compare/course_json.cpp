@@ -7,15 +7,12 @@
 #include <utility>
 
 #include "lab/aggregate/metric.h"
+#include "lab/compare/json_parts.h"
 
 namespace crucible::lab {
 namespace {
 
 using nlohmann::json;
-
-double seconds(Duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
 
 std::vector<std::uint64_t> total_backlog(const PhaseResult& phase) {
     std::vector<std::uint64_t> total;

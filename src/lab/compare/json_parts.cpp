@@ -11,11 +11,11 @@ namespace {
 
 using nlohmann::json;
 
+}  // namespace
+
 double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
-
-}  // namespace
 
 json environment_json(const Environment& environment) {
     const auto limit = environment.idle_latency_limit;

@@ -13,6 +13,8 @@ namespace crucible::lab {
 
 // The pieces that run and comparison files share; docs/formats/README.md describes each.
 
+/// A duration as the files have it.
+double seconds(Duration duration);
 /// A JSON number, or null where `value` is not finite: JSON has neither NaN nor infinity.
 nlohmann::json number(double value);
 nlohmann::json number(const std::optional<double>& value);

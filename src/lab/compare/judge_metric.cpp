@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "lab/compare/difference_margin.h"
@@ -14,11 +13,6 @@
 #include "lab/stats/signed_rank.h"
 
 namespace crucible::lab {
-namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
 
 MetricVerdict verdict_of(stats::Change change, Better better) noexcept {
     switch (change) {
@@ -41,14 +35,14 @@ namespace {
 std::optional<Estimate> over_rounds(const std::vector<double>& values, double level) {
     if (values.empty()) return std::nullopt;
     const auto located = stats::hodges_lehmann(values, level);
-    if (!located) return Estimate{stats::hodges_lehmann_estimate(values), kNaN, kNaN};
+    if (!located) return Estimate{stats::hodges_lehmann_estimate(values), kNoEnd, kNoEnd};
     return Estimate{located->estimate, located->interval.low, located->interval.high};
 }
 
 Estimate mapped(double value, const std::optional<stats::Interval>& interval,
                 double (*map)(double)) {
-    return {map(value), interval ? map(interval->low) : kNaN,
-            interval ? map(interval->high) : kNaN};
+    return {map(value), interval ? map(interval->low) : kNoEnd,
+            interval ? map(interval->high) : kNoEnd};
 }
 
 double total(const std::vector<double>& values) {

@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kInterval =
+constexpr std::string_view kUnpairedInterval =
     "two-sample Hodges-Lehmann estimate of the log ratio (or the difference) of unpaired values; "
     "interval: the order statistics that invert the rank-sum test";
 
@@ -31,7 +31,7 @@ json method_json(const CompareOptions& options, const StoredResult& baseline) {
                   alpha);
     return {{"margin", options.margin},
             {"confidence", options.confidence},
-            {"interval", kInterval},
+            {"interval", kUnpairedInterval},
             {"decision", decision}};
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "lab/compare/overall.h"
 
 namespace crucible::lab {
 namespace {
@@ -116,13 +117,6 @@ Check without_remarks(std::string name, const std::vector<const StoredFile*>& fi
     check.detail =
         check.passed ? std::move(good) : fmt::format("{}", fmt::join(found, "; ")) + more;
     return check;
-}
-
-std::string percent_text(const Estimate& ratio) {
-    const auto percent = [](double value) { return (value - 1) * 100; };
-    if (!std::isfinite(ratio.ci_low)) return fmt::format("{:+.1f} %", percent(ratio.value));
-    return fmt::format("{:+.1f} % [{:+.1f}, {:+.1f}]", percent(ratio.value), percent(ratio.ci_low),
-                       percent(ratio.ci_high));
 }
 
 std::string fact(const std::string& scenario, const ObservedMetric& metric) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "lab/compare/difference_margin.h"
 #include "lab/compare/judge_metric.h"
@@ -20,12 +19,10 @@ namespace {
 
 using Values = std::vector<double>;
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 std::optional<Estimate> over_repetitions(const Values& values, double level) {
     if (values.empty()) return std::nullopt;
     const auto located = stats::hodges_lehmann(values, level);
-    if (!located) return Estimate{stats::hodges_lehmann_estimate(values), kNaN, kNaN};
+    if (!located) return Estimate{stats::hodges_lehmann_estimate(values), kNoEnd, kNoEnd};
     return Estimate{located->estimate, located->interval.low, located->interval.high};
 }
 
@@ -37,7 +34,7 @@ std::optional<stats::Interval> shift_interval(const Values& candidate, const Val
 }
 
 Estimate estimate_of(double value, const std::optional<stats::Interval>& interval) {
-    return {value, interval ? interval->low : kNaN, interval ? interval->high : kNaN};
+    return {value, interval ? interval->low : kNoEnd, interval ? interval->high : kNoEnd};
 }
 
 Estimate as_ratio(const Estimate& logarithm) {

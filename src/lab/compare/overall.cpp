@@ -8,7 +8,6 @@
 #include "lab/compare/metric_series.h"
 
 namespace crucible::lab {
-namespace {
 
 std::string percent_text(const Estimate& ratio) {
     const auto percent = [](double value) { return (value - 1) * 100; };
@@ -16,6 +15,8 @@ std::string percent_text(const Estimate& ratio) {
     return fmt::format("{:+.1f} % [{:+.1f}, {:+.1f}]", percent(ratio.value), percent(ratio.ci_low),
                        percent(ratio.ci_high));
 }
+
+namespace {
 
 std::string fact(const ScenarioComparison& scenario, const MetricComparison& metric) {
     std::string text =

@@ -258,6 +258,10 @@ std::string_view title_of(StoredKind kind) noexcept {
     return "unknown";
 }
 
+std::unexpected<Error> corrupt(std::string message) {
+    return std::unexpected(Error{Errc::corrupt, std::move(message)});
+}
+
 Result<double> stored_value(const json& value, std::string_view place) {
     // The square of a variance must neither overflow nor vanish.
     constexpr double kMost = 1e30;

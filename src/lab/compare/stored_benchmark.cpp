@@ -24,10 +24,6 @@ constexpr std::array<Measure, 4> kMeasures{{
     {"bytes_per_second", "bytes/s", Better::higher},
 }};
 
-std::unexpected<Error> corrupt(std::string message) {
-    return std::unexpected(Error{Errc::corrupt, std::move(message)});
-}
-
 bool flag(const json& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->get<bool>();

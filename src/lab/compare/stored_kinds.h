@@ -29,6 +29,9 @@ Result<StoredContent> read_google_benchmark(const nlohmann::json& object);
 /// k6's --summary-export, or the data that handleSummary() gets: one value for each metric.
 Result<StoredContent> read_k6_summary(const nlohmann::json& object);
 
+/// What a reader fails with where the file is not what its kind says.
+std::unexpected<Error> corrupt(std::string message);
+
 /// A value of a metric. - Errc::corrupt: not a number, or none that a measurement could give;
 /// `place` is named: "medium: latency_p99".
 Result<double> stored_value(const nlohmann::json& value, std::string_view place);

@@ -14,10 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-std::unexpected<Error> corrupt(std::string message) {
-    return std::unexpected(Error{Errc::corrupt, std::move(message)});
-}
-
 /// Where `value` is not made as `model` is, in one line: a member is missing or of another type.
 /// Whoever reads on may then take each member for what the writer makes of it. Lists are not looked
 /// into, further members do not count.

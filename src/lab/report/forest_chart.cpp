@@ -12,22 +12,22 @@
 namespace crucible::lab::report {
 namespace {
 
-constexpr double kWidth = 560;
-constexpr double kLeft = 140;
-constexpr double kRight = 546;
-constexpr double kTop = 30;
+constexpr double kForestWidth = 560;
+constexpr double kForestLeft = 140;
+constexpr double kForestRight = 546;
+constexpr double kForestTop = 30;
 constexpr double kRow = 24;
 /// Beyond a quarter and four times, an arrow tells enough.
 constexpr double kRatioMin = 0.25;
 constexpr double kRatioMax = 4;
 
-struct Range {
+struct RatioRange {
     double low;
     double high;
 };
 
-Range ratio_range(std::span<const ComparedMetric* const> metrics, double margin) {
-    Range range{1 / (1 + 2 * margin), 1 + 2 * margin};
+RatioRange ratio_range(std::span<const ComparedMetric* const> metrics, double margin) {
+    RatioRange range{1 / (1 + 2 * margin), 1 + 2 * margin};
     const auto include = [&range](const std::optional<Estimate>& estimate) {
         if (!estimate) return;
         for (const auto& value : {estimate->value, estimate->low, estimate->high}) {
@@ -56,7 +56,7 @@ void draw_ticks(Svg& svg, const Scale& x, double bottom) {
             std::ranges::any_of(taken, [at](double other) { return std::abs(other - at) < kRoom; });
         if (crowded) continue;
         taken.push_back(at);
-        svg.line("grid", at, kTop, at, bottom);
+        svg.line("grid", at, kForestTop, at, bottom);
         svg.text("tick", at, bottom + 18, Anchor::middle,
                  percent == 0 ? std::string("0 %") : typeset(fmt::format("{:+.0f} %", percent)));
     }
@@ -122,22 +122,24 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin,
     std::ranges::stable_partition(drawn, [](const auto* metric) { return metric->gated; });
 
     const auto range = ratio_range(drawn, margin);
-    const double bottom = kTop + kRow * static_cast<double>(drawn.size()) + 4;
-    const Scale x(range.low, range.high, kLeft, kRight, true);
-    Svg svg(kWidth, bottom + 44, "Change of the candidate against the baseline",
+    const double bottom = kForestTop + kRow * static_cast<double>(drawn.size()) + 4;
+    const Scale x(range.low, range.high, kForestLeft, kForestRight, true);
+    Svg svg(kForestWidth, bottom + 44, "Change of the candidate against the baseline",
             describe(drawn, verdict_words));
-    svg.rectangle("band", x(1 / (1 + margin)), kTop, x(1 + margin) - x(1 / (1 + margin)),
-                  bottom - kTop);
+    svg.rectangle("band", x(1 / (1 + margin)), kForestTop, x(1 + margin) - x(1 / (1 + margin)),
+                  bottom - kForestTop);
     draw_ticks(svg, x, bottom);
-    svg.line("axis", x(1), kTop, x(1), bottom);
-    svg.text("label", (kLeft + kRight) / 2, bottom + 38, Anchor::middle,
+    svg.line("axis", x(1), kForestTop, x(1), bottom);
+    svg.text("label", (kForestLeft + kForestRight) / 2, bottom + 38, Anchor::middle,
              "change of the candidate, 95 % interval");
-    svg.text("label", x(1), kTop - 10, Anchor::middle, fmt::format("margin ±{:g} %", margin * 100));
-    double y = kTop + kRow / 2 + 2;
+    svg.text("label", x(1), kForestTop - 10, Anchor::middle,
+             fmt::format("margin ±{:g} %", margin * 100));
+    double y = kForestTop + kRow / 2 + 2;
     for (const auto* metric : drawn) {
-        svg.text(metric->gated ? "row gated" : "row", kLeft - 26, y + 4, Anchor::end,
+        svg.text(metric->gated ? "row gated" : "row", kForestLeft - 26, y + 4, Anchor::end,
                  metric_label(metric->name));
-        svg.text("tick", kLeft - 14, y + 4, Anchor::middle, metric->higher_is_better ? "▸" : "◂");
+        svg.text("tick", kForestLeft - 14, y + 4, Anchor::middle,
+                 metric->higher_is_better ? "▸" : "◂");
         if (metric->control) draw_interval(svg, "control", *metric->control, x, y + 6);
         draw_interval(svg, fmt::format("interval {}", verdict_class(metric->verdict)),
                       *metric->ratio, x, y);

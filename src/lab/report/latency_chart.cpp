@@ -13,12 +13,12 @@
 namespace crucible::lab::report {
 namespace {
 
-constexpr double kWidth = 560;
-constexpr double kHeight = 360;
-constexpr double kLeft = 66;
-constexpr double kRight = 540;
-constexpr double kTop = 16;
-constexpr double kBottom = 306;
+constexpr double kLatencyWidth = 560;
+constexpr double kLatencyHeight = 360;
+constexpr double kLatencyLeft = 66;
+constexpr double kLatencyRight = 540;
+constexpr double kLatencyTop = 16;
+constexpr double kLatencyBottom = 306;
 
 struct Percentile {
     double quantile;
@@ -83,20 +83,20 @@ std::string describe(std::span<const LatencyCurve> curves) {
 
 void draw_axes(Svg& svg, const Scale& x, const Scale& y) {
     for (const double tick : log_ticks(y.low(), y.high())) {
-        svg.line("grid", kLeft, y(tick), kRight, y(tick));
-        svg.text("tick", kLeft - 8, y(tick) + 4, Anchor::end, typeset_duration(tick));
+        svg.line("grid", kLatencyLeft, y(tick), kLatencyRight, y(tick));
+        svg.text("tick", kLatencyLeft - 8, y(tick) + 4, Anchor::end, typeset_duration(tick));
     }
     for (const auto& [quantile, label] : kPercentiles) {
         const double at = rarity(quantile);
         if (!x.holds(at)) continue;
-        svg.line("grid", x(at), kTop, x(at), kBottom);
-        svg.text("tick", x(at), kBottom + 18, Anchor::middle, label);
+        svg.line("grid", x(at), kLatencyTop, x(at), kLatencyBottom);
+        svg.text("tick", x(at), kLatencyBottom + 18, Anchor::middle, label);
     }
-    svg.line("axis", kLeft, kBottom, kRight, kBottom);
-    svg.line("axis", kLeft, kTop, kLeft, kBottom);
-    svg.text("label", (kLeft + kRight) / 2, kBottom + 42, Anchor::middle,
+    svg.line("axis", kLatencyLeft, kLatencyBottom, kLatencyRight, kLatencyBottom);
+    svg.line("axis", kLatencyLeft, kLatencyTop, kLatencyLeft, kLatencyBottom);
+    svg.text("label", (kLatencyLeft + kLatencyRight) / 2, kLatencyBottom + 42, Anchor::middle,
              "share of events that were at least so fast");
-    svg.upright_text("label", 13, (kTop + kBottom) / 2, "latency");
+    svg.upright_text("label", 13, (kLatencyTop + kLatencyBottom) / 2, "latency");
 }
 
 void draw_mark(Svg& svg, std::string_view mark, double x, double y, std::string_view tooltip) {
@@ -129,13 +129,14 @@ void draw_curve(Svg& svg, const LatencyCurve& curve, const Scale& x, const Scale
 }
 
 void draw_legend(Svg& svg, std::span<const LatencyCurve> curves) {
-    double y = kTop + 18;
+    double y = kLatencyTop + 18;
     for (const auto& curve : curves) {
         if (!curve.points.empty()) {
-            svg.line(fmt::format("curve {}", curve.mark), kLeft + 14, y - 4, kLeft + 42, y - 4);
-            draw_mark(svg, curve.mark, kLeft + 28, y - 4, {});
+            svg.line(fmt::format("curve {}", curve.mark), kLatencyLeft + 14, y - 4,
+                     kLatencyLeft + 42, y - 4);
+            draw_mark(svg, curve.mark, kLatencyLeft + 28, y - 4, {});
         }
-        svg.text("legend", kLeft + 50, y, Anchor::start,
+        svg.text("legend", kLatencyLeft + 50, y, Anchor::start,
                  curve.points.empty() ? fmt::format("{}: no curve", curve.name)
                                       : std::string(curve.name));
         y += 20;
@@ -159,9 +160,9 @@ std::string latency_chart(std::span<const LatencyCurve> curves) {
     rarities.low = std::min(rarities.low, rarity(0.45));
     rarities.high = std::max(rarities.high * 1.04, rarity(0.905));
 
-    const Scale x(rarities.low, rarities.high, kLeft, kRight, true);
-    const Scale y(latencies.low, latencies.high, kBottom, kTop, true);
-    Svg svg(kWidth, kHeight, "Latency by percentile", describe(curves));
+    const Scale x(rarities.low, rarities.high, kLatencyLeft, kLatencyRight, true);
+    const Scale y(latencies.low, latencies.high, kLatencyBottom, kLatencyTop, true);
+    Svg svg(kLatencyWidth, kLatencyHeight, "Latency by percentile", describe(curves));
     draw_axes(svg, x, y);
     for (const auto& curve : curves) draw_curve(svg, curve, x, y);
     draw_legend(svg, curves);

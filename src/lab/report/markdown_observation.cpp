@@ -3,7 +3,7 @@
 namespace crucible::lab::report {
 namespace {
 
-std::string change_cell(const ComparedMetric& metric) {
+std::string ratio_cell(const ComparedMetric& metric) {
     if (!metric.ratio) return std::string(kNoValue);
     const auto interval = format_ratio_interval(*metric.ratio);
     const auto change = format_percent_change(*metric.ratio->value) + " %";
@@ -22,7 +22,7 @@ void write_metrics(Markdown& text, const ObservedScenario& scenario) {
             text.row({gated ? fmt::format("**{}**", label) : label,
                       format_value(compared.name, compared.unit, compared.baseline),
                       format_value(compared.name, compared.unit, compared.candidate),
-                      change_cell(compared), plain(format_whole_difference(compared)),
+                      ratio_cell(compared), plain(format_whole_difference(compared)),
                       plain(format_p_value(metric.p_rank_sum)),
                       plain(format_p_value(metric.p_welch)),
                       plain(format_delta(metric.cliffs_delta)), plain(looks_cell(compared.verdict)),

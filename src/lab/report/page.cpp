@@ -30,6 +30,17 @@ void write_head(Page& page, std::string_view kind, const std::string& headline,
     page.add("<h1>{}</h1>", escape_html(headline));
 }
 
+std::string value_of(const ComparedMetric& metric, const std::optional<Estimate>& estimate) {
+    return escape_html(typeset(format_value(metric.name, metric.unit, estimate)));
+}
+
+std::string change_of(const ComparedMetric& metric) {
+    if (metric.ratio) return typeset(format_percent_change(*metric.ratio->value) + " %");
+    if (!metric.difference) return std::string(kNoValue);
+    if (is_nothing(*metric.difference)) return "none";
+    return escape_html(typeset(format_difference(metric, *metric.difference->value)));
+}
+
 void write_sides(Page& page, const std::vector<Side>& sides) {
     page.add(R"(<dl class="sides">)");
     for (const auto& side : sides) {

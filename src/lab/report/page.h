@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,9 @@ private:
 /// Everything up to <main>: `badge` is {class, text}.
 void write_head(Page& page, std::string_view kind, const std::string& headline,
                 const std::pair<std::string, std::string>& badge, const Header& header);
+/// A metric's value and its change, in percent or in its own unit, as markup; kNoValue for none.
+std::string value_of(const ComparedMetric& metric, const std::optional<Estimate>& estimate);
+std::string change_of(const ComparedMetric& metric);
 /// The targets: {class, role, url}.
 struct Side {
     std::string_view mark;

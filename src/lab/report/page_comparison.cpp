@@ -22,22 +22,9 @@ std::string_view verdict_sign(std::string_view verdict) {
     return "?";
 }
 
-std::string chip(const ComparedMetric& metric) {
+std::string verdict_chip(const ComparedMetric& metric) {
     return fmt::format(R"(<span class="chip {}">{} {}</span>)", escape_html(metric.verdict),
                        verdict_sign(metric.verdict), escape_html(verdict_word(metric.verdict)));
-}
-
-std::string value_of(const ComparedMetric& metric, const std::optional<Estimate>& estimate) {
-    return escape_html(typeset(format_value(metric.name, metric.unit, estimate)));
-}
-
-std::string change_of(const ComparedMetric& metric) {
-    if (metric.ratio) return typeset(format_percent_change(*metric.ratio->value) + " %");
-    if (metric.difference) {
-        if (is_nothing(*metric.difference)) return "none";
-        return escape_html(typeset(format_difference(metric, *metric.difference->value)));
-    }
-    return std::string(kNoValue);
 }
 
 std::string interval_of(const ComparedMetric& metric) {
@@ -69,7 +56,7 @@ void write_cards(Page& page, const ComparedScenario& scenario) {
                  escape_html(metric.verdict), escape_html(metric_label(metric.name)),
                  change_of(metric));
         page.add(R"(<span class="from">{} → {}</span>{}</div>)", value_of(metric, metric.baseline),
-                 value_of(metric, metric.candidate), chip(metric));
+                 value_of(metric, metric.candidate), verdict_chip(metric));
     }
     page.add("</div>");
 }
@@ -85,7 +72,7 @@ void write_metric(Page& page, const ComparedMetric& metric) {
              metric.ratio && metric.control
                  ? typeset(format_percent_change(*metric.control->value) + " %")
                  : std::string(kNoValue),
-             chip(metric), escape_html(metric.reason),
+             verdict_chip(metric), escape_html(metric.reason),
              metric.rounds_needed ? fmt::format(" (about {} rounds needed)", *metric.rounds_needed)
                                   : std::string());
 }

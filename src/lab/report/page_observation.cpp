@@ -14,18 +14,7 @@ std::string figure(std::string_view text) {
     return escape_html(typeset(text));
 }
 
-std::string value_of(const ComparedMetric& metric, const std::optional<Estimate>& estimate) {
-    return figure(format_value(metric.name, metric.unit, estimate));
-}
-
-std::string change_of(const ComparedMetric& metric) {
-    if (metric.ratio) return typeset(format_percent_change(*metric.ratio->value) + " %");
-    if (!metric.difference) return std::string(kNoValue);
-    if (is_nothing(*metric.difference)) return "none";
-    return figure(format_difference(metric, *metric.difference->value));
-}
-
-std::string chip(const ComparedMetric& metric) {
+std::string looks_chip(const ComparedMetric& metric) {
     return fmt::format(R"(<span class="chip {}">{}</span>)", escape_html(metric.verdict),
                        escape_html(looks_word(metric.verdict)));
 }
@@ -35,7 +24,7 @@ void write_card(Page& page, const ComparedMetric& metric) {
              escape_html(metric.verdict), escape_html(metric_label(metric.name)),
              change_of(metric));
     page.add(R"(<span class="from">{} → {}</span>{}</div>)", value_of(metric, metric.baseline),
-             value_of(metric, metric.candidate), chip(metric));
+             value_of(metric, metric.candidate), looks_chip(metric));
 }
 
 void write_metric(Page& page, const ObservedMetric& metric) {
@@ -47,7 +36,7 @@ void write_metric(Page& page, const ObservedMetric& metric) {
              compared.ratio ? change_of(compared) : std::string(kNoValue));
     const auto interval = compared.ratio ? format_ratio_interval(*compared.ratio) : std::string();
     page.add(R"(<td class="range">{}</td><td>{}</td><td class="range">{}</td>)",
-             interval.empty() ? interval : figure("[" + interval + "]"), chip(compared),
+             interval.empty() ? interval : figure("[" + interval + "]"), looks_chip(compared),
              figure(format_whole_difference(compared)));
     page.add(R"(<td class="num">{}</td><td class="num">{}</td><td class="range">{}</td>)",
              figure(format_p_value(metric.p_rank_sum)), figure(format_p_value(metric.p_welch)),

@@ -13,12 +13,12 @@
 namespace crucible::lab::report {
 namespace {
 
-constexpr double kWidth = 300;
-constexpr double kHeight = 190;
-constexpr double kLeft = 74;
-constexpr double kRight = 292;
-constexpr double kTop = 30;
-constexpr double kBottom = 158;
+constexpr double kRoundWidth = 300;
+constexpr double kRoundHeight = 190;
+constexpr double kRoundLeft = 74;
+constexpr double kRoundRight = 292;
+constexpr double kRoundTop = 30;
+constexpr double kRoundBottom = 158;
 
 struct ArmMark {
     const char* arm;
@@ -36,13 +36,13 @@ std::optional<double> value_of(const Round& round, const char* arm, const std::s
     return value->second;
 }
 
-struct Range {
+struct ValueRange {
     double low = std::numeric_limits<double>::infinity();
     double high = -std::numeric_limits<double>::infinity();
 };
 
-Range values_range(const std::string& metric, std::span<const Round> rounds) {
-    Range range;
+ValueRange values_range(const std::string& metric, std::span<const Round> rounds) {
+    ValueRange range;
     for (const auto& round : rounds) {
         for (const auto& arm : kArms) {
             if (const auto value = value_of(round, arm.arm, metric)) {
@@ -72,17 +72,18 @@ void draw_axes(Svg& svg, const ComparedMetric& metric, const Scale& y) {
     const double unit = tick_unit(metric.unit, y.high());
     for (const double round_value : linear_ticks(y.low() / unit, y.high() / unit, 4)) {
         const double tick = round_value * unit;
-        svg.line("grid", kLeft, y(tick), kRight, y(tick));
-        svg.text("tick", kLeft - 7, y(tick) + 4, Anchor::end,
+        svg.line("grid", kRoundLeft, y(tick), kRoundRight, y(tick));
+        svg.text("tick", kRoundLeft - 7, y(tick) + 4, Anchor::end,
                  typeset(exact(format_value(metric.name, metric.unit, tick))));
     }
-    svg.line("axis", kLeft, kBottom, kRight, kBottom);
-    svg.text("label", (kLeft + kRight) / 2, kBottom + 30, Anchor::middle, "round");
+    svg.line("axis", kRoundLeft, kRoundBottom, kRoundRight, kRoundBottom);
+    svg.text("label", (kRoundLeft + kRoundRight) / 2, kRoundBottom + 30, Anchor::middle, "round");
 }
 
 void draw_round(Svg& svg, const ComparedMetric& metric, const Round& round, double centre,
                 double room, const Scale& y) {
-    if (!round.valid) svg.rectangle("invalid", centre - room / 2, kTop, room, kBottom - kTop);
+    if (!round.valid)
+        svg.rectangle("invalid", centre - room / 2, kRoundTop, room, kRoundBottom - kRoundTop);
     for (const auto& [arm, mark, shift] : kArms) {
         const auto value = value_of(round, arm, metric.name);
         if (!value) continue;
@@ -104,21 +105,21 @@ std::string round_chart(const ComparedMetric& metric, std::span<const Round> rou
     // Zero in every trial is told by the table.
     if (range.low > range.high || (range.low == 0 && range.high == 0)) return {};
     const auto label = metric_label(metric.name);
-    Svg svg(kWidth, kHeight, label + " by round",
+    Svg svg(kRoundWidth, kRoundHeight, label + " by round",
             fmt::format("One mark for each round and arm: baseline, its second copy, candidate; {} "
                         "rounds.",
                         rounds.size()));
-    const Scale y(range.low, range.high, kBottom, kTop, false);
+    const Scale y(range.low, range.high, kRoundBottom, kRoundTop, false);
     svg.text("heading", 2, 16, Anchor::start, label);
     draw_axes(svg, metric, y);
-    const double room = (kRight - kLeft) / static_cast<double>(rounds.size());
+    const double room = (kRoundRight - kRoundLeft) / static_cast<double>(rounds.size());
     // Every round has its number as long as they do not touch.
     const auto step = static_cast<std::size_t>(std::ceil(20 / room));
     for (std::size_t i = 0; i < rounds.size(); ++i) {
-        const double centre = kLeft + room * (static_cast<double>(i) + 0.5);
+        const double centre = kRoundLeft + room * (static_cast<double>(i) + 0.5);
         draw_round(svg, metric, rounds[i], centre, room, y);
         if (i % step == 0) {
-            svg.text("tick", centre, kBottom + 14, Anchor::middle,
+            svg.text("tick", centre, kRoundBottom + 14, Anchor::middle,
                      std::to_string(rounds[i].number));
         }
     }

@@ -193,7 +193,7 @@ std::string render(const ComparisonDocument& document, std::size_t width, bool c
 
 // A run.
 
-std::string interval_of(const RunMetric& metric) {
+std::string interval_text(const RunMetric& metric) {
     if (!metric.estimate.has_interval()) return {};
     return fmt::format("{} to {}", format_value(metric.name, metric.unit, *metric.estimate.low),
                        format_value(metric.name, metric.unit, *metric.estimate.high));
@@ -209,7 +209,7 @@ void write_run_metrics(TerminalText& text, const RunScenario& scenario) {
         const bool known = metric.estimate.value.has_value();
         std::string line = " " + text.cell(metric_label(metric.name), 17);
         line += text.cell(format_value(metric.name, metric.unit, metric.estimate), 12, true) + "  ";
-        line += text.cell(interval_of(metric), 24);
+        line += text.cell(interval_text(metric), 24);
         line += text.cell(known ? format_integer(metric.n) : "", 10, true);
         text.line(line + "  " + (metric.phase.empty() ? "all" : metric.phase));
         if (!known) absent.add(metric.name, metric.absent);

@@ -12,12 +12,12 @@
 namespace crucible::lab::report {
 namespace {
 
-constexpr double kWidth = 560;
-constexpr double kHeight = 236;
-constexpr double kLeft = 66;
-constexpr double kRight = 546;
-constexpr double kTop = 44;
-constexpr double kBottom = 186;
+constexpr double kTimeWidth = 560;
+constexpr double kTimeHeight = 236;
+constexpr double kTimeLeft = 66;
+constexpr double kTimeRight = 546;
+constexpr double kTimeTop = 44;
+constexpr double kTimeBottom = 186;
 
 double value_of(const TimeLine& line, std::size_t i) {
     return line.series.values[i] * line.scale;
@@ -28,14 +28,14 @@ std::string value_text(const TimeChart& chart, double value) {
     return base::format_count(value) + (chart.unit == "events/s" ? "/s" : "");
 }
 
-struct Range {
+struct LineRange {
     double lowest = 0;  ///< above zero; zero when there is none
     double highest = 0;
     double duration = 0;
 };
 
-Range range_of(std::span<const TimeLine> lines) {
-    Range range;
+LineRange range_of(std::span<const TimeLine> lines) {
+    LineRange range;
     for (const auto& line : lines) {
         const auto count = line.series.values.size();
         range.duration =
@@ -85,31 +85,31 @@ std::string describe(const TimeChart& chart, std::span<const TimeLine> lines) {
 }  // namespace
 
 std::string time_chart(const TimeChart& chart, std::span<const TimeLine> lines) {
-    const Range range = range_of(lines);
+    const LineRange range = range_of(lines);
     if (range.duration <= 0 || (chart.logarithmic && range.lowest == 0)) return {};
     const double top = std::max(range.highest, chart.logarithmic ? 0.0 : 1e-9);
-    const Scale x(0, range.duration, kLeft, kRight, false);
-    const Scale y =
-        chart.logarithmic
-            ? Scale(range.lowest / 1.25, top * 1.25, kBottom, kTop, true)
-            : Scale(0, std::max(top, chart.unit == "s" ? top : 1.0) * 1.08, kBottom, kTop, false);
-    Svg svg(kWidth, kHeight, chart.title, describe(chart, lines));
+    const Scale x(0, range.duration, kTimeLeft, kTimeRight, false);
+    const Scale y = chart.logarithmic
+                        ? Scale(range.lowest / 1.25, top * 1.25, kTimeBottom, kTimeTop, true)
+                        : Scale(0, std::max(top, chart.unit == "s" ? top : 1.0) * 1.08, kTimeBottom,
+                                kTimeTop, false);
+    Svg svg(kTimeWidth, kTimeHeight, chart.title, describe(chart, lines));
     svg.text("heading", 2, 14, Anchor::start, chart.title);
     for (const double tick :
          chart.logarithmic ? log_ticks(y.low(), y.high()) : linear_ticks(y.low(), y.high(), 4)) {
         if (chart.unit == "events" && tick != std::floor(tick)) continue;
-        svg.line("grid", kLeft, y(tick), kRight, y(tick));
-        svg.text("tick", kLeft - 8, y(tick) + 4, Anchor::end, value_text(chart, tick));
+        svg.line("grid", kTimeLeft, y(tick), kTimeRight, y(tick));
+        svg.text("tick", kTimeLeft - 8, y(tick) + 4, Anchor::end, value_text(chart, tick));
     }
     for (const double tick : linear_ticks(0, range.duration, 6)) {
-        svg.text("tick", x(tick), kBottom + 18, Anchor::middle,
+        svg.text("tick", x(tick), kTimeBottom + 18, Anchor::middle,
                  tick == 0 ? std::string("0") : typeset_duration(tick));
     }
-    svg.line("axis", kLeft, kBottom, kRight, kBottom);
-    svg.text("label", (kLeft + kRight) / 2, kBottom + 40, Anchor::middle,
+    svg.line("axis", kTimeLeft, kTimeBottom, kTimeRight, kTimeBottom);
+    svg.text("label", (kTimeLeft + kTimeRight) / 2, kTimeBottom + 40, Anchor::middle,
              "time since the start of the phase, its warm-up included");
     for (const auto& line : lines) draw_line(svg, chart, line, x, y);
-    double left = kLeft;
+    double left = kTimeLeft;
     for (const auto& line : lines) {
         if (lines.size() == 1) break;
         svg.line(fmt::format("curve thin {}", line.mark), left, 30, left + 22, 30);

@@ -23,7 +23,7 @@ constexpr Duration kSilenceMax = 10s;   // clients tell their progress several t
 constexpr Duration kReportLimit = 20s;  // to encode and send what was measured
 constexpr Duration kEndLimit = 5s;
 constexpr Duration kListen = 100ms;
-constexpr Duration kProgressInterval = 250ms;
+constexpr Duration kTrialProgressInterval = 250ms;
 constexpr Duration kSampleInterval = 50ms;
 constexpr Duration kGoneGrace = 1s;
 
@@ -238,7 +238,7 @@ private:
     void tell_progress(std::uint32_t number, bool at_once) {
         const TimePoint now = base::monotonic_now();
         if (!options_.on_progress || (!at_once && now < next_progress_)) return;
-        next_progress_ = now + kProgressInterval;
+        next_progress_ = now + kTrialProgressInterval;
         const Phase& phase = plan_.phases[number];
         TrialProgress progress;
         progress.phase = phase.name;

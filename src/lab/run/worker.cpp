@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kProgressInterval = 200ms;
+constexpr Duration kWorkerProgressInterval = 200ms;
 
 /// Exit codes: for people who look at the process; the suite hears of trouble by message.
 constexpr int kEnded = 0;
@@ -143,7 +143,7 @@ private:
         drained_ = false;
         told_drained_ = false;
         next_sample_ = start.at;
-        next_progress_ = base::monotonic_now() + kProgressInterval;
+        next_progress_ = base::monotonic_now() + kWorkerProgressInterval;
         load_ = std::jthread([this] {
             base::set_precise_timers();
             // In closed loop it may never wait: nothing else would run any more.
@@ -169,7 +169,7 @@ private:
             say(news::Progress{number_, phase_->sent(), phase_->handled()});
             say(news::Drained{number_});
         } else if (now >= next_progress_) {
-            next_progress_ = now + kProgressInterval;
+            next_progress_ = now + kWorkerProgressInterval;
             say(news::Progress{number_, phase_->sent(), phase_->handled()});
         }
     }

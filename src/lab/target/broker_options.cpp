@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <string_view>
 
 #include "lab/http/authority.h"
@@ -98,6 +99,14 @@ Result<BrokerOptions> broker_options(const TargetUrl& url) {
                               options.stream)});
     }
     return options;
+}
+
+std::optional<std::uint64_t> parse_token(std::string_view text) {
+    std::uint64_t token = 0;
+    const auto* end = text.data() + text.size();
+    const auto [rest, status] = std::from_chars(text.data(), end, token);
+    if (status != std::errc{} || rest != end) return std::nullopt;
+    return token;
 }
 
 void append_message(MessageFormat format, const Event& event, std::string& out) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "crucible/error.h"
 #include "crucible/event.h"
@@ -34,6 +36,9 @@ bool is_broker(const TargetUrl& url) noexcept;
 
 /// - Errc::invalid_argument: what is wrong and what is allowed.
 Result<BrokerOptions> broker_options(const TargetUrl& url);
+
+/// The token that came with a message: digits and nothing else.
+std::optional<std::uint64_t> parse_token(std::string_view text);
 
 /// Appends the event's message to `out`.
 void append_message(MessageFormat format, const Event& event, std::string& out);

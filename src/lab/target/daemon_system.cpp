@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kStartLimit = 20s;
 constexpr Duration kStopLimit = 40s;  // the daemon gives itself 30 s to finish what it accepted
-constexpr Duration kConnectLimit = 5s;
+constexpr Duration kDaemonConnectLimit = 5s;
 constexpr int kReadyFd = 100;  // out of the way of the descriptors that starting a process uses
 
 class PrivateDaemon final : public System {
@@ -194,7 +194,7 @@ Result<std::unique_ptr<System>> start_private_daemon(const TargetUrl& url,
 }
 
 Result<std::unique_ptr<System>> use_running_daemon(const TargetUrl& url) {
-    const auto connection = runtime::connect_to_daemon(url.path, kConnectLimit);
+    const auto connection = runtime::connect_to_daemon(url.path, kDaemonConnectLimit);
     if (!connection) return std::unexpected(connection.error());
     const pid_t pid = connection->daemon_pid;
     base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

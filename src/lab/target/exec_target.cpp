@@ -29,9 +29,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kUnsentMax = std::size_t{64} << 20;
+constexpr std::size_t kExecUnsentMax = std::size_t{64} << 20;
 constexpr std::size_t kLineMax = std::size_t{16} << 20;
-constexpr std::size_t kReadAtOnce = 64 * 1024;
+constexpr std::size_t kExecReadBytes = 64 * 1024;
 constexpr Duration kEndLimit = 5s;
 
 struct Pipe {
@@ -82,7 +82,7 @@ public:
 
     Result<> send(const Event& event, std::uint64_t token) override {
         if (gone_) return std::unexpected(*gone_);
-        if (unsent_.size() - unsent_from_ > kUnsentMax)
+        if (unsent_.size() - unsent_from_ > kExecUnsentMax)
             return std::unexpected(Error{Errc::overloaded, "the program does not read"});
         fmt::format_to(std::back_inserter(unsent_), R"({{"token":{},"event":)", token);
         unsent_ += runtime::to_cloud_event(event);
@@ -121,7 +121,7 @@ private:
           input_(std::move(input)),
           output_(std::move(output)),
           handler_(std::move(handler)),
-          scratch_(kReadAtOnce) {}
+          scratch_(kExecReadBytes) {}
 
     void write_some() {
         while (unsent_from_ < unsent_.size()) {
@@ -135,7 +135,7 @@ private:
         if (unsent_from_ == unsent_.size()) {
             unsent_.clear();
             unsent_from_ = 0;
-        } else if (unsent_from_ > kUnsentMax / 2) {
+        } else if (unsent_from_ > kExecUnsentMax / 2) {
             unsent_.erase(0, unsent_from_);
             unsent_from_ = 0;
         }

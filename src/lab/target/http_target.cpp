@@ -23,10 +23,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kConnectLimit = 5s;
+constexpr Duration kHttpConnectLimit = 5s;
 constexpr Duration kRetryInterval = 50ms;
 constexpr Duration kGoneAfter = 1s;
-constexpr std::size_t kReadAtOnce = 64 * 1024;
+constexpr std::size_t kHttpReadBytes = 64 * 1024;
 constexpr Duration kReadTogetherMax = 1us;
 /// Requests that wait for a connection: bounded in bytes too, for large ones.
 constexpr std::size_t kQueueBytesMax = std::size_t{256} << 20;
@@ -121,7 +121,7 @@ private:
           context_(std::move(context)),
           handler_(std::move(handler)),
           epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-          scratch_(kReadAtOnce) {
+          scratch_(kHttpReadBytes) {
         for (std::uint32_t i = 0; i < options.connections; ++i)
             links_.push_back(std::make_unique<Link>(i, options));
     }
@@ -132,7 +132,7 @@ private:
 
     Result<> connect_all() {
         for (auto& link : links_) begin_connect(*link);
-        const TimePoint deadline = base::monotonic_now() + kConnectLimit;
+        const TimePoint deadline = base::monotonic_now() + kHttpConnectLimit;
         while (open_count() < links_.size()) {
             if (last_failure_)
                 return std::unexpected(Error{
@@ -142,7 +142,7 @@ private:
                 return std::unexpected(
                     Error{Errc::timeout,
                           fmt::format("{}: {} of {} connections were made in {} s", server(),
-                                      open_count(), links_.size(), kConnectLimit / 1s)});
+                                      open_count(), links_.size(), kHttpConnectLimit / 1s)});
             }
             serve(deadline);
         }

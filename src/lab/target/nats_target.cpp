@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -23,23 +22,15 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Messages are written when so much has come together, or nothing more is due.
-constexpr int kWriteAt = 64 * 1024;
-constexpr int kReadAtOnce = 256 * 1024;
-constexpr int kUnsentMax = 64 * 1024 * 1024;
+constexpr int kNatsWriteAt = 64 * 1024;
+constexpr int kNatsReadBytes = 256 * 1024;
+constexpr int kNatsUnsentMax = 64 * 1024 * 1024;
 constexpr std::int64_t kFlushLimitMs = 5'000;
 constexpr const char* kTokenHeader = "Crucible-Token";
 constexpr std::string_view kAck = "+ACK";
 
 /// What still has to happen before an event is handled.
 enum Missing : std::uint8_t { kDelivery = 1, kStorage = 2 };
-
-std::optional<std::uint64_t> parse_token(std::string_view text) {
-    std::uint64_t token = 0;
-    const auto* end = text.data() + text.size();
-    const auto [rest, status] = std::from_chars(text.data(), end, token);
-    if (status != std::errc{} || rest != end) return std::nullopt;
-    return token;
-}
 
 std::optional<std::uint64_t> token_behind_dot(const char* subject) {
     if (subject == nullptr) return std::nullopt;
@@ -65,7 +56,7 @@ public:
     Result<> send(const Event& event, std::uint64_t token) override {
         if (const auto gone = gone_error()) return std::unexpected(*gone);
         const int unsent = natsConnection_Buffered(connection_.get());
-        if (unsent > kUnsentMax)
+        if (unsent > kNatsUnsentMax)
             return std::unexpected(Error{Errc::overloaded, "the server does not read"});
         body_.clear();
         append_message(broker_.format, event, body_);
@@ -75,7 +66,7 @@ public:
             return std::unexpected(Error{Errc::invalid_argument, text});
         }
         missing_.emplace(token, jetstream() ? kDelivery | kStorage : kDelivery);
-        if (unsent >= kWriteAt) natsConnection_ProcessWriteEvent(connection_.get());
+        if (unsent >= kNatsWriteAt) natsConnection_ProcessWriteEvent(connection_.get());
         return {};
     }
 
@@ -119,7 +110,7 @@ private:
     Result<> connect() {
         auto options = nats_options(broker_);
         if (!options) return std::unexpected(options.error());
-        natsOptions_SetIOBufSize(options->get(), kReadAtOnce);
+        natsOptions_SetIOBufSize(options->get(), kNatsReadBytes);
         // Without it a thread of the library wakes up to say that there is something to write.
         natsOptions_SetSendAsap(options->get(), true);
         natsOptions_SetErrorHandler(options->get(), on_error, nullptr);

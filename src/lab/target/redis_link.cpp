@@ -9,7 +9,7 @@
 namespace crucible::lab {
 namespace {
 
-constexpr timeval kConnectLimit{.tv_sec = 5, .tv_usec = 0};
+constexpr timeval kRedisConnectLimit{.tv_sec = 5, .tv_usec = 0};
 
 }  // namespace
 
@@ -20,11 +20,12 @@ std::string_view text_of(const redisReply& reply) noexcept {
 Result<RedisLink> RedisLink::connect(const BrokerOptions& broker) {
     if (const auto address = resolve(broker.host, broker.port); !address)
         return std::unexpected(address.error());
-    redisContext* raw = redisConnectWithTimeout(broker.host.c_str(), broker.port, kConnectLimit);
+    redisContext* raw =
+        redisConnectWithTimeout(broker.host.c_str(), broker.port, kRedisConnectLimit);
     if (raw == nullptr) return std::unexpected(Error{Errc::failed, "out of memory"});
     RedisLink link(broker.server(), raw);
     if (raw->err != 0) return std::unexpected(link.error());
-    redisSetTimeout(raw, kConnectLimit);
+    redisSetTimeout(raw, kRedisConnectLimit);
     Result<RedisReply> greeting;
     if (broker.password.empty()) {
         greeting = link.command({"PING"});

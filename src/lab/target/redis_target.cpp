@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <deque>
 #include <string>
@@ -24,21 +23,13 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Commands are written when so much has come together, or nothing more is due.
-constexpr std::size_t kWriteAt = 64 * 1024;
-constexpr std::size_t kUnsentMax = std::size_t{64} << 20;
+constexpr std::size_t kRedisWriteAt = 64 * 1024;
+constexpr std::size_t kRedisUnsentMax = std::size_t{64} << 20;
 constexpr std::string_view kGroup = "crucible";
 constexpr std::string_view kConsumer = "worker";
-constexpr std::string_view kReadAtOnce = "256";  ///< entries
+constexpr std::string_view kEntriesAtOnce = "256";
 /// What a killed run leaves behind goes by itself.
 constexpr std::string_view kKeyLife = "3600";
-
-std::optional<std::uint64_t> parse_token(std::string_view text) {
-    std::uint64_t token = 0;
-    const auto* end = text.data() + text.size();
-    const auto [rest, status] = std::from_chars(text.data(), end, token);
-    if (status != std::errc{} || rest != end) return std::nullopt;
-    return token;
-}
 
 class RedisTarget final : public PolledTarget {
 public:
@@ -64,7 +55,7 @@ public:
 
     Result<> send(const Event& event, std::uint64_t token) override {
         if (gone_) return std::unexpected(*gone_);
-        if (publisher_.unsent_bytes() > kUnsentMax)
+        if (publisher_.unsent_bytes() > kRedisUnsentMax)
             return std::unexpected(Error{Errc::overloaded, "the server does not read"});
         body_.clear();
         char number[24];
@@ -83,7 +74,7 @@ public:
         }
         published_.push_back(token);
         in_flight_.insert(token);
-        if (publisher_.unsent_bytes() >= kWriteAt) note(publisher_.flush());
+        if (publisher_.unsent_bytes() >= kRedisWriteAt) note(publisher_.flush());
         return {};
     }
 
@@ -145,9 +136,9 @@ private:
     }
 
     void read_more() {
-        const std::array<std::string_view, 11> words{"XREADGROUP", "GROUP",     kGroup,  kConsumer,
-                                                     "COUNT",      kReadAtOnce, "BLOCK", "0",
-                                                     "STREAMS",    key_,        ">"};
+        const std::array<std::string_view, 11> words{
+            "XREADGROUP", "GROUP", kGroup,    kConsumer, "COUNT", kEntriesAtOnce,
+            "BLOCK",      "0",     "STREAMS", key_,      ">"};
         consumer_.append(words);
     }
 

@@ -20,7 +20,7 @@ constexpr std::array<Named, 3> kNames{{{"malformed", Fault::malformed},
                                        {"failing", Fault::failing},
                                        {"duplicates", Fault::duplicate}}};
 
-std::unexpected<Error> invalid(std::string_view text, std::string_view what) {
+std::unexpected<Error> invalid_faults(std::string_view text, std::string_view what) {
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("faults '{}': {}", text, what)});
 }
@@ -66,16 +66,16 @@ Result<Faults> Faults::parse(std::string_view text) {
         const auto equals = part.find('=');
         const auto* found = std::ranges::find(kNames, part.substr(0, equals), &Named::name);
         if (found == kNames.end() || equals == std::string_view::npos)
-            return invalid(text, kAllowed);
+            return invalid_faults(text, kAllowed);
         const auto share = base::parse_fraction(part.substr(equals + 1));
-        if (!share) return invalid(text, share.error().message);
+        if (!share) return invalid_faults(text, share.error().message);
         auto& millionths = faults.shares_[static_cast<std::size_t>(found->fault)];
-        if (millionths > 0 || !(*share > 0 && *share <= 0.5)) return invalid(text, kAllowed);
+        if (millionths > 0 || !(*share > 0 && *share <= 0.5)) return invalid_faults(text, kAllowed);
         millionths = static_cast<std::uint64_t>(std::llround(*share * kWhole));
-        if (millionths == 0) return invalid(text, kAllowed);
+        if (millionths == 0) return invalid_faults(text, kAllowed);
         faults.total_ += millionths;
     }
-    if (faults.total_ == 0 || faults.total_ > kWhole / 2) return invalid(text, kAllowed);
+    if (faults.total_ == 0 || faults.total_ > kWhole / 2) return invalid_faults(text, kAllowed);
     return faults;
 }
 

@@ -16,9 +16,9 @@ namespace crucible::lab {
 namespace {
 
 constexpr std::uint64_t kBlockMax = 1000;
-constexpr std::uint64_t kWeightMax = 1'000'000;
+constexpr std::uint64_t kCategoryWeightMax = 1'000'000;
 
-std::unexpected<Error> invalid(std::string_view text, std::string_view what) {
+std::unexpected<Error> invalid_mix(std::string_view text, std::string_view what) {
     return std::unexpected(Error{Errc::invalid_argument, fmt::format("mix '{}': {}", text, what)});
 }
 
@@ -53,20 +53,23 @@ Result<Mix> Mix::parse(std::string_view text) {
             for (const auto& share : runtime::kProductionMix)
                 names.push_back(to_string(share.category));
             const auto near = base::nearest(name, names);
-            return invalid(text, near.empty() ? fmt::format("no category '{}'; there are {}", name,
-                                                            fmt::join(names, ", "))
-                                              : fmt::format("no category '{}'; did you mean '{}'?",
-                                                            name, near));
+            return invalid_mix(
+                text,
+                near.empty()
+                    ? fmt::format("no category '{}'; there are {}", name, fmt::join(names, ", "))
+                    : fmt::format("no category '{}'; did you mean '{}'?", name, near));
         }
-        if (weights[*place] != 0) return invalid(text, fmt::format("'{}' is given twice", name));
+        if (weights[*place] != 0)
+            return invalid_mix(text, fmt::format("'{}' is given twice", name));
         const auto number = equals == std::string_view::npos ? "" : part.substr(equals + 1);
         const auto* end = number.data() + number.size();
         const auto [stopped, status] = std::from_chars(number.data(), end, weights[*place]);
         if (status != std::errc{} || stopped != end || weights[*place] < 1 ||
-            weights[*place] > kWeightMax)
-            return invalid(text, fmt::format("'{}' must be CATEGORY=WEIGHT, a weight being a whole "
-                                             "number from 1 to 1000000",
-                                             part));
+            weights[*place] > kCategoryWeightMax)
+            return invalid_mix(text,
+                               fmt::format("'{}' must be CATEGORY=WEIGHT, a weight being a whole "
+                                           "number from 1 to 1000000",
+                                           part));
     }
     std::uint64_t divisor = 0;
     std::uint64_t total = 0;
@@ -74,11 +77,12 @@ Result<Mix> Mix::parse(std::string_view text) {
         divisor = std::gcd(divisor, weight);
         total += weight;
     }
-    if (total == 0) return invalid(text, "must be CATEGORY=WEIGHT,...");
+    if (total == 0) return invalid_mix(text, "must be CATEGORY=WEIGHT,...");
     if (total / divisor > kBlockMax) {
-        return invalid(text, fmt::format("these shares are exact only in {} events; use rounder "
-                                         "weights, 1000 events must do",
-                                         total / divisor));
+        return invalid_mix(text,
+                           fmt::format("these shares are exact only in {} events; use rounder "
+                                       "weights, 1000 events must do",
+                                       total / divisor));
     }
     Mix mix;
     mix.text_ = text;

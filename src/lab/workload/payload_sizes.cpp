@@ -13,11 +13,11 @@
 namespace crucible::lab {
 namespace {
 
-constexpr std::uint64_t kWeightMax = 1'000'000;
+constexpr std::uint64_t kSizeWeightMax = 1'000'000;
 constexpr std::size_t kBinsMax = 1000;
 constexpr double kSigmaMax = 5;
 
-std::unexpected<Error> invalid(std::string_view text, std::string_view what) {
+std::unexpected<Error> invalid_payload(std::string_view text, std::string_view what) {
     return std::unexpected(
         Error{Errc::invalid_argument, fmt::format("payload '{}': {}", text, what)});
 }
@@ -26,8 +26,8 @@ Result<std::uint64_t> size_of(std::string_view part, std::string_view text) {
     const auto bytes = base::parse_bytes(part);
     if (!bytes) return std::unexpected(bytes.error());
     if (*bytes >= 1 && *bytes <= kPayloadBytesMax) return bytes;
-    return invalid(text,
-                   "from 1 B to 10 MiB less 4 KiB (an event is at most 10 MiB with its envelope)");
+    return invalid_payload(
+        text, "from 1 B to 10 MiB less 4 KiB (an event is at most 10 MiB with its envelope)");
 }
 
 template <typename Number>
@@ -73,7 +73,7 @@ Result<PayloadSizes> PayloadSizes::parse(std::string_view text) {
         if (!low) return std::unexpected(low.error());
         const auto high = size_of(second, text);
         if (!high) return std::unexpected(high.error());
-        if (*low > *high) return invalid(text, "the smaller size stands first");
+        if (*low > *high) return invalid_payload(text, "the smaller size stands first");
         sizes.kind_ = Kind::uniform;
         sizes.low_ = *low;
         sizes.high_ = *high;
@@ -84,16 +84,17 @@ Result<PayloadSizes> PayloadSizes::parse(std::string_view text) {
         if (!median) return std::unexpected(median.error());
         const auto sigma = number_of<double>(second);
         if (!sigma || !(*sigma > 0 && *sigma <= kSigmaMax))
-            return invalid(text, "must be lognormal:MEDIAN,SIGMA with a sigma above 0, at most 5");
+            return invalid_payload(
+                text, "must be lognormal:MEDIAN,SIGMA with a sigma above 0, at most 5");
         sizes.kind_ = Kind::lognormal;
         sizes.low_ = *median;
         sizes.sigma_ = *sigma;
         return sizes;
     }
     if (shape != "histogram") {
-        return invalid(text,
-                       "must be a size, uniform:LEAST,MOST, lognormal:MEDIAN,SIGMA or "
-                       "histogram:SIZE*WEIGHT,...");
+        return invalid_payload(text,
+                               "must be a size, uniform:LEAST,MOST, lognormal:MEDIAN,SIGMA or "
+                               "histogram:SIZE*WEIGHT,...");
     }
     sizes.kind_ = Kind::histogram;
     std::uint64_t total = 0;
@@ -106,15 +107,16 @@ Result<PayloadSizes> PayloadSizes::parse(std::string_view text) {
         const auto weight = star == std::string_view::npos
                                 ? std::nullopt
                                 : number_of<std::uint64_t>(part.substr(star + 1));
-        if (!weight || *weight < 1 || *weight > kWeightMax || sizes.bins_.size() == kBinsMax) {
-            return invalid(text, fmt::format("'{}' must be SIZE*WEIGHT with a weight from 1 to "
-                                             "1000000, at most 1000 of them",
-                                             part));
+        if (!weight || *weight < 1 || *weight > kSizeWeightMax || sizes.bins_.size() == kBinsMax) {
+            return invalid_payload(text,
+                                   fmt::format("'{}' must be SIZE*WEIGHT with a weight from 1 to "
+                                               "1000000, at most 1000 of them",
+                                               part));
         }
         total += *weight;
         sizes.bins_.push_back({*bytes, total});
     }
-    if (sizes.bins_.empty()) return invalid(text, "must be histogram:SIZE*WEIGHT,...");
+    if (sizes.bins_.empty()) return invalid_payload(text, "must be histogram:SIZE*WEIGHT,...");
     return sizes;
 }
 

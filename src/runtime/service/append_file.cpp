@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t kRotatedMax = 100;
 
-std::unexpected<Error> system_error(const std::filesystem::path& path) {
+std::unexpected<Error> file_error(const std::filesystem::path& path) {
     return std::unexpected(base::errno_error(path.string(), errno));
 }
 
@@ -23,13 +23,13 @@ std::filesystem::path rotated(const std::filesystem::path& path, std::uint32_t n
 Result<> settle_directory(const std::filesystem::path& path) {
     const base::UniqueFd directory(
         ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory || ::fsync(directory.get()) != 0) return system_error(path.parent_path());
+    if (!directory || ::fsync(directory.get()) != 0) return file_error(path.parent_path());
     return {};
 }
 
 Result<base::UniqueFd> open_file(const std::filesystem::path& path, Durability durability) {
     base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
-    if (!fd) return system_error(path);
+    if (!fd) return file_error(path);
     if (durability == Durability::full) {
         if (const auto done = settle_directory(path); !done) return std::unexpected(done.error());
     }
@@ -39,13 +39,13 @@ Result<base::UniqueFd> open_file(const std::filesystem::path& path, Durability d
 /// Where the last whole line ends.
 Result<std::uint64_t> end_of_lines(int fd, const std::filesystem::path& path) {
     struct stat info {};
-    if (::fstat(fd, &info) != 0) return system_error(path);
+    if (::fstat(fd, &info) != 0) return file_error(path);
     off_t end = info.st_size;
     char buffer[4096];
     while (end > 0) {
         const off_t start = std::max<off_t>(0, end - static_cast<off_t>(sizeof buffer));
         const auto count = ::pread(fd, buffer, static_cast<std::size_t>(end - start), start);
-        if (count != end - start) return system_error(path);
+        if (count != end - start) return file_error(path);
         const std::string_view part(buffer, static_cast<std::size_t>(count));
         if (const auto line = part.rfind('\n'); line != std::string_view::npos) {
             return static_cast<std::uint64_t>(start) + line + 1;
@@ -70,7 +70,7 @@ Result<std::unique_ptr<AppendFile>> AppendFile::open(std::filesystem::path path,
     if (!fd) return std::unexpected(fd.error());
     const auto size = end_of_lines(fd->get(), path);
     if (!size) return std::unexpected(size.error());
-    if (::ftruncate(fd->get(), static_cast<off_t>(*size)) != 0) return system_error(path);
+    if (::ftruncate(fd->get(), static_cast<off_t>(*size)) != 0) return file_error(path);
     return std::unique_ptr<AppendFile>(
         new AppendFile(std::move(path), durability, std::move(*fd), *size));
 }
@@ -85,13 +85,13 @@ Result<> AppendFile::append(std::string_view lines) {
         if (count < 0) {
             const int error = errno;
             // Half a line must not stay: what follows would be glued to it.
-            if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return system_error(path_);
+            if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return file_error(path_);
             return std::unexpected(base::errno_error(path_.string(), error));
         }
         rest.remove_prefix(static_cast<std::size_t>(count));
     }
     size_ += lines.size();
-    if (durability_ == Durability::full && ::fdatasync(fd_.get()) != 0) return system_error(path_);
+    if (durability_ == Durability::full && ::fdatasync(fd_.get()) != 0) return file_error(path_);
     return {};
 }
 
@@ -106,7 +106,7 @@ Result<bool> AppendFile::rotate(std::uint64_t bytes_max, std::uint32_t keep) {
     if (keep == 0) {
         std::filesystem::remove(path_, ignored);
     } else if (::rename(path_.c_str(), rotated(path_, 1).c_str()) != 0) {
-        return system_error(path_);
+        return file_error(path_);
     }
     auto fd = open_file(path_, durability_);
     if (!fd) return std::unexpected(fd.error());

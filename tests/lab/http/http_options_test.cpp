@@ -13,7 +13,7 @@ HttpOptions parsed(std::string_view rest, const Given& given = {}, bool tls = fa
     return options ? *options : HttpOptions{};
 }
 
-std::string refusal(std::string_view rest, const Given& given = {}) {
+std::string options_error(std::string_view rest, const Given& given = {}) {
     const auto options = parse_http_options("URL", false, rest, given);
     return options ? "accepted" : options.error().message;
 }
@@ -61,12 +61,12 @@ TEST(HttpOptions, MistakesSayWhatIsAllowed) {
     const std::string form = "URL: must be http://HOST[:PORT][/PATH][#OPTION=VALUE&...]";
     for (const auto* rest :
          {"h", "/h", "//", "//:80", "//h:0", "//h:99999", "//h:x", "//[::1", "//user@h", "//h/a b"})
-        EXPECT_EQ(refusal(rest), form) << rest;
-    EXPECT_EQ(refusal("//h", {{"connections", "0"}}),
+        EXPECT_EQ(options_error(rest), form) << rest;
+    EXPECT_EQ(options_error("//h", {{"connections", "0"}}),
               "URL: option connections: '0' must be a whole number from 1 to 10000");
-    EXPECT_EQ(refusal("//h", {{"expect", "99"}}),
+    EXPECT_EQ(options_error("//h", {{"expect", "99"}}),
               "URL: option expect: '99' must be a status from 200 to 599, a range, or 2xx");
-    EXPECT_EQ(refusal("//h", {{"verify", "maybe"}}),
+    EXPECT_EQ(options_error("//h", {{"verify", "maybe"}}),
               "URL: option verify: 'maybe' must be yes or no");
 }
 

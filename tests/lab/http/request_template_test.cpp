@@ -39,7 +39,7 @@ std::string from(std::string_view text, const HttpOptions& given = options()) {
     return request ? written(*request) : "";
 }
 
-std::string refusal(std::string_view text) {
+std::string template_error(std::string_view text) {
     const auto request = RequestTemplate::parse(text, "r.http", options());
     return request ? "accepted" : request.error().message;
 }
@@ -78,15 +78,15 @@ TEST(RequestTemplate, EventsAreCloudEventsWithoutATemplate) {
 }
 
 TEST(RequestTemplate, MistakesNameTheirLine) {
-    EXPECT_EQ(refusal(""), "r.http:1: the first line must be METHOD /PATH");
-    EXPECT_EQ(refusal("GET x"), "r.http:1: the first line must be METHOD /PATH");
-    EXPECT_EQ(refusal("GET / HTTP/1.1"), "r.http:1: the first line must be METHOD /PATH");
-    EXPECT_EQ(refusal("GET /\nnonsense\n"), "r.http:2: a header must be NAME: VALUE");
-    EXPECT_EQ(refusal("GET /\nHOST: x\n"), "r.http:2: 'host' is set by the sender");
-    EXPECT_EQ(refusal("POST /\n\n${payloads}"),
+    EXPECT_EQ(template_error(""), "r.http:1: the first line must be METHOD /PATH");
+    EXPECT_EQ(template_error("GET x"), "r.http:1: the first line must be METHOD /PATH");
+    EXPECT_EQ(template_error("GET / HTTP/1.1"), "r.http:1: the first line must be METHOD /PATH");
+    EXPECT_EQ(template_error("GET /\nnonsense\n"), "r.http:2: a header must be NAME: VALUE");
+    EXPECT_EQ(template_error("GET /\nHOST: x\n"), "r.http:2: 'host' is set by the sender");
+    EXPECT_EQ(template_error("POST /\n\n${payloads}"),
               "r.http:3: unknown '${payloads}'; known: id, type, category, source, priority, time, "
               "content_type, payload");
-    EXPECT_EQ(refusal("POST /\n\n${id").substr(0, 22), "r.http:3: unknown '${i");
+    EXPECT_EQ(template_error("POST /\n\n${id").substr(0, 22), "r.http:3: unknown '${i");
 }
 
 }  // namespace

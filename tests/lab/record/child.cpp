@@ -16,7 +16,7 @@ void read_whole(int fd, void* to, std::size_t size) {
     if (::read(fd, to, size) != static_cast<ssize_t>(size)) ::_exit(2);
 }
 
-Duration of(const timeval& time) {
+Duration duration_of(const timeval& time) {
     return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
 }
 
@@ -47,7 +47,7 @@ void ChildSide::burn_cpu(Duration cpu) const {
 Duration ChildSide::cpu_used() const {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);
-    return of(usage.ru_utime) + of(usage.ru_stime);
+    return duration_of(usage.ru_utime) + duration_of(usage.ru_stime);
 }
 
 Child::Child(const std::function<void(const ChildSide&)>& work) {

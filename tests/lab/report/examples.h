@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "lab/report/report.h"
+
 namespace crucible::lab::report {
 
 /// A file of docs/formats/examples, which the schemas' own tests keep valid.
@@ -20,6 +22,13 @@ inline nlohmann::json& metric_of(nlohmann::json& result, std::string_view name) 
     auto& metrics = result["scenarios"][0]["metrics"];
     return *std::ranges::find_if(metrics,
                                  [name](const nlohmann::json& m) { return m["name"] == name; });
+}
+
+/// What a terminal of 80 columns shows of it.
+inline std::string terminal(const nlohmann::json& result, bool colour = false) {
+    const auto text = render_terminal(result, 80, colour);
+    EXPECT_TRUE(text) << text.error().message;
+    return text.value_or("");
 }
 
 inline bool contains(std::string_view text, std::string_view part) {

@@ -9,9 +9,6 @@ std::string shown(const Result<std::string>& text) {
     EXPECT_TRUE(text) << text.error().message;
     return text.value_or("");
 }
-std::string terminal(const nlohmann::json& result) {
-    return shown(render_terminal(result, 80, false));
-}
 
 // Nobody may take it for a proof: the first line says so, in every form.
 TEST(ObservationReport, SaysFirstThatNothingIsProven) {

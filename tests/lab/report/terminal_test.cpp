@@ -5,12 +5,6 @@
 namespace crucible::lab::report {
 namespace {
 
-std::string terminal(const nlohmann::json& result, bool colour = false) {
-    const auto text = render_terminal(result, 80, colour);
-    EXPECT_TRUE(text) << text.error().message;
-    return text.value_or("");
-}
-
 // The verdict is the first thing read; figures are in units for people, changes in percent with
 // their interval, and beside them what a second copy of the baseline did.
 TEST(TerminalReport, StartsWithTheVerdictAndShowsEachMetricInOneLine) {

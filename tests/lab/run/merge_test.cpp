@@ -9,15 +9,12 @@
 #include <functional>
 
 #include "lab/run/checks.h"
+#include "trials.h"
 
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-Phase steady(double rate, std::uint64_t events) {
-    return steady_phase(*base::Rate::per_second(rate), events);
-}
 
 /// One client of `window` without warm-up whose backlog at time t (seconds) is given.
 ClientPhase client(std::uint64_t due, std::uint64_t completed, Duration window,

@@ -6,12 +6,13 @@
 #include <chrono>
 #include <vector>
 
+#include "base/start_time.h"
+#include "trials.h"
+
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr TimePoint kStart = TimePoint{} + 1h;
 
 /// Time passes by sleeping only, and exactly as long as asked.
 class FakeClock final : public base::Clock {
@@ -74,10 +75,6 @@ struct Fixture {
     FakeTarget target;
     PhaseRun run;
 };
-
-Phase steady(double rate, std::uint64_t events, Duration warmup = 0ns) {
-    return steady_phase(*base::Rate::per_second(rate), events, warmup);
-}
 
 // Every event leaves at its due time; client 1 of 4 sends the plan's indices 1, 5, 9, …
 TEST(PhaseRun, SendsItsShareOfThePlanOnTime) {

@@ -10,13 +10,14 @@
 #include "base/clock.h"
 #include "children.h"
 #include "lab/run/trial.h"
+#include "trials.h"
 
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
 
-Plan steady(double rate, std::uint64_t events, std::uint32_t clients = 2) {
+Plan steady_plan(double rate, std::uint64_t events, std::uint32_t clients = 2) {
     Plan plan;
     plan.clients = clients;
     plan.workload.payload = PayloadSizes::fixed(512);
@@ -24,19 +25,11 @@ Plan steady(double rate, std::uint64_t events, std::uint32_t clients = 2) {
     return plan;
 }
 
-TrialResult run(std::string_view target, const Plan& plan, const TrialOptions& options = {}) {
-    const auto url = parse_target(target);
-    EXPECT_TRUE(url) << url.error().message;
-    auto result = run_trial(*url, {}, plan, options);
-    EXPECT_TRUE(result) << result.error().message;
-    return result ? *std::move(result) : TrialResult{};
-}
-
 // The real systems with their real services, open and closed loop: every event sent is handled,
 // and each is charged for its own processes.
 TEST(RealSystemTrial, EveryEventIsHandled) {
     for (const auto* target : {"router:", "coordinator:", "daemon:"}) {
-        auto plan = steady(500, 200);
+        auto plan = steady_plan(500, 200);
         plan.phases.push_back(maximum_phase(100ms));
         TrialOptions options;
         bool had_data = false;
@@ -67,7 +60,7 @@ TEST(RealSystemTrial, EveryEventIsHandled) {
 // Events that are wrong on purpose end as they must in every system, and count as handled then;
 // null: takes everything, and is not judged.
 TEST(RealSystemTrial, FaultyEventsEndAsTheyMust) {
-    auto plan = steady(1000, 1000);
+    auto plan = steady_plan(1000, 1000);
     plan.workload.faults = *Faults::parse("malformed=2%,failing=3%,duplicates=2%");
     plan.phases.push_back(maximum_phase(100ms));
     for (const auto* target : {"router:", "coordinator:", "daemon:", "null:"}) {
@@ -98,7 +91,7 @@ TEST(RealSystemTrial, KilledDaemonIsAFailureWithAPartialResult) {
         ASSERT_NE(killed, 0);
         ::kill(killed, SIGKILL);
     };
-    const auto result = run("daemon:?work=none", steady(2000, 120'000), options);
+    const auto result = run("daemon:?work=none", steady_plan(2000, 120'000), options);
     ASSERT_TRUE(result.failure);
     EXPECT_TRUE(result.failure->message.starts_with("crucibled (pid " + std::to_string(killed) +
                                                     ") was killed by signal 9 (Killed)"))
@@ -130,7 +123,7 @@ TEST(RealSystemTrial, NothingIsOmittedWhenTheDaemonStalls) {
         clock.sleep_until(clock.now() + 200ms);  // the stall itself
         ::kill(daemon, SIGCONT);
     };
-    const auto result = run("daemon:?work=none", steady(5000, 10'000), options);
+    const auto result = run("daemon:?work=none", steady_plan(5000, 10'000), options);
     ASSERT_FALSE(result.failure) << result.failure->message;
     ASSERT_TRUE(stalled);
     const auto& phase = result.phases[0];

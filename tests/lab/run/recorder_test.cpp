@@ -5,14 +5,13 @@
 #include <chrono>
 #include <vector>
 
+#include "base/start_time.h"
 #include "lab/run/in_flight_times.h"
 
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr TimePoint kStart = TimePoint{} + 1h;
 
 MeasuredPart open_loop(std::uint64_t planned, std::uint64_t first_measured = 0) {
     return {.phase_start = kStart,

@@ -17,15 +17,13 @@
 #include "children.h"
 #include "lab/pace/schedule.h"
 #include "lab/run/clients.h"
+#include "trials.h"
 
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
 
-Phase steady(double rate, std::uint64_t events, Duration warmup = 0ns) {
-    return steady_phase(*base::Rate::per_second(rate), events, warmup);
-}
 Phase maximum(Duration duration) {
     return maximum_phase(duration);
 }
@@ -35,14 +33,6 @@ Plan plan_of(std::vector<Phase> phases, std::uint32_t clients = 2) {
     plan.workload.payload = PayloadSizes::fixed(512);
     plan.phases = std::move(phases);
     return plan;
-}
-
-TrialResult run(std::string_view target, const Plan& plan, const TrialOptions& options = {}) {
-    const auto url = parse_target(target);
-    EXPECT_TRUE(url) << url.error().message;
-    auto result = run_trial(*url, {}, plan, options);
-    EXPECT_TRUE(result) << result.error().message;
-    return result ? *std::move(result) : TrialResult{};
 }
 
 const Check& check_of(const TrialResult& result, std::string_view name) {

@@ -14,8 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A client of a program written in Python.
-struct Client : TargetClient {
-    explicit Client(const std::string& program) {
+struct ProgramClient : TargetClient {
+    explicit ProgramClient(const std::string& program) {
         event.payload = R"({"text":"a\nb"})";
         const auto file = directory.path() / "program.py";
         EXPECT_TRUE(base::write_file(file, program));
@@ -27,7 +27,7 @@ struct Client : TargetClient {
 
 // The documented protocol, out of order, with every outcome.
 TEST(ExecTarget, EveryEventIsAcknowledged) {
-    Client client(R"(
+    ProgramClient client(R"(
 import json, sys
 held = []
 for line in sys.stdin:
@@ -54,7 +54,7 @@ for line in sys.stdin:
 
 // More than the pipes hold, both ways: neither waits for the other for good.
 TEST(ExecTarget, FullPipesDoNotBlock) {
-    Client client(R"(
+    ProgramClient client(R"(
 import itertools, json, sys
 first = sys.stdin.readlines(3_000_000)
 for line in itertools.chain(first, sys.stdin):
@@ -67,7 +67,7 @@ for line in itertools.chain(first, sys.stdin):
 }
 
 TEST(ExecTarget, AProgramThatEndsIsQuoted) {
-    Client client(R"(
+    ProgramClient client(R"(
 import sys
 sys.stdin.readline()
 print("cannot open the database", file=sys.stderr)
@@ -84,7 +84,7 @@ sys.exit(3)
 }
 
 TEST(ExecTarget, RubbishIsQuotedAndCounted) {
-    Client client(R"(
+    ProgramClient client(R"(
 import sys
 for line in sys.stdin:
     print("hello", flush=True)

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "base/start_time.h"
+
 namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr TimePoint kStart = TimePoint{} + 1h;
 
 /// A model with its memory.
 class Queue {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/start_time.h"
 #include "lab/target/planted.h"
 #include "lab/target/shared_queue.h"
 #include "lab/target/system.h"
@@ -19,8 +20,6 @@ namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr TimePoint kStart = TimePoint{} + 1h;
 
 std::unique_ptr<SharedQueue> queue_of(const QueueOptions& options) {
     auto queue = SharedQueue::make(options);

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -28,9 +29,8 @@ namespace crucible::runtime {
 namespace {
 
 using testing::Acknowledgements;
+using testing::kGenerousLimit;
 using testing::RawClient;
-
-constexpr std::chrono::seconds kGenerousLimit{30};
 
 /// Rows of a query with one column.
 std::vector<std::string> query(const std::filesystem::path& file, const char* sql) {

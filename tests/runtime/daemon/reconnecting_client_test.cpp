@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -24,8 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Acknowledgements;
-
-constexpr std::chrono::seconds kGenerousLimit{30};
+using testing::kGenerousLimit;
 
 class ReconnectingClientTest : public ::testing::Test {
 protected:

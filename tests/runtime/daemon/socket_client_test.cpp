@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Acknowledgements;
 
-Event make_event(std::string payload) {
+Event small_event(std::string payload) {
     Event event;
     event.category = Category::system;
     event.type = "test";
@@ -111,7 +111,7 @@ protected:
 // acknowledged and nothing more published, all of them leave.
 TEST_F(ClientTest, SendsWhatItHolds) {
     constexpr std::uint64_t kEvents = 1'000;
-    for (std::uint64_t i = 0; i < kEvents; ++i) ASSERT_TRUE(client_->publish(make_event("x"), i));
+    for (std::uint64_t i = 0; i < kEvents; ++i) ASSERT_TRUE(client_->publish(small_event("x"), i));
     for (std::uint64_t i = 0; i < kEvents; ++i) {
         const auto header = daemon_->next();
         ASSERT_TRUE(header) << i;
@@ -126,8 +126,8 @@ TEST_F(ClientTest, WakesUpForWhatIsHeld) {
     for (std::uint64_t i = 0; i < 20; ++i) {
         // A sleeping client wakes for nothing but this.
         ASSERT_EQ(::poll(nullptr, 0, 3), 0);
-        ASSERT_TRUE(client_->publish(make_event("first"), 2 * i));
-        ASSERT_TRUE(client_->publish(make_event("second"), 2 * i + 1));
+        ASSERT_TRUE(client_->publish(small_event("first"), 2 * i));
+        ASSERT_TRUE(client_->publish(small_event("second"), 2 * i + 1));
         EXPECT_EQ(daemon_->next()->token, 2 * i);
         EXPECT_EQ(daemon_->next()->token, 2 * i + 1);
     }
@@ -141,7 +141,7 @@ TEST_F(ClientTest, KeepsTheOrderOfEachPublisher) {
     for (std::uint64_t t = 0; t < kThreads; ++t) {
         publishers.emplace_back([this, t] {
             for (std::uint64_t i = 0; i < kEvents; ++i)
-                EXPECT_TRUE(client_->publish(make_event("x"), t * kEvents + i));
+                EXPECT_TRUE(client_->publish(small_event("x"), t * kEvents + i));
         });
     }
     std::array<std::uint64_t, kThreads> next{};
@@ -156,7 +156,7 @@ TEST_F(ClientTest, KeepsTheOrderOfEachPublisher) {
 
 // One entry stands for all that ended since the last.
 TEST_F(ClientTest, TakesAnAcknowledgementForMany) {
-    for (std::uint64_t i = 10; i < 15; ++i) ASSERT_TRUE(client_->publish(make_event("x"), i));
+    for (std::uint64_t i = 10; i < 15; ++i) ASSERT_TRUE(client_->publish(small_event("x"), i));
     daemon_->acknowledge(10, 5);
     ASSERT_TRUE(acknowledged_.wait_for(5));
     const auto all = acknowledged_.all();
@@ -168,7 +168,7 @@ TEST_F(ClientTest, TakesAnAcknowledgementForMany) {
 // A daemon that acknowledges more than was published is none: the client believes no count, which
 // could ask it for gigabytes.
 TEST_F(ClientTest, RefusesAnAcknowledgementOfMoreThanThereIs) {
-    ASSERT_TRUE(client_->publish(make_event("x"), 1));
+    ASSERT_TRUE(client_->publish(small_event("x"), 1));
     daemon_->acknowledge(1, 4'000'000'000u);
     const auto drained = client_->drain(30s);
     ASSERT_FALSE(drained);

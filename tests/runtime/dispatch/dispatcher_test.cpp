@@ -28,9 +28,9 @@ struct Ended {
 };
 
 /// A dispatcher over gated services, with the attempts that have ended.
-class Fixture {
+class DispatcherFixture {
 public:
-    explicit Fixture(const DispatcherOptions& options, std::size_t services = 1) {
+    explicit DispatcherFixture(const DispatcherOptions& options, std::size_t services = 1) {
         for (std::size_t i = 0; i < services; ++i) {
             services_.push_back(std::make_unique<GatedService>("gated-" + std::to_string(i)));
         }
@@ -45,7 +45,7 @@ public:
                 changed_.notify_all();
             });
     }
-    ~Fixture() {
+    ~DispatcherFixture() {
         for (std::size_t i = 0; i < services_.size(); ++i) service(i).open_gate();
     }
 
@@ -79,7 +79,7 @@ private:
 
 // The common case, whole: an event reaches its service and its completion says whose it was.
 TEST(Dispatcher, BringsAnEventToItsServiceAndBack) {
-    Fixture fixture({.workers = 1}, 2);
+    DispatcherFixture fixture({.workers = 1}, 2);
 
     ASSERT_TRUE(fixture.submit(make_event("a"), 41, 1));
     const auto ended = fixture.ended(1);
@@ -96,7 +96,7 @@ TEST(Dispatcher, BringsAnEventToItsServiceAndBack) {
 // Whatever waits when the worker comes goes in one call, so that a service can share one
 // transaction; the first event did not wait for company.
 TEST(Dispatcher, HandsOverWhatWaitsUpToTheBatchLimit) {
-    Fixture fixture({.workers = 1, .batch_max = 3});
+    DispatcherFixture fixture({.workers = 1, .batch_max = 3});
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.submit(make_event("first")));
     ASSERT_TRUE(fixture.service().wait_for_batches(1));
@@ -111,7 +111,7 @@ TEST(Dispatcher, HandsOverWhatWaitsUpToTheBatchLimit) {
 
 // The batch is in priority order, and in the order of publishing within one.
 TEST(Dispatcher, TakesByPriorityThenByAge) {
-    Fixture fixture({.workers = 1});
+    DispatcherFixture fixture({.workers = 1});
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.submit(make_event("first")));
     ASSERT_TRUE(fixture.service().wait_for_batches(1));
@@ -181,7 +181,7 @@ TEST(Dispatcher, RunsAnInstanceOnOneThreadAtATime) {
 
 // A slow instance may not hold up another while a worker is free.
 TEST(Dispatcher, RunsInstancesInParallel) {
-    Fixture fixture({.workers = 2}, 2);
+    DispatcherFixture fixture({.workers = 2}, 2);
     fixture.service(0).close_gate();
     ASSERT_TRUE(fixture.submit(make_event("slow"), 0, 0));
     ASSERT_TRUE(fixture.service(0).wait_for_batches(1));
@@ -226,7 +226,7 @@ TEST(Dispatcher, LimitsHowManyOfACategoryRun) {
 
 // One instance that stalls takes no more than its share; the others go on.
 TEST(Dispatcher, RefusesEventsBeyondTheLimitOfAService) {
-    Fixture fixture({.workers = 2, .service_events_max = 2}, 2);
+    DispatcherFixture fixture({.workers = 2, .service_events_max = 2}, 2);
     fixture.service(0).close_gate();
     ASSERT_TRUE(fixture.submit(make_event("a")));
     ASSERT_TRUE(fixture.submit(make_event("b")));
@@ -244,7 +244,7 @@ TEST(Dispatcher, RefusesEventsBeyondTheLimitOfAService) {
 
 // What makes room is the lowest priority that waits, and never one as high as what comes.
 TEST(Dispatcher, GivesUpTheLowestPriorityFirst) {
-    Fixture fixture({.workers = 1}, 2);
+    DispatcherFixture fixture({.workers = 1}, 2);
     for (std::size_t i = 0; i < 2; ++i) {
         fixture.service(i).close_gate();
     }
@@ -268,7 +268,7 @@ TEST(Dispatcher, GivesUpTheLowestPriorityFirst) {
 
 // The deadline counts when a worker takes the event: one that is past it is not worked on.
 TEST(Dispatcher, ExpiresWhatIsTakenTooLate) {
-    Fixture fixture({.workers = 1});
+    DispatcherFixture fixture({.workers = 1});
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.submit(make_event("first")));
     ASSERT_TRUE(fixture.service().wait_for_batches(1));
@@ -291,7 +291,7 @@ TEST(Dispatcher, ExpiresWhatIsTakenTooLate) {
 
 // A service that throws fails its events; the worker and the other events live on.
 TEST(Dispatcher, TurnsAnExceptionIntoAFailure) {
-    Fixture fixture({.workers = 1});
+    DispatcherFixture fixture({.workers = 1});
 
     ASSERT_TRUE(fixture.submit(make_event("throw"), 1));
     (void)fixture.ended(1);

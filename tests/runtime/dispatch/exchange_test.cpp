@@ -29,9 +29,9 @@ struct Told {
 
 /// An exchange over services "gated-0" and so on, which serve the category custom, with what it
 /// said of the ends.
-class Fixture {
+class ExchangeFixture {
 public:
-    explicit Fixture(ExchangeOptions options = {}, std::size_t gated = 1) {
+    explicit ExchangeFixture(ExchangeOptions options = {}, std::size_t gated = 1) {
         options.dispatch.workers = static_cast<std::uint32_t>(gated);
         services_ = *ServiceSet::open({.data_directory = {}, .work = Work::none});
         for (std::size_t i = 0; i < gated; ++i) {
@@ -45,7 +45,7 @@ public:
                 told_.push_back({token, result->outcome, result->reason});
         });
     }
-    ~Fixture() {
+    ~ExchangeFixture() {
         for (auto* service : gated_) service->open_gate();
     }
 
@@ -114,7 +114,7 @@ ExchangeOptions impatient(std::uint32_t attempts) {
 }
 
 TEST(Exchange, BringsAnEventToItsServiceAndTellsTheEnd) {
-    Fixture fixture;
+    ExchangeFixture fixture;
 
     ASSERT_TRUE(fixture.taken(event_of(1, "hello"), 41));
     ASSERT_TRUE(fixture.drain());
@@ -127,7 +127,7 @@ TEST(Exchange, BringsAnEventToItsServiceAndTellsTheEnd) {
 
 // Nobody needs to wait for a worker to hear that.
 TEST(Exchange, RejectsAtOnceWhatNoServiceFits) {
-    Fixture fixture;
+    ExchangeFixture fixture;
     Event event = event_of(1);
     event.targets = {"nobody"};
 
@@ -140,7 +140,7 @@ TEST(Exchange, RejectsAtOnceWhatNoServiceFits) {
 }
 
 TEST(Exchange, TellsAtOnceWhatNeedsNoWork) {
-    Fixture fixture;
+    ExchangeFixture fixture;
     Event event = event_of(1);
     event.category = Category::database;
 
@@ -155,7 +155,7 @@ TEST(Exchange, TellsAtOnceWhatNeedsNoWork) {
 
 // Beyond the limit nothing is taken and no completion comes; room appears as events end.
 TEST(Exchange, RefusesEventsBeyondItsLimit) {
-    Fixture fixture({.queue_events_max = 3});
+    ExchangeFixture fixture({.queue_events_max = 3});
     fixture.service().close_gate();
     for (std::uint8_t i = 0; i < 3; ++i) ASSERT_TRUE(fixture.taken(event_of(i)));
 
@@ -172,7 +172,7 @@ TEST(Exchange, RefusesEventsBeyondItsLimit) {
 
 // A few large events fill the queue as many small ones do; one alone is always let in.
 TEST(Exchange, RefusesBytesBeyondItsLimit) {
-    Fixture fixture({.queue_bytes_max = 10'000});
+    ExchangeFixture fixture({.queue_bytes_max = 10'000});
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.taken(event_of(1, std::string(20'000, 'x'))));
     EXPECT_FALSE(fixture.take(event_of(2)));
@@ -189,7 +189,7 @@ TEST(Exchange, RefusesBytesBeyondItsLimit) {
 TEST(Exchange, OneServiceThatStallsLeavesRoomForOthers) {
     ExchangeOptions options;
     options.dispatch.service_events_max = 2;
-    Fixture fixture(options, 2);
+    ExchangeFixture fixture(options, 2);
     fixture.service(0).close_gate();
     const auto for_service = [](std::uint8_t number, const char* name) {
         Event event = event_of(number);
@@ -210,7 +210,7 @@ TEST(Exchange, OneServiceThatStallsLeavesRoomForOthers) {
 // Shedding: what waits with the lowest priority makes room, with a reason; what is not above
 // anything is refused itself.
 TEST(Exchange, ShedsTheLowestPriorityFirst) {
-    Fixture fixture({.queue_events_max = 3, .overflow = Overflow::shed});
+    ExchangeFixture fixture({.queue_events_max = 3, .overflow = Overflow::shed});
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.taken(event_of(1, "being handled"), 1));
     ASSERT_TRUE(fixture.service().wait_for_batches(1));
@@ -238,7 +238,7 @@ TEST(Exchange, ShedsTheLowestPriorityFirst) {
 TEST(Exchange, CountsEveryEventOnce) {
     auto options = once();
     options.queue_events_max = 4;
-    Fixture fixture(options);
+    ExchangeFixture fixture(options);
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.taken(event_of(1)));
     ASSERT_TRUE(fixture.service().wait_for_batches(1));
@@ -265,7 +265,7 @@ TEST(Exchange, CountsEveryEventOnce) {
 
 // drain() says when it gave up, and the same call later succeeds.
 TEST(Exchange, DrainTimesOutWhileAnEventIsHandled) {
-    Fixture fixture;
+    ExchangeFixture fixture;
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.taken(event_of(1)));
 
@@ -279,7 +279,7 @@ TEST(Exchange, DrainTimesOutWhileAnEventIsHandled) {
 
 // Closing ends acceptance, not the work: what was taken is handled, retries included.
 TEST(Exchange, FinishesWhatWasTakenBeforeItClosed) {
-    Fixture fixture(impatient(3));
+    ExchangeFixture fixture(impatient(3));
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.taken(event_of(1)));
     ASSERT_TRUE(fixture.taken(event_of(2, "fail")));
@@ -299,7 +299,7 @@ TEST(Exchange, FinishesWhatWasTakenBeforeItClosed) {
 
 // What was handled is not handled again; the one who asks again hears the same end.
 TEST(Exchange, HandlesARepeatedEventOnce) {
-    Fixture fixture;
+    ExchangeFixture fixture;
     ASSERT_TRUE(fixture.taken(event_of(1), 1));
     ASSERT_TRUE(fixture.drain());
 
@@ -316,7 +316,7 @@ TEST(Exchange, HandlesARepeatedEventOnce) {
 
 // Published again while the first is being handled: both hear of its end, when it ends.
 TEST(Exchange, TellsARepeatTheEndOfTheFirst) {
-    Fixture fixture(once());
+    ExchangeFixture fixture(once());
     fixture.service().close_gate();
     ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
     ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 2));
@@ -337,7 +337,7 @@ TEST(Exchange, TellsARepeatTheEndOfTheFirst) {
 }
 
 TEST(Exchange, EventsWithoutAnIdAreNobodysRepeats) {
-    Fixture fixture;
+    ExchangeFixture fixture;
     for (std::uint64_t token = 0; token < 3; ++token)
         ASSERT_TRUE(fixture.taken(make_event("a"), token));
     ASSERT_TRUE(fixture.drain());
@@ -392,7 +392,7 @@ TEST(Exchange, TriesAFailureAgain) {
 
 // After the last attempt the event is kept for people, and replayed it is handled as new.
 TEST(Exchange, KeepsWhatFailedForGoodAndReplaysIt) {
-    Fixture fixture(impatient(2));
+    ExchangeFixture fixture(impatient(2));
     ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
     ASSERT_TRUE(fixture.drain());
 
@@ -423,7 +423,7 @@ TEST(Exchange, ABreakerSendsEventsElsewhere) {
     auto options = once();
     options.breaker.failures_in_a_row = 2;
     options.breaker.open_for = std::chrono::hours(1);
-    Fixture fixture(options, 2);
+    ExchangeFixture fixture(options, 2);
     Event probe = event_of(1, "where");
     ASSERT_TRUE(fixture.taken(probe));
     ASSERT_TRUE(fixture.drain());
@@ -449,7 +449,7 @@ TEST(Exchange, ABreakerLetsEventsThroughAgain) {
     options.breaker.open_for = 20ms;
     options.breaker.probes_to_close = 1;
     options.seen.events_max = 0;
-    Fixture fixture(options);
+    ExchangeFixture fixture(options);
     ASSERT_TRUE(fixture.taken(event_of(1, "fail")));
     ASSERT_TRUE(fixture.drain());
 
@@ -472,7 +472,7 @@ TEST(Exchange, ABreakerLetsEventsThroughAgain) {
 // --- Rules
 
 TEST(Exchange, RulesDecideWhereEventsGo) {
-    Fixture fixture({}, 3);
+    ExchangeFixture fixture({}, 3);
     fixture.use_rules(R"(
 [[rule]]
 id = "copy"
@@ -502,7 +502,7 @@ deliver = ["gated-0", "gated-2"]
 
 // An event for several ends with the last of them, and as the worst.
 TEST(Exchange, AnEventForSeveralEndsAsTheWorst) {
-    Fixture fixture(once(), 2);
+    ExchangeFixture fixture(once(), 2);
     fixture.use_rules(R"(
 [[rule]]
 id = "all"
@@ -523,7 +523,7 @@ broadcast = "*"
 }
 
 TEST(Exchange, ARuleDropsWithItsReason) {
-    Fixture fixture;
+    ExchangeFixture fixture;
     fixture.use_rules(R"(
 [[rule]]
 id = "quiet"
@@ -540,7 +540,7 @@ drop = "not today"
 
 // A pool's members share the events, in turn where the rule says so.
 TEST(Exchange, APoolSharesTheLoad) {
-    Fixture fixture({}, 2);
+    ExchangeFixture fixture({}, 2);
     fixture.use_rules(R"(
 [[rule]]
 id = "spread"

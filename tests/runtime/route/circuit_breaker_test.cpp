@@ -10,13 +10,13 @@
 #include <thread>
 #include <vector>
 
+#include "base/start_time.h"
+
 namespace crucible::runtime {
 namespace {
 
 using namespace std::chrono_literals;
 using State = CircuitBreaker::State;
-
-const TimePoint kStart(1000s);
 
 /// A breaker with its own time, and what it told about its changes: "open- half_open+ closed+",
 /// where + says that calls are admitted.

@@ -5,13 +5,12 @@
 #include <string>
 
 #include "base/rng.h"
+#include "base/start_time.h"
 
 namespace crucible::runtime {
 namespace {
 
 using namespace std::chrono_literals;
-
-const TimePoint kStart(1000s);
 
 /// One check of that result; the new health, when it changed.
 std::optional<Health> check(HealthCheck& checks, CheckResult result) {

@@ -13,7 +13,7 @@ bool matches(std::string_view pattern, std::string_view text) {
     return parsed && parsed->matches(text);
 }
 
-std::string refused(std::string_view pattern) {
+std::string pattern_error(std::string_view pattern) {
     const auto parsed = Pattern::parse(pattern);
     return parsed ? "no error" : parsed.error().message;
 }
@@ -47,23 +47,23 @@ TEST(Pattern, CountsAnEmptySegment) {
 TEST(Pattern, RefusesAnAsteriskElsewhere) {
     constexpr std::string_view rule = ": '*' must be a whole segment or end the pattern";
     for (const char* text : {"*a", "a*b", "a*.b", "***", "**.a", "a**", "a.**.b"})
-        EXPECT_EQ(refused(text), "'" + std::string(text) + "'" + std::string(rule));
+        EXPECT_EQ(pattern_error(text), "'" + std::string(text) + "'" + std::string(rule));
 }
 
 // Bounds of what the index keeps of a pattern: a prefix length fits a byte, segments a 16-bit mask.
 TEST(Pattern, HasBounds) {
-    EXPECT_EQ(refused(std::string(255, 'a')), "no error");
-    EXPECT_EQ(refused(std::string(256, 'a')),
+    EXPECT_EQ(pattern_error(std::string(255, 'a')), "no error");
+    EXPECT_EQ(pattern_error(std::string(256, 'a')),
               "'" + std::string(64, 'a') +
                   "...': a pattern has 1 to 255 bytes without control characters; leave it out to "
                   "match everything");
-    EXPECT_NE(refused(""), "no error");
-    EXPECT_NE(refused("a\nb"), "no error");
-    EXPECT_EQ(refused("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.*"), "no error");
-    EXPECT_EQ(refused("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.*"),
+    EXPECT_NE(pattern_error(""), "no error");
+    EXPECT_NE(pattern_error("a\nb"), "no error");
+    EXPECT_EQ(pattern_error("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.*"), "no error");
+    EXPECT_EQ(pattern_error("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.*"),
               "'a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.*': a pattern with wildcards has at most 16 "
               "segments");
-    EXPECT_EQ(refused("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a"), "no error");
+    EXPECT_EQ(pattern_error("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a"), "no error");
 }
 
 // Against the definition, written down once more without thrift.

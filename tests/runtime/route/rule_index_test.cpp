@@ -48,7 +48,7 @@ std::vector<Rule> many_rules(std::size_t count) {
     return rules;
 }
 
-std::string refused(std::vector<Rule> rules) {
+std::string index_error(std::vector<Rule> rules) {
     const auto table = RuleTable::compile({{}, std::move(rules)}, three_instances());
     return table ? "no error" : table.error().message;
 }
@@ -123,14 +123,14 @@ TEST(RuleIndex, RefusesTheSixtyFifthKind) {
         rule.filter.type = *Pattern::parse(std::string(i, 'a') + "*");
         rules.push_back(std::move(rule));
     }
-    EXPECT_EQ(refused(rules),
+    EXPECT_EQ(index_error(rules),
               "rule 'rule-65': its mix of wildcards (type '" + std::string(64, 'a') +
                   "...', source '**') is of another kind than all before; at most 64 kinds can be "
                   "told apart");
     rules[64].enabled = false;
-    EXPECT_EQ(refused(rules), "no error");
+    EXPECT_EQ(index_error(rules), "no error");
     rules.pop_back();
-    EXPECT_EQ(refused(rules), "no error");
+    EXPECT_EQ(index_error(rules), "no error");
 }
 
 // The other limit: rules that no lookup tells apart are looked at one by one.
@@ -142,11 +142,11 @@ TEST(RuleIndex, RefusesTooManyRulesOfOneKey) {
         rule.filter.payload_bytes_min = i;
         rules.push_back(std::move(rule));
     }
-    EXPECT_EQ(refused(rules),
+    EXPECT_EQ(index_error(rules),
               "rule 'rule-128': 128 rules before it ask for the same type, source and targets; no "
               "more can be told apart");
     rules[128].filter.source = *Pattern::parse("client-1");
-    EXPECT_EQ(refused(rules), "no error");
+    EXPECT_EQ(index_error(rules), "no error");
 }
 
 // A hostile event may name a thousand targets: only the first 64 are looked up.

@@ -23,8 +23,8 @@ std::shared_ptr<const RuleTable> compiled(RuleSet rules, const RuleTable* previo
     return *table;
 }
 
-std::vector<std::string> ids_of(const RuleTable& table, const EventView& event,
-                                const RouteState& state = {}) {
+std::vector<std::string> matching_ids(const RuleTable& table, const EventView& event,
+                                      const RouteState& state = {}) {
     std::vector<std::string> ids;
     const Decision decision = table.route(event, state);
     for (const auto rank : decision.ranks()) ids.push_back(table.rule(rank).id);
@@ -48,7 +48,7 @@ TEST(RuleTable, LooksAtRulesByPriorityAndThenInTheirOrder) {
          {rule_of("late", -1, false), rule_of("first", 5, false), rule_of("second", 5, false),
           rule_of("stops", 0, true), rule_of("after", 0, false)}});
 
-    EXPECT_EQ(ids_of(*table, {}), (Ids{"first", "second", "stops"}));
+    EXPECT_EQ(matching_ids(*table, {}), (Ids{"first", "second", "stops"}));
 }
 
 // A decision has room for sixteen, whichever bucket the rules come from.
@@ -59,7 +59,7 @@ TEST(RuleTable, EndsAfterSixteenMatchingRules) {
         // Every other one is found through another bucket.
         if (i % 2 == 0) rules.rules.back().filter.type = *Pattern::parse("a");
     }
-    const auto ids = ids_of(*compiled(rules), {.type = "a"});
+    const auto ids = matching_ids(*compiled(rules), {.type = "a"});
 
     ASSERT_EQ(ids.size(), 16u);
     EXPECT_EQ(ids.front(), "rule-00");
@@ -73,7 +73,7 @@ TEST(RuleTable, TakesARuleOnceThatIsFoundTwice) {
     rule.filter.targets = {"t1", "t2", "t2"};
     const std::vector<std::string_view> targets{"t2", "t1"};
 
-    EXPECT_EQ(ids_of(*compiled({{}, {rule}}), {.targets = std::span(targets)}), Ids{"both"});
+    EXPECT_EQ(matching_ids(*compiled({{}, {rule}}), {.targets = std::span(targets)}), Ids{"both"});
 }
 
 // A daemon may route from bytes it has not checked yet: what is no category matches no rule that
@@ -85,8 +85,8 @@ TEST(RuleTable, SurvivesUnknownEnumerators) {
     any.filter.event_priorities = {Priority::low};
     const auto table = compiled({{}, {rule, any}});
 
-    EXPECT_EQ(ids_of(*table, {.category = static_cast<Category>(200),
-                              .priority = static_cast<Priority>(255)}),
+    EXPECT_EQ(matching_ids(*table, {.category = static_cast<Category>(200),
+                                    .priority = static_cast<Priority>(255)}),
               Ids{});
 }
 
@@ -130,14 +130,15 @@ TEST(RuleTable, JudgesConditions) {
     InstanceStates instances(3);
     const WallTime noon(std::chrono::hours(12));
 
-    EXPECT_EQ(ids_of(*table, {}, {.now = noon, .queue_fill = 0.5}), Ids{});
-    EXPECT_EQ(ids_of(*table, {}, {.now = noon, .queue_fill = 0.51}), Ids{"above"});
-    EXPECT_EQ(ids_of(*table, {}, {.now = noon, .queue_fill = 0.49, .instances = &instances}),
+    EXPECT_EQ(matching_ids(*table, {}, {.now = noon, .queue_fill = 0.5}), Ids{});
+    EXPECT_EQ(matching_ids(*table, {}, {.now = noon, .queue_fill = 0.51}), Ids{"above"});
+    EXPECT_EQ(matching_ids(*table, {}, {.now = noon, .queue_fill = 0.49, .instances = &instances}),
               Ids{"below"});
     instances.set_health(1, Health::unhealthy);
     EXPECT_EQ(
-        ids_of(*table, {},
-               {.now = noon + std::chrono::hours(10), .queue_fill = 0.5, .instances = &instances}),
+        matching_ids(
+            *table, {},
+            {.now = noon + std::chrono::hours(10), .queue_fill = 0.5, .instances = &instances}),
         (Ids{"health", "night"}));
     EXPECT_TRUE(table->asks_time());
     EXPECT_FALSE(compiled({{}, {health, above}})->asks_time());

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/start_time.h"
 #include "property.h"
 
 namespace crucible::runtime {
@@ -15,7 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const TimePoint kStart(1000s);
 constexpr HashKey kKey{1, 2};
 
 Uuid id_of(std::uint32_t number) {

@@ -7,14 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "base/start_time.h"
 #include "property.h"
 
 namespace crucible::runtime {
 namespace {
 
 using namespace std::chrono_literals;
-
-const TimePoint kStart(1000s);
 
 std::string take_all(TimerQueue<char>& queue, TimePoint now) {
     std::string out;
