@@ -1,8 +1,8 @@
 #include <thread>
 
+#include "crucible/daemon_client.h"
 #include "daemon_performance/peer.h"
 #include "lab/target/system.h"
-#include "crucible/daemon_client.h"
 
 namespace crucible::bench {
 namespace {

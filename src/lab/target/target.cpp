@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "crucible/daemon_client.h"
 #include "lab/target/broker_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/exec_target.h"
@@ -16,7 +17,6 @@
 #include "lab/target/synthetic.h"
 #include "runtime/coordinator/data_coordinator.h"
 #include "runtime/coordinator/simple_request_router.h"
-#include "crucible/daemon_client.h"
 
 namespace crucible::lab {
 namespace {
