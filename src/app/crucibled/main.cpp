@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "runtime/daemon/config.h"
 #include "runtime/daemon/server.h"
+#include "runtime/daemon/systemd.h"
 
 namespace crucible::app {
 namespace {
@@ -35,7 +36,7 @@ constexpr const char* kFooter = R"(Examples:
   crucibled --work none --log-level debug          routing only, with connections logged
 
 Configuration file (TOML; flags win over it):
-  [daemon]    socket, log_level
+  [daemon]    socket, metrics, log_level
   [services]  data_directory, count, work, durability, webhook_secret
   [dispatch]  workers, queue_events, queue_bytes, batch, service_events,
               overflow, concurrency
@@ -61,7 +62,7 @@ struct Flag {
 struct CommandLine {
     std::string config_file;
     int ready_fd = -1;
-    std::array<Flag, 10> flags{{
+    std::array<Flag, 11> flags{{
         {"--socket", "daemon.socket", "PATH", "Unix socket to listen on (mode 0600)"},
         {"--data", "services.data_directory", "DIR", "directory the services work in"},
         {"--services", "services.count", "N", "service instances (default 6)"},
@@ -76,6 +77,8 @@ struct CommandLine {
          "lower priority (default reject)"},
         {"--rules", "route.rules", "FILE",
          "rules that say where events go (docs/formats/rules.md)"},
+        {"--metrics", "daemon.metrics", "ADDRESS",
+         "answer GET /metrics there, e.g. 127.0.0.1:9464 (default: not at all)"},
         {"--log-level", "daemon.log_level", "LEVEL",
          "trace, debug, info, warning, error, critical, off"},
     }};
@@ -171,8 +174,15 @@ void report_ready(int descriptor) {
     ::close(descriptor);
 }
 
-int serve(const DaemonConfig& config, int ready_fd) {
-    if (auto checked = runtime::check_default_directory(config.server.socket); !checked) {
+int serve(DaemonConfig& config, int ready_fd) {
+    auto inherited = runtime::systemd::inherited_socket();
+    if (!inherited) {
+        spdlog::critical("{}", inherited.error().message);
+        return kFailed;
+    }
+    if (*inherited) {
+        config.server.inherited_socket = (*inherited)->release();
+    } else if (auto checked = runtime::check_default_directory(config.server.socket); !checked) {
         spdlog::critical("{}", checked.error().message);
         return kFailed;
     }
@@ -186,8 +196,11 @@ int serve(const DaemonConfig& config, int ready_fd) {
     set_reload_signal();
     const auto& options = config.server.coordinator;
     spdlog::info("listening on {} with {} services and {} workers, data in {}",
-                 config.server.socket.string(), options.services.services, options.workers,
+                 *inherited ? "the inherited socket" : config.server.socket.string(),
+                 options.services.services, options.workers,
                  options.services.data_directory.string());
+    if (const auto port = (*server)->metrics_port(); port != 0)
+        spdlog::info("metrics on port {}, GET /metrics", port);
     report_ready(ready_fd);
 
     const auto ended = (*server)->run();
@@ -207,7 +220,7 @@ int serve(const DaemonConfig& config, int ready_fd) {
 int run(int argc, char** argv) {
     CommandLine line;
     if (const auto exit_code = parse(argc, argv, line)) return *exit_code;
-    const auto config = configure(line);
+    auto config = configure(line);
     if (!config) return usage_error(config.error().message);
     // A client that goes away is an error of one send, not a reason to die.
     ::signal(SIGPIPE, SIG_IGN);

@@ -130,6 +130,11 @@ struct Option {
 constexpr std::array kOptions{
     Option{"daemon.socket",
            [](auto value, auto& config) { return set_path(value, config.server.socket); }},
+    Option{"daemon.metrics",
+           [](auto value, auto& config) -> Result<> {
+               config.server.metrics = value;
+               return {};
+           }},
     Option{"daemon.log_level",
            [](auto value, auto& config) { return set_log_level(value, config.log_level); }},
     Option{"services.data_directory",

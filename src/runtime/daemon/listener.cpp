@@ -103,7 +103,7 @@ Result<Listener> Listener::open(const std::filesystem::path& path) {
 
 void Listener::close() noexcept {
     if (!socket_) return;
-    ::unlink(path_.c_str());
+    if (lock_) ::unlink(path_.c_str());
     socket_.reset();
 }
 

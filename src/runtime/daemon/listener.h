@@ -22,13 +22,16 @@ public:
     ///   Errc::permission_denied, Errc::io.
     static Result<Listener> open(const std::filesystem::path& socket);
 
+    /// A listening socket that somebody else made, and removes: a service manager.
+    static Listener adopt(base::UniqueFd socket) { return Listener({}, {}, std::move(socket)); }
+
     Listener(Listener&& other) noexcept = default;
     ~Listener() { close(); }
 
     /// Non-blocking.
     int fd() const noexcept { return socket_.get(); }
 
-    /// Accepts nobody any more and removes the socket file.
+    /// Accepts nobody any more and removes the socket file, if it is its own.
     void close() noexcept;
 
 private:

@@ -16,6 +16,8 @@
 #include "runtime/coordinator/exchange_options.h"
 #include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/inspect.h"
+#include "runtime/daemon/metrics_text.h"
+#include "runtime/daemon/systemd.h"
 #include "runtime/daemon/unix_socket.h"
 
 namespace crucible::runtime {
@@ -30,6 +32,16 @@ constexpr std::uint64_t kFirstSession = 2;
 
 constexpr std::size_t kScratchBytes = 256u << 10;
 
+Result<Listener> open_listener(const ServerOptions& options) {
+    if (options.inherited_socket >= 0) return Listener::adopt(UniqueFd(options.inherited_socket));
+    return Listener::open(options.socket);
+}
+
+/// For a service manager; that it cannot be told is no reason to stop.
+void tell_manager(const Result<>& told) {
+    if (!told) spdlog::warn("the service manager was not told: {}", told.error().message);
+}
+
 UniqueFd open_spare() {
     return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
@@ -38,7 +50,7 @@ UniqueFd open_spare() {
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     // The socket first: a second daemon is refused before it touches the data directory.
-    auto listener = Listener::open(options.socket);
+    auto listener = open_listener(options);
     if (!listener) return std::unexpected(listener.error());
     auto services = ServiceSet::open(options.coordinator.services);
     if (!services) return std::unexpected(services.error());
@@ -47,7 +59,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
                                              std::unique_ptr<ServiceSet> services) {
-    auto listener = Listener::open(options.socket);
+    auto listener = open_listener(options);
     if (!listener) return std::unexpected(listener.error());
     return open(options, std::move(*listener), std::move(services));
 }
@@ -66,6 +78,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Liste
     if (auto watched = server->watch_own(); !watched) return std::unexpected(watched.error());
     if (auto loaded = load_rules(options.coordinator, server->exchange_.rules()); !loaded)
         return std::unexpected(loaded.error());
+    if (auto opened = server->open_metrics(); !opened) return std::unexpected(opened.error());
     return server;
 }
 
@@ -95,6 +108,21 @@ Result<> Server::watch_own() {
     return {};
 }
 
+Result<> Server::open_metrics() {
+    if (options_.metrics.empty()) return {};
+    auto endpoint = MetricsEndpoint::open(options_.metrics, [this] {
+        return open_metrics_text(exchange_.report(), exchange_.instances(), options_.coordinator,
+                                 clients_.load());
+    });
+    if (!endpoint) return std::unexpected(endpoint.error());
+    metrics_ = std::move(*endpoint);
+    return {};
+}
+
+std::uint16_t Server::metrics_port() const noexcept {
+    return metrics_ ? metrics_->port() : 0;
+}
+
 void Server::request_stop() noexcept {
     stop_requests_.fetch_add(1);
     const std::uint64_t one = 1;
@@ -111,6 +139,7 @@ void Server::request_reload() noexcept {
 void Server::reload() {
     reloader_ = std::jthread([this] {
         const auto& file = options_.coordinator.rules;
+        tell_manager(systemd::notify_reloading());
         if (file.empty()) {
             spdlog::warn("nothing to reload: no rule file is configured");
         } else if (auto loaded = load_rules(options_.coordinator, exchange_.rules()); !loaded) {
@@ -119,10 +148,12 @@ void Server::reload() {
             spdlog::info("{} rules of {} are in force", exchange_.rules().table()->size(),
                          file.string());
         }
+        tell_manager(systemd::notify("READY=1"));
     });
 }
 
 Result<> Server::run() {
+    tell_manager(systemd::notify("READY=1"));
     for (;;) {
         if (reload_requested_.exchange(false)) reload();
         if (stop_requests_.load() > 0 && !stop_deadline_) begin_stop();
@@ -244,6 +275,7 @@ void Server::admit(UniqueFd socket) {
         return;
     }
     sessions_.emplace(id, std::move(session));
+    clients_.store(sessions_.size());
 }
 
 void Server::read_from(Session& session) {
@@ -454,10 +486,12 @@ void Server::close(Session& session) {
                      session.in_flight);
     }
     sessions_.erase(session.id());
+    clients_.store(sessions_.size());
 }
 
 void Server::begin_stop() {
     spdlog::info("stopping: {} events to finish", in_flight_);
+    tell_manager(systemd::notify("STOPPING=1"));
     stop_deadline_ = base::monotonic_now() + options_.stop_limit;
     listener_.close();
     for (auto& [id, session] : sessions_) {

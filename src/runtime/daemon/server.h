@@ -22,6 +22,7 @@
 #include "crucible/error.h"
 #include "runtime/coordinator/coordinator_options.h"
 #include "runtime/daemon/listener.h"
+#include "runtime/daemon/metrics_endpoint.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/session.h"
 #include "runtime/dispatch/exchange.h"
@@ -31,6 +32,10 @@ namespace crucible::runtime {
 
 struct ServerOptions {
     std::filesystem::path socket;
+    /// A listening socket to serve instead of making one at `socket`; taken over by open(). -1:
+    /// none.
+    int inherited_socket = -1;
+    std::string metrics;  ///< address of the metrics endpoint; empty: none
     CoordinatorOptions coordinator;
     Duration stop_limit =
         std::chrono::seconds(30);  ///< to finish what was accepted and send its acknowledgements
@@ -63,6 +68,8 @@ public:
     void request_reload() noexcept;
 
     CoordinatorStats stats() const noexcept;
+    /// Of the metrics endpoint; 0 when there is none.
+    std::uint16_t metrics_port() const noexcept;
 
 private:
     /// The end of an event, on its way from a worker to the I/O thread.
@@ -79,6 +86,7 @@ private:
                                                 std::unique_ptr<ServiceSet> services);
 
     Result<> watch_own();
+    Result<> open_metrics();
     Result<int> wait_for_events();
     int await(std::span<epoll_event> events, int timeout_ms);
     void handle_event(std::uint64_t id, std::uint32_t events);
@@ -135,6 +143,8 @@ private:
     RuleReader rules_;
     std::atomic<bool> reload_requested_ = false;
     std::jthread reloader_;
+    std::atomic<std::size_t> clients_ = 0;  ///< of sessions_; for other threads
+    std::unique_ptr<MetricsEndpoint> metrics_;
 };
 
 }  // namespace crucible::runtime

@@ -1,14 +1,19 @@
 // The daemon as users run it: the real executable, real sockets, real SQLite.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <thread>
@@ -23,6 +28,7 @@
 #include "crucible/daemon_client.h"
 #include "raw_client.h"
 #include "runtime/coordinator/data_coordinator.h"
+#include "runtime/daemon/unix_socket.h"
 #include "runtime/event/uuid.h"
 
 namespace crucible::runtime {
@@ -427,6 +433,93 @@ TEST_F(CrucibledTest, RefusesToStartWithBadRules) {
     EXPECT_NE(ended.errors.find(rules.string() + ": rule 'a': no instance 'nobody-1'"),
               std::string::npos)
         << ended.errors;
+}
+
+// As a service manager sees it: told when it is ready, while it reloads and when it stops.
+TEST_F(CrucibledTest, TellsItsServiceManager) {
+    const base::UniqueFd manager(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const auto path = directory_.path() / "notify.sock";
+    const auto address = unix_address(path);
+    ASSERT_TRUE(address);
+    ASSERT_EQ(::bind(manager.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address),
+              0);
+    const auto told = [&] {
+        pollfd waiter{.fd = manager.get(), .events = POLLIN, .revents = 0};
+        if (::poll(&waiter, 1, 30'000) != 1) return std::string("nothing");
+        char text[256];
+        const auto size = ::recv(manager.get(), text, sizeof text, 0);
+        return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    };
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+    auto daemon = start({"--work", "none"});
+    ::unsetenv("NOTIFY_SOCKET");
+    EXPECT_EQ(told(), "READY=1");
+
+    daemon.signal(SIGHUP);
+    EXPECT_TRUE(told().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    EXPECT_EQ(told(), "READY=1");
+
+    daemon.signal(SIGTERM);
+    EXPECT_EQ(told(), "STOPPING=1");
+}
+
+// The service manager's own socket: served, and left where it is.
+TEST_F(CrucibledTest, ServesASocketThatItInherits) {
+    const auto address = unix_address(socket_);
+    ASSERT_TRUE(address);
+    const base::UniqueFd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(
+        ::bind(listening.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address), 0);
+    ASSERT_EQ(::listen(listening.get(), 16), 0);
+    base::Process::Options options;
+    // The protocol names the process id, which is known only in the process.
+    options.arguments = {"/bin/sh", "-c",
+                         "LISTEN_PID=$$ LISTEN_FDS=1 exec " + std::string(CRUCIBLED) +
+                             " --work none --log-level off"};
+    options.inherit = {{listening.get(), 3}};
+    auto daemon = base::Process::start(options);
+    ASSERT_TRUE(daemon) << daemon.error().message;
+
+    // Whoever connects before it is ready waits in the backlog.
+    const auto client = connect();
+    ASSERT_TRUE(client->publish(record_created(random_, "client-0", 1), 1));
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), 1u);
+
+    daemon->signal(SIGTERM);
+    const auto status = daemon->wait(kGenerousLimit);
+    ASSERT_TRUE(status);
+    EXPECT_EQ(status->exit_code, 0);
+    EXPECT_TRUE(std::filesystem::exists(socket_));
+}
+
+TEST_F(CrucibledTest, AnswersForItsMetrics) {
+    auto daemon = start({"--work", "none", "--metrics", "127.0.0.1:0"});
+    const std::string said = "metrics on port ";
+    const auto log = errors();
+    const auto at = log.find(said);
+    ASSERT_NE(at, std::string::npos) << log;
+    const auto port = static_cast<std::uint16_t>(std::stoi(log.substr(at + said.size())));
+    const auto client = connect();
+    ASSERT_TRUE(client->request(record_created(random_, "client-0", 1), kGenerousLimit));
+
+    const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+    const std::string request = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+    ASSERT_EQ(::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(request.size()));
+    std::string answer;
+    char bytes[4096];
+    for (ssize_t count = 0; (count = ::recv(socket.get(), bytes, sizeof bytes, 0)) > 0;)
+        answer.append(bytes, static_cast<std::size_t>(count));
+    EXPECT_NE(answer.find("\ncrucible_events_published_total 1\n"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("\ncrucible_clients 1\n"), std::string::npos);
+    EXPECT_TRUE(answer.ends_with("# EOF\n"));
 }
 
 }  // namespace

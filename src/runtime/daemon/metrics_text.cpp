@@ -1,0 +1,112 @@
+#include "runtime/daemon/metrics_text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace crucible::runtime {
+namespace {
+
+/// A label's value may hold anything but these.
+std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '\\' || c == '"') out += '\\';
+        if (c == '\n') {
+            out += "\\n";
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+/// Writes families one after the other: the samples of a family stand together.
+class OpenMetrics {
+public:
+    void family(std::string_view name, std::string_view type, std::string_view help) {
+        name_ = fmt::format("crucible_{}", name);
+        suffix_ = type == "counter" ? "_total" : "";
+        text_ += fmt::format("# TYPE {} {}\n# HELP {} {}\n", name_, type, name_, help);
+    }
+    void sample(std::uint64_t value, std::string_view labels = {}) {
+        text_ += labels.empty() ? fmt::format("{}{} {}\n", name_, suffix_, value)
+                                : fmt::format("{}{}{{{}}} {}\n", name_, suffix_, labels, value);
+    }
+    std::string finish() && {
+        text_ += "# EOF\n";
+        return std::move(text_);
+    }
+
+private:
+    std::string text_;
+    std::string name_;
+    std::string_view suffix_;
+};
+
+std::string service_label(const InstanceReport& instance) {
+    return fmt::format("service=\"{}\"", escaped(instance.name));
+}
+
+void write_services(OpenMetrics& metrics, const std::vector<InstanceReport>& instances) {
+    metrics.family("service_attempts", "counter", "Attempts of a service that have ended.");
+    for (const auto& instance : instances)
+        metrics.sample(instance.handed_over, service_label(instance));
+    metrics.family("service_failures", "counter", "Attempts of a service that have failed.");
+    for (const auto& instance : instances) metrics.sample(instance.failed, service_label(instance));
+    metrics.family("service_queued", "gauge", "Events given to a service and not ended.");
+    for (const auto& instance : instances) metrics.sample(instance.events, service_label(instance));
+    metrics.family("service_breaker", "stateset", "State of a service's circuit breaker.");
+    using State = CircuitBreaker::State;
+    for (const auto& instance : instances) {
+        for (const State state : {State::closed, State::open, State::half_open}) {
+            metrics.sample(instance.breaker == state ? 1 : 0,
+                           fmt::format("{},crucible_service_breaker=\"{}\"",
+                                       service_label(instance), to_string(state)));
+        }
+    }
+}
+
+}  // namespace
+
+std::string open_metrics_text(const ExchangeReport& report,
+                              const std::vector<InstanceReport>& instances,
+                              const CoordinatorOptions& options, std::size_t clients) {
+    OpenMetrics metrics;
+    const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+        metrics.family(name, "counter", help);
+        metrics.sample(value);
+    };
+    const auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+        metrics.family(name, "gauge", help);
+        metrics.sample(value);
+    };
+    const auto& events = report.events;
+    counter("events_published", "Events accepted.", events.published);
+    metrics.family("events_ended", "counter", "Events that have ended, by their outcome.");
+    for (const auto& [outcome, count] :
+         {std::pair{"handled", events.handled}, std::pair{"rejected", events.rejected},
+          std::pair{"failed", events.failed}, std::pair{"expired", events.expired}}) {
+        metrics.sample(count, fmt::format("outcome=\"{}\"", outcome));
+    }
+    gauge("queue_events", "Events accepted and not ended.", events.queued);
+    gauge("queue_events_max", "Limit of queue_events.", options.queue_events_max);
+    gauge("queue_bytes", "The same events, in bytes.", report.queued_bytes);
+    gauge("queue_bytes_max", "Limit of queue_bytes.", options.queue_bytes_max);
+    counter("events_shed", "Waiting events rejected to make room for others.", report.shed);
+    counter("retries", "Attempts after an event's first.", report.retries);
+    gauge("retries_waiting", "Events that wait for their next attempt.", report.waiting_for_retry);
+    counter("events_repeated", "Events whose id was published before.", report.seen.repeated);
+    counter("repeats_forgotten_early", "Ids that left the window before their time.",
+            report.seen.left_early);
+    gauge("dead_letters", "Events kept that failed for good.", report.dead_letters.held);
+    counter("dead_letters_dropped", "Dead letters dropped to make room.",
+            report.dead_letters.dropped);
+    gauge("clients", "Clients connected.", clients);
+    write_services(metrics, instances);
+    return std::move(metrics).finish();
+}
+
+}  // namespace crucible::runtime
