@@ -1,9 +1,7 @@
 // The daemon as users run it: the real executable, real sockets, real SQLite.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -21,6 +19,7 @@
 
 #include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
+#include "ask_http.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -503,20 +502,7 @@ TEST_F(CrucibledTest, AnswersForItsMetrics) {
     const auto client = connect();
     ASSERT_TRUE(client->request(record_created(random_, "client-0", 1), kGenerousLimit));
 
-    const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-              0);
-    const std::string request = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
-    ASSERT_EQ(::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(request.size()));
-    std::string answer;
-    char bytes[4096];
-    for (ssize_t count = 0; (count = ::recv(socket.get(), bytes, sizeof bytes, 0)) > 0;)
-        answer.append(bytes, static_cast<std::size_t>(count));
+    const auto answer = testing::ask_http(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_NE(answer.find("\ncrucible_events_published_total 1\n"), std::string::npos) << answer;
     EXPECT_NE(answer.find("\ncrucible_clients 1\n"), std::string::npos);
     EXPECT_TRUE(answer.ends_with("# EOF\n"));

@@ -1,36 +1,16 @@
 #include "runtime/daemon/metrics_endpoint.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <string>
 
-#include "base/file.h"
+#include "ask_http.h"
 
 namespace crucible::runtime {
 namespace {
 
-/// What `port` on loopback says to `request`, to the end of the connection.
-std::string ask(std::uint16_t port, std::string_view request) {
-    const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-              0);
-    EXPECT_EQ(::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(request.size()));
-    std::string answer;
-    char bytes[1024];
-    for (ssize_t count = 0; (count = ::recv(socket.get(), bytes, sizeof bytes, 0)) > 0;)
-        answer.append(bytes, static_cast<std::size_t>(count));
-    return answer;
-}
+using testing::ask_http;
 
 TEST(MetricsEndpoint, AnswersForMetricsAlone) {
     std::atomic<int> asked = 0;
@@ -39,19 +19,19 @@ TEST(MetricsEndpoint, AnswersForMetricsAlone) {
     ASSERT_TRUE(endpoint) << endpoint.error().message;
     const auto port = (*endpoint)->port();
 
-    const auto first = ask(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    const auto first = ask_http(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_TRUE(first.starts_with("HTTP/1.1 200 OK\r\n")) << first;
     EXPECT_NE(first.find("Content-Type: application/openmetrics-text; version=1.0.0; "
                          "charset=utf-8\r\n"),
               std::string::npos);
     EXPECT_TRUE(first.ends_with("\r\n\r\nasked 1\n")) << first;
-    EXPECT_TRUE(ask(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("asked 2\n"));
-    EXPECT_TRUE(ask(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404 "));
-    EXPECT_TRUE(ask(port, "POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    EXPECT_TRUE(ask_http(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("asked 2\n"));
+    EXPECT_TRUE(ask_http(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    EXPECT_TRUE(ask_http(port, "POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
                     .starts_with("HTTP/1.1 405 "));
     // What is no HTTP, or too much of it, is closed, and the next one is answered.
-    (void)ask(port, "rubbish\r\n\r\n");
-    EXPECT_TRUE(ask(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("asked 3\n"));
+    (void)ask_http(port, "rubbish\r\n\r\n");
+    EXPECT_TRUE(ask_http(port, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").ends_with("asked 3\n"));
 }
 
 TEST(MetricsEndpoint, SaysWhyItCannotListen) {
