@@ -1,5 +1,6 @@
 # Writes every scenarios/*.toml into one header, so that the binary works wherever it is copied.
 # Called as a script: cmake -DOUTPUT=<header> -DFOLDER=<scenarios> -P EmbedScenarios.cmake
+cmake_minimum_required(VERSION 3.25)
 file(GLOB files ${FOLDER}/*.toml)
 set(entries "")
 foreach(file IN LISTS files)

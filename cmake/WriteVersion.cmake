@@ -1,5 +1,6 @@
 # Writes version and commit of the checkout into a header, and touches it only when they change.
 # Called as a script: cmake -DOUTPUT=<header> -DVERSION=<x.y.z> -DSOURCE=<checkout> -P <this file>
+cmake_minimum_required(VERSION 3.25)
 execute_process(
   COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12 --exclude=*
   OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
