@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
@@ -16,6 +17,7 @@ namespace crucible {
 /// How a client reaches its daemon, and what it does when that goes away.
 struct DaemonClientOptions {
     std::filesystem::path socket;
+    std::vector<uid_t> daemon_uids;  ///< users whose daemon is trusted besides our own and root
     Duration connect_limit = std::chrono::seconds(5);
     std::size_t send_buffer_bytes_max =
         64u << 20;  ///< unsent events kept while the daemon does not read

@@ -37,6 +37,7 @@ constexpr const char* kFooter = R"(Examples:
 
 Configuration file (TOML; flags win over it):
   [daemon]    socket, metrics, log_level
+  [clients]   allowed_uids, max, bytes, handshake_limit, idle_limit
   [services]  data_directory, count, work, durability, webhook_secret
   [dispatch]  workers, queue_events, queue_bytes, batch, service_events,
               overflow, concurrency

@@ -68,7 +68,7 @@ private:
                 continue;
             }
             if (*taken) {
-                const Completion end{owner, token, &**taken};
+                const Completion end{owner, token, &**taken, 0};
                 deliver({&end, 1});
             }
             return {};
@@ -78,7 +78,7 @@ private:
     /// Called by several threads; the handler is promised one call at a time.
     void deliver(std::span<const Completion> completions) {
         const std::lock_guard lock(deliver_mutex_);
-        for (const auto& [owner, token, result] : completions) {
+        for (const auto& [owner, token, result, bytes] : completions) {
             if (owner == kPublished) {
                 acknowledgements_.push_back({token, result->outcome});
             } else {

@@ -96,6 +96,22 @@ Result<> set_share(std::string_view text, double& target) {
     return {};
 }
 
+/// "1000,1001"
+Result<> set_uids(std::string_view text, std::vector<uid_t>& target) {
+    std::vector<uid_t> uids;
+    while (!text.empty()) {
+        const auto part = text.substr(0, text.find(','));
+        text.remove_prefix(std::min(text.size(), part.size() + 1));
+        uid_t uid = 0;
+        const auto [end, status] = std::from_chars(part.data(), part.data() + part.size(), uid);
+        if (status != std::errc{} || end != part.data() + part.size())
+            return invalid(fmt::format("'{}' must be numbers of users, e.g. 1000,1001", part));
+        uids.push_back(uid);
+    }
+    target = std::move(uids);
+    return {};
+}
+
 Result<> set_overflow(std::string_view text, Overflow& target) {
     const auto overflow = parse_overflow(text);
     if (!overflow) return invalid(fmt::format("'{}' must be reject, block or shed", text));
@@ -137,6 +153,25 @@ constexpr std::array kOptions{
            }},
     Option{"daemon.log_level",
            [](auto value, auto& config) { return set_log_level(value, config.log_level); }},
+    Option{"clients.allowed_uids",
+           [](auto value, auto& config) {
+               return set_uids(value, config.server.clients.allowed_uids);
+           }},
+    Option{"clients.max",
+           [](auto value, auto& config) {
+               return set_count(value, 1'000'000, config.server.clients.clients_max);
+           }},
+    Option{
+        "clients.bytes",
+        [](auto value, auto& config) { return set_bytes(value, config.server.clients.bytes_max); }},
+    Option{"clients.handshake_limit",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.clients.handshake_limit);
+           }},
+    Option{"clients.idle_limit",
+           [](auto value, auto& config) {
+               return set_duration(value, Duration::zero(), config.server.clients.idle_limit);
+           }},
     Option{"services.data_directory",
            [](auto value, auto& config) {
                return set_path(value, config.server.coordinator.services.data_directory);

@@ -123,14 +123,15 @@ Result<> shake_hands(int socket, const std::filesystem::path& path, TimePoint de
 
 }  // namespace
 
-Result<Connection> connect_to_daemon(const std::filesystem::path& path, Duration limit) {
+Result<Connection> connect_to_daemon(const std::filesystem::path& path, Duration limit,
+                                     std::span<const uid_t> daemon_uids) {
     const TimePoint deadline =
         base::monotonic_now() + std::min<Duration>(limit, std::chrono::hours(24));
     auto socket = open_socket(path, deadline);
     if (!socket) return std::unexpected(socket.error());
     const auto peer = peer_of(socket->get());
     if (!peer) return std::unexpected(peer.error());
-    if (!trusted(*peer)) {
+    if (!trusted(*peer, daemon_uids)) {
         return fail(Errc::permission_denied, path, "the process listening there is another user's");
     }
     if (auto shaken = shake_hands(socket->get(), path, deadline); !shaken)

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,7 +21,9 @@ struct Connection {
 
 /// Connects to `socket`, checks who answers and shakes hands, within `limit`.
 /// - the errors of DaemonClient::connect().
-Result<Connection> connect_to_daemon(const std::filesystem::path& socket, Duration limit);
+/// `daemon_uids`: users whose daemon is trusted besides our own and root.
+Result<Connection> connect_to_daemon(const std::filesystem::path& socket, Duration limit,
+                                     std::span<const uid_t> daemon_uids = {});
 
 /// Asks the daemon on `socket` about itself (inspect.h), within `limit`, and gives its answer.
 /// - the errors of connect_to_daemon(). - Errc::invalid_argument: the question is too long.

@@ -80,7 +80,7 @@ Result<> remove_stale(const std::filesystem::path& path, const sockaddr_un& addr
 
 }  // namespace
 
-Result<Listener> Listener::open(const std::filesystem::path& path) {
+Result<Listener> Listener::open(const std::filesystem::path& path, mode_t mode) {
     const auto address = unix_address(path);
     if (!address) return std::unexpected(address.error());
     if (auto parent = make_parent(path); !parent) return std::unexpected(parent.error());
@@ -93,7 +93,7 @@ Result<Listener> Listener::open(const std::filesystem::path& path) {
     if (!socket) return std::unexpected(base::errno_error("socket", errno));
     // Before bind(): the file is born with this mode, so that there is no moment in which others
     // may connect.
-    if (::fchmod(socket.get(), 0600) != 0 ||
+    if (::fchmod(socket.get(), mode) != 0 ||
         ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
         ::listen(socket.get(), SOMAXCONN) != 0) {
         return std::unexpected(base::errno_error(path.string(), errno));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 
 #include "base/file.h"
@@ -20,7 +22,8 @@ public:
     /// `socket` is something
     ///   other than a socket. - Errc::invalid_argument: the path is too long for a socket. -
     ///   Errc::permission_denied, Errc::io.
-    static Result<Listener> open(const std::filesystem::path& socket);
+    /// `mode`: of the socket file. 0600 unless others may connect, whom then the server judges.
+    static Result<Listener> open(const std::filesystem::path& socket, mode_t mode = 0600);
 
     /// A listening socket that somebody else made, and removes: a service manager.
     static Listener adopt(base::UniqueFd socket) { return Listener({}, {}, std::move(socket)); }

@@ -32,9 +32,13 @@ constexpr std::uint64_t kFirstSession = 2;
 
 constexpr std::size_t kScratchBytes = 256u << 10;
 
+/// How often clients are looked at while they might become idle for too long.
+constexpr int kIdleLooks = 4;
+
 Result<Listener> open_listener(const ServerOptions& options) {
     if (options.inherited_socket >= 0) return Listener::adopt(UniqueFd(options.inherited_socket));
-    return Listener::open(options.socket);
+    // Others than our own user have to be able to knock.
+    return Listener::open(options.socket, options.clients.allowed_uids.empty() ? 0600 : 0666);
 }
 
 /// For a service manager; that it cannot be told is no reason to stop.
@@ -168,6 +172,7 @@ Result<> Server::run() {
                                                  in_flight_, sessions_.size())});
         }
         if (auto waited = wait_for_events(); !waited) return std::unexpected(waited.error());
+        end_overdue();
         deliver_ended();
         settle_touched();
     }
@@ -176,9 +181,9 @@ Result<> Server::run() {
 /// One epoll_wait and what it brought.
 Result<int> Server::wait_for_events() {
     int timeout_ms = -1;
-    if (stop_deadline_) {
+    if (const auto deadline = next_deadline()) {
         const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(*stop_deadline_ - base::monotonic_now());
+            std::chrono::ceil<std::chrono::milliseconds>(*deadline - base::monotonic_now());
         timeout_ms = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
     }
     {
@@ -196,6 +201,53 @@ Result<int> Server::wait_for_events() {
         handle_event(event.data.u64, event.events);
     }
     return count;
+}
+
+/// When something is to be done though nothing comes.
+std::optional<TimePoint> Server::next_deadline() const {
+    auto next = stop_deadline_;
+    const auto consider = [&next](TimePoint time) {
+        if (!next || time < *next) next = time;
+    };
+    if (!greetings_due_.empty()) consider(greetings_due_.front().due);
+    if (next_idle_look_) consider(*next_idle_look_);
+    return next;
+}
+
+/// Sends those away that have not greeted in time, and those that were idle for too long.
+void Server::end_overdue() {
+    const auto& limits = options_.clients;
+    const bool looks = limits.idle_limit > Duration::zero() && !sessions_.empty();
+    if (!looks) next_idle_look_.reset();
+    if (greetings_due_.empty() && !looks) return;
+    const TimePoint now = base::monotonic_now();
+    while (!greetings_due_.empty()) {
+        const auto [id, due] = greetings_due_.front();
+        const auto found = sessions_.find(id);
+        const bool waits = found != sessions_.end() && !found->second->greeted;
+        if (waits && due > now) break;
+        greetings_due_.pop_front();
+        if (!waits) continue;
+        fail(*found->second, Error{Errc::timeout, "no greeting in time"});
+        close(*found->second);
+    }
+    if (!looks) return;
+    if (!next_idle_look_) next_idle_look_ = now + limits.idle_limit / kIdleLooks;
+    if (now < *next_idle_look_) return;
+    next_idle_look_ = now + limits.idle_limit / kIdleLooks;
+    std::vector<std::uint64_t> idle;
+    for (const auto& [id, session] : sessions_) {
+        if (session->greeted && session->in_flight == 0 && !session->has_unsent() &&
+            !session->held_back() && now - session->last_input >= limits.idle_limit)
+            idle.push_back(id);
+    }
+    for (const std::uint64_t id : idle) {
+        Session& session = *sessions_.at(id);
+        spdlog::info("{} closed: it was idle", session.describe());
+        protocol::append_goodbye(session.out());
+        (void)session.flush();
+        close(session);
+    }
 }
 
 /// epoll_wait, behind a brief spin where that pays. Not while workers are busy: they need the core,
@@ -262,12 +314,23 @@ void Server::refuse_for_want_of_descriptors() {
 void Server::admit(UniqueFd socket) {
     const auto peer = peer_of(socket.get());
     const std::uint64_t id = next_session_++;
+    const auto& limits = options_.clients;
     auto session = std::make_unique<Session>(std::move(socket), id, peer ? peer->pid : 0);
-    if (!peer || !trusted(*peer)) {
+    if (!peer || !trusted(*peer, limits.allowed_uids)) {
         fail(*session,
-             Error{Errc::permission_denied, "only the daemon's own user and root may connect"});
+             Error{Errc::permission_denied, limits.allowed_uids.empty()
+                                                ? "only the daemon's own user and root may connect"
+                                                : "your user is not among those that may connect"});
         return;
     }
+    if (sessions_.size() >= limits.clients_max) {
+        fail(*session, Error{Errc::overloaded, fmt::format("the daemon has {} clients, its limit",
+                                                           limits.clients_max)});
+        return;
+    }
+    session->bytes_max = limits.bytes_max;
+    session->last_input = base::monotonic_now();
+    greetings_due_.push_back({id, session->last_input + limits.handshake_limit});
     session->events = EPOLLIN;
     epoll_event event{.events = session->events, .data = {.u64 = id}};
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->fd(), &event) != 0) {
@@ -281,6 +344,7 @@ void Server::admit(UniqueFd socket) {
 void Server::read_from(Session& session) {
     const auto open = session.receive(scratch_);
     if (!open || !*open) return close(session);
+    session.last_input = base::monotonic_now();
     process_input(session);
 }
 
@@ -349,6 +413,7 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
     } else {
         ++in_flight_;
         ++session.in_flight;
+        session.bytes_in_flight += event_bytes(body->view);
         if (request) ++session.requests_in_flight;
     }
     return true;
@@ -400,11 +465,11 @@ void Server::collect(std::span<const Completion> completions) {
     bool wake = false;
     {
         const std::lock_guard lock(ended_mutex_);
-        for (const auto& [owner, token, result] : completions) {
+        for (const auto& [owner, token, result, bytes] : completions) {
             const bool request = (owner & 1u) != 0;
             ended_.push_back(
                 {owner >> 1, token, result->outcome,
-                 request ? std::make_unique<HandleResult>(std::move(*result)) : nullptr});
+                 request ? std::make_unique<HandleResult>(std::move(*result)) : nullptr, bytes});
         }
         wake = std::exchange(waiting_, false);
     }
@@ -430,6 +495,7 @@ void Server::deliver_ended() {
             touch(*session);
         }
         --session->in_flight;
+        session->bytes_in_flight -= ended.bytes;
         if (ended.response) {
             --session->requests_in_flight;
             protocol::append_response(session->out(), ended.token, *ended.response);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <sys/epoll.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -30,12 +32,23 @@
 
 namespace crucible::runtime {
 
+/// What one client, and all of them together, may take.
+struct ClientLimits {
+    std::vector<uid_t> allowed_uids;    ///< that may connect besides the daemon's own user and root
+    std::size_t clients_max = 10'000;   ///< connected at the same time
+    std::size_t bytes_max = 64u << 20;  ///< of one client's events being handled; beyond it no more
+                                        ///< is read from it
+    Duration handshake_limit = std::chrono::seconds(5);  ///< from connecting to the greeting
+    Duration idle_limit = Duration::zero();  ///< without events; zero: none. Looked at now and then
+};
+
 struct ServerOptions {
     std::filesystem::path socket;
     /// A listening socket to serve instead of making one at `socket`; taken over by open(). -1:
     /// none.
     int inherited_socket = -1;
     std::string metrics;  ///< address of the metrics endpoint; empty: none
+    ClientLimits clients;
     CoordinatorOptions coordinator;
     Duration stop_limit =
         std::chrono::seconds(30);  ///< to finish what was accepted and send its acknowledgements
@@ -78,6 +91,7 @@ private:
         std::uint64_t token = 0;
         Outcome outcome = Outcome::handled;
         std::unique_ptr<HandleResult> response;  ///< for requests
+        std::size_t bytes = 0;                   ///< of the event
     };
 
     Server(const ServerOptions& options, const ExchangeOptions& exchange, Listener listener,
@@ -104,6 +118,8 @@ private:
     void answer(Session& session, const protocol::Frame& frame, const HandleResult& result);
     void collect(std::span<const Completion> completions);
     void deliver_ended();
+    std::optional<TimePoint> next_deadline() const;
+    void end_overdue();
     void touch(Session& session) { touched_.push_back(session.id()); }
     void settle_touched();
     void settle(Session& session);
@@ -126,7 +142,13 @@ private:
 
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::uint64_t next_session_ = 0;
-    std::size_t in_flight_ = 0;           ///< accepted, and not delivered to deliver_ended() yet
+    std::size_t in_flight_ = 0;  ///< accepted, and not delivered to deliver_ended() yet
+    struct Greeting {
+        std::uint64_t session = 0;
+        TimePoint due;
+    };
+    std::deque<Greeting> greetings_due_;  ///< of sessions that had not greeted when they came
+    std::optional<TimePoint> next_idle_look_;
     std::vector<std::uint64_t> touched_;  ///< sessions to settle at the end of this loop turn
     std::vector<std::byte> scratch_;      ///< what was just received, whoever from
     std::vector<std::string_view> target_names_;  ///< of the event at hand

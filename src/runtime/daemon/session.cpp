@@ -25,7 +25,7 @@ std::string Session::describe() const {
 
 bool Session::accepts_input() const noexcept {
     return !leaving && !blocked && requests_in_flight < kRequestsMax &&
-           out_.size() - sent_ < kUnsentBytesMax;
+           bytes_in_flight < bytes_max && unsent_bytes() < kUnsentBytesMax;
 }
 
 Result<bool> Session::receive(std::span<std::byte> scratch) {

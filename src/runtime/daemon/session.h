@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
+#include "crucible/time.h"
 #include "runtime/daemon/protocol.h"
 
 namespace crucible::runtime {
@@ -24,6 +25,7 @@ public:
     static constexpr std::size_t kUnsentBytesMax = 1u << 20;
     /// Requests being handled beyond which no more is read: responses may be large.
     static constexpr std::size_t kRequestsMax = 64;
+    static constexpr std::size_t kUnlimited = static_cast<std::size_t>(-1);
 
     Session(base::UniqueFd socket, std::uint64_t id, pid_t peer) noexcept
         : socket_(std::move(socket)), id_(id), peer_(peer) {}
@@ -75,6 +77,9 @@ public:
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
     std::uint32_t events = 0;            ///< what epoll watches it for
     std::size_t in_flight = 0;           ///< its events being handled
+    std::size_t bytes_in_flight = 0;     ///< the same, as event_bytes() counts
+    std::size_t bytes_max = kUnlimited;  ///< of those, beyond which no more is read
+    TimePoint last_input;                ///< when something came from it
     std::size_t requests_in_flight = 0;  ///< of those, the requests
 
 private:

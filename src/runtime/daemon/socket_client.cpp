@@ -440,7 +440,7 @@ private:
 Result<std::unique_ptr<DaemonClient>> connect_socket_client(const DaemonClientOptions& options,
                                                             AcknowledgementHandler on_acknowledged,
                                                             std::function<void()> on_gone) {
-    auto connection = connect_to_daemon(options.socket, options.connect_limit);
+    auto connection = connect_to_daemon(options.socket, options.connect_limit, options.daemon_uids);
     if (!connection) return std::unexpected(connection.error());
     base::UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake) return std::unexpected(base::errno_error("eventfd", errno));

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -32,8 +33,9 @@ Result<ucred> peer_of(int socket) {
     return peer;
 }
 
-bool trusted(const ucred& peer) noexcept {
-    return peer.uid == ::geteuid() || peer.uid == 0;
+bool trusted(const ucred& peer, std::span<const uid_t> allowed) noexcept {
+    return peer.uid == ::geteuid() || peer.uid == 0 ||
+           std::ranges::find(allowed, peer.uid) != allowed.end();
 }
 
 }  // namespace crucible::runtime

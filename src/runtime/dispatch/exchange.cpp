@@ -129,7 +129,8 @@ std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
         published_.fetch_add(1);
         {
             const std::lock_guard lock(repeats_mutex_);
-            repeats_.emplace(arrival.id, Repeat{arrival.owner, arrival.token});
+            repeats_.emplace(arrival.id,
+                             Repeat{arrival.owner, arrival.token, event_bytes(arrival.view)});
             repeats_waiting_.fetch_add(1);
         }
         // Either who ends the first sees the one who waits, or we see that it has ended. Both:

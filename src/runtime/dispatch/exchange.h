@@ -61,6 +61,7 @@ struct Completion {
     std::uint64_t owner = 0;
     std::uint64_t token = 0;
     HandleResult* result = nullptr;
+    std::size_t bytes = 0;  ///< of the event, as event_bytes() says of its Arrival
 };
 
 /// Called from the exchange's threads, from several at the same time. It may not call the exchange.
@@ -195,6 +196,7 @@ private:
     struct Repeat {
         std::uint64_t owner = 0;
         std::uint64_t token = 0;
+        std::size_t bytes = 0;
     };
     struct UuidHash {
         std::size_t operator()(const Uuid& id) const noexcept;

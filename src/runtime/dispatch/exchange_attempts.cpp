@@ -139,7 +139,8 @@ void Exchange::end_all(Ends& ends) {
             seen_->conclude(task.event.id, result.outcome);
             if (repeats_waiting_.load() > 0) answer_repeats(task.event.id, result, ends);
         }
-        if (task.owner != kNobody) ends.completions.push_back({task.owner, task.token, &result});
+        if (task.owner != kNobody)
+            ends.completions.push_back({task.owner, task.token, &result, task.bytes});
     }
     for (std::size_t outcome = 0; outcome < counts.size(); ++outcome) {
         if (counts[outcome] > 0) outcomes_[outcome].fetch_add(counts[outcome]);
@@ -179,7 +180,8 @@ void Exchange::answer_repeats(const Uuid& id, const HandleResult& result, Ends& 
         repeats_waiting_.fetch_sub(1);
         auto& answer = ends.answers.emplace_back(result);
         if (at->second.owner != kNobody)
-            ends.completions.push_back({at->second.owner, at->second.token, &answer});
+            ends.completions.push_back(
+                {at->second.owner, at->second.token, &answer, at->second.bytes});
     }
     repeats_.erase(begin, end);
 }

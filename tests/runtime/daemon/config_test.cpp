@@ -123,8 +123,30 @@ TEST_F(ConfigTest, PlacesAnUnknownKeyAndNamesTheNearest) {
     EXPECT_EQ(error_of("[dispach]\nworkers = 2\n"),
               "c.toml:1:2: unknown section 'dispach'; did you mean 'dispatch'?");
     EXPECT_EQ(error_of("[zzz]\n"),
-              "c.toml:1:2: unknown section 'zzz'; known: daemon, services, dispatch, route, retry, "
+              "c.toml:1:2: unknown section 'zzz'; known: daemon, clients, services, dispatch, "
+              "route, retry, "
               "breaker");
+}
+
+TEST_F(ConfigTest, ReadsWhatClientsMayTake) {
+    DaemonConfig config = default_daemon_config();
+    ASSERT_TRUE(base::write_file(file_, R"([clients]
+allowed_uids = "1000,33"
+max = 50
+bytes = "1MiB"
+handshake_limit = "2s"
+idle_limit = "10m"
+)"));
+    const auto read = read_config(file_, config);
+    ASSERT_TRUE(read) << read.error().message;
+    const auto& limits = config.server.clients;
+    EXPECT_EQ(limits.allowed_uids, (std::vector<uid_t>{1000, 33}));
+    EXPECT_EQ(limits.clients_max, 50u);
+    EXPECT_EQ(limits.bytes_max, 1u << 20);
+    EXPECT_EQ(limits.handshake_limit, std::chrono::seconds(2));
+    EXPECT_EQ(limits.idle_limit, std::chrono::minutes(10));
+    EXPECT_EQ(error_of("[clients]\nallowed_uids = \"me\"\n"),
+              "c.toml:2:16: allowed_uids: 'me' must be numbers of users, e.g. 1000,1001");
 }
 
 TEST_F(ConfigTest, SaysWhatIsAllowed) {

@@ -41,7 +41,7 @@ public:
         }
         exchange_.emplace(options, *services_, [this](std::span<const Completion> completions) {
             const std::lock_guard lock(mutex_);
-            for (const auto& [owner, token, result] : completions)
+            for (const auto& [owner, token, result, bytes] : completions)
                 told_.push_back({token, result->outcome, result->reason});
         });
     }
