@@ -7,10 +7,10 @@
 
 #include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
-#include "base/clock.h"
 #include "crucible/daemon_client.h"
 #include "raw_client.h"
 #include "runtime/daemon/event_frame.h"
+#include "server_fixture.h"
 
 namespace crucible::runtime {
 namespace {
@@ -21,56 +21,7 @@ using testing::GatedService;
 using testing::kGenerousLimit;
 using testing::make_event;
 using testing::RawClient;
-
-/// A server in this process over one gated service, so that a test decides when events end.
-class ServerTest : public ::testing::Test {
-protected:
-    void start(CoordinatorOptions coordinator = {}, ClientLimits limits = {}) {
-        coordinator.services.data_directory = directory_.path() / "data";
-        coordinator.services.work = Work::none;
-        coordinator.retry.attempts_max = 1;
-        auto services = ServiceSet::open(coordinator.services);
-        ASSERT_TRUE(services) << services.error().message;
-        auto gated = std::make_unique<GatedService>();
-        service_ = gated.get();
-        ASSERT_TRUE((*services)->add(std::move(gated)));
-        auto server = Server::open({.socket = socket_,
-                                    .clients = limits,
-                                    .coordinator = coordinator,
-                                    .stop_limit = kGenerousLimit},
-                                   std::move(*services));
-        ASSERT_TRUE(server) << server.error().message;
-        server_ = std::move(*server);
-        thread_ = std::jthread([this] { ended_ = server_->run(); });
-    }
-    /// Stops the server in order and gives what run() returned.
-    Result<> stop() {
-        server_->request_stop();
-        thread_.join();
-        return ended_;
-    }
-    void TearDown() override {
-        if (service_ != nullptr) service_->open_gate();
-        if (thread_.joinable()) {
-            EXPECT_TRUE(stop());
-        }
-    }
-    std::unique_ptr<DaemonClient> connect(std::size_t send_buffer_bytes_max = 64u << 20) {
-        auto client = DaemonClient::connect(
-            {.socket = socket_, .send_buffer_bytes_max = send_buffer_bytes_max},
-            acknowledgements_.handler());
-        EXPECT_TRUE(client) << client.error().message;
-        return std::move(*client);
-    }
-
-    base::TempDir directory_ = *base::TempDir::make("server");
-    std::filesystem::path socket_ = directory_.path() / "d.sock";
-    Acknowledgements acknowledgements_;
-    GatedService* service_ = nullptr;
-    std::unique_ptr<Server> server_;
-    Result<> ended_;
-    std::jthread thread_;
-};
+using testing::ServerTest;
 
 // The whole way: client, socket, dispatcher, service and back.
 TEST_F(ServerTest, AcknowledgesAnEventWhenItsServiceIsDone) {
@@ -529,87 +480,6 @@ TEST_F(ServerTest, KeepsTheSessionsApart) {
     }
     threads.clear();
     EXPECT_EQ(server_->stats().handled, 3 * kEvents);
-}
-
-// Beyond its limit the daemon turns clients away with the reason, and has room again when one goes.
-TEST_F(ServerTest, LimitsItsClients) {
-    start({}, {.clients_max = 2});
-    auto first = std::make_unique<RawClient>(socket_);
-    ASSERT_TRUE(first->greet());
-    RawClient second(socket_);
-    ASSERT_TRUE(second.greet());
-    RawClient third(socket_);
-    const auto refusal = third.receive();
-    ASSERT_TRUE(refusal);
-    EXPECT_EQ(refusal->header.kind, protocol::Kind::refuse);
-    EXPECT_EQ(refusal->text(), "the daemon has 2 clients, its limit");
-    EXPECT_TRUE(third.ended());
-
-    first.reset();
-    const TimePoint until = base::monotonic_now() + kGenerousLimit;
-    bool greeted = false;
-    while (!greeted && base::monotonic_now() < until) greeted = RawClient(socket_).greet();
-    EXPECT_TRUE(greeted);
-}
-
-// Whoever connects and says nothing does not stay; who has greeted does.
-TEST_F(ServerTest, SendsAwayWhoDoesNotGreet) {
-    start({}, {.handshake_limit = std::chrono::milliseconds(500)});
-    RawClient greets(socket_);
-    ASSERT_TRUE(greets.greet());
-    RawClient silent(socket_);
-    RawClient half(socket_);
-    ASSERT_TRUE(half.send_text("CRUC"));
-    for (RawClient* client : {&silent, &half}) {
-        const auto refusal = client->receive();
-        ASSERT_TRUE(refusal);
-        EXPECT_EQ(refusal->text(), "no greeting in time");
-        EXPECT_TRUE(client->ended());
-    }
-    protocol::Buffer ask;
-    protocol::append_text_frame(ask, protocol::Kind::ask, 1, R"({"about":"status"})");
-    ASSERT_TRUE(greets.send(ask));
-    EXPECT_TRUE(greets.receive());
-}
-
-// An idle client is told goodbye; one that waits for the end of an event is not idle.
-TEST_F(ServerTest, SendsAwayWhoIsIdle) {
-    start({}, {.idle_limit = std::chrono::milliseconds(500)});
-    service_->close_gate();
-    const auto waits = connect();
-    ASSERT_TRUE(waits->publish(make_event("a"), 1));
-    ASSERT_TRUE(service_->wait_for_batches(1));
-    RawClient idle(socket_);
-    ASSERT_TRUE(idle.greet());
-
-    const auto goodbye = idle.receive();
-    ASSERT_TRUE(goodbye);
-    EXPECT_EQ(goodbye->header.kind, protocol::Kind::goodbye);
-    EXPECT_TRUE(idle.ended());
-    service_->open_gate();
-    ASSERT_TRUE(waits->drain(kGenerousLimit));
-    EXPECT_EQ(acknowledgements_.count(Outcome::handled), 1u);
-}
-
-// One client with much in flight is not read from for the while; others are.
-TEST_F(ServerTest, LimitsWhatOneClientHasInFlight) {
-    start({}, {.bytes_max = 10'000});
-    service_->close_gate();
-    const auto greedy = connect();
-    const auto other = connect();
-    for (std::uint64_t token = 0; token < 10; ++token)
-        ASSERT_TRUE(greedy->publish(make_event(std::string(4'000, 'x')), token));
-    ASSERT_TRUE(service_->wait_for_batches(1));
-    ASSERT_TRUE(other->publish(make_event("b"), 100));
-    const TimePoint until = base::monotonic_now() + kGenerousLimit;
-    while (server_->stats().published < 4 && base::monotonic_now() < until)
-        std::this_thread::yield();
-    EXPECT_EQ(server_->stats().published, 4u) << "three of the one, and the other's";
-
-    service_->open_gate();
-    ASSERT_TRUE(greedy->drain(kGenerousLimit));
-    ASSERT_TRUE(other->drain(kGenerousLimit));
-    EXPECT_EQ(acknowledgements_.count(Outcome::handled), 11u);
 }
 
 }  // namespace
