@@ -27,6 +27,12 @@ json error(std::string message) {
     return {{"error", std::move(message)}};
 }
 
+/// Of a text that a client chose.
+std::string beginning(const std::string& text) {
+    constexpr std::size_t bytes_max = 256;
+    return text.size() <= bytes_max ? text : text.substr(0, bytes_max) + "…";
+}
+
 struct Question {
     const json& words;
     Exchange& exchange;
@@ -210,8 +216,8 @@ json dead_letters(const Question& question) {
             list.push_back({{"number", letter.number},
                             {"id", to_string(letter.id)},
                             {"category", to_string(letter.category)},
-                            {"type", letter.type},
-                            {"source", letter.source},
+                            {"type", beginning(letter.type)},
+                            {"source", beginning(letter.source)},
                             {"reason", letter.reason},
                             {"attempts", letter.attempts},
                             {"first_failed", to_rfc3339(letter.first_failed)},

@@ -32,6 +32,9 @@ constexpr std::uint64_t kFirstSession = 2;
 
 constexpr std::size_t kScratchBytes = 256u << 10;
 
+/// Longest that a client waits for room without trying again.
+constexpr int kBlockedLookMs = 100;
+
 /// How often clients are looked at while they might become idle for too long.
 constexpr int kIdleLooks = 4;
 
@@ -191,11 +194,15 @@ Result<int> Server::wait_for_events() {
         // are awake none does.
         const std::lock_guard lock(ended_mutex_);
         waiting_ = ended_.empty();
+        // Not every end that makes room comes this way: those of replayed events do not.
+        if (!blocked_.empty() && (timeout_ms < 0 || timeout_ms > kBlockedLookMs))
+            timeout_ms = kBlockedLookMs;
         if (!waiting_) timeout_ms = 0;
     }
     std::array<epoll_event, 64> events;
     const int count = await(events, timeout_ms);
     if (count < 0 && errno != EINTR) return std::unexpected(base::errno_error("epoll", errno));
+    if (count == 0) unblock();
     for (int i = 0; i < count; ++i) {
         const auto& event = events[static_cast<std::size_t>(i)];
         handle_event(event.data.u64, event.events);

@@ -101,6 +101,10 @@ Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
     auto ends_as = find_places(arrival.view, table, places);
     if (!ends_as && places.instances.empty() && services_.acknowledges_unseen(places.one))
         ends_as.emplace();
+    // Whoever waits for room comes with the same event again and again: that is no repeat.
+    if (!ends_as && options_.overflow == Overflow::block &&
+        queued_events_.load() >= options_.queue_events_max)
+        return std::unexpected(Error{Errc::overloaded, {}});
     // The nil id is none: who gives no ids does not ask for repeats to be found.
     const bool watched = seen_ && arrival.id != Uuid{};
     if (watched) {
@@ -151,6 +155,7 @@ std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
         repeats_.erase(ours);
         repeats_waiting_.fetch_sub(1);
         published_.fetch_sub(1);
+        tell_waiters();
     }
     at_once_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
     return result;
@@ -259,6 +264,7 @@ Result<std::optional<HandleResult>> Exchange::take_for_one(TaskPtr task) {
         published_.fetch_sub(1);
         release(1, task->bytes);
         pool_.recycle({&task, 1});
+        tell_waiters();
         return std::unexpected(handed_over.error());
     }
     if (try_again(task)) return std::nullopt;

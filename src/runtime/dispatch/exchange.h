@@ -191,6 +191,7 @@ private:
         std::vector<TaskPtr> tasks;
         std::vector<HandleResult*> results;  ///< of the tasks, in their order
         std::vector<Completion> completions;
+        std::uint64_t events = 0;  ///< that have ended: of several copies, and of owners nobody too
         std::deque<HandleResult> answers;  ///< for whoever published the same event again
     };
     struct Repeat {
@@ -227,6 +228,8 @@ private:
     void end(TaskPtr task, HandleResult& result);
     void end_all(Ends& ends);
     void end_shed(TaskPtr task, Priority priority);
+    void deliver(Ends& ends);
+    void tell_waiters();
     void tell_repeats(const Uuid& id, const HandleResult& result);
     void answer_repeats(const Uuid& id, const HandleResult& result, Ends& ends);
     void bury(const Task& task, std::string_view reason);

@@ -125,7 +125,6 @@ void Exchange::end(TaskPtr task, HandleResult& result) {
 void Exchange::end_all(Ends& ends) {
     std::array<std::uint64_t, 4> counts{};
     std::size_t bytes = 0;
-    std::size_t events = 0;
     for (std::size_t i = 0; i < ends.tasks.size(); ++i) {
         Task& task = *ends.tasks[i];
         HandleResult& result = *ends.results[i];
@@ -133,7 +132,7 @@ void Exchange::end_all(Ends& ends) {
         if (const auto joint = std::exchange(task.joint, nullptr)) {
             if (!joint->join(result)) continue;
         }
-        ++events;
+        ++ends.events;
         ++counts[static_cast<std::size_t>(result.outcome)];
         if (seen_) {
             seen_->conclude(task.event.id, result.outcome);
@@ -151,16 +150,25 @@ void Exchange::end_all(Ends& ends) {
     pool_.recycle(ends.tasks);
     ends.tasks.clear();
     ends.results.clear();
+    deliver(ends);
+}
+
+/// Tells the ends, and only then counts them: who has drained has heard of everything.
+void Exchange::deliver(Ends& ends) {
     if (!ends.completions.empty()) sink_(ends.completions);
     ends.completions.clear();
     ends.answers.clear();
-    ended_.fetch_add(events);
-    if (waiters_.load() > 0) {
-        // Empty on purpose: whoever is between its check and its wait holds the mutex, and must not
-        // be missed.
-        { const std::lock_guard lock(waiters_mutex_); }
-        progressed_.notify_all();
-    }
+    ended_.fetch_add(std::exchange(ends.events, 0));
+    tell_waiters();
+}
+
+/// After every change of what drain() and wait_for_room() wait for.
+void Exchange::tell_waiters() {
+    if (waiters_.load() == 0) return;
+    // Empty on purpose: whoever is between its check and its wait holds the mutex, and must not be
+    // missed.
+    { const std::lock_guard lock(waiters_mutex_); }
+    progressed_.notify_all();
 }
 
 /// Those who published the event again while the first was being handled.
@@ -168,7 +176,7 @@ void Exchange::tell_repeats(const Uuid& id, const HandleResult& result) {
     if (repeats_waiting_.load() == 0) return;
     Ends ends;
     answer_repeats(id, result, ends);
-    if (!ends.completions.empty()) sink_(ends.completions);
+    deliver(ends);
 }
 
 void Exchange::answer_repeats(const Uuid& id, const HandleResult& result, Ends& ends) {
@@ -176,7 +184,7 @@ void Exchange::answer_repeats(const Uuid& id, const HandleResult& result, Ends& 
     const auto [begin, end] = repeats_.equal_range(id);
     for (auto at = begin; at != end; ++at) {
         outcomes_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
-        ended_.fetch_add(1);
+        ++ends.events;
         repeats_waiting_.fetch_sub(1);
         auto& answer = ends.answers.emplace_back(result);
         if (at->second.owner != kNobody)

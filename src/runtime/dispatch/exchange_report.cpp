@@ -21,8 +21,7 @@ Result<> Exchange::drain(Duration limit) {
 
 void Exchange::close() noexcept {
     closed_.store(true);
-    { const std::lock_guard lock(waiters_mutex_); }
-    progressed_.notify_all();
+    tell_waiters();
 }
 
 CoordinatorStats Exchange::stats() const noexcept {

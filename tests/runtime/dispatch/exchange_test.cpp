@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "base/clock.h"
 #include "gated_service.h"
@@ -334,6 +336,34 @@ TEST(Exchange, TellsARepeatTheEndOfTheFirst) {
     }
     EXPECT_EQ(fixture.service().payloads().size(), 1u);
     EXPECT_EQ(fixture.exchange().stats().queued, 0u);
+}
+
+// Who has drained has heard of everything, of repeats too.
+TEST(Exchange, DrainWaitsUntilRepeatsAreTold) {
+    const auto services = *ServiceSet::open({.data_directory = {}, .work = Work::none});
+    auto gated = std::make_unique<GatedService>();
+    auto& service = *gated;
+    ASSERT_TRUE(services->add(std::move(gated)));
+    ExchangeOptions options;
+    options.dispatch.workers = 1;
+    std::atomic<std::size_t> told = 0;
+    Exchange exchange(options, *services, [&](std::span<const Completion> completions) {
+        std::this_thread::sleep_for(20ms);  // a slow listener
+        told += completions.size();
+    });
+    service.close_gate();
+    const Event event = event_of(1);
+    for (std::uint64_t token = 0; token < 3; ++token) {
+        ASSERT_TRUE(exchange.take({event.id, view_of(event), 7, token, base::monotonic_now()},
+                                  *exchange.rules().table(), [&](Event& target) -> Result<> {
+                                      target = event;
+                                      return {};
+                                  }));
+    }
+    service.open_gate();
+    ASSERT_TRUE(exchange.drain(kGenerousLimit));
+
+    EXPECT_EQ(told, 3u);
 }
 
 TEST(Exchange, EventsWithoutAnIdAreNobodysRepeats) {
