@@ -54,6 +54,7 @@ private:
             return Result<>();
         };
         for (;;) {
+            const std::uint64_t ended = exchange_.ended();
             // Without rules no lock is taken that publishers would share.
             const bool ruled = rules().version() > 0;
             const auto table = ruled ? rules().table() : nullptr;
@@ -64,7 +65,7 @@ private:
                 if (taken.error().code != Errc::overloaded ||
                     exchange_.overflow() != Overflow::block)
                     return std::unexpected(std::move(taken.error()));
-                exchange_.wait_for_room();
+                exchange_.wait_for_room(ended);
                 continue;
             }
             if (*taken) {

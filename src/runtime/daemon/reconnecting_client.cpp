@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/socket_client.h"
 #include "runtime/dispatch/task.h"
 #include "runtime/route/keyed_hash.h"
@@ -73,6 +74,11 @@ public:
             const auto published = client_->publish(event, number);
             // A connection that has ended is for the other thread to replace: the event waits.
             if (!published && published.error().code != Errc::closed) return published;
+            if (!published) {
+                if (auto sendable = check(event); !sendable) return sendable;
+            }
+        } else if (auto sendable = check(event); !sendable) {
+            return sendable;
         }
         kept_.push_back(Kept{.event = event, .token = token, .bytes = bytes});
         kept_bytes_ += bytes;
@@ -104,8 +110,8 @@ public:
     Result<> drain(Duration limit) override {
         std::unique_lock lock(mutex_);
         ++waiting_for_ends_;
-        const bool in_time =
-            ended_.wait_for(lock, bounded(limit), [this] { return kept_.empty() || given_up_; });
+        const bool in_time = ended_.wait_for(
+            lock, bounded(limit), [this] { return (kept_.empty() && !delivering_) || given_up_; });
         --waiting_for_ends_;
         if (!in_time) return std::unexpected(Error{Errc::timeout, {}});
         if (!kept_.empty()) return std::unexpected(Error{Errc::closed, {}});
@@ -146,11 +152,17 @@ private:
             [this] { lose(); });
     }
 
+    /// Whether the next connection will take it: what is kept must not be refused then.
+    static Result<> check(const Event& event) {
+        protocol::Buffer unused;
+        return protocol::append_event(unused, protocol::Kind::publish, 0, event);
+    }
+
     /// In the client's thread.
     void take(std::span<const Acknowledgement> ends) {
-        bool awaited = false;
         {
             const std::lock_guard lock(mutex_);
+            delivering_ = true;
             for (const auto& [number, outcome] : ends) {
                 if (number < first_ || number - first_ >= kept_.size()) continue;
                 Kept& kept = kept_[number - first_];
@@ -164,12 +176,17 @@ private:
                 kept_.pop_front();
                 ++first_;
             }
-            awaited = waiting_for_ends_ > 0;
         }
         // Outside the lock: the handler may take its time. Only one connection lives at a time, so
         // that this is one call at a time.
         if (on_acknowledged_ && !acknowledged_.empty()) on_acknowledged_(acknowledged_);
         acknowledged_.clear();
+        bool awaited = false;
+        {
+            const std::lock_guard lock(mutex_);
+            delivering_ = false;
+            awaited = waiting_for_ends_ > 0;
+        }
         if (awaited) ended_.notify_all();
     }
 
@@ -228,7 +245,7 @@ private:
         std::uint64_t number = 0;
         std::unique_lock lock(mutex_);
         client_ = std::move(client);
-        for (number = first_; !lost_; ++number) {
+        for (number = first_; !lost_ && !stopping_; ++number) {
             number = std::max(number, first_);  // acknowledgements come meanwhile
             if (number - first_ >= kept_.size()) {
                 connected_ = true;
@@ -261,6 +278,7 @@ private:
     bool connected_ = false;
     bool lost_ = false;  ///< the connection of client_ has ended
     bool given_up_ = false;
+    bool delivering_ = false;  ///< the handler is told of what has left kept_
     bool stopping_ = false;
     std::deque<Kept> kept_;
     std::uint64_t first_ = 0;  ///< number of kept_.front()

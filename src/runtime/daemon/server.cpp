@@ -144,6 +144,10 @@ void Server::request_reload() noexcept {
 
 /// In a thread of its own: many rules take their time to compile, and events go on meanwhile.
 void Server::reload() {
+    if (reloading_.exchange(true)) {
+        reload_again_.store(true);
+        return;
+    }
     reloader_ = std::jthread([this] {
         const auto& file = options_.coordinator.rules;
         tell_manager(systemd::notify_reloading());
@@ -156,6 +160,8 @@ void Server::reload() {
                          file.string());
         }
         tell_manager(systemd::notify("READY=1"));
+        reloading_.store(false);
+        if (reload_again_.exchange(false)) request_reload();
     });
 }
 
@@ -195,7 +201,8 @@ Result<int> Server::wait_for_events() {
         const std::lock_guard lock(ended_mutex_);
         waiting_ = ended_.empty();
         // Not every end that makes room comes this way: those of replayed events do not.
-        if (!blocked_.empty() && (timeout_ms < 0 || timeout_ms > kBlockedLookMs))
+        if ((!blocked_.empty() || stop_deadline_) &&
+            (timeout_ms < 0 || timeout_ms > kBlockedLookMs))
             timeout_ms = kBlockedLookMs;
         if (!waiting_) timeout_ms = 0;
     }
@@ -579,7 +586,7 @@ void Server::begin_stop() {
 /// When stopping: whether everything is finished and sent. Every client then gets its goodbye and
 /// is closed.
 bool Server::stopped() {
-    if (in_flight_ > 0) return false;
+    if (in_flight_ > 0 || exchange_.stats().queued > 0) return false;
     if (!std::exchange(goodbyes_said_, true)) {
         for (auto& [id, session] : sessions_) {
             protocol::append_goodbye(session->out());

@@ -164,6 +164,8 @@ private:
     Exchange exchange_;  ///< behind what its threads use
     RuleReader rules_;
     std::atomic<bool> reload_requested_ = false;
+    std::atomic<bool> reloading_ = false;
+    std::atomic<bool> reload_again_ = false;  ///< asked for while one was under way
     std::jthread reloader_;
     std::atomic<std::size_t> clients_ = 0;  ///< of sessions_; for other threads
     std::unique_ptr<MetricsEndpoint> metrics_;

@@ -113,10 +113,15 @@ TaskPtr Dispatcher::take_below(Priority priority, std::size_t instance) noexcept
 TaskPtr Dispatcher::take_below(Priority priority) noexcept {
     const std::size_t count = lanes_.size();
     const std::size_t turn = turn_.load(std::memory_order_relaxed);
-    for (std::size_t i = 0; i < count; ++i) {
-        if (TaskPtr task = take_below(priority, (turn + i) % count)) {
-            turn_.store((turn + i + 1) % count, std::memory_order_relaxed);
-            return task;
+    // From the lowest priority up: all that is above a level is left alone.
+    for (std::size_t level = kPriorityCount - 1; level > static_cast<std::size_t>(priority);
+         --level) {
+        const auto above = static_cast<Priority>(level - 1);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (TaskPtr task = take_below(above, (turn + i) % count)) {
+                turn_.store((turn + i + 1) % count, std::memory_order_relaxed);
+                return task;
+            }
         }
     }
     return nullptr;
@@ -214,6 +219,10 @@ bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexc
             TaskPtr task = lane.waiting.take();
             if (!task) break;
             batch.tasks.push_back(std::move(task));
+        }
+        if (batch.tasks.empty()) {  // take_below() had them all
+            lane.scheduled = false;
+            return false;
         }
     }
     const std::size_t taken = batch.tasks.size();

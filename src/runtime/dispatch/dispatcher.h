@@ -55,8 +55,8 @@ public:
     /// - Errc::overloaded: the instance has service_events_max; without a message.
     Result<> submit(TaskPtr&& task);
 
-    /// Takes out a waiting event of a lower priority than `priority`, the lowest that the instance
-    /// looked at has; null when there is none. Instances are looked at in turn.
+    /// Takes out a waiting event of a lower priority than `priority`, the lowest there is, the
+    /// oldest of its instance; null when there is none. Instances are looked at in turn.
     TaskPtr take_below(Priority priority) noexcept;
     /// The same of one instance.
     TaskPtr take_below(Priority priority, std::size_t instance) noexcept;

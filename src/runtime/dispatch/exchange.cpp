@@ -83,12 +83,13 @@ Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, C
 
 Exchange::~Exchange() {
     close();
+    std::jthread timer;
     {
         const std::lock_guard lock(timer_mutex_);
         stopping_ = true;
-        timer_.request_stop();
+        timer = std::move(timer_);
     }
-    if (timer_.joinable()) timer_.join();
+    timer = {};  // stops and joins it: it uses the dispatcher, which goes next
     dispatcher_.reset();
 }
 
@@ -344,6 +345,8 @@ void Exchange::end_shed(TaskPtr task, Priority priority) {
     states_.end(task->instance);
     instances_[task->instance].breaker.abandoned(task->permit);
     shed_.fetch_add(1);
+    // Published again it is no repeat: it was not handled for want of room alone.
+    if (seen_) seen_->forget(task->event.id);
     HandleResult result{Outcome::rejected,
                         {},
                         std::string("the queue is full: given up for an event of priority ") +
@@ -356,15 +359,12 @@ void Exchange::release(std::size_t events, std::size_t bytes) noexcept {
     queued_events_.fetch_sub(events);
 }
 
-void Exchange::wait_for_room() {
+void Exchange::wait_for_room(std::uint64_t ended_before) {
     waiters_.fetch_add(1);
     {
         std::unique_lock lock(waiters_mutex_);
-        const auto ended = ended_.load();
-        progressed_.wait_for(lock, kLookAgain, [&] {
-            return closed_.load() || ended_.load() != ended ||
-                   queued_events_.load() < options_.queue_events_max / 2;
-        });
+        progressed_.wait_for(lock, kLookAgain,
+                             [&] { return closed_.load() || ended_.load() != ended_before; });
     }
     waiters_.fetch_sub(1);
 }

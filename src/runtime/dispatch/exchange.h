@@ -125,8 +125,10 @@ public:
         return take_by(arrival, table, FillRef(fill));
     }
 
-    /// Returns when the queue may have room, or has been closed.
-    void wait_for_room();
+    /// How many events have ended; for wait_for_room(), to be asked before take().
+    std::uint64_t ended() const noexcept { return ended_.load(); }
+    /// Returns when more have, or close() was called, or after a while.
+    void wait_for_room(std::uint64_t ended_before);
 
     RuleBook& rules() noexcept { return rules_; }
     /// The names of the instances that `event` would go to now: for people who ask. A pool's turn

@@ -93,17 +93,19 @@ Result<> Exchange::replay(std::uint64_t number) {
     if (!event) return std::unexpected(event.error());
     event->attempt = 1;
     if (seen_) seen_->forget(event->id);
-    const auto taken = take({event->id, view_of(*event), kNobody, 0, base::monotonic_now()},
-                            *rules_.table(), [&](Event& target) {
-                                target = *event;
-                                return Result<>();
-                            });
-    if (taken) return {};
+    auto taken = take({event->id, view_of(*event), kNobody, 0, base::monotonic_now()},
+                      *rules_.table(), [&](Event& target) {
+                          target = *event;
+                          return Result<>();
+                      });
+    const bool refused = taken && *taken && (*taken)->outcome != Outcome::handled;
+    if (taken && !refused) return {};
     const std::lock_guard lock(dead_mutex_);
     (void)dead_letters_.add(*event, {.reason = letter->reason,
                                      .attempts = letter->attempts,
                                      .first_failed = letter->first_failed,
                                      .last_failed = letter->last_failed});
+    if (refused) return std::unexpected(Error{Errc::failed, std::move((*taken)->reason)});
     return std::unexpected(taken.error());
 }
 

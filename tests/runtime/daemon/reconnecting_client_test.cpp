@@ -140,6 +140,12 @@ TEST_F(ReconnectingClientTest, KeepsEventsWhileThereIsNoDaemon) {
     kill_daemon();
     for (std::uint64_t token = 0; token < 10; ++token)
         EXPECT_TRUE(client->publish(record(1), token));
+    // What no daemon would take is refused now, not kept for ever.
+    Event odd = record(2);
+    odd.type.assign(70'000, 't');
+    const auto refused = client->publish(odd, 99);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid_argument);
     const auto early = client->drain(1ms);
     ASSERT_FALSE(early);
     EXPECT_EQ(early.error().code, Errc::timeout);

@@ -256,7 +256,7 @@ TEST(Dispatcher, GivesUpTheLowestPriorityFirst) {
 
     const auto payload = [](const TaskPtr& task) { return task ? task->event.payload : "none"; };
     auto& dispatcher = fixture.dispatcher();
-    // Both are of priority normal, the older one first.
+    // The lowest of that instance.
     EXPECT_EQ(payload(dispatcher.take_below(Priority::critical, 0)), "normal");
     EXPECT_EQ(payload(dispatcher.take_below(Priority::normal)), "none");
     EXPECT_EQ(payload(dispatcher.take_below(Priority::high)), "low");

@@ -10,110 +10,20 @@
 #include <thread>
 
 #include "base/clock.h"
-#include "gated_service.h"
-#include "runtime/route/rule_file.h"
+#include "exchange_fixture.h"
 
 namespace crucible::runtime {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
+using testing::event_of;
+using testing::ExchangeFixture;
 using testing::GatedService;
+using testing::impatient;
 using testing::kGenerousLimit;
 using testing::make_event;
-using ::testing::UnorderedElementsAre;
-
-struct Told {
-    std::uint64_t token;
-    Outcome outcome;
-    std::string reason;
-};
-
-/// An exchange over services "gated-0" and so on, which serve the category custom, with what it
-/// said of the ends.
-class ExchangeFixture {
-public:
-    explicit ExchangeFixture(ExchangeOptions options = {}, std::size_t gated = 1) {
-        options.dispatch.workers = static_cast<std::uint32_t>(gated);
-        services_ = *ServiceSet::open({.data_directory = {}, .work = Work::none});
-        for (std::size_t i = 0; i < gated; ++i) {
-            auto service = std::make_unique<GatedService>("gated-" + std::to_string(i));
-            gated_.push_back(service.get());
-            EXPECT_TRUE(services_->add(std::move(service)));
-        }
-        exchange_.emplace(options, *services_, [this](std::span<const Completion> completions) {
-            const std::lock_guard lock(mutex_);
-            for (const auto& [owner, token, result, bytes] : completions)
-                told_.push_back({token, result->outcome, result->reason});
-        });
-    }
-    ~ExchangeFixture() {
-        for (auto* service : gated_) service->open_gate();
-    }
-
-    Exchange& exchange() { return *exchange_; }
-    GatedService& service(std::size_t index = 0) { return *gated_[index]; }
-
-    /// How it ended at once; nothing when the end is still to come.
-    Result<std::optional<HandleResult>> take(const Event& event, std::uint64_t token = 0) {
-        return exchange_->take({event.id, view_of(event), 7, token, base::monotonic_now()},
-                               *exchange_->rules().table(), [&](Event& target) -> Result<> {
-                                   target = event;
-                                   return {};
-                               });
-    }
-    bool taken(const Event& event, std::uint64_t token = 0) {
-        const auto result = take(event, token);
-        return result && !*result;
-    }
-    void use_rules(std::string_view text) {
-        auto rules = parse_rules("version = 1\n" + std::string(text), "test");
-        ASSERT_TRUE(rules) << rules.error().message;
-        const auto replaced = exchange_->rules().replace(std::move(*rules));
-        ASSERT_TRUE(replaced) << replaced.error().message;
-    }
-    bool drain() { return exchange_->drain(kGenerousLimit).has_value(); }
-    std::vector<Told> told() {
-        const std::lock_guard lock(mutex_);
-        auto sorted = told_;
-        std::ranges::sort(sorted, {}, &Told::token);
-        return sorted;
-    }
-    std::size_t handled() { return count(Outcome::handled); }
-    std::size_t count(Outcome outcome) {
-        const auto all = told();
-        return static_cast<std::size_t>(std::ranges::count(all, outcome, &Told::outcome));
-    }
-
-private:
-    std::unique_ptr<ServiceSet> services_;
-    std::vector<GatedService*> gated_;
-    std::mutex mutex_;
-    std::vector<Told> told_;
-    std::optional<Exchange> exchange_;
-};
-
-Event event_of(std::uint8_t number, std::string payload = "a",
-               Priority priority = Priority::normal) {
-    Event event = make_event(std::move(payload), priority);
-    event.id.bytes[0] = 1;
-    event.id.bytes[15] = number;
-    return event;
-}
-
-/// No retries, so that a failure is the end.
-ExchangeOptions once() {
-    ExchangeOptions options;
-    options.retry.attempts_max = 1;
-    return options;
-}
-
-/// Retries that take no time worth mentioning.
-ExchangeOptions impatient(std::uint32_t attempts) {
-    ExchangeOptions options;
-    options.retry = {.attempts_max = attempts, .base = 1us, .cap = 2us};
-    return options;
-}
+using testing::once;
 
 TEST(Exchange, BringsAnEventToItsServiceAndTellsTheEnd) {
     ExchangeFixture fixture;
@@ -234,6 +144,36 @@ TEST(Exchange, ShedsTheLowestPriorityFirst) {
     fixture.service().open_gate();
     ASSERT_TRUE(fixture.drain());
     EXPECT_THAT(fixture.service().payloads(), ElementsAre("being handled", "critical", "high"));
+}
+
+// A service whose waiting events were all given up has nothing to do when its turn comes.
+TEST(Exchange, ShedsAllThatWaitsForAService) {
+    ExchangeOptions options{.queue_events_max = 2, .overflow = Overflow::shed};
+    options.dispatch.workers = 1;
+    ExchangeFixture fixture(options, 2);
+    fixture.service(0).close_gate();
+    const auto for_service = [](std::uint8_t number, const char* name, Priority priority) {
+        Event event = event_of(number, "a", priority);
+        event.targets = {name};
+        return event;
+    };
+    ASSERT_TRUE(fixture.taken(for_service(1, "gated-0", Priority::normal), 1));
+    ASSERT_TRUE(fixture.service(0).wait_for_batches(1));
+    ASSERT_TRUE(fixture.taken(for_service(2, "gated-1", Priority::low), 2));
+    // The only worker is busy: gated-1 is ready, and loses its event before its turn.
+    ASSERT_TRUE(fixture.taken(for_service(3, "gated-0", Priority::critical), 3));
+
+    fixture.service(0).open_gate();
+    ASSERT_TRUE(fixture.drain());
+    ASSERT_TRUE(fixture.taken(for_service(4, "gated-1", Priority::low), 4));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_EQ(fixture.handled(), 3u);
+    EXPECT_EQ(fixture.count(Outcome::rejected), 1u);
+    // What was given up was not handled: the same event is welcome again.
+    ASSERT_TRUE(fixture.taken(for_service(2, "gated-1", Priority::low), 5));
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(fixture.handled(), 4u);
 }
 
 // The ledger of a run rests on these counts: they add up at every moment.
@@ -497,92 +437,6 @@ TEST(Exchange, ABreakerLetsEventsThroughAgain) {
     EXPECT_EQ(refused->reason, "the circuit breaker of gated-0 is open");
     EXPECT_EQ(fixture.exchange().instances().back().breaker, CircuitBreaker::State::closed);
     EXPECT_EQ(fixture.service().payloads().back(), "a");
-}
-
-// --- Rules
-
-TEST(Exchange, RulesDecideWhereEventsGo) {
-    ExchangeFixture fixture({}, 3);
-    fixture.use_rules(R"(
-[[rule]]
-id = "copy"
-stop = false
-type = "test.*"
-deliver = ["gated-2"]
-
-[[rule]]
-id = "both"
-category = "custom"
-deliver = ["gated-0", "gated-2"]
-)");
-
-    ASSERT_TRUE(fixture.taken(event_of(1, "for two"), 5));
-    ASSERT_TRUE(fixture.drain());
-
-    EXPECT_THAT(fixture.service(0).payloads(), ElementsAre("for two"));
-    EXPECT_TRUE(fixture.service(1).payloads().empty());
-    EXPECT_THAT(fixture.service(2).payloads(), ElementsAre("for two"))
-        << "once, though named twice";
-    ASSERT_EQ(fixture.told().size(), 1u) << "one end for one event";
-    EXPECT_EQ(fixture.told()[0].token, 5u);
-    EXPECT_EQ(fixture.told()[0].outcome, Outcome::handled);
-    EXPECT_EQ(fixture.exchange().stats().published, 1u);
-    EXPECT_EQ(fixture.exchange().stats().handled, 1u);
-}
-
-// An event for several ends with the last of them, and as the worst.
-TEST(Exchange, AnEventForSeveralEndsAsTheWorst) {
-    ExchangeFixture fixture(once(), 2);
-    fixture.use_rules(R"(
-[[rule]]
-id = "all"
-broadcast = "*"
-)");
-    fixture.service(0).close_gate();
-    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
-    ASSERT_TRUE(fixture.service(1).wait_for_batches(1));
-    EXPECT_TRUE(fixture.told().empty());
-
-    fixture.service(0).open_gate();
-    ASSERT_TRUE(fixture.drain());
-
-    ASSERT_EQ(fixture.told().size(), 1u);
-    EXPECT_EQ(fixture.told()[0].outcome, Outcome::failed);
-    EXPECT_EQ(fixture.exchange().stats().failed, 1u);
-    EXPECT_EQ(fixture.exchange().stats().queued, 0u);
-}
-
-TEST(Exchange, ARuleDropsWithItsReason) {
-    ExchangeFixture fixture;
-    fixture.use_rules(R"(
-[[rule]]
-id = "quiet"
-type = "test.event"
-drop = "not today"
-)");
-
-    const auto taken = fixture.take(event_of(1));
-
-    ASSERT_TRUE(taken && *taken);
-    EXPECT_EQ((*taken)->outcome, Outcome::rejected);
-    EXPECT_EQ((*taken)->reason, "not today");
-}
-
-// A pool's members share the events, in turn where the rule says so.
-TEST(Exchange, APoolSharesTheLoad) {
-    ExchangeFixture fixture({}, 2);
-    fixture.use_rules(R"(
-[[rule]]
-id = "spread"
-category = "custom"
-pool = "custom"
-strategy = "round_robin"
-)");
-    for (std::uint8_t i = 1; i <= 4; ++i) ASSERT_TRUE(fixture.taken(event_of(i)));
-    ASSERT_TRUE(fixture.drain());
-
-    EXPECT_EQ(fixture.service(0).payloads().size(), 2u);
-    EXPECT_EQ(fixture.service(1).payloads().size(), 2u);
 }
 
 }  // namespace
