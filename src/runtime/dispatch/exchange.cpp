@@ -130,7 +130,9 @@ std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
                                                   const SeenEvents::Sighting& sighting) {
     HandleResult result{sighting.outcome.value_or(Outcome::rejected), {}, {}};
     if (result.outcome != Outcome::handled) result.reason = "as when it was first published";
-    if (!sighting.outcome) {
+    if (!sighting.outcome && repeats_waiting_.load() >= options_.queue_events_max) {
+        result.reason = "too many wait for the end of events they repeat";
+    } else if (!sighting.outcome) {
         published_.fetch_add(1);
         {
             const std::lock_guard lock(repeats_mutex_);

@@ -278,6 +278,23 @@ TEST(Exchange, TellsARepeatTheEndOfTheFirst) {
     EXPECT_EQ(fixture.exchange().stats().queued, 0u);
 }
 
+// What waits for the end of a first is bounded as the queue is.
+TEST(Exchange, RefusesRepeatsBeyondItsLimit) {
+    ExchangeFixture fixture({.queue_events_max = 2});
+    fixture.service().close_gate();
+    for (std::uint64_t token = 0; token < 3; ++token)
+        ASSERT_TRUE(fixture.taken(event_of(1), token));
+
+    const auto refused = fixture.take(event_of(1), 3);
+
+    ASSERT_TRUE(refused && *refused);
+    EXPECT_EQ((*refused)->outcome, Outcome::rejected);
+    EXPECT_EQ((*refused)->reason, "too many wait for the end of events they repeat");
+    fixture.service().open_gate();
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(fixture.handled(), 3u);
+}
+
 // Who has drained has heard of everything, of repeats too.
 TEST(Exchange, DrainWaitsUntilRepeatsAreTold) {
     const auto services = *ServiceSet::open({.data_directory = {}, .work = Work::none});
