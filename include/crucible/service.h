@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ public:
     /// Unique within a coordinator, e.g. "database-2". Usable in Event::targets.
     virtual std::string_view name() const noexcept = 0;
     virtual Category category() const noexcept = 0;
+
+    /// Most events that it wants at once. More than these where a batch has a cost of its own that
+    /// they share: a transaction, a flush to disk. Asked once.
+    virtual std::size_t batch_max() const noexcept { return 64; }
 
     /// Handles `events` in order and fills `results[i]` for `events[i]` (same size). When it
     /// returns, every event whose outcome is `handled` is durable as configured. Handing several

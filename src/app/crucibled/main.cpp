@@ -63,7 +63,7 @@ struct Flag {
 struct CommandLine {
     std::string config_file;
     int ready_fd = -1;
-    std::array<Flag, 11> flags{{
+    std::array<Flag, 12> flags{{
         {"--socket", "daemon.socket", "PATH", "Unix socket to listen on (mode 0600)"},
         {"--data", "services.data_directory", "DIR", "directory the services work in"},
         {"--services", "services.count", "N", "service instances (default 6)"},
@@ -73,6 +73,10 @@ struct CommandLine {
          "survive a crash of the process, or loss of power too (default normal)"},
         {"--queue", "dispatch.queue_events", "N",
          "events accepted and not ended, at most (default 65536)"},
+        {"--batch", "dispatch.batch", "N",
+         "waiting events of one service handed over at once (default: as the service wants it, 64 "
+         "or "
+         "256)"},
         {"--overflow", "dispatch.overflow", "reject|block|shed",
          "refuse events when the queue is full, let publishers wait, or give up waiting events of "
          "lower priority (default reject)"},

@@ -154,7 +154,7 @@ base::Process::Options daemon_command(const TargetUrl& url, const SystemOptions&
                          std::to_string(kReadyFd),
                          "--log-level",
                          "warning"};  // its last words are quoted when it fails
-    for (const std::string_view name : {"workers", "work", "durability", "queue"}) {
+    for (const std::string_view name : {"workers", "work", "durability", "queue", "batch"}) {
         if (const std::string* value = url.option(name)) {
             command.arguments.push_back(fmt::format("--{}", name));
             command.arguments.push_back(*value);

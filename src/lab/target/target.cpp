@@ -84,6 +84,7 @@ Result<runtime::CoordinatorOptions> coordinator_options(const TargetUrl& url,
         static_cast<std::uint32_t>(count_option(url, "services", options.services.services));
     options.workers = static_cast<std::uint32_t>(count_option(url, "workers", options.workers));
     options.queue_events_max = count_option(url, "queue", options.queue_events_max);
+    options.batch_max = static_cast<std::uint32_t>(count_option(url, "batch", options.batch_max));
     if (const std::string* name = url.option("work")) {
         const auto work = runtime::parse_work(*name);
         if (!work) return std::unexpected(work.error());

@@ -47,11 +47,13 @@ constexpr OptionInfo kWorkers{"workers", Kind::count, kWorkersMax};
 constexpr OptionInfo kServices{"services", Kind::count, runtime::kServicesMax};
 constexpr OptionInfo kClients{"clients", Kind::count, kClientsMax};
 constexpr OptionInfo kQueue{"queue", Kind::count, kQueueMax};
+constexpr OptionInfo kBatch{"batch", Kind::count, 65'536};
 constexpr OptionInfo kPid{"pid", Kind::count, 1u << 22};
 constexpr OptionInfo kService{"service", Kind::duration};
 constexpr OptionInfo kLatency{"latency", Kind::duration};
 
-constexpr std::array kCoordinatorOptions{kWork, kDurability, kWorkers, kServices, kClients, kQueue};
+constexpr std::array kCoordinatorOptions{kWork,    kDurability, kWorkers, kServices,
+                                         kClients, kQueue,      kBatch};
 constexpr std::array kSyntheticOptions{
     kService,
     kWorkers,

@@ -18,7 +18,8 @@ struct CoordinatorOptions {
     std::size_t queue_events_max =
         65'536;  ///< accepted and not ended; what happens beyond it, `overflow` says
     std::size_t queue_bytes_max = 256u << 20;
-    std::uint32_t batch_max = 64;  ///< waiting events of one service handed over at once
+    /// Waiting events of one service handed over at once, at most; 0: as the service wants it.
+    std::uint32_t batch_max = 0;
     /// Of them, for one service instance: one that stalls leaves room for the others' events.
     std::size_t service_events_max = 32'768;
     /// Instances of a category that run at the same time, at most; 0: no limit.

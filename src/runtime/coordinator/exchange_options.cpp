@@ -15,7 +15,6 @@ Result<ExchangeOptions> exchange_options(const CoordinatorOptions& options) {
     if (options.workers == 0) return wrong("workers");
     if (options.queue_events_max == 0) return wrong("the queue limit in events");
     if (options.queue_bytes_max == 0) return wrong("the queue limit in bytes");
-    if (options.batch_max == 0) return wrong("the batch limit");
     if (options.service_events_max == 0) return wrong("the limit of events of one service");
     if (options.retry.attempts_max == 0) return wrong("the attempts of an event");
     if (options.retry.base <= Duration::zero() || options.retry.cap < options.retry.base)

@@ -17,6 +17,7 @@ namespace crucible::runtime {
 struct alignas(64) Dispatcher::Lane {
     Service* service = nullptr;
     Group* group = nullptr;  ///< null: not limited
+    std::size_t batch_max = 1;
     std::mutex mutex;
     WaitingEvents waiting;
     std::atomic<std::size_t> events = 0;  ///< waiting or being handled; changed under the mutex
@@ -26,11 +27,6 @@ struct alignas(64) Dispatcher::Lane {
 
 /// A worker's own memory for the events it is handling; reused, so that a batch allocates nothing.
 struct Dispatcher::Batch {
-    explicit Batch(std::size_t size_max) : results(size_max) {
-        tasks.reserve(size_max);
-        expired.reserve(size_max);
-        events.reserve(size_max);
-    }
     std::vector<TaskPtr> tasks;  ///< those to be handled, then the expired
     std::vector<TaskPtr> expired;
     std::vector<const Event*> events;
@@ -55,13 +51,14 @@ void reset(HandleResult& result) {
 Dispatcher::Dispatcher(const DispatcherOptions& options,
                        std::span<const std::unique_ptr<Service>> services, AttemptSink sink)
     : options_(options), sink_(std::move(sink)) {
-    CRUCIBLE_ASSERT(options.workers >= 1 && options.batch_max >= 1 &&
-                    options.service_events_max >= 1);
+    CRUCIBLE_ASSERT(options.workers >= 1 && options.service_events_max >= 1);
     for (std::size_t category = 0; category < kCategoryCount; ++category)
         groups_[category].limit = options.concurrency[category];
     for (const auto& service : services) {
         auto& lane = *lanes_.emplace_back(std::make_unique<Lane>());
         lane.service = service.get();
+        lane.batch_max = options.batch_max > 0 ? options.batch_max
+                                               : std::max<std::size_t>(service->batch_max(), 1);
         Group& group = groups_[static_cast<std::size_t>(service->category())];
         if (group.limit > 0) lane.group = &group;
     }
@@ -202,7 +199,7 @@ Dispatcher::Lane* Dispatcher::next_lane(Lane* ran, bool more) noexcept {
 
 void Dispatcher::work(std::uint32_t number) noexcept {
     ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(number)).c_str());
-    Batch batch(options_.batch_max);
+    Batch batch;
     Lane* lane = next_lane(nullptr, false);
     while (lane != nullptr) {
         const bool more = run_batch(number, *lane, batch);
@@ -215,7 +212,7 @@ void Dispatcher::work(std::uint32_t number) noexcept {
 bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept {
     {
         const std::lock_guard lock(lane.mutex);
-        while (batch.tasks.size() < options_.batch_max) {
+        while (batch.tasks.size() < lane.batch_max) {
             TaskPtr task = lane.waiting.take();
             if (!task) break;
             batch.tasks.push_back(std::move(task));
@@ -237,6 +234,7 @@ bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexc
         std::erase(batch.tasks, nullptr);
     }
     const std::size_t live = batch.tasks.size();
+    if (batch.results.size() < taken) batch.results.resize(taken);
     const std::span results(batch.results.data(), taken);
     for (auto& result : results) reset(result);
     if (live > 0) {

@@ -20,8 +20,8 @@ namespace crucible::runtime {
 
 struct DispatcherOptions {
     std::uint32_t workers = 2;  ///< threads that run services, at least 1
-    std::uint32_t batch_max =
-        64;  ///< waiting events of one service handed over at once, at least 1
+    /// Waiting events of one service handed over at once, at most; 0: Service::batch_max().
+    std::uint32_t batch_max = 0;
     std::size_t service_events_max = 65'536;  ///< given to one instance and not ended, at least 1
     /// Instances of a category that run at the same time, at most; 0: as many as there are
     /// workers. Instances that share a resource would else occupy all workers waiting for it.
@@ -36,7 +36,7 @@ using AttemptSink = std::function<void(std::uint32_t worker, std::span<TaskPtr> 
 /// Queues events per service instance and runs the services in its worker threads.
 /// - One instance is run by one worker at a time; different instances run in parallel, as far as
 /// the concurrency of their category allows.
-/// - A worker takes up to batch_max events that wait for one instance, in the order of
+/// - A worker takes up to a batch of events that wait for one instance, in the order of
 /// WaitingEvents, and never waits for more to come. Instances with waiting events take turns, a
 /// batch each.
 /// - An event whose deadline has passed when it is taken is `expired` and not handed to its

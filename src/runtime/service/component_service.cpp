@@ -7,7 +7,7 @@ namespace {
 class ComponentService final : public NamedService {
 public:
     ComponentService(std::string name, Workshop& shop)
-        : NamedService(std::move(name), Category::service), registry_(*shop.health) {}
+        : NamedService(std::move(name), Category::service, kTogether), registry_(*shop.health) {}
 
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         for (std::size_t i = 0; i < events.size(); ++i) {

@@ -3,17 +3,22 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "runtime/service/checkpointer.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/sqlite.h"
 
 namespace crucible::runtime {
 namespace {
+
+/// Beyond it a transaction takes no more in: what waits would wait ever longer.
+constexpr std::size_t kTransactionEventsMax = 1024;
 
 constexpr std::int64_t kSchemaVersion = 1;
 constexpr const char* kSchema = R"(
@@ -33,6 +38,7 @@ enum class Step : std::size_t {
     release,
     undo,
     mark,
+    unmark,
     insert,
     update,
     upsert,
@@ -47,6 +53,7 @@ constexpr std::array<const char*, static_cast<std::size_t>(Step::count)> kSql = 
     "RELEASE event",
     "ROLLBACK TO event",
     "INSERT INTO applied_events(event_id, source, type) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    "DELETE FROM applied_events WHERE event_id = ?1",
     "INSERT INTO records(source, key, version, body, event_id) VALUES(?1, ?2, 1, ?3, ?4)"
     " ON CONFLICT DO NOTHING",
     "UPDATE records SET version = version + 1, body = ?3, event_id = ?4 WHERE source = ?1 AND key "
@@ -94,8 +101,19 @@ Result<> prepare_file(sqlite3* handle, Durability durability) {
 
 }  // namespace
 
+/// A call of apply() that waits for a transaction, its own or somebody else's.
+struct Database::Joint {
+    std::span<const EventChanges> events;
+    std::span<Result<>> outcomes;
+    bool done = false;  ///< under write_mutex
+};
+
 struct Database::State {
+    std::mutex waiting_mutex;
+    std::vector<Joint*> waiting;
+
     std::mutex write_mutex;
+    std::vector<Joint*> joined;  ///< of the transaction being run
     SqliteHandle writer;
     std::array<SqliteStatement, kSql.size()> statements;
 
@@ -103,6 +121,15 @@ struct Database::State {
     std::mutex read_mutex;
     SqliteHandle reader;
     SqliteStatement find;
+
+    struct {
+        std::atomic<std::uint64_t> commits = 0;
+        std::atomic<std::uint64_t> events = 0;
+        std::atomic<std::uint64_t> records = 0;
+        std::atomic<std::int64_t> longest_commit_ns = 0;
+        std::atomic<std::size_t> calls = 0;
+    } counts;
+    std::unique_ptr<Checkpointer> checkpointer;
 
     ~State() {
         for (auto& statement : statements) statement.reset();
@@ -139,64 +166,98 @@ struct Database::State {
         return refuse(Errc::failed, "record " + record.key + what);
     }
 
+    /// - Errc::failed: the event could not be applied and left nothing behind.
     Result<> apply_one(const EventChanges& changes) {
+        // A savepoint costs two statements, and one change alone that fails has changed nothing.
+        const bool several = changes.records.size() > 1;
+        if (several) {
+            if (auto done = step(Step::savepoint); !done) return done;
+        }
+        auto applied = apply_marked(changes);
+        const bool alone = !applied && applied.error().code == Errc::failed;
+        if (!applied && !alone) return applied;
+        if (several) {
+            if (alone) {
+                if (auto undone = step(Step::undo); !undone) return undone;
+            }
+            if (auto released = step(Step::release); !released) return released;
+        } else if (alone) {
+            bind_id(Step::unmark, 1, changes.event->id);
+            if (auto unmarked = step(Step::unmark); !unmarked) return unmarked;
+        }
+        return applied;
+    }
+
+    Result<> apply_marked(const EventChanges& changes) {
         sqlite3_stmt* mark = get(Step::mark);
         bind_id(Step::mark, 1, changes.event->id);
         bind_text(mark, 2, changes.event->source);
         bind_text(mark, 3, changes.event->type);
-        if (const auto done = step(Step::mark); !done) return done;
+        if (auto done = step(Step::mark); !done) return done;
         if (sqlite3_changes(writer.get()) == 0) return {};  // applied before
         for (const auto& record : changes.records) {
-            if (const auto done = change(*changes.event, record); !done) return done;
+            if (auto done = change(*changes.event, record); !done) return done;
         }
         return {};
     }
 
-    /// Everything in one transaction; false when an event failed on its own account and all was
-    /// rolled back.
-    Result<bool> try_all(std::span<const EventChanges> events);
-    Result<> try_each(std::span<const EventChanges> events, std::span<Result<>> outcomes);
+    /// Applies `joined`, and what others bring meanwhile, in one transaction. The errors are those
+    /// of all.
+    Result<> run_transaction();
+    void take_waiting();
+    void commit_waiting();
     void roll_back() {
         if (sqlite3_get_autocommit(writer.get()) == 0) (void)step(Step::rollback);
     }
 };
 
-Result<bool> Database::State::try_all(std::span<const EventChanges> events) {
-    if (const auto begun = step(Step::begin); !begun) return std::unexpected(begun.error());
-    for (const auto& changes : events) {
-        const auto done = apply_one(changes);
-        if (done) continue;
-        roll_back();
-        if (done.error().code == Errc::failed) return false;
-        return std::unexpected(done.error());
-    }
-    if (const auto done = step(Step::commit); !done) {
-        roll_back();
-        return std::unexpected(done.error());
-    }
-    return true;
+/// Takes what waits for a transaction into this one, behind what it has already.
+void Database::State::take_waiting() {
+    const std::scoped_lock lock(waiting_mutex);
+    joined.insert(joined.end(), waiting.begin(), waiting.end());
+    waiting.clear();
 }
 
-Result<> Database::State::try_each(std::span<const EventChanges> events,
-                                   std::span<Result<>> outcomes) {
-    if (const auto begun = step(Step::begin); !begun) return begun;
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        auto ready = step(Step::savepoint);
-        if (ready) {
-            outcomes[i] = apply_one(events[i]);
-            const bool alone = !outcomes[i] && outcomes[i].error().code == Errc::failed;
-            if (!outcomes[i] && !alone) ready = outcomes[i];
-            if (alone) ready = step(Step::undo);
-            if (ready) ready = step(Step::release);
-        }
-        if (!ready) {
-            roll_back();
-            return ready;
-        }
+void Database::State::commit_waiting() {
+    joined.clear();
+    take_waiting();
+    const auto done = run_transaction();
+    for (Joint* joint : joined) {
+        if (!done) std::ranges::fill(joint->outcomes, done);
+        joint->done = true;
     }
-    auto done = step(Step::commit);
-    if (!done) roll_back();
-    return done;
+}
+
+Result<> Database::State::run_transaction() {
+    if (auto begun = step(Step::begin); !begun) return begun;
+    std::size_t events = 0;
+    std::uint64_t records = 0;
+    for (std::size_t next = 0; next < joined.size();) {
+        const Joint& joint = *joined[next++];
+        for (std::size_t i = 0; i < joint.events.size(); ++i) {
+            joint.outcomes[i] = apply_one(joint.events[i]);
+            if (joint.outcomes[i]) {
+                records += joint.events[i].records.size();
+            } else if (joint.outcomes[i].error().code != Errc::failed) {
+                roll_back();
+                return joint.outcomes[i];
+            }
+        }
+        events += joint.events.size();
+        if (next == joined.size() && events < kTransactionEventsMax) take_waiting();
+    }
+    const TimePoint begun = base::monotonic_now();
+    if (auto done = step(Step::commit); !done) {
+        roll_back();
+        return done;
+    }
+    const Duration took = base::monotonic_now() - begun;
+    counts.commits.fetch_add(1, std::memory_order_relaxed);
+    counts.events.fetch_add(events, std::memory_order_relaxed);
+    counts.records.fetch_add(records, std::memory_order_relaxed);
+    if (took.count() > counts.longest_commit_ns.load(std::memory_order_relaxed))
+        counts.longest_commit_ns.store(took.count(), std::memory_order_relaxed);
+    return {};
 }
 
 Database::Database(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -234,22 +295,27 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
         prepare(state->reader.get(), "SELECT body FROM records WHERE source = ?1 AND key = ?2");
     if (!find) return std::unexpected(find.error());
     state->find = std::move(*find);
+    auto checkpointer = Checkpointer::open(path, state->writer.get());
+    if (!checkpointer) return std::unexpected(checkpointer.error());
+    state->checkpointer = std::move(*checkpointer);
     return std::unique_ptr<Database>(new Database(std::move(state)));
 }
 
 void Database::apply(std::span<const EventChanges> events, std::span<Result<>> outcomes) {
     CRUCIBLE_ASSERT(events.size() == outcomes.size());
     if (events.empty()) return;
-    const std::scoped_lock lock(state_->write_mutex);
-    // Savepoints cost two statements per event, so they are taken only where an event of the batch
-    // fails.
-    const auto all = state_->try_all(events);
-    if (all && *all) {
-        std::ranges::fill(outcomes, Result<>{});
-        return;
+    State& state = *state_;
+    Joint own{events, outcomes};
+    {
+        const std::scoped_lock lock(state.waiting_mutex);
+        state.waiting.push_back(&own);
     }
-    const auto each = all ? state_->try_each(events, outcomes) : std::unexpected(all.error());
-    if (!each) std::ranges::fill(outcomes, Result<>(std::unexpected(each.error())));
+    state.counts.calls.fetch_add(1);
+    {
+        const std::scoped_lock lock(state.write_mutex);
+        if (!own.done) state.commit_waiting();  // else somebody else's transaction had room
+    }
+    state.counts.calls.fetch_sub(1);
 }
 
 Result<> Database::find(std::string_view source, std::string_view key, std::string& body) {
@@ -269,15 +335,17 @@ Result<> Database::find(std::string_view source, std::string_view key, std::stri
 }
 
 Result<std::int64_t> Database::checkpoint() {
-    const std::scoped_lock lock(state_->write_mutex);
-    int moved = 0;
-    const int status = sqlite3_wal_checkpoint_v2(state_->writer.get(), nullptr,
-                                                 SQLITE_CHECKPOINT_PASSIVE, nullptr, &moved);
-    // Busy: another process is doing it.
-    if (status != SQLITE_OK && status != SQLITE_BUSY) {
-        return std::unexpected(sqlite_error(state_->writer.get(), "checkpoint"));
-    }
-    return moved;
+    return state_->checkpointer->run();
+}
+
+Database::Stats Database::stats() const noexcept {
+    const auto& counts = state_->counts;
+    return {.commits = counts.commits.load(std::memory_order_relaxed),
+            .events = counts.events.load(std::memory_order_relaxed),
+            .records = counts.records.load(std::memory_order_relaxed),
+            .longest_commit = Duration(counts.longest_commit_ns.load(std::memory_order_relaxed)),
+            .checkpoints = state_->checkpointer->checkpoints(),
+            .calls = counts.calls.load()};
 }
 
 int Database::synchronous() {

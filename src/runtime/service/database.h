@@ -10,6 +10,7 @@
 
 #include "crucible/error.h"
 #include "crucible/event.h"
+#include "crucible/time.h"
 #include "runtime/service/service_set.h"
 
 namespace crucible::runtime {
@@ -46,8 +47,9 @@ public:
     ~Database();
 
     /// Applies all events in order in one transaction and fills `outcomes[i]` for `events[i]`. When
-    /// it returns, every event without an error is durable. An event whose id was applied before,
-    /// here or by another process, succeeds without a second effect.
+    /// it returns, every event without an error is durable. Calls from several threads at the same
+    /// time share a transaction, and so a flush, where one is still open: a group commit. An event
+    /// whose id was applied before, here or by another process, succeeds without a second effect.
     /// - Errc::failed: a record exists that must not, or the other way round; only that event is
     /// undone.
     /// - Errc::timeout, Errc::io: the file could not be locked or written; no event of the call was
@@ -58,14 +60,26 @@ public:
     Result<> find(std::string_view source, std::string_view key, std::string& body);
 
     /// Moves what the write-ahead log holds into the file, as far as no reader needs it. Waits for
-    /// nobody. Returns the number of pages moved.
+    /// nobody. Returns the number of pages moved. It happens by itself too, in a thread of its own.
     Result<std::int64_t> checkpoint();
+
+    /// Since it was opened.
+    struct Stats {
+        std::uint64_t commits = 0;
+        std::uint64_t events = 0;       ///< in those, repeated and failed ones included
+        std::uint64_t records = 0;      ///< changes of events that did not fail
+        Duration longest_commit{};      ///< from the end of the changes to their being durable
+        std::uint64_t checkpoints = 0;  ///< that this process made
+        std::size_t calls = 0;          ///< of apply() that have not returned
+    };
+    Stats stats() const noexcept;
 
     /// `PRAGMA synchronous` of the writing connection: 1 NORMAL, 2 FULL.
     int synchronous();
 
 private:
     struct State;
+    struct Joint;
     explicit Database(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

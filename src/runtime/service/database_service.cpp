@@ -17,7 +17,7 @@ std::optional<RecordChange::Kind> parse_kind(std::string_view name) {
 class DatabaseService final : public NamedService {
 public:
     DatabaseService(std::string name, Workshop& shop)
-        : NamedService(std::move(name), Category::database), database_(*shop.database) {}
+        : NamedService(std::move(name), Category::database, kTogether), database_(*shop.database) {}
 
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         used_ = 0;

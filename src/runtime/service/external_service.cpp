@@ -16,7 +16,7 @@ constexpr std::string_view kSignaturePrefix = "sha256=";
 class ExternalService final : public NamedService {
 public:
     ExternalService(std::string name, Workshop& shop)
-        : NamedService(std::move(name), Category::external),
+        : NamedService(std::move(name), Category::external, kTogether),
           outbox_(*shop.outbox),
           signer_(shop.webhook_secret) {}
 

@@ -1,5 +1,7 @@
 #include "runtime/service/services.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "runtime/service/payload.h"
 
@@ -18,7 +20,8 @@ public:
 class CombinedService final : public NamedService {
 public:
     CombinedService(std::string name, std::vector<std::unique_ptr<Service>> parts)
-        : NamedService(std::move(name), parts.front()->category()), parts_(std::move(parts)) {}
+        : NamedService(std::move(name), parts.front()->category(), batch_of(parts)),
+          parts_(std::move(parts)) {}
 
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         std::size_t done = 0;
@@ -42,6 +45,12 @@ public:
     }
 
 private:
+    static std::size_t batch_of(std::span<const std::unique_ptr<Service>> parts) {
+        std::size_t least = kTogether;
+        for (const auto& part : parts) least = std::min(least, part->batch_max());
+        return least;
+    }
+
     void reject_strangers(std::span<const Event* const> events, std::span<HandleResult> results) {
         for (std::size_t i = 0; i < events.size(); ++i) {
             bool known = false;

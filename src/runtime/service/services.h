@@ -28,18 +28,24 @@ struct Workshop {
     std::string webhook_secret;
 };
 
-/// A service that has a name and a category and nothing else yet.
+/// A service that has a name, a category and how much it wants at once, and nothing else yet.
 class NamedService : public Service {
 public:
-    NamedService(std::string name, Category category)
-        : name_(std::move(name)), category_(category) {}
+    static constexpr std::size_t kSingly = 64;  ///< each event is work of its own
+    /// The events of a batch share a write or a transaction, and a flush: the more the cheaper.
+    static constexpr std::size_t kTogether = 256;
+
+    NamedService(std::string name, Category category, std::size_t batch_max = kSingly)
+        : name_(std::move(name)), category_(category), batch_max_(batch_max) {}
 
     std::string_view name() const noexcept override { return name_; }
     Category category() const noexcept override { return category_; }
+    std::size_t batch_max() const noexcept override { return batch_max_; }
 
 private:
     const std::string name_;
     const Category category_;
+    const std::size_t batch_max_;
 };
 
 // The six services. `shop` outlives them. docs/formats/payloads.md says which types and fields they

@@ -11,7 +11,7 @@ constexpr std::uint32_t kLogsKept = 4;
 class SystemService final : public NamedService {
 public:
     SystemService(std::string name, Workshop& shop)
-        : NamedService(std::move(name), Category::system), shop_(shop) {}
+        : NamedService(std::move(name), Category::system, kTogether), shop_(shop) {}
 
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         lines_.clear();

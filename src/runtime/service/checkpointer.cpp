@@ -1,0 +1,85 @@
+#include "runtime/service/checkpointer.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+namespace crucible::runtime {
+namespace {
+
+constexpr int kBusyMs = 1'000;
+
+}  // namespace
+
+Result<std::unique_ptr<Checkpointer>> Checkpointer::open(const std::filesystem::path& path,
+                                                         sqlite3* writer) {
+    auto connection = open_sqlite(path, SQLITE_OPEN_READWRITE);
+    if (!connection) return std::unexpected(connection.error());
+    // A connection that has read nothing does not know of the log, and would move nothing.
+    if (auto read = query_integer(connection->get(), "PRAGMA user_version"); !read)
+        return std::unexpected(read.error());
+    // Other processes hold its locks for as long as they checkpoint, and closing waits for this.
+    sqlite3_busy_timeout(connection->get(), kBusyMs);
+    return std::unique_ptr<Checkpointer>(new Checkpointer(std::move(*connection), writer));
+}
+
+Checkpointer::Checkpointer(SqliteHandle connection, sqlite3* writer)
+    : connection_(std::move(connection)), writer_(writer) {
+    // Takes the place of SQLite's own checkpoints, which hang on the same hook.
+    sqlite3_wal_hook(writer_, committed, this);
+}
+
+Checkpointer::~Checkpointer() {
+    sqlite3_wal_hook(writer_, nullptr, nullptr);
+    std::jthread thread;
+    {
+        const std::scoped_lock lock(mutex_);
+        thread = std::move(thread_);
+    }
+}
+
+/// In the writer's thread, after each commit.
+int Checkpointer::committed(void* self, sqlite3*, const char*, int pages) noexcept {
+    if (pages < kBeginPages) return SQLITE_OK;
+    auto& own = *static_cast<Checkpointer*>(self);
+    {
+        const std::scoped_lock lock(own.mutex_);
+        own.long_ = true;
+        if (!own.thread_.joinable())
+            own.thread_ = std::jthread([&own](const std::stop_token& stop) { own.watch(stop); });
+    }
+    own.grown_.notify_one();
+    return SQLITE_OK;
+}
+
+void Checkpointer::watch(const std::stop_token& stop) {
+    ::pthread_setname_np(::pthread_self(), "checkpoint");
+    for (;;) {
+        {
+            std::unique_lock lock(mutex_);
+            if (!grown_.wait(lock, stop, [this] { return long_; })) return;
+            long_ = false;
+        }
+        auto moved = run(SQLITE_CHECKPOINT_PASSIVE);
+        // While writers never pause, something is always left, and the log is never used from its
+        // start again. Now that is little, and writers are held up no longer than it takes.
+        if (moved && *moved > 0) moved = run(SQLITE_CHECKPOINT_RESTART);
+        if (!moved) spdlog::error("{}", moved.error().message);
+    }
+}
+
+Result<std::int64_t> Checkpointer::run() {
+    return run(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+Result<std::int64_t> Checkpointer::run(int mode) {
+    const std::scoped_lock lock(connection_mutex_);
+    int moved = 0;
+    const int status = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, nullptr, &moved);
+    // Busy: another process is doing it, or a reader takes long.
+    if (status != SQLITE_OK && (status & 0xff) != SQLITE_BUSY)
+        return std::unexpected(sqlite_error(connection_.get(), "checkpoint"));
+    if (moved > 0) checkpoints_.fetch_add(1, std::memory_order_relaxed);
+    return moved;
+}
+
+}  // namespace crucible::runtime
