@@ -192,7 +192,8 @@ int ask(const Options& options, const json& question, Print print, std::ostream&
         std::ostream& err) {
     const std::filesystem::path socket =
         options.socket.empty() ? runtime::default_socket() : std::filesystem::path(options.socket);
-    const auto text = runtime::ask_daemon(socket, question.dump(), kLimit);
+    const auto text =
+        runtime::ask_daemon({.socket = socket, .connect_limit = kLimit}, question.dump());
     if (!text) {
         err << "crucible: " << text.error().message << '\n';
         return kTargetFailed;

@@ -194,7 +194,8 @@ Result<std::unique_ptr<System>> start_private_daemon(const TargetUrl& url,
 }
 
 Result<std::unique_ptr<System>> use_running_daemon(const TargetUrl& url) {
-    const auto connection = runtime::connect_to_daemon(url.path, kDaemonConnectLimit);
+    const auto connection =
+        runtime::connect_to_daemon({.socket = url.path, .connect_limit = kDaemonConnectLimit});
     if (!connection) return std::unexpected(connection.error());
     const pid_t pid = connection->daemon_pid;
     base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

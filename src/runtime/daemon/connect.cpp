@@ -1,15 +1,19 @@
 #include "runtime/daemon/connect.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/unix_socket.h"
 
@@ -22,8 +26,11 @@ using base::UniqueFd;
 constexpr int kSendBufferBytes = 2 << 20;
 constexpr std::size_t kQuestionBytesMax = 64u << 10;
 
-std::unexpected<Error> fail(Errc code, const std::filesystem::path& socket, std::string_view what) {
-    return std::unexpected(Error{code, socket.string() + ": " + std::string(what)});
+/// Where the daemon is, as messages name it.
+using Place = std::string;
+
+std::unexpected<Error> fail(Errc code, const Place& place, std::string_view what) {
+    return std::unexpected(Error{code, fmt::format("{}: {}", place, what)});
 }
 
 int milliseconds_until(TimePoint deadline) {
@@ -58,106 +65,135 @@ Result<UniqueFd> open_socket(const std::filesystem::path& path, TimePoint deadli
     switch (errno) {
         case ENOENT:
         case ENOTDIR:
-            return fail(Errc::not_found, path, "no such socket; is crucibled running?");
+            return fail(Errc::not_found, path.string(), "no such socket; is crucibled running?");
         case ECONNREFUSED:
-            return fail(Errc::not_found, path, "nobody listens there; is crucibled running?");
+            return fail(Errc::not_found, path.string(),
+                        "nobody listens there; is crucibled running?");
         case EAGAIN:
         case ETIMEDOUT:
-            return fail(Errc::timeout, path, "the daemon does not accept connections");
+            return fail(Errc::timeout, path.string(), "the daemon does not accept connections");
         default:
             return std::unexpected(base::errno_error(path.string(), errno));
     }
 }
 
-/// The daemon's first frame, read to its last byte and not beyond.
-Result<protocol::Buffer> receive_frame(int socket, const std::filesystem::path& path,
+/// Waits until `transport` can go on, as far as `events` are what it waits for. False: too late.
+bool wait_for(const Transport& transport, std::uint32_t events, TimePoint deadline) {
+    pollfd waiter{.fd = transport.fd(), .events = static_cast<short>(events), .revents = 0};
+    return ::poll(&waiter, 1, milliseconds_until(deadline)) != 0;
+}
+
+/// The daemon's next frame, read to its last byte and not beyond.
+Result<protocol::Buffer> receive_frame(Transport& transport, const Place& daemon,
                                        TimePoint deadline) {
     protocol::Buffer bytes;
     std::size_t wanted = sizeof(protocol::FrameHeader);
     while (bytes.size() < wanted) {
-        pollfd waiter{.fd = socket, .events = POLLIN, .revents = 0};
-        const int ready = ::poll(&waiter, 1, milliseconds_until(deadline));
-        if (ready == 0) return fail(Errc::timeout, path, "the daemon did not answer in time");
         const std::size_t had = bytes.size();
         bytes.resize(wanted);
-        const auto count = ::recv(socket, bytes.data() + had, wanted - had, MSG_DONTWAIT);
-        bytes.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-        if (count == 0) return fail(Errc::closed, path, "the daemon closed the connection");
-        if (count < 0 && errno != EAGAIN && errno != EINTR) {
-            return std::unexpected(base::errno_error(path.string(), errno));
+        const auto count = transport.read(std::span(bytes).subspan(had));
+        bytes.resize(had + count.value_or(0));
+        if (!count && count.error().code == Errc::closed)
+            return fail(Errc::closed, daemon, "the daemon closed the connection");
+        if (!count) return fail(count.error().code, daemon, count.error().message);
+        if (*count == 0) {
+            if (!wait_for(transport, transport.read_events(), deadline))
+                return fail(Errc::timeout, daemon, "the daemon did not answer in time");
+            continue;
         }
         const auto frame = protocol::next_frame(bytes);
         if (!frame)
-            return fail(frame.error().code, path,
+            return fail(frame.error().code, daemon,
                         "not a crucible daemon: " + frame.error().message);
         wanted = std::max(wanted, protocol::frame_bytes(bytes));
     }
     return bytes;
 }
 
-Result<> shake_hands(int socket, const std::filesystem::path& path, TimePoint deadline) {
-    protocol::Buffer hello;
-    protocol::append_greeting(hello, protocol::Kind::hello);
-    const auto sent = ::send(socket, hello.data(), hello.size(), MSG_NOSIGNAL);
-    // A refusal may already be there to say why.
-    if (sent != static_cast<ssize_t>(hello.size()) && errno != EPIPE && errno != ECONNRESET) {
-        return std::unexpected(base::errno_error(path.string(), errno));
-    }
-    const auto bytes = receive_frame(socket, path, deadline);
-    if (!bytes) return std::unexpected(bytes.error());
-    const auto frame = protocol::next_frame(*bytes);
-    if (!frame || !*frame) return fail(Errc::corrupt, path, "not a crucible daemon");
-    if ((*frame)->header.kind == protocol::Kind::refuse) {
-        const auto code = static_cast<Errc>(std::min<std::uint64_t>(
-            (*frame)->header.token, static_cast<std::uint64_t>(Errc::failed)));
-        const auto body = (*frame)->body;
-        return fail(code, path,
-                    std::string_view(reinterpret_cast<const char*>(body.data()), body.size()));
-    }
-    if (auto checked = protocol::check_greeting(**frame, protocol::Kind::welcome, "daemon");
-        !checked) {
-        return fail(checked.error().code, path, checked.error().message);
+/// - Errc::closed: the daemon takes no more; what it said before may be there to read.
+Result<> send_all(Transport& transport, const protocol::Buffer& bytes, const Place& daemon,
+                  TimePoint deadline) {
+    for (std::size_t sent = 0; sent < bytes.size();) {
+        const auto count = transport.write(std::span(bytes).subspan(sent));
+        if (!count && count.error().code == Errc::closed)
+            return fail(Errc::closed, daemon, "the daemon closed the connection");
+        if (!count) return fail(count.error().code, daemon, count.error().message);
+        sent += *count;
+        if (sent < bytes.size() && !wait_for(transport, transport.write_events(), deadline))
+            return fail(Errc::timeout, daemon, "the daemon did not answer in time");
     }
     return {};
 }
 
-}  // namespace
+Result<> shake_hands(Transport& transport, const Place& daemon, TimePoint deadline) {
+    protocol::Buffer hello;
+    protocol::append_greeting(hello, protocol::Kind::hello);
+    // A refusal may already be there to say why it was closed.
+    if (auto sent = send_all(transport, hello, daemon, deadline);
+        !sent && sent.error().code != Errc::closed)
+        return sent;
+    const auto bytes = receive_frame(transport, daemon, deadline);
+    if (!bytes) return std::unexpected(bytes.error());
+    const auto frame = protocol::next_frame(*bytes);
+    if (!frame || !*frame) return fail(Errc::corrupt, daemon, "not a crucible daemon");
+    if ((*frame)->header.kind == protocol::Kind::refuse) {
+        const auto code = static_cast<Errc>(std::min<std::uint64_t>(
+            (*frame)->header.token, static_cast<std::uint64_t>(Errc::failed)));
+        return fail(code, daemon, protocol::text_of(**frame));
+    }
+    if (auto checked = protocol::check_greeting(**frame, protocol::Kind::welcome, "daemon");
+        !checked) {
+        return fail(checked.error().code, daemon, checked.error().message);
+    }
+    return {};
+}
 
-Result<Connection> connect_to_daemon(const std::filesystem::path& path, Duration limit,
-                                     std::span<const uid_t> daemon_uids) {
-    const TimePoint deadline =
-        base::monotonic_now() + std::min<Duration>(limit, std::chrono::hours(24));
-    auto socket = open_socket(path, deadline);
+TimePoint deadline_after(Duration limit) {
+    return base::monotonic_now() + std::min<Duration>(limit, std::chrono::hours(24));
+}
+
+Result<Connection> connect_on_this_host(const DaemonClientOptions& options, TimePoint deadline) {
+    auto socket = open_socket(options.socket, deadline);
     if (!socket) return std::unexpected(socket.error());
     const auto peer = peer_of(socket->get());
     if (!peer) return std::unexpected(peer.error());
-    if (!trusted(*peer, daemon_uids)) {
-        return fail(Errc::permission_denied, path, "the process listening there is another user's");
+    if (!trusted(*peer, options.daemon_uids)) {
+        return fail(Errc::permission_denied, options.socket.string(),
+                    "the process listening there is another user's");
     }
-    if (auto shaken = shake_hands(socket->get(), path, deadline); !shaken)
-        return std::unexpected(shaken.error());
-    return Connection{std::move(*socket), peer->pid};
+    return Connection{make_socket_transport(std::move(*socket), fmt::format("pid {}", peer->pid)),
+                      peer->pid};
 }
 
-Result<std::string> ask_daemon(const std::filesystem::path& path, std::string_view question,
-                               Duration limit) {
+}  // namespace
+
+Result<Connection> connect_to_daemon(const DaemonClientOptions& options) {
+    const TimePoint deadline = deadline_after(options.connect_limit);
+    auto connection = connect_on_this_host(options, deadline);
+    if (!connection) return connection;
+    if (auto shaken = shake_hands(*connection->transport, options.socket.string(), deadline);
+        !shaken)
+        return std::unexpected(shaken.error());
+    return connection;
+}
+
+Result<std::string> ask_daemon(const DaemonClientOptions& options, std::string_view question) {
+    const Place daemon = options.socket.string();
     if (question.size() > kQuestionBytesMax)
-        return fail(Errc::invalid_argument, path, "the question is too long");
-    const TimePoint deadline =
-        base::monotonic_now() + std::min<Duration>(limit, std::chrono::hours(24));
-    const auto connection = connect_to_daemon(path, limit);
+        return fail(Errc::invalid_argument, daemon, "the question is too long");
+    const auto connection = connect_to_daemon(options);
     if (!connection) return std::unexpected(connection.error());
-    const int socket = connection->socket.get();
+    Transport& transport = *connection->transport;
+    const TimePoint deadline = deadline_after(options.connect_limit);
     protocol::Buffer out;
     protocol::append_text_frame(out, protocol::Kind::ask, 1, question);
-    // It fits the socket's buffer, which is empty.
-    if (::send(socket, out.data(), out.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(out.size()))
-        return fail(Errc::closed, path, "the daemon closed the connection");
-    const auto bytes = receive_frame(socket, path, deadline);
+    if (auto sent = send_all(transport, out, daemon, deadline); !sent)
+        return std::unexpected(sent.error());
+    const auto bytes = receive_frame(transport, daemon, deadline);
     if (!bytes) return std::unexpected(bytes.error());
     const auto frame = protocol::next_frame(*bytes);
     if (!frame || !*frame || (*frame)->header.kind != protocol::Kind::tell)
-        return fail(Errc::corrupt, path, "the daemon did not answer the question");
+        return fail(Errc::corrupt, daemon, "the daemon did not answer the question");
     return std::string(protocol::text_of(**frame));
 }
 

@@ -2,32 +2,29 @@
 
 #include <sys/types.h>
 
-#include <filesystem>
-#include <span>
+#include <memory>
 #include <string>
 #include <string_view>
 
-#include "base/file.h"
+#include "crucible/daemon_client.h"
 #include "crucible/error.h"
-#include "crucible/time.h"
+#include "runtime/daemon/transport.h"
 
 namespace crucible::runtime {
 
-/// A socket whose handshake with the daemon is done.
+/// A connection whose handshake with the daemon is done.
 struct Connection {
-    base::UniqueFd socket;
+    std::unique_ptr<Transport> transport;
     pid_t daemon_pid = 0;
 };
 
-/// Connects to `socket`, checks who answers and shakes hands, within `limit`.
+/// Connects, checks who answers and shakes hands, within `connect_limit`.
 /// - the errors of DaemonClient::connect().
-/// `daemon_uids`: users whose daemon is trusted besides our own and root.
-Result<Connection> connect_to_daemon(const std::filesystem::path& socket, Duration limit,
-                                     std::span<const uid_t> daemon_uids = {});
+Result<Connection> connect_to_daemon(const DaemonClientOptions& options);
 
-/// Asks the daemon on `socket` about itself (inspect.h), within `limit`, and gives its answer.
+/// Asks a daemon about itself (inspect.h) and gives its answer; connecting and asking may take
+/// `connect_limit` each.
 /// - the errors of connect_to_daemon(). - Errc::invalid_argument: the question is too long.
-Result<std::string> ask_daemon(const std::filesystem::path& socket, std::string_view question,
-                               Duration limit);
+Result<std::string> ask_daemon(const DaemonClientOptions& options, std::string_view question);
 
 }  // namespace crucible::runtime

@@ -1,10 +1,8 @@
 #include "runtime/daemon/server.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,7 +16,6 @@
 #include "runtime/daemon/inspect.h"
 #include "runtime/daemon/metrics_text.h"
 #include "runtime/daemon/systemd.h"
-#include "runtime/daemon/unix_socket.h"
 
 namespace crucible::runtime {
 namespace {
@@ -26,9 +23,9 @@ namespace {
 using base::UniqueFd;
 
 // epoll_event::data: sessions count from kFirstSession.
-constexpr std::uint64_t kListenerId = 0;
-constexpr std::uint64_t kWakeId = 1;
-constexpr std::uint64_t kFirstSession = 2;
+constexpr std::uint64_t kWakeId = 0;
+constexpr std::uint64_t kFirstListener = 1;
+constexpr std::uint64_t kFirstSession = 16;
 
 constexpr std::size_t kScratchBytes = 256u << 10;
 
@@ -38,40 +35,30 @@ constexpr int kBlockedLookMs = 100;
 /// How often clients are looked at while they might become idle for too long.
 constexpr int kIdleLooks = 4;
 
-Result<Listener> open_listener(const ServerOptions& options) {
-    if (options.inherited_socket >= 0) return Listener::adopt(UniqueFd(options.inherited_socket));
-    // Others than our own user have to be able to knock.
-    return Listener::open(options.socket, options.clients.allowed_uids.empty() ? 0600 : 0666);
-}
-
 /// For a service manager; that it cannot be told is no reason to stop.
 void tell_manager(const Result<>& told) {
     if (!told) spdlog::warn("the service manager was not told: {}", told.error().message);
-}
-
-UniqueFd open_spare() {
-    return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     // The socket first: a second daemon is refused before it touches the data directory.
-    auto listener = open_listener(options);
-    if (!listener) return std::unexpected(listener.error());
+    auto acceptor = Acceptor::open(options);
+    if (!acceptor) return std::unexpected(acceptor.error());
     auto services = ServiceSet::open(options.coordinator.services);
     if (!services) return std::unexpected(services.error());
-    return open(options, std::move(*listener), std::move(*services));
+    return open(options, std::move(*acceptor), std::move(*services));
 }
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
                                              std::unique_ptr<ServiceSet> services) {
-    auto listener = open_listener(options);
-    if (!listener) return std::unexpected(listener.error());
-    return open(options, std::move(*listener), std::move(services));
+    auto acceptor = Acceptor::open(options);
+    if (!acceptor) return std::unexpected(acceptor.error());
+    return open(options, std::move(*acceptor), std::move(services));
 }
 
-Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Listener listener,
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Acceptor acceptor,
                                              std::unique_ptr<ServiceSet> services) {
     const auto exchange = exchange_options(options.coordinator);
     if (!exchange) return std::unexpected(exchange.error());
@@ -79,7 +66,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Liste
     if (!epoll) return std::unexpected(base::errno_error("epoll", errno));
     UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake) return std::unexpected(base::errno_error("eventfd", errno));
-    std::unique_ptr<Server> server(new Server(options, *exchange, std::move(listener),
+    std::unique_ptr<Server> server(new Server(options, *exchange, std::move(acceptor),
                                               std::move(services), std::move(epoll),
                                               std::move(wake)));
     if (auto watched = server->watch_own(); !watched) return std::unexpected(watched.error());
@@ -89,13 +76,12 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Liste
     return server;
 }
 
-Server::Server(const ServerOptions& options, const ExchangeOptions& exchange, Listener listener,
+Server::Server(const ServerOptions& options, const ExchangeOptions& exchange, Acceptor acceptor,
                std::unique_ptr<ServiceSet> services, UniqueFd epoll, UniqueFd wake)
     : options_(options),
-      listener_(std::move(listener)),
+      acceptor_(std::move(acceptor)),
       epoll_(std::move(epoll)),
       wake_(std::move(wake)),
-      spare_(open_spare()),
       services_(std::move(services)),
       started_(base::monotonic_now()),
       next_session_(kFirstSession),
@@ -105,13 +91,15 @@ Server::Server(const ServerOptions& options, const ExchangeOptions& exchange, Li
       rules_(exchange_.rules()) {}
 
 Result<> Server::watch_own() {
-    epoll_event listener{.events = EPOLLIN, .data = {.u64 = kListenerId}};
     // Edge-triggered: every write to it is one event, and nobody needs to read it back.
     epoll_event wake{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeId}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.fd(), &listener) != 0 ||
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake) != 0) {
-        return std::unexpected(base::errno_error("epoll", errno));
+    bool watched = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake) == 0;
+    std::uint64_t id = kFirstListener;
+    for (const int socket : acceptor_.sockets()) {
+        epoll_event listener{.events = EPOLLIN, .data = {.u64 = id++}};
+        watched = watched && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &listener) == 0;
     }
+    if (!watched) return std::unexpected(base::errno_error("epoll", errno));
     return {};
 }
 
@@ -204,12 +192,13 @@ Result<int> Server::wait_for_events() {
         if ((!blocked_.empty() || stop_deadline_) &&
             (timeout_ms < 0 || timeout_ms > kBlockedLookMs))
             timeout_ms = kBlockedLookMs;
-        if (!waiting_) timeout_ms = 0;
+        if (!waiting_ || !readable_.empty()) timeout_ms = 0;
     }
     std::array<epoll_event, 64> events;
     const int count = await(events, timeout_ms);
     if (count < 0 && errno != EINTR) return std::unexpected(base::errno_error("epoll", errno));
     if (count == 0) unblock();
+    read_held();
     for (int i = 0; i < count; ++i) {
         const auto& event = events[static_cast<std::size_t>(i)];
         handle_event(event.data.u64, event.events);
@@ -285,14 +274,18 @@ int Server::await(std::span<epoll_event> events, int timeout_ms) {
 
 void Server::handle_event(std::uint64_t id, std::uint32_t events) {
     if (id == kWakeId) return;  // it only had to end the wait
-    if (id == kListenerId) {
-        if (!stop_deadline_) accept_clients();
+    if (id < kFirstSession) {
+        while (!stop_deadline_) {
+            auto client = acceptor_.next(id - kFirstListener);
+            if (!client) return;
+            admit(std::move(*client));
+        }
         return;
     }
     const auto found = sessions_.find(id);
     if (found == sessions_.end()) return;
     Session& session = *found->second;
-    if ((events & EPOLLIN) != 0) {
+    if (session.accepts_input() && (events & session.transport().read_events()) != 0) {
         read_from(session);
     } else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
         close(session);
@@ -301,40 +294,12 @@ void Server::handle_event(std::uint64_t id, std::uint32_t events) {
     }
 }
 
-void Server::accept_clients() {
-    for (;;) {
-        UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-        if (socket) {
-            admit(std::move(socket));
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE) {
-            refuse_for_want_of_descriptors();
-        } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            spdlog::error("{}", base::errno_error("accept", errno).message);
-        }
-        return;
-    }
-}
-
-/// Without this the waiting client would keep the listener readable and the loop spinning.
-void Server::refuse_for_want_of_descriptors() {
-    spdlog::error("a client was turned away: no file descriptor is left");
-    spare_.reset();
-    { const UniqueFd turned_away(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC)); }
-    spare_ = open_spare();
-}
-
-void Server::admit(UniqueFd socket) {
-    const auto peer = peer_of(socket.get());
+void Server::admit(Newcomer client) {
     const std::uint64_t id = next_session_++;
     const auto& limits = options_.clients;
-    auto session = std::make_unique<Session>(std::move(socket), id, peer ? peer->pid : 0);
-    if (!peer || !trusted(*peer, limits.allowed_uids)) {
-        fail(*session,
-             Error{Errc::permission_denied, limits.allowed_uids.empty()
-                                                ? "only the daemon's own user and root may connect"
-                                                : "your user is not among those that may connect"});
+    auto session = std::make_unique<Session>(std::move(client.transport), id, client.pid);
+    if (!client.admitted) {
+        fail(*session, client.admitted.error());
         return;
     }
     if (sessions_.size() >= limits.clients_max) {
@@ -345,9 +310,9 @@ void Server::admit(UniqueFd socket) {
     session->bytes_max = limits.bytes_max;
     session->last_input = base::monotonic_now();
     greetings_due_.push_back({id, session->last_input + limits.handshake_limit});
-    session->events = EPOLLIN;
+    session->events = session->awaited_events();
     epoll_event event{.events = session->events, .data = {.u64 = id}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->fd(), &event) != 0) {
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->transport().fd(), &event) != 0) {
         spdlog::error("{}", base::errno_error("epoll", errno).message);
         return;
     }
@@ -360,6 +325,17 @@ void Server::read_from(Session& session) {
     if (!open || !*open) return close(session);
     session.last_input = base::monotonic_now();
     process_input(session);
+}
+
+/// From those whose transport had more to give than was taken last time.
+void Server::read_held() {
+    const auto sessions = std::exchange(readable_, {});
+    for (const std::uint64_t id : sessions) {
+        const auto found = sessions_.find(id);
+        if (found == sessions_.end()) continue;
+        found->second->readable = false;
+        if (found->second->accepts_input()) read_from(*found->second);
+    }
 }
 
 void Server::process_input(Session& session) {
@@ -450,7 +426,7 @@ void Server::tell(Session& session, const protocol::Frame& question) {
     for (const auto& [id, client] : sessions_) {
         if (!client->greeted || client.get() == &session) continue;
         report.clients.push_back({.session = id,
-                                  .pid = client->peer(),
+                                  .pid = client->pid(),
                                   .in_flight = client->in_flight,
                                   .unsent_bytes = client->unsent_bytes(),
                                   .blocked = client->blocked});
@@ -542,11 +518,15 @@ void Server::settle(Session& session) {
         return close(session);
     }
     const bool reads = session.accepts_input();
-    const std::uint32_t events = (reads ? EPOLLIN : 0u) | (session.has_unsent() ? EPOLLOUT : 0u);
+    const std::uint32_t events = session.awaited_events();
     if (events != session.events) {
         session.events = events;
         epoll_event event{.events = events, .data = {.u64 = session.id()}};
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.fd(), &event);
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.transport().fd(), &event);
+    }
+    if (reads && !session.readable && session.transport().holds_input()) {
+        session.readable = true;
+        readable_.push_back(session.id());
     }
     // Last: it may close the session.
     if (reads && session.held_back()) process_input(session);
@@ -573,7 +553,7 @@ void Server::begin_stop() {
     spdlog::info("stopping: {} events to finish", in_flight_);
     tell_manager(systemd::notify("STOPPING=1"));
     stop_deadline_ = base::monotonic_now() + options_.stop_limit;
-    listener_.close();
+    acceptor_.close();
     for (auto& [id, session] : sessions_) {
         // What was read is accepted and will be answered; what was not read was never ours.
         session->leaving = session->greeted;

@@ -1,13 +1,11 @@
 #pragma once
 
 #include <sys/epoll.h>
-#include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,44 +20,22 @@
 #include "base/file.h"
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
-#include "runtime/coordinator/coordinator_options.h"
-#include "runtime/daemon/listener.h"
+#include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/metrics_endpoint.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/server_options.h"
 #include "runtime/daemon/session.h"
 #include "runtime/dispatch/exchange.h"
 #include "runtime/route/rule_book.h"
 
 namespace crucible::runtime {
 
-/// What one client, and all of them together, may take.
-struct ClientLimits {
-    std::vector<uid_t> allowed_uids;    ///< that may connect besides the daemon's own user and root
-    std::size_t clients_max = 10'000;   ///< connected at the same time
-    std::size_t bytes_max = 64u << 20;  ///< of one client's events being handled; beyond it no more
-                                        ///< is read from it
-    Duration handshake_limit = std::chrono::seconds(5);  ///< from connecting to the greeting
-    Duration idle_limit = Duration::zero();  ///< without events; zero: none. Looked at now and then
-};
-
-struct ServerOptions {
-    std::filesystem::path socket;
-    /// A listening socket to serve instead of making one at `socket`; taken over by open(). -1:
-    /// none.
-    int inherited_socket = -1;
-    std::string metrics;  ///< address of the metrics endpoint; empty: none
-    ClientLimits clients;
-    CoordinatorOptions coordinator;
-    Duration stop_limit =
-        std::chrono::seconds(30);  ///< to finish what was accepted and send its acknowledgements
-};
-
 /// The centralized architecture: one process's queues, workers, services and database handle,
 /// behind a socket. One I/O thread (run()'s caller) reads frames and writes acknowledgements; the
 /// exchange's workers run services.
 class Server {
 public:
-    /// Listens, then opens the services. - the errors of Listener::open() and ServiceSet::open().
+    /// Listens, then opens the services. - the errors of Acceptor::open() and ServiceSet::open().
     /// - Errc::invalid_argument: an option is out of range. - the errors of load_rules().
     static Result<std::unique_ptr<Server>> open(const ServerOptions& options);
     /// The same over services that are already open (`options.coordinator.services` is not used).
@@ -94,9 +70,9 @@ private:
         std::size_t bytes = 0;                   ///< of the event
     };
 
-    Server(const ServerOptions& options, const ExchangeOptions& exchange, Listener listener,
+    Server(const ServerOptions& options, const ExchangeOptions& exchange, Acceptor acceptor,
            std::unique_ptr<ServiceSet> services, base::UniqueFd epoll, base::UniqueFd wake);
-    static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Listener listener,
+    static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Acceptor acceptor,
                                                 std::unique_ptr<ServiceSet> services);
 
     Result<> watch_own();
@@ -104,10 +80,9 @@ private:
     Result<int> wait_for_events();
     int await(std::span<epoll_event> events, int timeout_ms);
     void handle_event(std::uint64_t id, std::uint32_t events);
-    void accept_clients();
-    void admit(base::UniqueFd socket);
-    void refuse_for_want_of_descriptors();
+    void admit(Newcomer client);
     void read_from(Session& session);
+    void read_held();
     void process_input(Session& session);
     Result<bool> take_frame(Session& session, const protocol::Frame& frame);
     Result<> greet(Session& session, const protocol::Frame& frame);
@@ -129,10 +104,9 @@ private:
     bool stopped();
 
     const ServerOptions options_;
-    Listener listener_;
+    Acceptor acceptor_;
     base::UniqueFd epoll_;
     base::UniqueFd wake_;
-    base::UniqueFd spare_;  ///< given up to accept and refuse a client when no descriptor is left
     std::unique_ptr<ServiceSet> services_;
 
     const TimePoint started_;
@@ -149,8 +123,9 @@ private:
     };
     std::deque<Greeting> greetings_due_;  ///< of sessions that had not greeted when they came
     std::optional<TimePoint> next_idle_look_;
-    std::vector<std::uint64_t> touched_;  ///< sessions to settle at the end of this loop turn
-    std::vector<std::byte> scratch_;      ///< what was just received, whoever from
+    std::vector<std::uint64_t> readable_;  ///< sessions to read from without waiting for epoll
+    std::vector<std::uint64_t> touched_;   ///< sessions to settle at the end of this loop turn
+    std::vector<std::byte> scratch_;       ///< what was just received, whoever from
     std::vector<std::string_view> target_names_;  ///< of the event at hand
     TimePoint now_;                               ///< when the input at hand was received
     base::BriefSpin spin_;

@@ -1,11 +1,8 @@
 #include "runtime/daemon/session.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 namespace crucible::runtime {
 namespace {
@@ -20,7 +17,7 @@ void release(protocol::Buffer& buffer) {
 }  // namespace
 
 std::string Session::describe() const {
-    return fmt::format("session {} (pid {})", id_, peer_);
+    return fmt::format("session {} ({})", id_, transport_->peer());
 }
 
 bool Session::accepts_input() const noexcept {
@@ -28,18 +25,23 @@ bool Session::accepts_input() const noexcept {
            bytes_in_flight < bytes_max && unsent_bytes() < kUnsentBytesMax;
 }
 
+std::uint32_t Session::awaited_events() const noexcept {
+    return (accepts_input() ? transport_->read_events() : 0u) |
+           (has_unsent() ? transport_->write_events() : 0u);
+}
+
 Result<bool> Session::receive(std::span<std::byte> scratch) {
     // The beginning of a frame that was left over goes in front of what arrives now, where it is
     // small: copying it is cheaper than copying all that follows behind it.
     const std::size_t left_over = in_.size() <= scratch.size() / 4 ? in_.size() : 0;
     const auto room = scratch.subspan(left_over);
-    const auto count = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
-    if (count < 0) {
-        if (errno == EAGAIN || errno == EINTR) return true;
-        return std::unexpected(base::errno_error("receive", errno));
+    const auto count = transport_->read(room);
+    if (!count) {
+        if (count.error().code == Errc::closed) return false;
+        return std::unexpected(count.error());
     }
-    if (count == 0) return false;
-    received_ = room.first(static_cast<std::size_t>(count));
+    if (*count == 0) return true;
+    received_ = room.first(*count);
     if (left_over > 0) {
         std::copy(in_.begin(), in_.end(), scratch.begin());
         received_ = scratch.first(left_over + received_.size());
@@ -74,12 +76,11 @@ Result<> Session::flush() {
         protocol::append_acknowledgements(out_, acknowledged_);
         acknowledged_.clear();
     }
-    while (sent_ < out_.size()) {
-        const auto count = ::send(socket_.get(), out_.data() + sent_, out_.size() - sent_,
-                                  MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (count < 0) {
-            if (errno == EINTR) continue;
-            if (errno != EAGAIN) return std::unexpected(Error{Errc::closed, std::strerror(errno)});
+    if (sent_ < out_.size()) {
+        const auto count = transport_->write(std::span(out_).subspan(sent_));
+        if (!count) return std::unexpected(count.error());
+        sent_ += *count;
+        if (sent_ < out_.size()) {
             // Sent bytes at the front are dropped once they are most of the buffer: it stays near
             // what is unsent.
             if (sent_ > out_.size() / 2) {
@@ -88,7 +89,6 @@ Result<> Session::flush() {
             }
             return {};
         }
-        sent_ += static_cast<std::size_t>(count);
     }
     sent_ = 0;
     release(out_);

@@ -4,19 +4,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/file.h"
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/transport.h"
 
 namespace crucible::runtime {
 
-/// One client's connection: its socket, the frame that is still incomplete and the bytes not yet
+/// One client's connection: its transport, the frame that is still incomplete and the bytes not yet
 /// sent. Holds no buffer while idle. Used by the server's I/O thread alone.
 class Session {
 public:
@@ -27,11 +28,13 @@ public:
     static constexpr std::size_t kRequestsMax = 64;
     static constexpr std::size_t kUnlimited = static_cast<std::size_t>(-1);
 
-    Session(base::UniqueFd socket, std::uint64_t id, pid_t peer) noexcept
-        : socket_(std::move(socket)), id_(id), peer_(peer) {}
+    /// `pid`: the client's process, 0 where that is not known.
+    Session(std::unique_ptr<Transport> transport, std::uint64_t id, pid_t pid) noexcept
+        : transport_(std::move(transport)), id_(id), pid_(pid) {}
 
-    int fd() const noexcept { return socket_.get(); }
-    pid_t peer() const noexcept { return peer_; }
+    Transport& transport() noexcept { return *transport_; }
+    const Transport& transport() const noexcept { return *transport_; }
+    pid_t pid() const noexcept { return pid_; }
     std::uint64_t id() const noexcept { return id_; }
     /// "session 3 (pid 71)", for logs.
     std::string describe() const;
@@ -42,10 +45,12 @@ public:
     bool held_back() const noexcept { return held_back_; }
     std::size_t unsent_bytes() const noexcept { return out_.size() - sent_; }
     bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }
+    /// What epoll has to watch its transport for, so that it gets on.
+    std::uint32_t awaited_events() const noexcept;
 
     /// Reads what has arrived, through `scratch` (shared by all sessions). False at the end of the
     /// stream.
-    /// - Errc::io.
+    /// - the errors of Transport::read(), but for Errc::closed.
     Result<bool> receive(std::span<std::byte> scratch);
 
     /// Gives each whole frame received to `on_frame(frame) -> Result<bool>` as long as
@@ -75,6 +80,7 @@ public:
     bool blocked = false;  ///< its next event waits for room in the queue
     bool leaving =
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
+    bool readable = false;               ///< the server is to read from it without waiting
     std::uint32_t events = 0;            ///< what epoll watches it for
     std::size_t in_flight = 0;           ///< its events being handled
     std::size_t bytes_in_flight = 0;     ///< the same, as event_bytes() counts
@@ -85,9 +91,9 @@ public:
 private:
     void keep(std::span<const std::byte> rest);
 
-    base::UniqueFd socket_;
+    const std::unique_ptr<Transport> transport_;
     const std::uint64_t id_;
-    const pid_t peer_;
+    const pid_t pid_;
     std::span<const std::byte>
         received_;  ///< in the server's scratch buffer; empty between loop turns
     bool held_back_ = false;

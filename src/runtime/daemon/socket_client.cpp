@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,7 +56,7 @@ public:
     SocketClient(const DaemonClientOptions& options, Connection connection, base::UniqueFd wake,
                  AcknowledgementHandler on_acknowledged, std::function<void()> on_gone)
         : send_buffer_bytes_max_(options.send_buffer_bytes_max),
-          socket_(std::move(connection.socket)),
+          transport_(std::move(connection.transport)),
           daemon_pid_(connection.daemon_pid),
           wake_(std::move(wake)),
           on_acknowledged_(std::move(on_acknowledged)),
@@ -189,22 +188,20 @@ private:
                 unsent_bytes_.store(writing_.size());
             }
             if (writing_.empty()) break;
-            const auto count = ::send(socket_.get(), writing_.data() + sent_,
-                                      writing_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
-            if (count < 0) {
-                if (errno == EINTR) continue;
-                if (errno == EAGAIN) {
-                    // The I/O thread waits for room.
-                    if (!has_unsent_.exchange(true)) wake();
-                    return;
-                }
+            const auto count = transport_->write(std::span(writing_).subspan(sent_));
+            if (!count) {
                 send_closed_.store(true);
                 lost_sent_.store(sent_);
                 lost_from_.store(writing_number_);
                 break;
             }
-            sent_ += static_cast<std::size_t>(count);
+            sent_ += *count;
             unsent_bytes_.store(writing_.size() - sent_);
+            if (sent_ < writing_.size()) {
+                // The I/O thread waits for room.
+                if (!has_unsent_.exchange(true)) wake();
+                return;
+            }
         }
         has_unsent_.store(false);
     }
@@ -242,29 +239,35 @@ private:
         std::uint64_t published_before = 0;
         while (!stopping_.load()) {
             if (due()) flush();
-            if (spin_for_answer()) {
+            if (transport_->holds_input() || spin_for_answer()) {
                 if (!receive(buffer, filled)) return;
                 continue;
             }
             const std::uint64_t published = published_.load();
             const bool busy = published - std::exchange(published_before, published) >= kBusy;
             std::array<pollfd, 2> waiters{
-                {{.fd = socket_.get(),
-                  .events = static_cast<short>(POLLIN | (has_unsent_.load() ? POLLOUT : 0)),
-                  .revents = 0},
+                {{.fd = transport_->fd(), .events = awaited_events(), .revents = 0},
                  {.fd = wake_.get(), .events = POLLIN, .revents = 0}}};
             if (!wait(waiters, busy || held())) return;
             if (waiters[1].revents != 0) {
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
             }
-            if ((waiters[0].revents & POLLOUT) != 0) {
+            if (has_unsent_.load() && happened(waiters[0], transport_->write_events())) {
                 has_unsent_.store(false);
                 flush();  // when the daemon is gone, reading tells after what it still sent
             }
-            if ((waiters[0].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
+            if (!happened(waiters[0], transport_->read_events() | EPOLLHUP | EPOLLERR)) continue;
             if (!receive(buffer, filled)) return;
         }
+    }
+
+    short awaited_events() const {
+        return static_cast<short>(transport_->read_events() |
+                                  (has_unsent_.load() ? transport_->write_events() : 0u));
+    }
+    static bool happened(const pollfd& waiter, std::uint32_t events) {
+        return (static_cast<unsigned short>(waiter.revents) & events) != 0;
     }
 
     /// Waits for the socket or a call; while `active`, no longer than events may be held. False
@@ -311,9 +314,7 @@ private:
         if (in_flight == 0 || in_flight > kFewInFlight || !spin_.worthwhile()) return false;
         const TimePoint until = base::monotonic_now() + base::BriefSpin::kLimit;
         do {
-            std::byte first;
-            const auto count = ::recv(socket_.get(), &first, sizeof first, MSG_DONTWAIT | MSG_PEEK);
-            if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+            if (!has_arrived(*transport_)) continue;
             spin_.ended(true);
             return true;
         } while (base::monotonic_now() < until);
@@ -323,11 +324,10 @@ private:
 
     /// Reads once and delivers every whole frame; false when there is nothing more to come.
     bool receive(std::vector<std::byte>& buffer, std::size_t& filled) {
-        const auto count =
-            ::recv(socket_.get(), buffer.data() + filled, buffer.size() - filled, MSG_DONTWAIT);
-        if (count < 0) return errno == EAGAIN || errno == EINTR;
-        if (count == 0) return false;
-        filled += static_cast<std::size_t>(count);
+        const auto count = transport_->read(std::span(buffer).subspan(filled));
+        if (!count) return false;
+        if (*count == 0) return true;
+        filled += *count;
         std::span<const std::byte> rest(buffer.data(), filled);
         bool open = true;
         while (open) {
@@ -396,7 +396,7 @@ private:
     }
 
     const std::size_t send_buffer_bytes_max_;
-    const base::UniqueFd socket_;
+    const std::unique_ptr<Transport> transport_;
     const pid_t daemon_pid_;
     const base::UniqueFd wake_;
     const AcknowledgementHandler on_acknowledged_;
@@ -440,7 +440,7 @@ private:
 Result<std::unique_ptr<DaemonClient>> connect_socket_client(const DaemonClientOptions& options,
                                                             AcknowledgementHandler on_acknowledged,
                                                             std::function<void()> on_gone) {
-    auto connection = connect_to_daemon(options.socket, options.connect_limit, options.daemon_uids);
+    auto connection = connect_to_daemon(options);
     if (!connection) return std::unexpected(connection.error());
     base::UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!wake) return std::unexpected(base::errno_error("eventfd", errno));

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/file.h"
+#include "crucible/error.h"
+
+namespace crucible::runtime {
+
+/// The byte stream between a client and its daemon, at either end. Nothing here waits: who uses it
+/// waits on fd() for what read_events() and write_events() name, unless holds_input().
+///
+/// One thread may read while another writes; otherwise it is not thread-safe.
+class Transport {
+public:
+    virtual ~Transport() = default;
+
+    /// Reads what has arrived, at most `room`'s size, which is not zero; takes a handshake that is
+    /// under way further first. 0: nothing is there now.
+    /// - Errc::closed: the stream has ended. - Errc::io. - Errc::permission_denied, Errc::corrupt:
+    /// the handshake failed; the message says why.
+    virtual Result<std::size_t> read(std::span<std::byte> room) = 0;
+
+    /// Sends the beginning of `bytes`, as much as is taken now, and says how much that was. What
+    /// was not taken has to be the beginning of the next call's bytes.
+    /// With an error none of `bytes` can have reached the peer.
+    /// - Errc::closed: the peer is gone. - the errors of a handshake, as in read().
+    virtual Result<std::size_t> write(std::span<const std::byte> bytes) = 0;
+
+    /// To wait on. The owner may add it to an epoll set; it stays the same.
+    virtual int fd() const noexcept = 0;
+
+    /// What has to happen to fd() before a read() that found nothing finds more, as in epoll_event
+    /// (poll() has the same values). A secured stream may have to write before it can read.
+    virtual std::uint32_t read_events() const noexcept { return EPOLLIN; }
+    /// The same for a write() that did not take all.
+    virtual std::uint32_t write_events() const noexcept { return EPOLLOUT; }
+
+    /// Whether a read() may find something though fd() does not become readable: bytes that were
+    /// received and not handed out yet. Asked by the reader after each read, before it waits.
+    virtual bool holds_input() noexcept { return false; }
+
+    /// Whether the peer has shown who it is: a handshake of the transport's own is done.
+    virtual bool established() const noexcept { return true; }
+    /// Who is at the other end, for logs: "pid 71", or an address with a certificate's subject.
+    virtual std::string peer() const = 0;
+};
+
+/// Whether a read() would find something, for those who look again and again instead of waiting.
+bool has_arrived(Transport& transport) noexcept;
+
+/// A connected stream socket, as it is. Blocking or not makes no difference.
+std::unique_ptr<Transport> make_socket_transport(base::UniqueFd socket, std::string peer);
+
+}  // namespace crucible::runtime
