@@ -52,6 +52,7 @@ struct Event {
     std::optional<Uuid> causation_id;    ///< the event that caused this one
     std::uint32_t attempt = 1;           ///< 1 for the first delivery
     std::optional<WallTime> deadline;    ///< after it the event is refused instead of handled
+    std::optional<WallTime> not_before;  ///< until then the event waits: a scheduled one
 
     friend bool operator==(const Event&, const Event&) = default;
 };

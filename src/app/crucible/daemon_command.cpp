@@ -108,10 +108,10 @@ void print_services(std::ostream& out, const json& answer) {
 }
 
 void print_queues(std::ostream& out, const json& answer) {
-    out << fmt::format("{} of {} events, {} of {}; {} wait for a retry\n",
+    out << fmt::format("{} of {} events, {} of {}; {} wait for a retry, {} for their time\n",
                        answer.at("events").dump(), answer.at("events_max").dump(),
                        bytes_of(answer.at("bytes")), bytes_of(answer.at("bytes_max")),
-                       answer.at("waiting_for_retry").dump());
+                       answer.at("waiting_for_retry").dump(), answer.at("scheduled").dump());
     if (!answer.at("services").empty()) {
         out << fmt::format("\n{:<24} {:>8} of {}\n", "service", "queued",
                            answer.at("service_events_max").dump());

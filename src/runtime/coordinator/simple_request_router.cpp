@@ -75,6 +75,10 @@ private:
             result = {Outcome::rejected, {}, "no service for this event"};
             return {};
         }
+        if (event.not_before && *event.not_before > base::wall_now()) {
+            result = {Outcome::rejected, {}, "its time has not come, and nothing waits here"};
+            return {};
+        }
         const std::lock_guard lock(service_mutexes_[*service]);
         if (event.deadline && *event.deadline < base::wall_now()) {
             result = {Outcome::expired, {}, "its deadline passed while it waited"};

@@ -38,14 +38,16 @@ std::size_t head_bytes(const Event& event) {
 
 void write_head(const Event& event, std::size_t bytes, std::byte* at) noexcept {
     const std::size_t texts = sizeof(EventHead) + event.type.size() + event.source.size();
-    const EventHead head{.id = event.id,
-                         .category = event.category,
-                         .priority = event.priority,
-                         .type_bytes = static_cast<std::uint16_t>(event.type.size()),
-                         .source_bytes = static_cast<std::uint16_t>(event.source.size()),
-                         .targets = static_cast<std::uint16_t>(event.targets.size()),
-                         .targets_bytes = static_cast<std::uint32_t>(bytes - texts),
-                         .payload_bytes = static_cast<std::uint32_t>(event.payload.size())};
+    const EventHead head{
+        .id = event.id,
+        .category = event.category,
+        .priority = static_cast<std::uint8_t>(static_cast<unsigned>(event.priority) |
+                                              (event.not_before ? EventHead::kScheduledBit : 0u)),
+        .type_bytes = static_cast<std::uint16_t>(event.type.size()),
+        .source_bytes = static_cast<std::uint16_t>(event.source.size()),
+        .targets = static_cast<std::uint16_t>(event.targets.size()),
+        .targets_bytes = static_cast<std::uint32_t>(bytes - texts),
+        .payload_bytes = static_cast<std::uint32_t>(event.payload.size())};
     const auto put = [&at](const void* from, std::size_t size) {
         std::memcpy(at, from, size);
         at += size;
@@ -89,8 +91,10 @@ Result<EventBody> read_event(std::span<const std::byte> body,
     if (body.size() < sizeof(EventHead)) return corrupt();
     EventHead head;
     std::memcpy(&head, body.data(), sizeof head);
-    if (static_cast<std::size_t>(head.category) >= kCategoryCount ||
-        static_cast<std::size_t>(head.priority) >= kPriorityCount || head.targets > kTargetsMax)
+    const bool scheduled = (head.priority & EventHead::kScheduledBit) != 0;
+    const unsigned priority = head.priority & ~unsigned{EventHead::kScheduledBit};
+    if (static_cast<std::size_t>(head.category) >= kCategoryCount || priority >= kPriorityCount ||
+        head.targets > kTargetsMax)
         return corrupt();
     const std::size_t texts = std::size_t{head.type_bytes} + head.source_bytes + head.targets_bytes;
     const std::size_t encoded_at = padded(sizeof(EventHead) + texts);
@@ -98,11 +102,12 @@ Result<EventBody> read_event(std::span<const std::byte> body,
     EventBody result{.id = head.id, .view = {}, .encoded = body.subspan(encoded_at)};
     auto rest = body.subspan(sizeof(EventHead), texts);
     result.view = {.category = head.category,
-                   .priority = head.priority,
+                   .priority = static_cast<Priority>(priority),
                    .type = take(rest, head.type_bytes),
                    .source = take(rest, head.source_bytes),
                    .targets = {},
-                   .payload_bytes = head.payload_bytes};
+                   .payload_bytes = head.payload_bytes,
+                   .scheduled = scheduled};
     if (head.targets == 0) return rest.empty() ? Result<EventBody>(result) : corrupt();
     names.clear();
     for (std::uint16_t i = 0; i < head.targets; ++i) {
@@ -124,7 +129,8 @@ Result<> decode_body(const EventBody& body, Event& event) {
     bool same = event.id == body.id && event.category == view.category &&
                 event.priority == view.priority && event.type == view.type &&
                 event.source == view.source && event.payload.size() == view.payload_bytes &&
-                event.targets.size() == view.targets.size();
+                event.targets.size() == view.targets.size() &&
+                event.not_before.has_value() == view.scheduled;
     for (std::size_t i = 0; same && i < event.targets.size(); ++i)
         same = event.targets[i] == view.targets[i];
     if (!same) return corrupt();

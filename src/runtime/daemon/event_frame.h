@@ -16,9 +16,12 @@ namespace crucible::runtime::protocol {
 /// that an event is decoded only by who handles it. Behind it the type, the source, and the names
 /// of the targets, each behind its length (two bytes); then zeros up to kAlignment, and the event.
 struct EventHead {
+    /// In `priority`: the event has a time before which nobody shall have it.
+    static constexpr std::uint8_t kScheduledBit = 0x80;
+
     Uuid id;
     Category category = Category::custom;
-    Priority priority = Priority::normal;
+    std::uint8_t priority = 0;  ///< a Priority, and kScheduledBit
     std::uint16_t type_bytes = 0;
     std::uint16_t source_bytes = 0;
     std::uint16_t targets = 0;  ///< at most kTargetsMax

@@ -126,6 +126,7 @@ json queues(const Question& question) {
             {"bytes_max", question.options.queue_bytes_max},
             {"service_events_max", question.options.service_events_max},
             {"waiting_for_retry", report.waiting_for_retry},
+            {"scheduled", report.scheduled},
             {"services", std::move(services)},
             {"clients", std::move(clients)}};
 }

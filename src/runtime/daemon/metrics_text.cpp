@@ -98,6 +98,7 @@ std::string open_metrics_text(const ExchangeReport& report,
     counter("events_shed", "Waiting events rejected to make room for others.", report.shed);
     counter("retries", "Attempts after an event's first.", report.retries);
     gauge("retries_waiting", "Events that wait for their next attempt.", report.waiting_for_retry);
+    gauge("scheduled_events", "Events whose time has not come.", report.scheduled);
     counter("events_repeated", "Events whose id was published before.", report.seen.repeated);
     counter("repeats_forgotten_early", "Ids that left the window before their time.",
             report.seen.left_early);

@@ -554,6 +554,7 @@ void Server::begin_stop() {
     tell_manager(systemd::notify("STOPPING=1"));
     stop_deadline_ = base::monotonic_now() + options_.stop_limit;
     acceptor_.close();
+    exchange_.end_scheduled();
     for (auto& [id, session] : sessions_) {
         // What was read is accepted and will be answered; what was not read was never ours.
         session->leaving = session->greeted;

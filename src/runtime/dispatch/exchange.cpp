@@ -15,6 +15,9 @@ namespace {
 /// Longest that a publisher waits for room without looking anew.
 constexpr Duration kLookAgain = std::chrono::milliseconds(100);
 
+/// Times further away are as good as never, and would overflow a clock's time.
+constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
+
 constexpr std::string_view kFirstRefused = "the event that it repeats was refused";
 
 std::vector<InstanceInfo> infos_of(const ServiceSet& services) {
@@ -100,7 +103,8 @@ Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
     if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
     Places places;
     auto ends_as = find_places(arrival.view, table, places);
-    if (!ends_as && places.instances.empty() && services_.acknowledges_unseen(places.one))
+    if (!ends_as && places.instances.empty() && !arrival.view.scheduled &&
+        services_.acknowledges_unseen(places.one))
         ends_as.emplace();
     // Whoever waits for room comes with the same event again and again: that is no repeat.
     if (!ends_as && options_.overflow == Overflow::block &&
@@ -239,7 +243,8 @@ Result<std::vector<std::string>> Exchange::places_of(const EventView& event) con
 
 Result<std::optional<HandleResult>> Exchange::take_first(const Arrival& arrival,
                                                          const Places& places, FillRef fill) {
-    const bool single = places.instances.empty();
+    const bool scheduled = arrival.view.scheduled;
+    const bool single = places.instances.empty() || scheduled;
     const std::size_t copies = single ? 1 : places.instances.size();
     const std::size_t bytes = event_bytes(arrival.view);
     if (auto room = make_room(copies, copies * bytes, arrival.view.priority); !room)
@@ -254,10 +259,31 @@ Result<std::optional<HandleResult>> Exchange::take_first(const Arrival& arrival,
     task->token = arrival.token;
     task->bytes = bytes;
     task->attempts = 0;
+    task->scheduled = scheduled;
     task->instance = places.one;
     published_.fetch_add(1);
-    return single ? take_for_one(std::move(task))
-                  : take_for_several(arrival, std::move(task), places.instances);
+    if (scheduled) return take_for_later(std::move(task));
+    if (single) return take_for_one(std::move(task));
+    take_for_several(std::move(task), places.instances);
+    return std::nullopt;
+}
+
+Result<std::optional<HandleResult>> Exchange::take_for_later(TaskPtr task) {
+    const WallTime time = *task->event.not_before;
+    HandleResult result{Outcome::rejected, {}, "its deadline is before its time"};
+    if (!task->event.deadline || *task->event.deadline >= time) {
+        const WallTime now = base::wall_now();
+        const Duration left = time > now ? std::min(time - now, kLongest) : Duration::zero();
+        const std::lock_guard lock(timer_mutex_);
+        if (wait_until(base::monotonic_now() + left, task)) {
+            ++scheduled_;
+            return std::nullopt;
+        }
+        result.reason = "too many events wait for their time";
+    }
+    task->owner = kNobody;  // who asks is told by the return value
+    end(std::move(task), result);
+    return result;
 }
 
 Result<std::optional<HandleResult>> Exchange::take_for_one(TaskPtr task) {
@@ -279,8 +305,7 @@ Result<std::optional<HandleResult>> Exchange::take_for_one(TaskPtr task) {
 }
 
 /// A copy for each instance. Those that cannot be handed over end alone: the event was taken.
-Result<std::optional<HandleResult>> Exchange::take_for_several(
-    const Arrival& arrival, TaskPtr task, std::span<const std::size_t> instances) {
+void Exchange::take_for_several(TaskPtr task, std::span<const std::size_t> instances) {
     auto joint = std::make_shared<JointDelivery>();
     joint->left = instances.size();
     std::vector<TaskPtr> copies;
@@ -289,14 +314,17 @@ Result<std::optional<HandleResult>> Exchange::take_for_several(
         copy->event = task->event;
         copies.push_back(std::move(copy));
     }
+    const std::uint64_t owner = task->owner;
+    const std::uint64_t token = task->token;
     const std::size_t bytes = task->bytes;
     copies.push_back(std::move(task));
     for (std::size_t i = 0; i < instances.size(); ++i) {
         Task& copy = *copies[i];
-        copy.owner = arrival.owner;
-        copy.token = arrival.token;
+        copy.owner = owner;
+        copy.token = token;
         copy.bytes = bytes;
         copy.attempts = 0;
+        copy.scheduled = false;
         copy.instance = instances[i];
         copy.joint = joint;
     }
@@ -312,7 +340,6 @@ Result<std::optional<HandleResult>> Exchange::take_for_several(
         if (!full) bury(*copy, result.reason);
         end(std::move(copy), result);
     }
-    return std::nullopt;
 }
 
 // --- The limits of the queue

@@ -86,6 +86,7 @@ struct ExchangeReport {
     std::uint64_t shed = 0;     ///< rejected to make room for others
     std::uint64_t retries = 0;  ///< attempts after an event's first
     std::size_t waiting_for_retry = 0;
+    std::size_t scheduled = 0;  ///< whose time has not come
     SeenEvents::Stats seen;
     DeadLetters::Stats dead_letters;
 };
@@ -112,7 +113,8 @@ public:
     };
 
     /// Takes an event; nothing when its end will come as a completion, or how it has ended already:
-    /// no service wants it, a rule drops it, it was handled before, nothing is to be done.
+    /// no service wants it, a rule drops it, it was handled before, nothing is to be done. One that
+    /// is scheduled waits in the queue until its time, and is then routed as of then.
     /// An event of the nil id is nobody's repeat. `fill(Event&) -> Result<>` makes the event, and
     /// is called only when it is taken and has to be handed to somebody. `table` is that of
     /// rules(), as the calling thread sees it.
@@ -143,6 +145,9 @@ public:
 
     /// Takes nothing any more; what was taken is still handled.
     void close() noexcept;
+
+    /// Rejects the events whose time has not come: for who stops before it will.
+    void end_scheduled();
 
     /// Consistent at any moment: published = handled + rejected + failed + expired + queued.
     CoordinatorStats stats() const noexcept;
@@ -211,9 +216,9 @@ private:
                                             const SeenEvents::Sighting& sighting);
     Result<std::optional<HandleResult>> take_first(const Arrival& arrival, const Places& places,
                                                    FillRef fill);
+    Result<std::optional<HandleResult>> take_for_later(TaskPtr task);
     Result<std::optional<HandleResult>> take_for_one(TaskPtr task);
-    Result<std::optional<HandleResult>> take_for_several(const Arrival& arrival, TaskPtr task,
-                                                         std::span<const std::size_t> instances);
+    void take_for_several(TaskPtr task, std::span<const std::size_t> instances);
     std::optional<HandleResult> find_places(const EventView& view, const RuleTable& table,
                                             Places& places) const;
     std::size_t stand_in(const EventView& view, std::size_t instance) const noexcept;
@@ -239,6 +244,7 @@ private:
     void breaker_changed(std::size_t instance, CircuitBreaker::State state, bool admits);
     void poke_timer();
     void run_timer(const std::stop_token& stop);
+    void begin_scheduled(TaskPtr task);
     void hand_over_again(TaskPtr task);
 
     const ExchangeOptions options_;
@@ -274,7 +280,8 @@ private:
 
     mutable std::mutex timer_mutex_;
     std::condition_variable_any timer_changed_;
-    TimerQueue<TaskPtr> retrying_;
+    TimerQueue<TaskPtr> retrying_;  ///< and what is scheduled for later
+    std::size_t scheduled_ = 0;     ///< of those
     base::Rng random_;
     bool poked_ = false;  ///< the timer has to look anew
     bool stopping_ = false;

@@ -253,8 +253,47 @@ void Exchange::run_timer(const std::stop_token& stop) {
             const TimePoint now = base::monotonic_now();
             while (auto task = retrying_.take_due(now)) due.push_back(std::move(*task));
         }
-        for (auto& task : due) hand_over_again(std::move(task));
+        for (auto& task : due) {
+            if (task->scheduled) {
+                begin_scheduled(std::move(task));
+            } else {
+                hand_over_again(std::move(task));
+            }
+        }
         due.clear();
+    }
+}
+
+/// Its time has come: it goes where it would if it came now.
+void Exchange::begin_scheduled(TaskPtr task) {
+    const EventView view = view_of(task->event);
+    Places places;
+    auto ends_as = find_places(view, *rules_.table(), places);
+    const std::size_t more = places.instances.empty() ? 0 : places.instances.size() - 1;
+    const auto room = more > 0 ? make_room(more, more * task->bytes, view.priority) : Result<>{};
+    {
+        const std::lock_guard lock(timer_mutex_);
+        if (!room && wait_until(base::monotonic_now() + options_.retry.base, task)) return;
+        --scheduled_;
+    }
+    task->scheduled = false;
+    if (ends_as) return end(std::move(task), *ends_as);
+    if (more > 0) return take_for_several(std::move(task), places.instances);
+    task->instance = places.one;
+    hand_over_again(std::move(task));
+}
+
+void Exchange::end_scheduled() {
+    std::vector<TaskPtr> tasks;
+    {
+        const std::lock_guard lock(timer_mutex_);
+        retrying_.extract([](const TaskPtr& task) { return task->scheduled; }, tasks);
+        scheduled_ -= tasks.size();
+    }
+    HandleResult result{Outcome::rejected, {}, "stopped before its time had come"};
+    for (TaskPtr& task : tasks) {
+        if (seen_) seen_->forget(task->event.id);
+        end(std::move(task), result);
     }
 }
 

@@ -51,11 +51,13 @@ ExchangeReport Exchange::report() const {
                           .shed = shed_.load(),
                           .retries = retries_.load(),
                           .waiting_for_retry = 0,
+                          .scheduled = 0,
                           .seen = seen_ ? seen_->stats() : SeenEvents::Stats{},
                           .dead_letters = {}};
     {
         const std::lock_guard lock(timer_mutex_);
-        report.waiting_for_retry = retrying_.size();
+        report.waiting_for_retry = retrying_.size() - scheduled_;
+        report.scheduled = scheduled_;
     }
     const std::lock_guard lock(dead_mutex_);
     report.dead_letters = dead_letters_.stats();

@@ -26,6 +26,7 @@ struct Task {
     std::uint32_t attempts = 0;            ///< that have failed
     WallTime first_failed{};               ///< when there are such
     CircuitBreaker::Permit permit;         ///< of the instance's breaker
+    bool scheduled = false;                ///< waits until its event's time comes
     std::shared_ptr<JointDelivery> joint;  ///< null unless the event goes to several instances
 
     Task* next = nullptr;  ///< the list it is in; owned by that list

@@ -219,6 +219,7 @@ Result<> read_extensions(const Attributes& attributes, Event& event) {
         attributes.read("causationid", parse_uuid, kUuidForm, event.causation_id),
         read_attempt(attributes, event.attempt),
         attributes.read("deadline", parse_rfc3339, kTimeForm, event.deadline),
+        attributes.read("notbefore", parse_rfc3339, kTimeForm, event.not_before),
     };
     for (const auto& one : all) {
         if (!one) return one;
@@ -269,6 +270,7 @@ std::string to_cloud_event(const Event& event) {
     if (event.causation_id) add_text(out, "causationid", to_string(*event.causation_id));
     add_member(out, "attempt", std::to_string(event.attempt));
     if (event.deadline) add_text(out, "deadline", to_rfc3339(*event.deadline));
+    if (event.not_before) add_text(out, "notbefore", to_rfc3339(*event.not_before));
     if (!event.content_type.empty()) add_text(out, "datacontenttype", event.content_type);
     add_data(out, event);
     out += '}';

@@ -41,6 +41,7 @@ struct EventView {
     std::string_view source;
     TargetNames targets;
     std::uint64_t payload_bytes = 0;
+    bool scheduled = false;  ///< it has a time before which nobody shall have it
 };
 
 inline EventView view_of(const Event& event) noexcept {
@@ -49,7 +50,8 @@ inline EventView view_of(const Event& event) noexcept {
             .type = event.type,
             .source = event.source,
             .targets = std::span<const std::string>(event.targets),
-            .payload_bytes = event.payload.size()};
+            .payload_bytes = event.payload.size(),
+            .scheduled = event.not_before.has_value()};
 }
 
 }  // namespace crucible::runtime

@@ -83,10 +83,11 @@ const std::uint8_t* aligned(std::span<const std::byte> bytes) {
 // every event has alike. The layout is one that FlatBuffers allows, its parts in this order: the
 // root's offset and the file identifier, the vtable, the table, and what the table refers to.
 
-constexpr std::size_t kFields = 14;
+constexpr std::size_t kFields = 15;
 constexpr std::size_t kVtableAt = 8;
 constexpr std::size_t kVtableBytes = 2 * sizeof(std::uint16_t) + kFields * sizeof(std::uint16_t);
-constexpr std::size_t kTableAt = kVtableAt + kVtableBytes;
+/// Behind the vtable, at a multiple of eight.
+constexpr std::size_t kTableAt = (kVtableAt + kVtableBytes + 7) & ~std::size_t{7};
 static_assert(kTableAt % alignof(std::int64_t) == 0);
 
 /// Places of the fields in the table.
@@ -105,7 +106,8 @@ enum Place : std::uint16_t {
     kId = 48,
     kCorrelation = 64,
     kCausation = 80,
-    kTableBytes = 96,
+    kNotBefore = 96,
+    kTableBytes = 104,
 };
 
 constexpr std::size_t word_aligned(std::size_t bytes) {
@@ -175,7 +177,8 @@ std::array<std::uint16_t, kFields> places_of(const Event& event) {
             present(event.causation_id.has_value(), kCausation),
             kAttempt,
             present(event.deadline.has_value(), kHasDeadline),
-            present(event.deadline.has_value(), kDeadline)};
+            present(event.deadline.has_value(), kDeadline),
+            present(event.not_before.has_value(), kNotBefore)};
 }
 
 }  // namespace
@@ -214,6 +217,7 @@ void encode_event(const Event& event, std::byte* at) noexcept {
         writer.field(kHasDeadline, std::uint8_t{1});
         writer.field(kDeadline, nanoseconds(*event.deadline));
     }
+    if (event.not_before) writer.field(kNotBefore, nanoseconds(*event.not_before));
     writer.refer(kTableAt + kType, event.type);
     writer.refer(kTableAt + kSource, event.source);
     writer.refer(kTableAt + kContentType, event.content_type);
@@ -260,9 +264,11 @@ Result<> decode_event(std::span<const std::byte> bytes, Event& event) {
     event.correlation_id.reset();
     event.causation_id.reset();
     event.deadline.reset();
+    event.not_before.reset();
     if (const auto* id = stored.correlation_id()) event.correlation_id = from_wire(*id);
     if (const auto* id = stored.causation_id()) event.causation_id = from_wire(*id);
     if (stored.has_deadline()) event.deadline = WallTime(Duration(stored.deadline_ns()));
+    if (const auto time = stored.not_before_ns()) event.not_before = WallTime(Duration(*time));
     event.attempt = stored.attempt();
     return {};
 }

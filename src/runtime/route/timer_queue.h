@@ -53,6 +53,16 @@ public:
         return item;
     }
 
+    /// Moves the items that `wanted(item)` says to the end of `out`; in linear time.
+    template <typename Wanted>
+    void extract(const Wanted& wanted, std::vector<Item>& out) {
+        const auto kept =
+            std::ranges::partition(heap_, [&](const Entry& entry) { return !wanted(entry.item); });
+        for (Entry& entry : kept) out.push_back(std::move(entry.item));
+        heap_.erase(kept.begin(), kept.end());
+        std::ranges::make_heap(heap_, later);
+    }
+
 private:
     struct Entry {
         TimePoint due;

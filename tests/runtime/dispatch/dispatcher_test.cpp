@@ -109,6 +109,25 @@ TEST(Dispatcher, HandsOverWhatWaitsUpToTheBatchLimit) {
                 ElementsAre(ElementsAre("first"), ElementsAre("a", "b", "c"), ElementsAre("d")));
 }
 
+// A service says itself how much it wants, unless the limit is set for all.
+TEST(Dispatcher, HandsOverAsMuchAsTheServiceWants) {
+    std::vector<std::unique_ptr<Service>> services;
+    services.push_back(std::make_unique<GatedService>("gated", Category::custom, 2));
+    auto& service = static_cast<GatedService&>(*services.front());
+    Dispatcher dispatcher({.workers = 1}, services, [](auto, auto, auto) {});
+    service.close_gate();
+    for (const char* payload : {"first", "a", "b", "c"}) {
+        auto task = std::make_unique<Task>();
+        task->event = make_event(payload);
+        ASSERT_TRUE(dispatcher.submit(std::move(task)));
+        ASSERT_TRUE(service.wait_for_batches(1));
+    }
+    service.open_gate();
+    ASSERT_TRUE(service.wait_for_batches(3));
+    EXPECT_THAT(service.batches(),
+                ElementsAre(ElementsAre("first"), ElementsAre("a", "b"), ElementsAre("c")));
+}
+
 // The batch is in priority order, and in the order of publishing within one.
 TEST(Dispatcher, TakesByPriorityThenByAge) {
     DispatcherFixture fixture({.workers = 1});

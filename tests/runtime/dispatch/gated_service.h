@@ -32,11 +32,13 @@ inline Event make_event(std::string payload, Priority priority = Priority::norma
 /// inside handle(), so that a test decides what waits behind it.
 class GatedService final : public Service {
 public:
-    explicit GatedService(std::string name = "gated", Category category = Category::custom)
-        : name_(std::move(name)), category_(category) {}
+    explicit GatedService(std::string name = "gated", Category category = Category::custom,
+                          std::size_t batch_max = 64)
+        : name_(std::move(name)), category_(category), batch_max_(batch_max) {}
 
     std::string_view name() const noexcept override { return name_; }
     Category category() const noexcept override { return category_; }
+    std::size_t batch_max() const noexcept override { return batch_max_; }
 
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         std::unique_lock lock(mutex_);
@@ -78,6 +80,7 @@ public:
 private:
     const std::string name_;
     const Category category_;
+    const std::size_t batch_max_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool open_ = true;

@@ -67,6 +67,7 @@ inline Event random_event(base::Rng& random) {
     if (random.below(2) == 0) event.causation_id = random_uuid(random);
     event.attempt = static_cast<std::uint32_t>(random.next());
     if (random.below(2) == 0) event.deadline = random_time(random);
+    if (random.below(2) == 0) event.not_before = random_time(random);
     return event;
 }
 
