@@ -55,13 +55,12 @@ std::string_view BatchedSocket::read_some() {
     }
 }
 
-void BatchedSocket::read_in_thread(std::function<std::size_t(std::string_view)> on_bytes) {
-    reader_ = std::jthread([this, on_bytes = std::move(on_bytes)] {
-        for (;;) {
-            const auto bytes = read_some();
-            if (bytes.empty()) return;
+void BatchedSocket::read_in_thread(std::function<std::size_t(std::string_view)> on_bytes,
+                                   std::function<void()> on_end) {
+    reader_ = std::jthread([this, on_bytes = std::move(on_bytes), on_end = std::move(on_end)] {
+        for (auto bytes = read_some(); !bytes.empty(); bytes = read_some())
             consume(on_bytes(bytes));
-        }
+        on_end();
     });
 }
 

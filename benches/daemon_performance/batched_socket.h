@@ -20,8 +20,10 @@ public:
     explicit BatchedSocket(base::UniqueFd socket) : socket_(std::move(socket)) {}
 
     /// Calls `on_bytes` with what was not consumed so far, as often as something arrives; it
-    /// returns how much of it was consumed. Ends with the connection.
-    void read_in_thread(std::function<std::size_t(std::string_view)> on_bytes);
+    /// returns how much of it was consumed. `on_end` is called when the connection has ended.
+    void read_in_thread(
+        std::function<std::size_t(std::string_view)> on_bytes,
+        std::function<void()> on_end = [] {});
 
     /// False once the connection is lost.
     bool write(std::initializer_list<std::string_view> parts);
@@ -30,6 +32,8 @@ public:
     std::string_view read_some();
     void consume(std::size_t bytes) { consumed_ += bytes; }
 
+    /// Gives the connection away; nothing of it may be being read in a thread.
+    base::UniqueFd release() { return std::move(socket_); }
     /// Ends the connection and the reading thread.
     void close();
     ~BatchedSocket() { close(); }

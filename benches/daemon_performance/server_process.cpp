@@ -5,9 +5,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 
 #include "base/clock.h"
 
@@ -15,6 +18,11 @@ namespace crucible::bench {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr Duration kStartLimit = 20s;
+constexpr int kStartPollMs = 5;
+constexpr std::array<std::string_view, 4> kProgramFolders{"/usr/sbin", "/usr/bin",
+                                                          "/usr/local/sbin", "/usr/local/bin"};
 
 sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};
@@ -24,9 +32,7 @@ sockaddr_in loopback(std::uint16_t port) {
     return address;
 }
 
-}  // namespace
-
-Result<std::uint16_t> ServerProcess::free_port() {
+Result<std::uint16_t> free_port() {
     const base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     auto address = loopback(0);
     socklen_t size = sizeof address;
@@ -37,7 +43,58 @@ Result<std::uint16_t> ServerProcess::free_port() {
     return ntohs(address.sin_port);
 }
 
-Result<base::UniqueFd> connect_loopback(std::uint16_t port) {
+}  // namespace
+
+Result<std::string> installed_program(std::string_view program, std::string_view package) {
+    for (const auto folder : kProgramFolders) {
+        auto path = fmt::format("{}/{}", folder, program);
+        if (std::filesystem::exists(path)) return path;
+    }
+    return std::unexpected(
+        Error{Errc::not_found, fmt::format("not installed (Debian package {})", package)});
+}
+
+Result<ServerProcess> ServerProcess::start(base::TempDir directory, const Command& command,
+                                           const std::function<bool()>& answers) {
+    const auto log = directory.path() / "log";
+    const auto errors = directory.path() / "errors";
+    auto process = base::Process::start({.arguments = command.arguments,
+                                         .inherit = command.inherit,
+                                         .standard_output = log,
+                                         .standard_error = errors,
+                                         .cpus = {}});
+    if (!process) return std::unexpected(process.error());
+    const TimePoint deadline = base::monotonic_now() + kStartLimit;
+    while (!answers()) {
+        if (process->poll() || base::monotonic_now() > deadline) {
+            return std::unexpected(Error{
+                Errc::failed, fmt::format("{} did not come up: {}{}", command.arguments.front(),
+                                          base::read_file(errors).value_or(""),
+                                          base::read_file(log).value_or(""))});
+        }
+        ::poll(nullptr, 0, kStartPollMs);
+    }
+    return ServerProcess(std::move(directory), *std::move(process));
+}
+
+Result<PortServer> PortServer::start(std::string_view program, std::string_view package,
+                                     const Arguments& arguments) {
+    const auto path = installed_program(program, package);
+    if (!path) return std::unexpected(path.error());
+    auto directory = base::TempDir::make(program);
+    if (!directory) return std::unexpected(directory.error());
+    const auto port = free_port();
+    if (!port) return std::unexpected(port.error());
+    ServerProcess::Command command{.arguments = {*path}};
+    for (auto& argument : arguments(directory->path(), *port))
+        command.arguments.push_back(std::move(argument));
+    auto process = ServerProcess::start(*std::move(directory), command,
+                                        [&] { return connect_port(*port).has_value(); });
+    if (!process) return std::unexpected(process.error());
+    return PortServer{*std::move(process), *port};
+}
+
+Result<base::UniqueFd> connect_port(std::uint16_t port) {
     base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const auto address = loopback(port);
     if (!socket ||
@@ -48,25 +105,18 @@ Result<base::UniqueFd> connect_loopback(std::uint16_t port) {
     return socket;
 }
 
-Result<ServerProcess> ServerProcess::start(base::TempDir directory, std::uint16_t port,
-                                           std::vector<std::string> arguments) {
-    const auto log = directory.path() / "log";
-    auto process = base::Process::start({.arguments = std::move(arguments),
-                                         .inherit = {},
-                                         .standard_output = log,
-                                         .standard_error = directory.path() / "errors"});
-    if (!process) return std::unexpected(process.error());
-    const TimePoint deadline = base::monotonic_now() + 10s;
-    while (!connect_loopback(port)) {
-        if (process->poll() || base::monotonic_now() > deadline) {
-            return std::unexpected(
-                Error{Errc::failed, "the server did not come up: " +
-                                        base::read_file(directory.path() / "errors").value_or("") +
-                                        base::read_file(log).value_or("")});
-        }
-        ::poll(nullptr, 0, 10);
-    }
-    return ServerProcess(std::move(directory), port, *std::move(process));
+Result<base::UniqueFd> connect_path(const std::filesystem::path& path) {
+    base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string& text = path.native();
+    if (text.size() >= sizeof address.sun_path)
+        return std::unexpected(base::errno_error(text, ENAMETOOLONG));
+    std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
+    if (!socket ||
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        return std::unexpected(base::errno_error(text, errno));
+    return socket;
 }
 
 }  // namespace crucible::bench

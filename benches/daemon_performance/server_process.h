@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -11,36 +14,51 @@
 
 namespace crucible::bench {
 
-/// A server of others on a loopback port of its own, with a directory of its own.
+/// Where Debian's `package` puts `program`. - Errc::not_found: nowhere; "not installed (Debian
+/// package …)".
+Result<std::string> installed_program(std::string_view program, std::string_view package);
+
+/// A server that the bench started, with a directory of its own; it ends with this. To be started
+/// from the main thread (base::Process).
 class ServerProcess {
 public:
-    /// `arguments` of a directory and a port. Waits until it accepts connections.
-    /// - Errc::not_found: the program is not installed. - Errc::failed, Errc::timeout: it did not
-    /// come up.
-    template <typename Arguments>
-    static Result<ServerProcess> start(std::string_view label, Arguments arguments) {
-        auto directory = base::TempDir::make(label);
-        if (!directory) return std::unexpected(directory.error());
-        const auto port = free_port();
-        if (!port) return std::unexpected(port.error());
-        return start(*std::move(directory), *port, arguments(directory->path().string(), *port));
-    }
+    struct Command {
+        std::vector<std::string> arguments;             ///< the first is the program's path
+        std::vector<std::pair<int, int>> inherit = {};  ///< as base::Process has it
+    };
 
-    std::uint16_t port() const noexcept { return port_; }
+    /// Waits until `answers` is true. - Errc::failed: it did not come up; the message has what it
+    /// wrote. - the errors of base::Process::start().
+    static Result<ServerProcess> start(base::TempDir directory, const Command& command,
+                                       const std::function<bool()>& answers);
+
+    const std::filesystem::path& directory() const noexcept { return directory_.path(); }
+    pid_t pid() const noexcept { return process_.pid(); }
 
 private:
-    ServerProcess(base::TempDir directory, std::uint16_t port, base::Process process)
-        : directory_(std::move(directory)), port_(port), process_(std::move(process)) {}
-    static Result<ServerProcess> start(base::TempDir directory, std::uint16_t port,
-                                       std::vector<std::string> arguments);
-    static Result<std::uint16_t> free_port();
+    ServerProcess(base::TempDir directory, base::Process process)
+        : directory_(std::move(directory)), process_(std::move(process)) {}
 
     base::TempDir directory_;
-    std::uint16_t port_;
     base::Process process_;  // ends before its directory goes
 };
 
+/// One that listens on a loopback port, found free for it.
+struct PortServer {
+    ServerProcess process;
+    std::uint16_t port = 0;
+
+    using Arguments = std::function<std::vector<std::string>(const std::filesystem::path& directory,
+                                                             std::uint16_t port)>;
+    /// `arguments` behind the program's name. - the errors of installed_program() and
+    /// ServerProcess::start().
+    static Result<PortServer> start(std::string_view program, std::string_view package,
+                                    const Arguments& arguments);
+};
+
 /// Connects to a loopback port, without delay for small writes.
-Result<base::UniqueFd> connect_loopback(std::uint16_t port);
+Result<base::UniqueFd> connect_port(std::uint16_t port);
+/// Connects to a stream socket in the file system.
+Result<base::UniqueFd> connect_path(const std::filesystem::path& path);
 
 }  // namespace crucible::bench

@@ -1,0 +1,192 @@
+// What the daemon keeps in memory: idle, for an idle connection (beside the brokers), and for an
+// event in the queue of a service that has stalled.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <chrono>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "daemon_performance/crucibled_process.h"
+#include "daemon_performance/daemon_events.h"
+#include "daemon_performance/mqtt_wire.h"
+#include "daemon_performance/nats_wire.h"
+#include "daemon_performance/parts.h"
+#include "daemon_performance/redis_wire.h"
+#include "lab/record/resources.h"
+#include "lab/stats/trend.h"
+#include "runtime/daemon/connect.h"
+#include "runtime/service/sqlite.h"
+
+namespace crucible::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kConnections = 2'000;
+constexpr std::size_t kConnectionsSmoke = 100;
+constexpr std::size_t kQueued = 1'000'000;
+constexpr std::size_t kQueuedSmoke = 10'000;
+constexpr std::size_t kPayload = 512;
+constexpr std::size_t kSteps = 8;  ///< of growth, each with a reading
+constexpr Duration kQueueLimit = 60s;
+constexpr int kQueuePollMs = 10;
+
+Result<double> resident_bytes(pid_t pid) {
+    const auto reading = lab::read_process(pid);
+    if (!reading) return std::unexpected(reading.error());
+    return static_cast<double>(reading->rss_bytes);
+}
+
+/// Resident bytes at first, and for each more of what `grow` adds: readings at equal steps up to
+/// `most`, and the Theil-Sen slope through them.
+struct Growth {
+    double at_first = 0;
+    double each = 0;
+};
+template <typename Grow>
+Result<Growth> growth(pid_t pid, std::size_t most, Grow grow) {
+    std::vector<double> counts;
+    std::vector<double> bytes;
+    for (std::size_t step = 0; step <= kSteps; ++step) {
+        const std::size_t count = most * step / kSteps;
+        if (auto grown = grow(count); !grown) return std::unexpected(grown.error());
+        const auto resident = resident_bytes(pid);
+        if (!resident) return std::unexpected(resident.error());
+        counts.push_back(static_cast<double>(count));
+        bytes.push_back(*resident);
+    }
+    return Growth{bytes.front(), lab::stats::theil_sen_slope(counts, bytes)};
+}
+
+/// A connection that has shaken hands, and does nothing.
+using Connect = std::function<Result<base::UniqueFd>(std::size_t number)>;
+
+Result<std::vector<double>> idle_memory(pid_t pid, std::size_t connections,
+                                        const Connect& connect) {
+    std::vector<base::UniqueFd> open;
+    const auto found = growth(pid, connections, [&](std::size_t count) -> Result<> {
+        while (open.size() < count) {
+            auto connected = connect(open.size());
+            if (!connected) return std::unexpected(connected.error());
+            open.push_back(*std::move(connected));
+        }
+        return {};
+    });
+    if (!found) return std::unexpected(found.error());
+    return std::vector{found->at_first, found->each};
+}
+
+Result<base::UniqueFd> socket_of(const Result<std::shared_ptr<BatchedSocket>>& connected) {
+    if (!connected) return std::unexpected(connected.error());
+    return (*connected)->release();
+}
+
+Result<std::vector<double>> crucibled_idle(std::size_t connections) {
+    const auto daemon = start_crucibled({});
+    if (!daemon) return std::unexpected(daemon.error());
+    return idle_memory(daemon->pid(), connections, [&](std::size_t) -> Result<base::UniqueFd> {
+        auto connected = runtime::connect_to_daemon(crucibled_socket(*daemon), 5s);
+        if (!connected) return std::unexpected(connected.error());
+        return std::move(connected->socket);
+    });
+}
+
+Result<std::vector<double>> nats_idle(std::size_t connections) {
+    const auto server = nats::start_server(false);
+    if (!server) return std::unexpected(server.error());
+    return idle_memory(server->process.pid(), connections,
+                       [&](std::size_t) { return socket_of(nats::connect(server->port, "")); });
+}
+
+Result<std::vector<double>> redis_idle(std::size_t connections) {
+    const auto server = redis::start_server();
+    if (!server) return std::unexpected(server.error());
+    return idle_memory(server->process.pid(), connections, [&](std::size_t) {
+        return socket_of(redis::connect(server->port, redis::command({"PING"}), '+'));
+    });
+}
+
+Result<std::vector<double>> mosquitto_idle(std::size_t connections) {
+    const auto server = mqtt::start_server();
+    if (!server) return std::unexpected(server.error());
+    return idle_memory(server->process.pid(), connections, [&](std::size_t number) {
+        return socket_of(mqtt::connect(server->port, fmt::format("idle-{}", number), ""));
+    });
+}
+
+/// Waits until that many events wait in the daemon.
+Result<> await_queued(const std::filesystem::path& socket, std::size_t events) {
+    const TimePoint limit = base::monotonic_now() + kQueueLimit;
+    std::uint64_t queued = 0;
+    while (base::monotonic_now() < limit) {
+        const auto answer = runtime::ask_daemon(socket, R"({"about":"queues"})", 10s);
+        if (!answer) return std::unexpected(answer.error());
+        const auto queues = nlohmann::json::parse(*answer, nullptr, false);
+        queued = queues.is_object() ? queues.value("events", std::uint64_t{0}) : 0;
+        if (queued == events) return {};
+        ::poll(nullptr, 0, kQueuePollMs);
+    }
+    return std::unexpected(
+        Error{Errc::timeout, fmt::format("{} of {} events are queued", queued, events)});
+}
+
+/// The database's service stalls as it does in the field: another process holds the lock of its
+/// file. The daemon goes on to take events for it, up to its limits.
+Result<std::vector<double>> queued_memory(std::size_t events) {
+    const auto daemon = start_crucibled({.work = "real",
+                                         .config = "[clients]\n"
+                                                   "bytes = \"8GiB\"\n"
+                                                   "[dispatch]\n"
+                                                   "queue_events = 2000000\n"
+                                                   "service_events = 2000000\n"
+                                                   "queue_bytes = \"8GiB\"\n"});
+    if (!daemon) return std::unexpected(daemon.error());
+    const auto lock =
+        runtime::open_sqlite(crucibled_data(*daemon) / "crucible.db", SQLITE_OPEN_READWRITE);
+    if (!lock) return std::unexpected(lock.error());
+    if (auto held = runtime::execute(lock->get(), "BEGIN IMMEDIATE"); !held)
+        return std::unexpected(held.error());
+    const auto socket = crucibled_socket(*daemon);
+    auto publisher = DaemonPublisher::connect(socket, records(1, kPayload));
+    if (!publisher) return std::unexpected(publisher.error());
+    std::size_t published = 0;
+    const auto found = growth(daemon->pid(), events, [&](std::size_t count) -> Result<> {
+        for (; published < count; ++published) {
+            if (!(*publisher)->publish())
+                return std::unexpected(Error{Errc::closed, "the daemon is gone"});
+        }
+        return await_queued(socket, published);
+    });
+    if (!found) return std::unexpected(found.error());
+    return std::vector{found->each};
+}
+
+}  // namespace
+
+void memory_part(const Options& options, Rounds& rounds) {
+    const std::size_t connections = options.smoke ? kConnectionsSmoke : kConnections;
+    const auto idle = [=](std::string name, Result<std::vector<double>> (*measure)(std::size_t)) {
+        return Arm{std::move(name), "resident; idle connections that have shaken hands",
+                   [=] { return measure(connections); }};
+    };
+    rounds.ask({.part = "memory",
+                .text = fmt::format("resident, idle, and for each of {} connections", connections),
+                .measures = {bytes_measure("memory_idle", "MiB", 1.0 / (1 << 20)),
+                             bytes_measure("memory_per_connection")},
+                .arms = {idle("crucibled", crucibled_idle), idle("nats-server", nats_idle),
+                         idle("redis-server", redis_idle), idle("mosquitto", mosquitto_idle)},
+                .first_to_other = false,
+                .ratio_label = "times"});
+    const std::size_t queued = options.smoke ? kQueuedSmoke : kQueued;
+    rounds.ask({.part = "memory",
+                .text = fmt::format("resident, for each of {} queued events of {}", queued,
+                                    base::format_bytes(static_cast<double>(kPayload))),
+                .measures = {bytes_measure("memory_per_queued_event")},
+                .arms = {{"crucibled", "a service that stalls: another process holds its database",
+                          [=] { return queued_memory(queued); }}}});
+}
+
+}  // namespace crucible::bench

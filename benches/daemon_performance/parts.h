@@ -1,0 +1,24 @@
+#pragma once
+
+#include "daemon_performance/options.h"
+#include "daemon_performance/rounds.h"
+
+/// The parts of the bench, one --part each. What they find out is in the Rounds.
+namespace crucible::bench {
+
+/// One publisher, one event per call; payloads from 64 B to 64 KiB; all peers.
+void throughput_part(const Options& options, Rounds& rounds);
+/// One event at a time; all peers.
+void latency_part(const Options& options, Rounds& rounds);
+/// The same with 4, 16 and 64 publishers at once.
+void clients_part(const Options& options, Rounds& rounds);
+/// 1, 10 and 100 services, with and without work, through the lab.
+void services_part(const Options& options, Rounds& rounds);
+/// 10 to 100,000 rules: what they cost the daemon, and a decision alone.
+void rules_part(const Options& options, Rounds& rounds);
+/// Light, medium, heavy and stress, with and without work, beside NATS and Redis, through the lab.
+void scenarios_part(const Options& options, Rounds& rounds);
+/// Bytes: idle, for an idle connection, for an event in a stalled service's queue.
+void memory_part(const Options& options, Rounds& rounds);
+
+}  // namespace crucible::bench

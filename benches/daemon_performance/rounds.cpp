@@ -1,0 +1,188 @@
+#include "daemon_performance/rounds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "lab/compare/json_parts.h"
+#include "lab/stats/effect.h"
+#include "lab/stats/robust.h"
+#include "lab/stats/sign_test.h"
+
+namespace crucible::bench {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kLevel = 0.95;
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+/// A value over rounds; ends that do not exist are NaN.
+struct Estimated {
+    double value = kNone;
+    double low = kNone;
+    double high = kNone;
+};
+
+Estimated median_of(const std::vector<double>& values) {
+    if (values.empty()) return {};
+    if (const auto found = lab::stats::median_interval(values, kLevel))
+        return {lab::stats::median(values), found->interval.low, found->interval.high};
+    return {.value = lab::stats::median(values)};
+}
+
+/// (greatest - least) / median, in percent.
+std::string spread_text(double spread) {
+    return std::isfinite(spread) ? fmt::format("{:.0f} %", spread * 100) : "-";
+}
+double spread_of(const std::vector<double>& values) {
+    if (values.empty()) return kNone;
+    const auto [least, greatest] = std::ranges::minmax(values);
+    const double median = lab::stats::median(values);
+    return median > 0 ? (greatest - least) / median : kNone;
+}
+
+Estimated ratio_of(const std::vector<double>& logarithms, std::uint64_t seed) {
+    if (logarithms.empty()) return {};
+    if (const auto found = lab::stats::paired_effect(logarithms, kLevel, seed)) {
+        return {std::exp(found->estimate), std::exp(found->interval.low),
+                std::exp(found->interval.high)};
+    }
+    return {.value = std::exp(lab::stats::median(logarithms))};
+}
+
+/// Four digits, "-" where there is no value.
+std::string digits(double value) {
+    if (!std::isfinite(value)) return "-";
+    const double size = std::abs(value);
+    return fmt::format("{:.{}f}", value, size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0);
+}
+
+json estimate_json(const Estimated& estimate) {
+    return {{"value", lab::number(estimate.value)},
+            {"ci_low", lab::number(estimate.low)},
+            {"ci_high", lab::number(estimate.high)}};
+}
+
+}  // namespace
+
+Measure throughput_measure() {
+    return {"throughput", "events/s", "higher", "thousand/s", 1e-3};
+}
+
+Measure latency_measure(std::string name) {
+    return {std::move(name), "s", "lower", "us", 1e6};
+}
+
+Measure bytes_measure(std::string name, std::string shown_unit, double shown_per_unit) {
+    return {std::move(name), "bytes", "lower", std::move(shown_unit), shown_per_unit};
+}
+
+Result<std::vector<double>> one_value(const Result<double>& value) {
+    if (!value) return std::unexpected(value.error());
+    return std::vector{*value};
+}
+
+std::vector<double> Rounds::Series::values(std::size_t measure) const {
+    std::vector<double> all;
+    for (const auto& round : by_round)
+        if (round) all.push_back((*round)[measure]);
+    return all;
+}
+
+std::vector<std::size_t> Rounds::random_order(std::size_t arms) {
+    std::vector<std::size_t> order(arms);
+    for (std::size_t i = 0; i < arms; ++i) order[i] = i;
+    for (std::size_t i = arms; i > 1; --i)
+        std::swap(order[i - 1], order[static_cast<std::size_t>(rng_.below(i))]);
+    return order;
+}
+
+void Rounds::run_trial(const Question& question, std::size_t arm, std::uint32_t round,
+                       Series& series) {
+    auto values = question.arms[arm].trial();
+    if (values) {
+        series.by_round[round] = *std::move(values);
+        return;
+    }
+    series.absent = values.error().message;
+    if (values.error().code == Errc::not_found) return;
+    fail(fmt::format("{}, {}, round {}", question.text, question.arms[arm].name, round + 1),
+         values.error());
+}
+
+void Rounds::fail(std::string_view where, const Error& error) {
+    ++failures_;
+    fmt::print(stderr, "{}: {}\n", where, error.message);
+}
+
+void Rounds::ask(const Question& question) {
+    std::vector<Series> all(question.arms.size());
+    for (auto& series : all) series.by_round.resize(options_.rounds);
+    for (std::uint32_t round = 0; round < options_.rounds; ++round) {
+        for (const std::size_t arm : random_order(question.arms.size())) {
+            // What is not installed in the first round is not in the others either.
+            if (round > 0 && !all[arm].absent.empty() && all[arm].values(0).empty()) continue;
+            run_trial(question, arm, round, all[arm]);
+        }
+    }
+    json measures = json::array();
+    for (std::size_t measure = 0; measure < question.measures.size(); ++measure)
+        measures.push_back(show(question, measure, all));
+    questions_.push_back({{"part", question.part},
+                          {"question", question.text},
+                          {"ratio", question.first_to_other ? "first / this" : "this / first"},
+                          {"measures", std::move(measures)}});
+}
+
+json Rounds::show(const Question& question, std::size_t measure,
+                  const std::vector<Series>& all) const {
+    const auto& asked = question.measures[measure];
+    fmt::print("\n{}: {}, {}\n", question.text, asked.name, asked.shown_unit);
+    fmt::print("  {:15} {:>8} {:20} {:>6}  {:>6} {}\n", "", "median", "[95 %]", "spread",
+               question.ratio_label, "[95 %]");
+    json arms = json::array();
+    for (std::size_t arm = 0; arm < all.size(); ++arm) {
+        const auto values = all[arm].values(measure);
+        std::vector<double> logarithms;
+        for (std::size_t round = 0; round < options_.rounds; ++round) {
+            const auto& first = all.front().by_round[round];
+            const auto& other = all[arm].by_round[round];
+            if (!first || !other || !((*first)[measure] > 0) || !((*other)[measure] > 0)) continue;
+            const double logarithm = std::log((*first)[measure] / (*other)[measure]);
+            logarithms.push_back(question.first_to_other ? logarithm : -logarithm);
+        }
+        const auto median = median_of(values);
+        const auto ratio = arm == 0 ? Estimated{} : ratio_of(logarithms, options_.seed);
+        const double spread = spread_of(values);
+        if (values.empty()) {
+            fmt::print("  {:15} {}\n", question.arms[arm].name, all[arm].absent);
+        } else {
+            const auto shown = [&](double value) { return digits(value * asked.shown_per_unit); };
+            fmt::print("  {:15} {:>8} [{:>8}, {:>8}] {:>6}", question.arms[arm].name,
+                       shown(median.value), shown(median.low), shown(median.high),
+                       spread_text(spread));
+            if (arm > 0) {
+                fmt::print("  {:>6} [{:>6}, {:>6}]", digits(ratio.value), digits(ratio.low),
+                           digits(ratio.high));
+            }
+            fmt::print("\n");
+        }
+        json one = estimate_json(median);
+        one.update({{"arm", question.arms[arm].name},
+                    {"description", question.arms[arm].description},
+                    {"n", values.size()},
+                    {"values", values},
+                    {"spread", lab::number(spread)},
+                    {"ratio", arm == 0 ? json() : estimate_json(ratio)},
+                    {"absent", values.empty() ? all[arm].absent : ""}});
+        arms.push_back(std::move(one));
+    }
+    std::fflush(stdout);
+    return {{"name", asked.name}, {"unit", asked.unit}, {"better", asked.better}, {"arms", arms}};
+}
+
+}  // namespace crucible::bench
