@@ -5,6 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 project=$(pwd -P)
 results=benchmark_results
 bin=build/release/bin
+# What bench_daemon_performance compares with, besides what the tests need.
+peers=(mosquitto dbus-broker libzmq3-dev)
 
 usage() {
     cat <<'TEXT'
@@ -13,8 +15,8 @@ Usage: ./benches/run_performance_tests.sh quick|full [options of crucible compar
 
   quick     installs what is missing, builds, runs every bench briefly, and compares coordinator:
             with daemon: under the medium scenario; under 10 minutes after the build
-  full      the same with every scenario, 20 rounds each (or what the options say), and every bench
-            at full length; hours
+  full      the same with every scenario, 20 rounds each (or what the options say), every bench at
+            full length, and the brokers that one of them compares with; hours
   report    prints the newest result again
   cleanup   removes build/release; with --results the results as well
   help      this text
@@ -83,6 +85,7 @@ quick)
     measure quick --smoke "$@"
     ;;
 full)
+    ./scripts/install_dependencies.sh "${peers[@]}"
     build
     [ $# -gt 0 ] || set -- --rounds 20
     measure full '' --scenario light --scenario medium --scenario heavy --scenario stress "$@"

@@ -161,7 +161,7 @@ Result<std::vector<double>> queued_memory(std::size_t events) {
         return await_queued(socket, published);
     });
     if (!found) return std::unexpected(found.error());
-    return std::vector{found->each};
+    return std::vector{found->each, found->each / kPayload};
 }
 
 }  // namespace
@@ -178,13 +178,13 @@ void memory_part(const Options& options, Rounds& rounds) {
                              bytes_measure("memory_per_connection")},
                 .arms = {idle("crucibled", crucibled_idle), idle("nats-server", nats_idle),
                          idle("redis-server", redis_idle), idle("mosquitto", mosquitto_idle)},
-                .first_to_other = false,
-                .ratio_label = "times"});
+                .first_to_other = false});
     const std::size_t queued = options.smoke ? kQueuedSmoke : kQueued;
     rounds.ask({.part = "memory",
                 .text = fmt::format("resident, for each of {} queued events of {}", queued,
                                     base::format_bytes(static_cast<double>(kPayload))),
-                .measures = {bytes_measure("memory_per_queued_event")},
+                .measures = {bytes_measure("memory_per_queued_event"),
+                             bytes_measure("memory_per_queued_payload_byte")},
                 .arms = {{"crucibled", "a service that stalls: another process holds its database",
                           [=] { return queued_memory(queued); }}}});
 }

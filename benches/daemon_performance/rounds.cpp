@@ -67,6 +67,15 @@ json estimate_json(const Estimated& estimate) {
             {"ci_high", lab::number(estimate.high)}};
 }
 
+/// A number for each round, null where its trial failed.
+json by_round_json(const std::vector<std::optional<std::vector<double>>>& rounds,
+                   std::size_t measure) {
+    json values = json::array();
+    for (const auto& round : rounds)
+        values.push_back(round ? lab::number((*round)[measure]) : json());
+    return values;
+}
+
 }  // namespace
 
 Measure throughput_measure() {
@@ -175,7 +184,7 @@ json Rounds::show(const Question& question, std::size_t measure,
         one.update({{"arm", question.arms[arm].name},
                     {"description", question.arms[arm].description},
                     {"n", values.size()},
-                    {"values", values},
+                    {"values", by_round_json(all[arm].by_round, measure)},
                     {"spread", lab::number(spread)},
                     {"ratio", arm == 0 ? json() : estimate_json(ratio)},
                     {"absent", values.empty() ? all[arm].absent : ""}});

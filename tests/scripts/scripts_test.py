@@ -241,10 +241,23 @@ class RunPerformanceTests(Scripts):
             f"crucible compare coordinator: daemon: --out {out} --rounds 6"])
 
     def test_full_runs_every_scenario_at_full_length(self):
+        self.packages("cmake", "g++", "mosquitto", "dbus-broker", "libzmq3-dev")
         self.assertEqual(self.run_script(self.script, "full").returncode, 0)
         self.assertRegex(self.calls()[2], r"^bench_basic --json benchmark_results/\S+-full/basic")
         self.assertRegex(self.calls()[-1], r"--scenario light --scenario medium --scenario heavy "
                                            r"--scenario stress --rounds 20$")
+
+    # A bench must not be built before what it links with is there.
+    def test_full_installs_the_brokers_first(self):
+        self.packages("cmake", "g++", "dbus-broker", "libzmq3-dev")
+        self.user(0)
+        self.program("apt-get")
+        self.program("env", 'shift; exec "$@"')
+        self.assertEqual(self.run_script(self.script, "full").returncode, 0)
+        calls = self.calls()
+        installed = calls.index(
+            "apt-get install --yes --quiet --no-install-recommends mosquitto")
+        self.assertLess(installed, calls.index("cmake --preset release"))
 
     def test_ends_as_the_comparison_does(self):
         self.program("crucible", "exit 3", folder=self.built)
