@@ -46,7 +46,10 @@ Result<ServerProcess> start_crucibled(const CrucibledOptions& options) {
     return ServerProcess::start(
         *std::move(directory), command,
         // A welcome comes once its services are open, too.
-        [&] { return runtime::connect_to_daemon(socket, kWelcomeLimit).has_value(); });
+        [&] {
+            return runtime::connect_to_daemon({.socket = socket, .connect_limit = kWelcomeLimit})
+                .has_value();
+        });
 }
 
 }  // namespace crucible::bench

@@ -39,7 +39,7 @@ in the same run: rounds in which each has one trial, in random order. Medians
 over rounds with 95 % intervals, the spread between rounds ((greatest - least)
 / median), and ratios within rounds with 95 % intervals (from 6 rounds on).
 
-  --part LIST     some of these parts; default all, some 45 minutes
+  --part LIST     some of these parts; default all, about an hour
      throughput   one publisher, one event per call, payloads of 64 B to 64 KiB
      latency      publish to acknowledgement, one at a time, 1 KiB
      clients      the same under 4, 16 and 64 clients at once
@@ -47,6 +47,8 @@ over rounds with 95 % intervals, the spread between rounds ((greatest - least)
      rules        10 to 100,000 rules through the daemon, and a decision alone
      scenarios    light, medium, heavy, stress; work=none and work=real beside
                   NATS and Redis, through the adapters of the lab
+     durability   1 to 8 clients that write to one SQLite file, each by itself
+                  (coordinator:) or through the daemon
      memory       idle, for a connection, and for an event in the queue
   --peer LIST     some of the peers, in throughput, latency and clients:
 {}
@@ -76,7 +78,7 @@ constexpr std::array kParts{
     Part{"throughput", throughput_part}, Part{"latency", latency_part},
     Part{"clients", clients_part},       Part{"services", services_part},
     Part{"rules", rules_part},           Part{"scenarios", scenarios_part},
-    Part{"memory", memory_part},
+    Part{"durability", durability_part}, Part{"memory", memory_part},
 };
 
 int complain(std::string_view what) {

@@ -61,12 +61,12 @@ Result<Growth> growth(pid_t pid, std::size_t most, Grow grow) {
     return Growth{bytes.front(), lab::stats::theil_sen_slope(counts, bytes)};
 }
 
-/// A connection that has shaken hands, and does nothing.
-using Connect = std::function<Result<base::UniqueFd>(std::size_t number)>;
+/// A connection that has shaken hands, and does nothing as long as this lives.
+using Connect = std::function<Result<std::shared_ptr<void>>(std::size_t number)>;
 
 Result<std::vector<double>> idle_memory(pid_t pid, std::size_t connections,
                                         const Connect& connect) {
-    std::vector<base::UniqueFd> open;
+    std::vector<std::shared_ptr<void>> open;
     const auto found = growth(pid, connections, [&](std::size_t count) -> Result<> {
         while (open.size() < count) {
             auto connected = connect(open.size());
@@ -79,19 +79,22 @@ Result<std::vector<double>> idle_memory(pid_t pid, std::size_t connections,
     return std::vector{found->at_first, found->each};
 }
 
-Result<base::UniqueFd> socket_of(const Result<std::shared_ptr<BatchedSocket>>& connected) {
+/// Without the thread that a BatchedSocket has.
+Result<std::shared_ptr<void>> socket_of(const Result<std::shared_ptr<BatchedSocket>>& connected) {
     if (!connected) return std::unexpected(connected.error());
-    return (*connected)->release();
+    return std::make_shared<base::UniqueFd>((*connected)->release());
 }
 
 Result<std::vector<double>> crucibled_idle(std::size_t connections) {
     const auto daemon = start_crucibled({});
     if (!daemon) return std::unexpected(daemon.error());
-    return idle_memory(daemon->pid(), connections, [&](std::size_t) -> Result<base::UniqueFd> {
-        auto connected = runtime::connect_to_daemon(crucibled_socket(*daemon), 5s);
-        if (!connected) return std::unexpected(connected.error());
-        return std::move(connected->socket);
-    });
+    return idle_memory(daemon->pid(), connections,
+                       [&](std::size_t) -> Result<std::shared_ptr<void>> {
+                           auto connected = runtime::connect_to_daemon(
+                               {.socket = crucibled_socket(*daemon), .connect_limit = 5s});
+                           if (!connected) return std::unexpected(connected.error());
+                           return std::shared_ptr<void>(std::move(connected->transport));
+                       });
 }
 
 Result<std::vector<double>> nats_idle(std::size_t connections) {
@@ -122,7 +125,8 @@ Result<> await_queued(const std::filesystem::path& socket, std::size_t events) {
     const TimePoint limit = base::monotonic_now() + kQueueLimit;
     std::uint64_t queued = 0;
     while (base::monotonic_now() < limit) {
-        const auto answer = runtime::ask_daemon(socket, R"({"about":"queues"})", 10s);
+        const auto answer =
+            runtime::ask_daemon({.socket = socket, .connect_limit = 10s}, R"({"about":"queues"})");
         if (!answer) return std::unexpected(answer.error());
         const auto queues = nlohmann::json::parse(*answer, nullptr, false);
         queued = queues.is_object() ? queues.value("events", std::uint64_t{0}) : 0;

@@ -18,6 +18,9 @@ void services_part(const Options& options, Rounds& rounds);
 void rules_part(const Options& options, Rounds& rounds);
 /// Light, medium, heavy and stress, with and without work, beside NATS and Redis, through the lab.
 void scenarios_part(const Options& options, Rounds& rounds);
+/// 1 to 8 clients that write to one database file, at both durabilities, beside coordinators that
+/// each write for themselves.
+void durability_part(const Options& options, Rounds& rounds);
 /// Bytes: idle, for an idle connection, for an event in a stalled service's queue.
 void memory_part(const Options& options, Rounds& rounds);
 
