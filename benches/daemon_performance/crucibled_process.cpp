@@ -12,13 +12,13 @@ constexpr const char* kSocketName = "crucibled.sock";
 constexpr const char* kDataName = "data";
 constexpr Duration kWelcomeLimit = std::chrono::seconds(5);
 
-std::string program() {
+}  // namespace
+
+std::filesystem::path crucibled_program() {
     if (const char* given = std::getenv("CRUCIBLED"); given != nullptr && *given != '\0')
         return given;
     return base::self_executable().parent_path() / "crucibled";
 }
-
-}  // namespace
 
 std::filesystem::path crucibled_socket(const ServerProcess& daemon) {
     return daemon.directory() / kSocketName;
@@ -32,9 +32,10 @@ Result<ServerProcess> start_crucibled(const CrucibledOptions& options) {
     auto directory = base::TempDir::make("daemon");
     if (!directory) return std::unexpected(directory.error());
     const auto socket = directory->path() / kSocketName;
-    ServerProcess::Command command{
-        .arguments = {program(), "--socket", socket, "--data", directory->path() / kDataName,
-                      "--work", std::string(options.work), "--log-level", "warning"}};
+    ServerProcess::Command command{.arguments = {crucibled_program(), "--socket", socket, "--data",
+                                                 directory->path() / kDataName, "--work",
+                                                 std::string(options.work), "--log-level",
+                                                 "warning"}};
     if (!options.config.empty()) {
         const auto file = directory->path() / "crucibled.toml";
         if (auto written = base::write_file(file, options.config); !written)

@@ -15,8 +15,10 @@ struct CrucibledOptions {
     std::filesystem::path rules = {};
 };
 
-/// The `crucibled` beside this program, or the one that the environment variable CRUCIBLED names,
-/// on a socket of its own. - the errors of ServerProcess::start().
+/// The `crucibled` beside this program, or the one that the environment variable CRUCIBLED names.
+std::filesystem::path crucibled_program();
+
+/// Starts it on a socket of its own. - the errors of ServerProcess::start().
 Result<ServerProcess> start_crucibled(const CrucibledOptions& options);
 
 std::filesystem::path crucibled_socket(const ServerProcess& daemon);

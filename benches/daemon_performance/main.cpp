@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "crucible_version.h"
+#include "daemon_performance/crash_publisher.h"
 #include "daemon_performance/options.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/peer.h"
@@ -49,6 +50,8 @@ over rounds with 95 % intervals, the spread between rounds ((greatest - least)
                   NATS and Redis, through the adapters of the lab
      durability   1 to 8 clients that write to one SQLite file, each by itself
                   (coordinator:) or through the daemon
+     crashes      30 random SIGKILLs a round, of daemon and publishers: fails
+                  where something acknowledged is lost, doubled or out of order
      memory       idle, for a connection, and for an event in the queue
   --peer LIST     some of the peers, in throughput, latency and clients:
 {}
@@ -78,7 +81,8 @@ constexpr std::array kParts{
     Part{"throughput", throughput_part}, Part{"latency", latency_part},
     Part{"clients", clients_part},       Part{"services", services_part},
     Part{"rules", rules_part},           Part{"scenarios", scenarios_part},
-    Part{"durability", durability_part}, Part{"memory", memory_part},
+    Part{"durability", durability_part}, Part{"crashes", crashes_part},
+    Part{"memory", memory_part},
 };
 
 int complain(std::string_view what) {
@@ -166,6 +170,7 @@ int main(int argc, char** argv) {
     const std::span<char*> words(argv, static_cast<std::size_t>(argc));
     const std::string_view word = words.size() > 1 ? words[1] : "";
     if (word == kZeromqBroker) return zeromq_broker(words.subspan(2));
+    if (word == kCrashPublisher) return crash_publisher(words.subspan(2));
     if (word == "worker") return worker(words.subspan(2));
     return run(words);
 }

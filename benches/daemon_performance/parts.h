@@ -21,6 +21,9 @@ void scenarios_part(const Options& options, Rounds& rounds);
 /// 1 to 8 clients that write to one database file, at both durabilities, beside coordinators that
 /// each write for themselves.
 void durability_part(const Options& options, Rounds& rounds);
+/// Random SIGKILLs of the daemon and its publishers, and the database held against what was
+/// acknowledged.
+void crashes_part(const Options& options, Rounds& rounds);
 /// Bytes: idle, for an idle connection, for an event in a stalled service's queue.
 void memory_part(const Options& options, Rounds& rounds);
 
