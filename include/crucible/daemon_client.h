@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "crucible/coordinator.h"
@@ -14,10 +15,23 @@
 
 namespace crucible {
 
+/// How a connection over TCP is secured, with TLS 1.3. The files are PEM, and are read anew for
+/// each connection.
+struct DaemonTlsOptions {
+    std::filesystem::path ca;           ///< certificates that vouch for the daemon's
+    std::filesystem::path certificate;  ///< this client's, and those between it and its root
+    std::filesystem::path key;          ///< of the certificate
+    std::string server_name;  ///< what the daemon's certificate is for; empty: the address's host
+};
+
 /// How a client reaches its daemon, and what it does when that goes away.
 struct DaemonClientOptions {
-    std::filesystem::path socket;
-    std::vector<uid_t> daemon_uids;  ///< users whose daemon is trusted besides our own and root
+    std::filesystem::path socket;  ///< of a daemon on this host
+    std::string address;           ///< instead, of one over TCP: "host:7420", "[::1]:7420"
+    DaemonTlsOptions tls;          ///< for `address`
+    bool plain_tcp = false;        ///< no TLS; for loopback addresses alone
+    std::vector<uid_t>
+        daemon_uids;  ///< users whose daemon on `socket` is trusted besides our own and root
     Duration connect_limit = std::chrono::seconds(5);
     std::size_t send_buffer_bytes_max =
         64u << 20;  ///< unsent events kept while the daemon does not read
@@ -29,7 +43,7 @@ struct DaemonClientOptions {
     Duration reconnect_for = Duration::zero();
 };
 
-/// A Coordinator whose work is done by the daemon listening on `socket`.
+/// A Coordinator whose work is done by a daemon.
 ///
 /// While it reconnects, publish() takes events as before and drain() waits. A request() that was
 /// under way ends with Errc::closed: whether it was handled is not known, and its response cannot
@@ -38,12 +52,13 @@ class DaemonClient : public Coordinator {
 public:
     /// Connects and shakes hands.
     /// - Errc::not_found: no such socket, or nobody listens. - Errc::permission_denied: refused by
-    /// mode or peer check.
-    /// - Errc::unsupported: protocol versions differ. - Errc::timeout.
+    /// mode, peer check or certificate.
+    /// - Errc::unsupported: protocol versions differ. - Errc::timeout. - Errc::invalid_argument:
+    /// options that do not go together, or a file that cannot be used; the message says which.
     static Result<std::unique_ptr<DaemonClient>> connect(const DaemonClientOptions& options,
                                                          AcknowledgementHandler on_acknowledged);
     /// Process id of the daemon, from the socket's peer credentials; of the last one while
-    /// reconnecting.
+    /// reconnecting. 0: unknown, over TCP.
     virtual pid_t daemon_pid() const noexcept = 0;
 };
 

@@ -25,6 +25,7 @@ constexpr const char* kFooter = R"(Examples:
   crucible daemon services --socket /run/app/events.sock
   crucible daemon rules --type record.created --source client-2 --category database
   crucible daemon dead-letters --replay all
+  crucible daemon status --address events.example:7420 --ca ca.pem --certificate me.pem --key me.key
 
 Exit codes: 0 done, 2 bad usage, 5 no daemon there or it cannot do that.)";
 
@@ -32,6 +33,7 @@ constexpr Duration kLimit = std::chrono::seconds(10);
 
 struct Options {
     std::string socket;
+    DaemonClientOptions daemon;
     bool json = false;
     // rules: the event whose way is asked for
     std::string type;
@@ -73,6 +75,7 @@ void print_status(std::ostream& out, const json& answer) {
     line("Daemon", fmt::format("pid {}, up {}, on {}", answer.at("pid").get<std::int64_t>(),
                                base::format_duration(answer.at("uptime_seconds").get<double>()),
                                shown(answer.at("socket"))));
+    if (const auto tcp = shown(answer.at("tcp")); !tcp.empty()) line("TCP", tcp);
     line("Clients", answer.at("clients").dump());
     line("Events", fmt::format("{} published: {} handled, {} rejected, {} failed, {} expired",
                                events.at("published").dump(), events.at("handled").dump(),
@@ -123,11 +126,11 @@ void print_queues(std::ostream& out, const json& answer) {
     if (answer.at("clients").empty()) return;
     out << fmt::format("\n{:<24} {:>8} {:>12}\n", "client", "in flight", "unread");
     for (const auto& client : answer.at("clients")) {
-        out << fmt::format("{:<24} {:>9} {:>12}{}\n",
-                           fmt::format("session {} (pid {})", client.at("session").dump(),
-                                       client.at("pid").dump()),
-                           client.at("in_flight").dump(), bytes_of(client.at("unsent_bytes")),
-                           client.at("blocked") == true ? "  waits for room" : "");
+        out << fmt::format(
+            "{:<24} {:>9} {:>12}{}\n",
+            fmt::format("session {} ({})", client.at("session").dump(), shown(client.at("peer"))),
+            client.at("in_flight").dump(), bytes_of(client.at("unsent_bytes")),
+            client.at("blocked") == true ? "  waits for room" : "");
     }
 }
 
@@ -190,17 +193,19 @@ using Print = void (*)(std::ostream&, const json&);
 
 int ask(const Options& options, const json& question, Print print, std::ostream& out,
         std::ostream& err) {
-    const std::filesystem::path socket =
-        options.socket.empty() ? runtime::default_socket() : std::filesystem::path(options.socket);
-    const auto text =
-        runtime::ask_daemon({.socket = socket, .connect_limit = kLimit}, question.dump());
+    DaemonClientOptions daemon = options.daemon;
+    daemon.connect_limit = kLimit;
+    daemon.socket = options.socket;
+    if (options.socket.empty() && daemon.address.empty()) daemon.socket = runtime::default_socket();
+    const auto place = runtime::place_of(daemon);
+    const auto text = runtime::ask_daemon(daemon, question.dump());
     if (!text) {
         err << "crucible: " << text.error().message << '\n';
         return kTargetFailed;
     }
     const auto answer = json::parse(*text, nullptr, /*allow_exceptions=*/false);
     if (!answer.is_object() || answer.contains("error")) {
-        err << "crucible: " << socket.string() << ": "
+        err << "crucible: " << place << ": "
             << (answer.is_object() ? shown(answer.at("error")) : "the answer is not JSON") << '\n';
         return kTargetFailed;
     }
@@ -211,8 +216,7 @@ int ask(const Options& options, const json& question, Print print, std::ostream&
     try {
         print(out, answer);
     } catch (const json::exception& error) {
-        err << "crucible: " << socket.string() << ": another version's answer: " << error.what()
-            << '\n';
+        err << "crucible: " << place << ": another version's answer: " << error.what() << '\n';
         return kTargetFailed;
     }
     return kDone;
@@ -220,8 +224,24 @@ int ask(const Options& options, const json& question, Print print, std::ostream&
 
 /// What all subjects take, and how each looks in --help.
 void add_common(CLI::App& command, Options& options) {
-    command.add_option("--socket", options.socket, "the daemon's socket (default: its default)")
-        ->type_name("PATH");
+    auto* socket =
+        command
+            .add_option("--socket", options.socket, "the daemon's socket (default: its default)")
+            ->type_name("PATH");
+    auto& daemon = options.daemon;
+    command.add_option("--address", daemon.address, "instead, where it listens over TCP")
+        ->type_name("HOST:PORT")
+        ->excludes(socket);
+    command.add_option("--ca", daemon.tls.ca, "for --address: what vouches for the daemon, PEM")
+        ->type_name("FILE");
+    command.add_option("--certificate", daemon.tls.certificate, "to show the daemon, PEM")
+        ->type_name("FILE");
+    command.add_option("--key", daemon.tls.key, "of the certificate, PEM")->type_name("FILE");
+    command
+        .add_option("--server-name", daemon.tls.server_name,
+                    "in the daemon's certificate (default: the host)")
+        ->type_name("NAME");
+    command.add_flag("--plain-tcp", daemon.plain_tcp, "no TLS, on a loopback address");
     command.add_flag("--json", options.json, "the answer as JSON");
     command.footer(kFooter);
 }

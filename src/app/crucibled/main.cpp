@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/config.h"
 #include "runtime/daemon/server.h"
 #include "runtime/daemon/systemd.h"
@@ -33,11 +34,14 @@ constexpr const char* kFooter = R"(Examples:
   crucibled                                        default socket and data directory
   crucibled --socket /run/app/events.sock --data /var/lib/app
   crucibled --config /etc/crucibled.toml --workers 4 --durability full
+  crucibled --tcp 0.0.0.0:7420 --tls-certificate d.pem --tls-key d.key --client-ca ca.pem
   crucibled --work none --log-level debug          routing only, with connections logged
 
 Configuration file (TOML; flags win over it):
   [daemon]    socket, metrics, log_level
-  [clients]   allowed_uids, max, bytes, handshake_limit, idle_limit
+  [listen]    tcp, tls_certificate, tls_key, client_ca, plain_tcp_on_loopback
+  [clients]   allowed_uids, allowed_names, max, bytes, rate_max, rate_burst,
+              slow_limit, handshake_limit, idle_limit
   [services]  data_directory, count, work, durability, webhook_secret
   [dispatch]  workers, queue_events, queue_bytes, batch, service_events,
               overflow, concurrency
@@ -46,7 +50,7 @@ Configuration file (TOML; flags win over it):
   [breaker]   failures_in_a_row, failure_share, calls_min, window, open_for,
               probes, probes_to_close
 
-Signals: SIGHUP reads the rule file again. SIGTERM and SIGINT finish what was accepted, acknowledge it and exit 0;
+Signals: SIGHUP reads the rule file and the certificates again. SIGTERM and SIGINT finish what was accepted, acknowledge it and exit 0;
 a second one stops at once.
 Exit codes: 0 stopped in order, 1 could not start (another crucibled on the
 socket, data not usable) or not finish, 2 bad flags or configuration.)";
@@ -55,7 +59,7 @@ socket, data not usable) or not finish, 2 bad flags or configuration.)";
 struct Flag {
     const char* flag;
     const char* option;
-    const char* placeholder;
+    const char* placeholder;  ///< of its value; nullptr: it is on when given
     const char* help;
     std::string value = {};
 };
@@ -63,8 +67,16 @@ struct Flag {
 struct CommandLine {
     std::string config_file;
     int ready_fd = -1;
-    std::array<Flag, 12> flags{{
+    std::array<Flag, 17> flags{{
         {"--socket", "daemon.socket", "PATH", "Unix socket to listen on (mode 0600)"},
+        {"--tcp", "listen.tcp", "ADDRESS",
+         "listen there too, e.g. 0.0.0.0:7420; port 0: one that is free (default: not over TCP)"},
+        {"--tls-certificate", "listen.tls_certificate", "FILE", "for --tcp: the daemon's, PEM"},
+        {"--tls-key", "listen.tls_key", "FILE", "its key, PEM"},
+        {"--client-ca", "listen.client_ca", "FILE",
+         "certificates that vouch for those of clients, PEM"},
+        {"--plain-tcp-on-loopback", "listen.plain_tcp_on_loopback", nullptr,
+         "--tcp without TLS, on a loopback address: any user of this host may connect"},
         {"--data", "services.data_directory", "DIR", "directory the services work in"},
         {"--services", "services.count", "N", "service instances (default 6)"},
         {"--workers", "dispatch.workers", "N", "threads that run services (default 2)"},
@@ -97,13 +109,18 @@ int usage_error(const std::string& message) {
 /// Fills `line`; an exit code when the program ends here.
 std::optional<int> parse(int argc, char** argv, CommandLine& line) {
     CLI::App app{
-        "The centralized daemon: takes events from clients over a Unix socket, runs the services, "
-        "and\n"
+        "The centralized daemon: takes events from clients over a Unix socket or TCP with TLS,\n"
+        "runs the services, and "
         "acknowledges each event once it is handled and durable."};
     app.footer(kFooter);
     app.add_option("--config", line.config_file, "TOML configuration file")->type_name("FILE");
-    for (auto& flag : line.flags)
-        app.add_option(flag.flag, flag.value, flag.help)->type_name(flag.placeholder);
+    for (auto& flag : line.flags) {
+        if (flag.placeholder == nullptr) {
+            app.add_flag(flag.flag, flag.value, flag.help);
+        } else {
+            app.add_option(flag.flag, flag.value, flag.help)->type_name(flag.placeholder);
+        }
+    }
     app.add_option("--ready-fd", line.ready_fd,
                    "write \"ready\\n\" to this descriptor once listening")
         ->type_name("N");
@@ -139,6 +156,8 @@ Result<DaemonConfig> configure(const CommandLine& line) {
                 Error{set.error().code, fmt::format("{}: {}", flag.flag, set.error().message)});
         }
     }
+    if (auto checked = runtime::check_listen(config.server.listen); !checked)
+        return std::unexpected(checked.error());
     return config;
 }
 
@@ -204,6 +223,7 @@ int serve(DaemonConfig& config, int ready_fd) {
                  *inherited ? "the inherited socket" : config.server.socket.string(),
                  options.services.services, options.workers,
                  options.services.data_directory.string());
+    if (const auto tcp = (*server)->tcp_text(); !tcp.empty()) spdlog::info("listening on {}", tcp);
     if (const auto port = (*server)->metrics_port(); port != 0)
         spdlog::info("metrics on port {}, GET /metrics", port);
     report_ready(ready_fd);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "lab/target/daemon_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/log_tail.h"
 #include "runtime/daemon/connect.h"
@@ -193,11 +194,19 @@ Result<std::unique_ptr<System>> start_private_daemon(const TargetUrl& url,
     return std::make_unique<PrivateDaemon>(*std::move(directory), *std::move(process));
 }
 
-Result<std::unique_ptr<System>> use_running_daemon(const TargetUrl& url) {
-    const auto connection =
-        runtime::connect_to_daemon({.socket = url.path, .connect_limit = kDaemonConnectLimit});
+Result<pid_t> reach_daemon(const TargetUrl& url) {
+    auto options = daemon_options(url);
+    if (!options) return std::unexpected(options.error());
+    options->connect_limit = kDaemonConnectLimit;
+    const auto connection = runtime::connect_to_daemon(*options);
     if (!connection) return std::unexpected(connection.error());
-    const pid_t pid = connection->daemon_pid;
+    return connection->daemon_pid;
+}
+
+Result<std::unique_ptr<System>> use_running_daemon(const TargetUrl& url) {
+    const auto reached = reach_daemon(url);
+    if (!reached) return std::unexpected(reached.error());
+    const pid_t pid = *reached;
     base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd) {
         return std::unexpected(

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 
 #include "crucible/error.h"
@@ -12,6 +14,10 @@ namespace crucible::lab {
 /// - the errors of start_system().
 Result<std::unique_ptr<System>> start_private_daemon(const TargetUrl& url,
                                                      const SystemOptions& options);
+
+/// Connects to a running daemon, once, to say early that it is not there or does not let us in.
+/// - the errors of DaemonClient::connect(). Gives its process id; 0 over TCP.
+Result<pid_t> reach_daemon(const TargetUrl& url);
 
 /// Takes the daemon that listens on the socket `url.path`; its process is found through the socket
 /// and is never stopped. - Errc::not_found, Errc::permission_denied, Errc::timeout.

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "lab/target/broker_options.h"
+#include "lab/target/daemon_options.h"
 #include "lab/target/daemon_system.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/nats_stream.h"
@@ -73,6 +74,11 @@ Result<std::unique_ptr<System>> start_embedded(const TargetUrl& url, const Syste
 
 Result<std::unique_ptr<System>> start_system(const TargetUrl& url, const SystemOptions& options) {
     if (url.scheme == "coordinator" || url.scheme == "router") return start_embedded(url, options);
+    if (is_over_tcp(url)) {
+        // Its process is known where the user names it: TCP does not tell.
+        if (auto reached = reach_daemon(url); !reached) return std::unexpected(reached.error());
+        return std::make_unique<Server>(url);
+    }
     if (url.scheme == "daemon") {
         return url.path.empty() ? start_private_daemon(url, options) : use_running_daemon(url);
     }

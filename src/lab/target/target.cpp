@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "crucible/daemon_client.h"
 #include "lab/target/broker_options.h"
+#include "lab/target/daemon_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/exec_target.h"
 #include "lab/target/http_target.h"
@@ -115,9 +116,9 @@ Result<std::unique_ptr<Target>> open_embedded(const TargetUrl& url, std::uint32_
 Result<std::unique_ptr<Target>> open_daemon(const TargetUrl& url, CompletionHandler handler) {
     return CoordinatorTarget::open(
         [&](AcknowledgementHandler on_acknowledged) -> Result<std::unique_ptr<Coordinator>> {
-            DaemonClientOptions options;
-            options.socket = url.path;
-            return DaemonClient::connect(options, std::move(on_acknowledged));
+            const auto options = daemon_options(url);
+            if (!options) return std::unexpected(options.error());
+            return DaemonClient::connect(*options, std::move(on_acknowledged));
         },
         std::move(handler));
 }

@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "base/units.h"
 #include "lab/target/broker_options.h"
+#include "lab/target/daemon_options.h"
 #include "lab/target/endpoint.h"
 #include "lab/target/http_target.h"
 #include "lab/target/registered.h"
@@ -31,6 +32,7 @@ enum class Kind : std::uint8_t {
     durability,
     choice,
     name,
+    text,
     http
 };
 
@@ -105,6 +107,18 @@ constexpr std::array kRedisOptions{
     kFormat,
     OptionInfo{"mode", Kind::choice, 0, kRedisModes},
     OptionInfo{"maxlen", Kind::count, 100'000'000},
+};
+
+constexpr std::array<std::string_view, 2> kYesNo{"yes", "no"};
+/// For daemon://host:port.
+constexpr std::array kDaemonOverTcpOptions{
+    kClients,
+    kPid,
+    OptionInfo{"ca", Kind::text},
+    OptionInfo{"certificate", Kind::text},
+    OptionInfo{"key", Kind::text},
+    OptionInfo{"server_name", Kind::text},
+    OptionInfo{"plain", Kind::choice, 0, kYesNo},
 };
 
 struct SchemeInfo {
@@ -204,6 +218,9 @@ Result<> check_value(const OptionInfo& info, const std::string& value, std::stri
             if (!value.empty() && value.find_first_of(" .*>\t\r\n") == std::string::npos) return {};
             return invalid(fmt::format("{}: '{}' must be a name without dots, blanks and wildcards",
                                        where, value));
+        case Kind::text:
+            if (!value.empty()) return {};
+            return invalid(fmt::format("{}: must not be empty", where));
         case Kind::http:
             return {};
     }
@@ -302,13 +319,14 @@ Result<TargetUrl> parse_target(std::string_view text) {
     }
     if (url->scheme == "exec" && url->path.empty())
         return invalid(fmt::format("{}: a command is missing, e.g. exec:./program", text));
-    if (url->scheme == "daemon" && url->path.starts_with("//")) {
-        return invalid(fmt::format(
-            "{}: a daemon is reached through a Unix socket: daemon:/path/to.sock", text));
-    }
-    const auto ok =
-        check_options(*url, url->path.empty() ? scheme->options : scheme->options_with_path);
+    const auto ok = check_options(*url, is_over_tcp(*url)   ? kDaemonOverTcpOptions
+                                        : url->path.empty() ? scheme->options
+                                                            : scheme->options_with_path);
     if (!ok) return std::unexpected(ok.error());
+    if (is_over_tcp(*url)) {
+        if (const auto options = daemon_options(*url); !options)
+            return std::unexpected(options.error());
+    }
     if (is_http(*url)) {
         const auto options = http_options(*url);
         if (!options) return std::unexpected(options.error());

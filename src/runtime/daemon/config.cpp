@@ -10,6 +10,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #define TOML_ENABLE_FORMATTERS 0
@@ -18,6 +20,7 @@
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "runtime/daemon/tcp_socket.h"
 
 namespace crucible::runtime {
 namespace {
@@ -96,6 +99,39 @@ Result<> set_share(std::string_view text, double& target) {
     return {};
 }
 
+Result<> set_flag(std::string_view text, bool& target) {
+    if (text != "true" && text != "false")
+        return invalid(fmt::format("'{}' must be true or false", text));
+    target = text == "true";
+    return {};
+}
+
+Result<> set_rate(std::string_view text, std::optional<base::Rate>& target) {
+    const auto rate = base::parse_rate(text);
+    if (!rate) return invalid(rate.error().message);
+    target = *rate;
+    return {};
+}
+
+Result<> set_tcp(std::string_view text, std::string& target) {
+    if (auto address = TcpAddress::parse(text); !address) return std::unexpected(address.error());
+    target = text;
+    return {};
+}
+
+/// "publisher-1,publisher-2"
+Result<> set_names(std::string_view text, std::vector<std::string>& target) {
+    std::vector<std::string> names;
+    while (!text.empty()) {
+        const auto part = text.substr(0, text.find(','));
+        text.remove_prefix(std::min(text.size(), part.size() + 1));
+        if (part.empty()) return invalid("a name must not be empty, e.g. publisher-1,publisher-2");
+        names.emplace_back(part);
+    }
+    target = std::move(names);
+    return {};
+}
+
 /// "1000,1001"
 Result<> set_uids(std::string_view text, std::vector<uid_t>& target) {
     std::vector<uid_t> uids;
@@ -153,9 +189,28 @@ constexpr std::array kOptions{
            }},
     Option{"daemon.log_level",
            [](auto value, auto& config) { return set_log_level(value, config.log_level); }},
+    Option{"listen.tcp",
+           [](auto value, auto& config) { return set_tcp(value, config.server.listen.tcp); }},
+    Option{"listen.tls_certificate",
+           [](auto value, auto& config) {
+               return set_path(value, config.server.listen.tls_certificate);
+           }},
+    Option{"listen.tls_key",
+           [](auto value, auto& config) { return set_path(value, config.server.listen.tls_key); }},
+    Option{
+        "listen.client_ca",
+        [](auto value, auto& config) { return set_path(value, config.server.listen.client_ca); }},
+    Option{"listen.plain_tcp_on_loopback",
+           [](auto value, auto& config) {
+               return set_flag(value, config.server.listen.plain_tcp_on_loopback);
+           }},
     Option{"clients.allowed_uids",
            [](auto value, auto& config) {
                return set_uids(value, config.server.clients.allowed_uids);
+           }},
+    Option{"clients.allowed_names",
+           [](auto value, auto& config) {
+               return set_names(value, config.server.clients.allowed_names);
            }},
     Option{"clients.max",
            [](auto value, auto& config) {
@@ -164,6 +219,17 @@ constexpr std::array kOptions{
     Option{
         "clients.bytes",
         [](auto value, auto& config) { return set_bytes(value, config.server.clients.bytes_max); }},
+    Option{
+        "clients.rate_max",
+        [](auto value, auto& config) { return set_rate(value, config.server.clients.rate_max); }},
+    Option{"clients.rate_burst",
+           [](auto value, auto& config) {
+               return set_count(value, 1'000'000'000, config.server.clients.rate_burst);
+           }},
+    Option{"clients.slow_limit",
+           [](auto value, auto& config) {
+               return set_duration(value, Duration::zero(), config.server.clients.slow_limit);
+           }},
     Option{"clients.handshake_limit",
            [](auto value, auto& config) {
                return set_duration(value, kDelayLeast, config.server.clients.handshake_limit);
@@ -341,9 +407,11 @@ Result<> apply_section(const std::filesystem::path& file, std::string_view secti
             text = string->get();
         } else if (const auto* integer = value.as_integer()) {
             text = fmt::format("{}", integer->get());
+        } else if (const auto* flag = value.as_boolean()) {
+            text = flag->get() ? "true" : "false";
         } else {
             return at(file, value.source(),
-                      fmt::format("{} must be a string or a whole number", key.str()));
+                      fmt::format("{} must be a string, a whole number, true or false", key.str()));
         }
         if (auto set = option->set(text, config); !set) {
             return at(file, value.source(), fmt::format("{}: {}", key.str(), set.error().message));

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/tcp_socket.h"
+#include "runtime/daemon/tls.h"
 #include "runtime/daemon/unix_socket.h"
 
 namespace crucible::runtime {
@@ -165,20 +167,53 @@ Result<Connection> connect_on_this_host(const DaemonClientOptions& options, Time
                       peer->pid};
 }
 
+Result<Connection> connect_over_tcp(const DaemonClientOptions& options, TimePoint deadline) {
+    const auto& tls = options.tls;
+    const auto daemon = parse_host_port(options.address);
+    if (!daemon) return std::unexpected(daemon.error());
+    std::shared_ptr<const TlsContext> context;
+    if (!options.plain_tcp) {
+        auto made = TlsContext::for_client(tls);
+        if (!made) return std::unexpected(made.error());
+        context = std::move(*made);
+    } else if (!tls.ca.empty() || !tls.certificate.empty() || !tls.key.empty()) {
+        return fail(Errc::invalid_argument, options.address,
+                    "either plain TCP or certificates, not both");
+    }
+    auto socket = connect_tcp(*daemon, options.plain_tcp, deadline);
+    if (!socket) return std::unexpected(socket.error());
+    Connection connection;
+    if (options.plain_tcp) {
+        connection.transport = make_socket_transport(std::move(*socket), options.address);
+        return connection;
+    }
+    const std::string& name = tls.server_name.empty() ? daemon->host : tls.server_name;
+    auto secured = context->connect(std::move(*socket), options.address, name);
+    if (!secured) return std::unexpected(secured.error());
+    connection.transport = std::move(*secured);
+    return connection;
+}
+
 }  // namespace
+
+std::string place_of(const DaemonClientOptions& options) {
+    return options.address.empty() ? options.socket.string() : options.address;
+}
 
 Result<Connection> connect_to_daemon(const DaemonClientOptions& options) {
     const TimePoint deadline = deadline_after(options.connect_limit);
-    auto connection = connect_on_this_host(options, deadline);
+    if (!options.address.empty() && !options.socket.empty())
+        return fail(Errc::invalid_argument, options.address, "either an address or a socket");
+    auto connection = options.address.empty() ? connect_on_this_host(options, deadline)
+                                              : connect_over_tcp(options, deadline);
     if (!connection) return connection;
-    if (auto shaken = shake_hands(*connection->transport, options.socket.string(), deadline);
-        !shaken)
+    if (auto shaken = shake_hands(*connection->transport, place_of(options), deadline); !shaken)
         return std::unexpected(shaken.error());
     return connection;
 }
 
 Result<std::string> ask_daemon(const DaemonClientOptions& options, std::string_view question) {
-    const Place daemon = options.socket.string();
+    const Place daemon = place_of(options);
     if (question.size() > kQuestionBytesMax)
         return fail(Errc::invalid_argument, daemon, "the question is too long");
     const auto connection = connect_to_daemon(options);

@@ -12,10 +12,13 @@
 
 namespace crucible::runtime {
 
+/// Where the daemon is, as messages name it: its socket or its address.
+std::string place_of(const DaemonClientOptions& options);
+
 /// A connection whose handshake with the daemon is done.
 struct Connection {
     std::unique_ptr<Transport> transport;
-    pid_t daemon_pid = 0;
+    pid_t daemon_pid = 0;  ///< 0: not known
 };
 
 /// Connects, checks who answers and shakes hands, within `connect_limit`.

@@ -63,6 +63,7 @@ json status(const Question& question) {
     const std::chrono::duration<double> age = base::monotonic_now() - question.daemon.started;
     return {{"pid", ::getpid()},
             {"socket", question.daemon.socket},
+            {"tcp", question.daemon.tcp},
             {"uptime_seconds", age.count()},
             {"clients", question.daemon.clients.size()},
             {"events", events_of(report.events)},
@@ -116,6 +117,7 @@ json queues(const Question& question) {
         if (clients.size() == kListed) break;
         clients.push_back({{"session", client.session},
                            {"pid", client.pid},
+                           {"peer", client.peer},
                            {"in_flight", client.in_flight},
                            {"unsent_bytes", client.unsent_bytes},
                            {"blocked", client.blocked}});

@@ -17,7 +17,8 @@ namespace crucible::runtime {
 /// One client of the daemon, as people want to see it.
 struct ClientReport {
     std::uint64_t session = 0;
-    pid_t pid = 0;
+    pid_t pid = 0;                 ///< 0: not known
+    std::string peer;              ///< "pid 71", or an address with its certificate's subject
     std::size_t in_flight = 0;     ///< its events being handled
     std::size_t unsent_bytes = 0;  ///< answers that it has not read
     bool blocked = false;          ///< its next event waits for room in the queue
@@ -26,6 +27,7 @@ struct ClientReport {
 /// What the daemon knows of itself, besides its exchange.
 struct DaemonReport {
     std::string socket;
+    std::string tcp;  ///< "127.0.0.1:7420 (TLS)"; empty: not there
     TimePoint started;
     std::vector<ClientReport> clients;
 };

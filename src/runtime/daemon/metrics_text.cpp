@@ -73,7 +73,7 @@ void write_services(OpenMetrics& metrics, const std::vector<InstanceReport>& ins
 
 std::string open_metrics_text(const ExchangeReport& report,
                               const std::vector<InstanceReport>& instances,
-                              const CoordinatorOptions& options, std::size_t clients) {
+                              const CoordinatorOptions& options, const ClientCounts& clients) {
     OpenMetrics metrics;
     const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
         metrics.family(name, "counter", help);
@@ -105,7 +105,12 @@ std::string open_metrics_text(const ExchangeReport& report,
     gauge("dead_letters", "Events kept that failed for good.", report.dead_letters.held);
     counter("dead_letters_dropped", "Dead letters dropped to make room.",
             report.dead_letters.dropped);
-    gauge("clients", "Clients connected.", clients);
+    gauge("clients", "Clients connected.", clients.connected.load());
+    counter("clients_rate_limited", "Times that a client was not read from because of its rate.",
+            clients.rate_limited.load());
+    metrics.family("clients_closed", "counter", "Clients that the daemon sent away, by why.");
+    for (std::size_t i = 0; i < kClosedForNames.size(); ++i)
+        metrics.sample(clients.closed[i].load(), fmt::format("reason=\"{}\"", kClosedForNames[i]));
     write_services(metrics, instances);
     return std::move(metrics).finish();
 }

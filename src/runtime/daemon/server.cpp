@@ -25,15 +25,11 @@ using base::UniqueFd;
 // epoll_event::data: sessions count from kFirstSession.
 constexpr std::uint64_t kWakeId = 0;
 constexpr std::uint64_t kFirstListener = 1;
-constexpr std::uint64_t kFirstSession = 16;
 
 constexpr std::size_t kScratchBytes = 256u << 10;
 
 /// Longest that a client waits for room without trying again.
 constexpr int kBlockedLookMs = 100;
-
-/// How often clients are looked at while they might become idle for too long.
-constexpr int kIdleLooks = 4;
 
 /// For a service manager; that it cannot be told is no reason to stop.
 void tell_manager(const Result<>& told) {
@@ -58,7 +54,8 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
     return open(options, std::move(*acceptor), std::move(services));
 }
 
-Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Acceptor acceptor,
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
+                                             std::unique_ptr<Acceptor> acceptor,
                                              std::unique_ptr<ServiceSet> services) {
     const auto exchange = exchange_options(options.coordinator);
     if (!exchange) return std::unexpected(exchange.error());
@@ -76,8 +73,9 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Accep
     return server;
 }
 
-Server::Server(const ServerOptions& options, const ExchangeOptions& exchange, Acceptor acceptor,
-               std::unique_ptr<ServiceSet> services, UniqueFd epoll, UniqueFd wake)
+Server::Server(const ServerOptions& options, const ExchangeOptions& exchange,
+               std::unique_ptr<Acceptor> acceptor, std::unique_ptr<ServiceSet> services,
+               UniqueFd epoll, UniqueFd wake)
     : options_(options),
       acceptor_(std::move(acceptor)),
       epoll_(std::move(epoll)),
@@ -95,7 +93,7 @@ Result<> Server::watch_own() {
     epoll_event wake{.events = EPOLLIN | EPOLLET, .data = {.u64 = kWakeId}};
     bool watched = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &wake) == 0;
     std::uint64_t id = kFirstListener;
-    for (const int socket : acceptor_.sockets()) {
+    for (const int socket : acceptor_->sockets()) {
         epoll_event listener{.events = EPOLLIN, .data = {.u64 = id++}};
         watched = watched && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket, &listener) == 0;
     }
@@ -107,7 +105,7 @@ Result<> Server::open_metrics() {
     if (options_.metrics.empty()) return {};
     auto endpoint = MetricsEndpoint::open(options_.metrics, [this] {
         return open_metrics_text(exchange_.report(), exchange_.instances(), options_.coordinator,
-                                 clients_.load());
+                                 clients_);
     });
     if (!endpoint) return std::unexpected(endpoint.error());
     metrics_ = std::move(*endpoint);
@@ -139,8 +137,15 @@ void Server::reload() {
     reloader_ = std::jthread([this] {
         const auto& file = options_.coordinator.rules;
         tell_manager(systemd::notify_reloading());
+        const auto certificates = acceptor_->reload_certificates();
+        if (!certificates) {
+            spdlog::error("certificates are unchanged: {}", certificates.error().message);
+        } else if (*certificates) {
+            spdlog::info("certificates were read again");
+        }
         if (file.empty()) {
-            spdlog::warn("nothing to reload: no rule file is configured");
+            if (certificates && !*certificates)
+                spdlog::warn("nothing to reload: neither rules nor certificates are configured");
         } else if (auto loaded = load_rules(options_.coordinator, exchange_.rules()); !loaded) {
             spdlog::error("rules are unchanged: {}", loaded.error().message);
         } else {
@@ -169,7 +174,7 @@ Result<> Server::run() {
                                                  in_flight_, sessions_.size())});
         }
         if (auto waited = wait_for_events(); !waited) return std::unexpected(waited.error());
-        end_overdue();
+        look_at_due();
         deliver_ended();
         settle_touched();
     }
@@ -206,53 +211,6 @@ Result<int> Server::wait_for_events() {
     return count;
 }
 
-/// When something is to be done though nothing comes.
-std::optional<TimePoint> Server::next_deadline() const {
-    auto next = stop_deadline_;
-    const auto consider = [&next](TimePoint time) {
-        if (!next || time < *next) next = time;
-    };
-    if (!greetings_due_.empty()) consider(greetings_due_.front().due);
-    if (next_idle_look_) consider(*next_idle_look_);
-    return next;
-}
-
-/// Sends those away that have not greeted in time, and those that were idle for too long.
-void Server::end_overdue() {
-    const auto& limits = options_.clients;
-    const bool looks = limits.idle_limit > Duration::zero() && !sessions_.empty();
-    if (!looks) next_idle_look_.reset();
-    if (greetings_due_.empty() && !looks) return;
-    const TimePoint now = base::monotonic_now();
-    while (!greetings_due_.empty()) {
-        const auto [id, due] = greetings_due_.front();
-        const auto found = sessions_.find(id);
-        const bool waits = found != sessions_.end() && !found->second->greeted;
-        if (waits && due > now) break;
-        greetings_due_.pop_front();
-        if (!waits) continue;
-        fail(*found->second, Error{Errc::timeout, "no greeting in time"});
-        close(*found->second);
-    }
-    if (!looks) return;
-    if (!next_idle_look_) next_idle_look_ = now + limits.idle_limit / kIdleLooks;
-    if (now < *next_idle_look_) return;
-    next_idle_look_ = now + limits.idle_limit / kIdleLooks;
-    std::vector<std::uint64_t> idle;
-    for (const auto& [id, session] : sessions_) {
-        if (session->greeted && session->in_flight == 0 && !session->has_unsent() &&
-            !session->held_back() && now - session->last_input >= limits.idle_limit)
-            idle.push_back(id);
-    }
-    for (const std::uint64_t id : idle) {
-        Session& session = *sessions_.at(id);
-        spdlog::info("{} closed: it was idle", session.describe());
-        protocol::append_goodbye(session.out());
-        (void)session.flush();
-        close(session);
-    }
-}
-
 /// epoll_wait, behind a brief spin where that pays. Not while workers are busy: they need the core,
 /// and what they finish is not what a spin would see sooner.
 int Server::await(std::span<epoll_event> events, int timeout_ms) {
@@ -276,7 +234,7 @@ void Server::handle_event(std::uint64_t id, std::uint32_t events) {
     if (id == kWakeId) return;  // it only had to end the wait
     if (id < kFirstSession) {
         while (!stop_deadline_) {
-            auto client = acceptor_.next(id - kFirstListener);
+            auto client = acceptor_->next(id - kFirstListener);
             if (!client) return;
             admit(std::move(*client));
         }
@@ -292,39 +250,6 @@ void Server::handle_event(std::uint64_t id, std::uint32_t events) {
     } else {
         touch(session);
     }
-}
-
-void Server::admit(Newcomer client) {
-    const std::uint64_t id = next_session_++;
-    const auto& limits = options_.clients;
-    auto session = std::make_unique<Session>(std::move(client.transport), id, client.pid);
-    if (!client.admitted) {
-        fail(*session, client.admitted.error());
-        return;
-    }
-    if (sessions_.size() >= limits.clients_max) {
-        fail(*session, Error{Errc::overloaded, fmt::format("the daemon has {} clients, its limit",
-                                                           limits.clients_max)});
-        return;
-    }
-    session->bytes_max = limits.bytes_max;
-    session->last_input = base::monotonic_now();
-    greetings_due_.push_back({id, session->last_input + limits.handshake_limit});
-    session->events = session->awaited_events();
-    epoll_event event{.events = session->events, .data = {.u64 = id}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->transport().fd(), &event) != 0) {
-        spdlog::error("{}", base::errno_error("epoll", errno).message);
-        return;
-    }
-    sessions_.emplace(id, std::move(session));
-    clients_.store(sessions_.size());
-}
-
-void Server::read_from(Session& session) {
-    const auto open = session.receive(scratch_);
-    if (!open || !*open) return close(session);
-    session.last_input = base::monotonic_now();
-    process_input(session);
 }
 
 /// From those whose transport had more to give than was taken last time.
@@ -343,7 +268,7 @@ void Server::process_input(Session& session) {
     auto taken = session.take_frames(
         [&](const protocol::Frame& frame) { return take_frame(session, frame); });
     if (!taken) {
-        fail(session, taken.error());
+        fail(session, session.greeted ? ClosedFor::protocol : ClosedFor::handshake, taken.error());
         return close(session);
     }
     touch(session);
@@ -385,6 +310,10 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
     const bool request = frame.header.kind == protocol::Kind::request;
     const auto body = protocol::read_event(frame.body, target_names_);
     if (!body) return std::unexpected(body.error());
+    if (session.rate && !session.rate->holds_one(now_)) {
+        pace(session);
+        return false;
+    }
     // The lowest bit says which kind of answer is due.
     const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
     auto taken =
@@ -406,6 +335,7 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
         session.bytes_in_flight += event_bytes(body->view);
         if (request) ++session.requests_in_flight;
     }
+    if (session.rate) session.rate->take();
     return true;
 }
 
@@ -420,13 +350,21 @@ void Server::unblock() {
     blocked_.clear();
 }
 
+std::string Server::tcp_text() const {
+    const auto& address = tcp_address();
+    if (!address) return {};
+    return address->text() + (options_.listen.plain_tcp_on_loopback ? " (plain)" : " (TLS)");
+}
+
 /// Answers a question about the daemon.
 void Server::tell(Session& session, const protocol::Frame& question) {
-    DaemonReport report{.socket = options_.socket.string(), .started = started_, .clients = {}};
+    DaemonReport report{
+        .socket = options_.socket.string(), .tcp = tcp_text(), .started = started_, .clients = {}};
     for (const auto& [id, client] : sessions_) {
         if (!client->greeted || client.get() == &session) continue;
         report.clients.push_back({.session = id,
                                   .pid = client->pid(),
+                                  .peer = client->transport().peer(),
                                   .in_flight = client->in_flight,
                                   .unsent_bytes = client->unsent_bytes(),
                                   .blocked = client->blocked});
@@ -497,63 +435,11 @@ void Server::deliver_ended() {
     delivering_.clear();
 }
 
-void Server::settle_touched() {
-    // Indexed: settling one may touch it again.
-    for (std::size_t i = 0; i < touched_.size(); ++i) {
-        const auto found = sessions_.find(touched_[i]);
-        if (found != sessions_.end()) settle(*found->second);
-    }
-    touched_.clear();
-}
-
-/// Sends what is due to `session` and watches it for what it can do next.
-void Server::settle(Session& session) {
-    if (!session.flush()) return close(session);
-    if (session.leaving && session.in_flight == 0 && !session.has_unsent() &&
-        (!stop_deadline_ || goodbyes_said_)) {
-        if (!stop_deadline_) {
-            protocol::append_goodbye(session.out());
-            (void)session.flush();
-        }
-        return close(session);
-    }
-    const bool reads = session.accepts_input();
-    const std::uint32_t events = session.awaited_events();
-    if (events != session.events) {
-        session.events = events;
-        epoll_event event{.events = events, .data = {.u64 = session.id()}};
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.transport().fd(), &event);
-    }
-    if (reads && !session.readable && session.transport().holds_input()) {
-        session.readable = true;
-        readable_.push_back(session.id());
-    }
-    // Last: it may close the session.
-    if (reads && session.held_back()) process_input(session);
-}
-
-/// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.
-void Server::fail(Session& session, const Error& error) {
-    spdlog::warn("{} closed: {}", session.describe(),
-                 error.message.empty() ? "not a valid event" : error.message);
-    protocol::append_refusal(session.out(), error.code, error.message);
-    (void)session.flush();
-}
-
-void Server::close(Session& session) {
-    if (session.in_flight > 0) {
-        spdlog::info("{} went away with {} events in flight", session.describe(),
-                     session.in_flight);
-    }
-    sessions_.erase(session.id());
-    clients_.store(sessions_.size());
-}
-
 void Server::begin_stop() {
     spdlog::info("stopping: {} events to finish", in_flight_);
     tell_manager(systemd::notify("STOPPING=1"));
     stop_deadline_ = base::monotonic_now() + options_.stop_limit;
-    acceptor_.close();
+    acceptor_->close();
     exchange_.end_scheduled();
     for (auto& [id, session] : sessions_) {
         // What was read is accepted and will be answered; what was not read was never ours.

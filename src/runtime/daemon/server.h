@@ -3,12 +3,14 @@
 #include <sys/epoll.h>
 
 #include <atomic>
-#include <chrono>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +23,7 @@
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
 #include "runtime/daemon/acceptor.h"
+#include "runtime/daemon/client_counts.h"
 #include "runtime/daemon/metrics_endpoint.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/server_options.h"
@@ -52,13 +55,20 @@ public:
     /// From any thread or signal handler. A second call ends run() without finishing.
     void request_stop() noexcept;
 
-    /// From any thread or signal handler: reads the rule file again. One that is not valid changes
-    /// nothing; the log says which it was.
+    /// From any thread or signal handler: reads the rule file and the certificates again. What is
+    /// not valid changes nothing; the log says which it was.
     void request_reload() noexcept;
 
     CoordinatorStats stats() const noexcept;
     /// Of the metrics endpoint; 0 when there is none.
     std::uint16_t metrics_port() const noexcept;
+    /// Where it listens over TCP, with the port that was chosen; nothing when it does not.
+    const std::optional<TcpAddress>& tcp_address() const noexcept {
+        return acceptor_->tcp_address();
+    }
+    /// "127.0.0.1:7420 (TLS)"; empty where it does not.
+    std::string tcp_text() const;
+    const ClientCounts& clients() const noexcept { return clients_; }
 
 private:
     /// The end of an event, on its way from a worker to the I/O thread.
@@ -70,9 +80,23 @@ private:
         std::size_t bytes = 0;                   ///< of the event
     };
 
-    Server(const ServerOptions& options, const ExchangeOptions& exchange, Acceptor acceptor,
-           std::unique_ptr<ServiceSet> services, base::UniqueFd epoll, base::UniqueFd wake);
-    static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Acceptor acceptor,
+    enum class DueFor : std::uint8_t { greeting, idle, slow, pace };
+    /// When to look at a session again, and for what.
+    struct Due {
+        TimePoint time;
+        std::uint64_t session = 0;
+        DueFor why = DueFor::greeting;
+        friend auto operator<=>(const Due&, const Due&) = default;
+    };
+
+    /// epoll_event::data of sessions count from here.
+    static constexpr std::uint64_t kFirstSession = 16;
+
+    Server(const ServerOptions& options, const ExchangeOptions& exchange,
+           std::unique_ptr<Acceptor> acceptor, std::unique_ptr<ServiceSet> services,
+           base::UniqueFd epoll, base::UniqueFd wake);
+    static Result<std::unique_ptr<Server>> open(const ServerOptions& options,
+                                                std::unique_ptr<Acceptor> acceptor,
                                                 std::unique_ptr<ServiceSet> services);
 
     Result<> watch_own();
@@ -94,17 +118,21 @@ private:
     void collect(std::span<const Completion> completions);
     void deliver_ended();
     std::optional<TimePoint> next_deadline() const;
-    void end_overdue();
+    void look_at_due();
+    void end_if_idle(Session& session, TimePoint now);
+    void watch_reading(Session& session, std::size_t sent);
+    void end_if_slow(Session& session, TimePoint now);
+    void pace(Session& session);
     void touch(Session& session) { touched_.push_back(session.id()); }
     void settle_touched();
     void settle(Session& session);
-    void fail(Session& session, const Error& error);
+    void fail(Session& session, ClosedFor reason, const Error& error);
     void close(Session& session);
     void begin_stop();
     bool stopped();
 
     const ServerOptions options_;
-    Acceptor acceptor_;
+    const std::unique_ptr<Acceptor> acceptor_;
     base::UniqueFd epoll_;
     base::UniqueFd wake_;
     std::unique_ptr<ServiceSet> services_;
@@ -117,12 +145,8 @@ private:
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::uint64_t next_session_ = 0;
     std::size_t in_flight_ = 0;  ///< accepted, and not delivered to deliver_ended() yet
-    struct Greeting {
-        std::uint64_t session = 0;
-        TimePoint due;
-    };
-    std::deque<Greeting> greetings_due_;  ///< of sessions that had not greeted when they came
-    std::optional<TimePoint> next_idle_look_;
+    /// Since the last time that it fell due, the session may have gone or changed.
+    std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
     std::vector<std::uint64_t> readable_;  ///< sessions to read from without waiting for epoll
     std::vector<std::uint64_t> touched_;   ///< sessions to settle at the end of this loop turn
     std::vector<std::byte> scratch_;       ///< what was just received, whoever from
@@ -142,7 +166,7 @@ private:
     std::atomic<bool> reloading_ = false;
     std::atomic<bool> reload_again_ = false;  ///< asked for while one was under way
     std::jthread reloader_;
-    std::atomic<std::size_t> clients_ = 0;  ///< of sessions_; for other threads
+    ClientCounts clients_;
     std::unique_ptr<MetricsEndpoint> metrics_;
 };
 

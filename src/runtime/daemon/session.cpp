@@ -21,7 +21,7 @@ std::string Session::describe() const {
 }
 
 bool Session::accepts_input() const noexcept {
-    return !leaving && !blocked && requests_in_flight < kRequestsMax &&
+    return !leaving && !blocked && !paced && requests_in_flight < kRequestsMax &&
            bytes_in_flight < bytes_max && unsent_bytes() < kUnsentBytesMax;
 }
 
@@ -71,7 +71,8 @@ void Session::keep(std::span<const std::byte> rest) {
     }
 }
 
-Result<> Session::flush() {
+Result<std::size_t> Session::flush() {
+    std::size_t sent_now = 0;
     if (!acknowledged_.empty()) {
         protocol::append_acknowledgements(out_, acknowledged_);
         acknowledged_.clear();
@@ -79,7 +80,8 @@ Result<> Session::flush() {
     if (sent_ < out_.size()) {
         const auto count = transport_->write(std::span(out_).subspan(sent_));
         if (!count) return std::unexpected(count.error());
-        sent_ += *count;
+        sent_now = *count;
+        sent_ += sent_now;
         if (sent_ < out_.size()) {
             // Sent bytes at the front are dropped once they are most of the buffer: it stays near
             // what is unsent.
@@ -87,12 +89,12 @@ Result<> Session::flush() {
                 out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(sent_));
                 sent_ = 0;
             }
-            return {};
+            return sent_now;
         }
     }
     sent_ = 0;
     release(out_);
-    return {};
+    return sent_now;
 }
 
 }  // namespace crucible::runtime

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "crucible/error.h"
 #include "crucible/time.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/token_bucket.h"
 #include "runtime/daemon/transport.h"
 
 namespace crucible::runtime {
@@ -72,21 +74,25 @@ public:
     }
     protocol::Buffer& out() noexcept { return out_; }
 
-    /// Sends what it can, all acknowledgements since the last call in one frame. - Errc::closed:
-    /// the client is gone.
-    Result<> flush();
+    /// Sends what it can, all acknowledgements since the last call in one frame, and says how many
+    /// bytes that were. - Errc::closed: the client is gone. - the errors of Transport::write().
+    Result<std::size_t> flush();
 
     bool greeted = false;  ///< its hello was accepted
     bool blocked = false;  ///< its next event waits for room in the queue
+    bool paced = false;    ///< it has used up its rate, and waits for more
     bool leaving =
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
-    bool readable = false;               ///< the server is to read from it without waiting
-    std::uint32_t events = 0;            ///< what epoll watches it for
-    std::size_t in_flight = 0;           ///< its events being handled
-    std::size_t bytes_in_flight = 0;     ///< the same, as event_bytes() counts
-    std::size_t bytes_max = kUnlimited;  ///< of those, beyond which no more is read
-    TimePoint last_input;                ///< when something came from it
-    std::size_t requests_in_flight = 0;  ///< of those, the requests
+    bool readable = false;                  ///< the server is to read from it without waiting
+    std::uint32_t events = 0;               ///< what epoll watches it for
+    std::size_t in_flight = 0;              ///< its events being handled
+    std::size_t bytes_in_flight = 0;        ///< the same, as event_bytes() counts
+    std::size_t bytes_max = kUnlimited;     ///< of those, beyond which no more is read
+    std::optional<TokenBucket> rate;        ///< of its events; none: as fast as it can
+    TimePoint last_input;                   ///< when something came from it
+    std::optional<TimePoint> unread_since;  ///< it has taken none of the unsent bytes since
+    bool watched_for_reading = false;       ///< the server is to look at that again
+    std::size_t requests_in_flight = 0;     ///< of those, the requests
 
 private:
     void keep(std::span<const std::byte> rest);

@@ -35,15 +35,27 @@ TEST(ParseTarget, TakesAUrlApart) {
 // Every target that the documentation names is accepted.
 TEST(ParseTarget, AcceptsEveryScheme) {
     for (const auto* text :
-         {"coordinator:", "router:", "daemon:", "daemon:/tmp/x.sock", "null:", "null:?clients=2",
-          "synthetic:", "synthetic:?service=1ms&workers=2&queue=1000&latency=500us&clients=3",
+         {"coordinator:",
+          "router:",
+          "daemon:",
+          "daemon:/tmp/x.sock",
+          "daemon://127.0.0.1:7420?plain=yes&pid=7&clients=2",
+          "daemon://[::1]:7420?ca=ca.pem&certificate=me.pem&key=me.key&server_name=d",
+          "null:",
+          "null:?clients=2",
+          "synthetic:",
+          "synthetic:?service=1ms&workers=2&queue=1000&latency=500us&clients=3",
           "synthetic:?distribution=lognormal&capacity=5k/s&stall=200ms@5s&slowdown=5%&errors=0.1%"
           "&loss=1%&duplicates=1%&reorder=1%&leak=64B",
           "http://127.0.0.1:8080/a?b=c&d#connections=3&pipeline=2&expect=200-204&pid=1",
-          "https://example.org", "exec:python3 a.py --b?c&d=e#clients=2", "nats://127.0.0.1",
+          "https://example.org",
+          "exec:python3 a.py --b?c&d=e#clients=2",
+          "nats://127.0.0.1",
           "nats://u:p@h:4222/a.b?mode=jetstream&storage=memory&format=payload",
-          "nats://h/a?mode=jetstream&stream=S&pid=1&clients=2", "redis://127.0.0.1:6379",
-          "redis://:p@[::1]/k?mode=stream&maxlen=5&format=cloudevents", "redis://h/k?mode=pubsub",
+          "nats://h/a?mode=jetstream&stream=S&pid=1&clients=2",
+          "redis://127.0.0.1:6379",
+          "redis://:p@[::1]/k?mode=stream&maxlen=5&format=cloudevents",
+          "redis://h/k?mode=pubsub",
           "router:?services=10&clients=1"}) {
         EXPECT_EQ(error_of(text), "accepted") << text;
     }
@@ -108,8 +120,17 @@ TEST(ParseTarget, RefusesWhatTheTargetCannotTake) {
     EXPECT_EQ(error_of("coordinator:/tmp"),
               "coordinator:/tmp: '/tmp' is not expected after coordinator:");
     EXPECT_EQ(error_of("daemon://host:7000"),
-              "daemon://host:7000: a daemon is reached through a Unix socket: "
-              "daemon:/path/to.sock");
+              "daemon://host:7000: needs ca=FILE, certificate=FILE and key=FILE, or plain=yes on "
+              "loopback");
+    EXPECT_EQ(error_of("daemon://host?plain=yes"),
+              "daemon://host?plain=yes: 'host' must be a host and a port, e.g. 127.0.0.1:7420 or "
+              "[::1]:7420");
+    EXPECT_EQ(error_of("daemon://h:1?ca=a&certificate=b"),
+              "daemon://h:1?ca=a&certificate=b: options certificate and key go together");
+    EXPECT_EQ(error_of("daemon://h:1?plain=yes&ca=a"),
+              "daemon://h:1?plain=yes&ca=a: either plain=yes or certificates");
+    EXPECT_EQ(error_of("daemon:/tmp/x.sock?ca=a"),
+              "daemon:/tmp/x.sock?ca=a: unknown option 'ca'; known: clients");
     EXPECT_EQ(error_of("null:?clients=1&clients=2"),
               "null:?clients=1&clients=2: option clients is given twice");
     EXPECT_EQ(error_of("null:?clients"), "null:?clients: 'clients' must be OPTION=VALUE");

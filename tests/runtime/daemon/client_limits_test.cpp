@@ -101,5 +101,43 @@ TEST_F(ClientLimitsTest, LimitsWhatOneClientHasInFlight) {
     EXPECT_EQ(acknowledgements_.count(Outcome::handled), 11u);
 }
 
+// Beyond its rate a client is left waiting: nothing is refused, nothing lost, and it takes at least
+// the time that the rate says. Another client has a rate of its own.
+TEST_F(ClientLimitsTest, KeepsAClientToItsRate) {
+    start({}, {.rate_max = *base::Rate::per_second(100), .rate_burst = 5});
+    const auto fast = connect();
+    const auto other = connect();
+    const TimePoint begun = base::monotonic_now();
+    for (std::uint64_t token = 0; token < 25; ++token)
+        ASSERT_TRUE(fast->publish(make_event("a"), token));
+    ASSERT_TRUE(other->publish(make_event("b"), 100));
+    ASSERT_TRUE(other->drain(kGenerousLimit));
+    ASSERT_TRUE(fast->drain(kGenerousLimit));
+    EXPECT_GE(base::monotonic_now() - begun, std::chrono::milliseconds(200)) << "20 at 100/s";
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), 26u);
+    EXPECT_GE(server_->clients().rate_limited.load(), 1u);
+}
+
+// The daemon does not keep answers for ever that nobody reads.
+TEST_F(ClientLimitsTest, SendsAwayWhoDoesNotReadItsAnswers) {
+    start({}, {.slow_limit = std::chrono::milliseconds(300)});
+    RawClient reads(socket_);
+    ASSERT_TRUE(reads.greet());
+    RawClient slow(socket_);
+    ASSERT_TRUE(slow.greet());
+    protocol::Buffer ask;
+    protocol::append_text_frame(ask, protocol::Kind::ask, 1, R"({"about":"status"})");
+    // Until neither the socket nor the daemon takes more, or the daemon is through with it.
+    while (server_->clients().closed[static_cast<std::size_t>(ClosedFor::slow)] == 0) {
+        if (::send(slow.fd(), ask.data(), ask.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+            std::this_thread::yield();
+    }
+    std::size_t answers = 0;
+    while (slow.receive()) ++answers;
+    EXPECT_GT(answers, 0u) << "what the socket held";
+    ASSERT_TRUE(reads.send(ask));
+    EXPECT_TRUE(reads.receive());
+}
+
 }  // namespace
 }  // namespace crucible::runtime

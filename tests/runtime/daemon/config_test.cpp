@@ -122,10 +122,11 @@ TEST_F(ConfigTest, PlacesAnUnknownKeyAndNamesTheNearest) {
               "c.toml:3:3: unknown key 'quue_events' in [dispatch]; did you mean 'queue_events'?");
     EXPECT_EQ(error_of("[dispach]\nworkers = 2\n"),
               "c.toml:1:2: unknown section 'dispach'; did you mean 'dispatch'?");
-    EXPECT_EQ(error_of("[zzz]\n"),
-              "c.toml:1:2: unknown section 'zzz'; known: daemon, clients, services, dispatch, "
-              "route, retry, "
-              "breaker");
+    EXPECT_EQ(
+        error_of("[zzz]\n"),
+        "c.toml:1:2: unknown section 'zzz'; known: daemon, listen, clients, services, dispatch, "
+        "route, retry, "
+        "breaker");
 }
 
 TEST_F(ConfigTest, ReadsWhatClientsMayTake) {
@@ -168,7 +169,7 @@ TEST_F(ConfigTest, PlacesABadValue) {
     EXPECT_EQ(error_of("[dispatch]\nworkers = -1\n"),
               "c.toml:2:11: workers: '-1' must be a whole number from 1 to 1024");
     EXPECT_EQ(error_of("[dispatch]\nworkers = 1.5\n"),
-              "c.toml:2:11: workers must be a string or a whole number");
+              "c.toml:2:11: workers must be a string, a whole number, true or false");
     EXPECT_EQ(error_of("[dispatch]\nqueue_bytes = \"4 Mib\"\n"),
               "c.toml:2:15: queue_bytes: '4 Mib' must be a size above 0, e.g. 256MiB");
     EXPECT_EQ(error_of("[services]\nwork = \"reel\"\n"),

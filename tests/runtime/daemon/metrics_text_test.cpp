@@ -25,7 +25,11 @@ std::string example() {
          .handed_over = 9,
          .failed = 4},
         {.name = "odd \"name\"\\", .events = 0, .handed_over = 1, .failed = 0}};
-    return open_metrics_text(report, instances, {.queue_events_max = 100}, 7);
+    ClientCounts clients;
+    clients.connected = 7;
+    clients.rate_limited = 11;
+    clients.count(ClosedFor::slow);
+    return open_metrics_text(report, instances, {.queue_events_max = 100}, clients);
 }
 
 TEST(MetricsText, SaysWhatTheExchangeSays) {
@@ -35,6 +39,9 @@ TEST(MetricsText, SaysWhatTheExchangeSays) {
           "crucible_events_ended_total{outcome=\"failed\"} 2\n", "crucible_queue_events 2\n",
           "crucible_queue_events_max 100\n", "crucible_queue_bytes 4096\n",
           "crucible_events_shed_total 3\n", "crucible_dead_letters 2\n", "crucible_clients 7\n",
+          "crucible_clients_rate_limited_total 11\n",
+          "crucible_clients_closed_total{reason=\"slow\"} 1\n",
+          "crucible_clients_closed_total{reason=\"handshake\"} 0\n",
           "crucible_service_attempts_total{service=\"database-1\"} 9\n",
           "crucible_service_breaker{service=\"database-1\",crucible_service_breaker=\"open\"} 1\n",
           "crucible_service_breaker{service=\"database-1\",crucible_service_breaker=\"closed\"} "

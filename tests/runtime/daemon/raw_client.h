@@ -37,6 +37,8 @@ public:
         connected_ = ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&*address),
                                sizeof *address) == 0;
     }
+    /// A socket that is connected already.
+    explicit RawClient(base::UniqueFd socket) : socket_(std::move(socket)), connected_(socket_) {}
     bool connected() const { return connected_; }
     int fd() const { return socket_.get(); }
 

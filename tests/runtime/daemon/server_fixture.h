@@ -9,6 +9,7 @@
 
 #include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "crucible/daemon_client.h"
 #include "runtime/daemon/server.h"
@@ -18,7 +19,8 @@ namespace crucible::runtime::testing {
 /// A server in this process over one gated service, so that a test decides when events end.
 class ServerTest : public ::testing::Test {
 protected:
-    void start(CoordinatorOptions coordinator = {}, ClientLimits limits = {}) {
+    void start(CoordinatorOptions coordinator = {}, ClientLimits limits = {},
+               ListenOptions listen = {}) {
         coordinator.services.data_directory = directory_.path() / "data";
         coordinator.services.work = Work::none;
         coordinator.retry.attempts_max = 1;
@@ -28,6 +30,7 @@ protected:
         service_ = gated.get();
         ASSERT_TRUE((*services)->add(std::move(gated)));
         auto server = Server::open({.socket = socket_,
+                                    .listen = listen,
                                     .clients = limits,
                                     .coordinator = coordinator,
                                     .stop_limit = kGenerousLimit},
@@ -54,6 +57,16 @@ protected:
             acknowledgements_.handler());
         EXPECT_TRUE(client) << client.error().message;
         return std::move(*client);
+    }
+
+    /// Until the server has closed so many for that reason.
+    bool wait_for_closed(ClosedFor reason, std::uint64_t count) const {
+        const TimePoint until = base::monotonic_now() + kGenerousLimit;
+        while (base::monotonic_now() < until) {
+            if (server_->clients().closed[static_cast<std::size_t>(reason)] >= count) return true;
+            std::this_thread::yield();
+        }
+        return false;
     }
 
     base::TempDir directory_ = *base::TempDir::make("server");

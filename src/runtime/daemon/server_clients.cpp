@@ -1,0 +1,221 @@
+// Clients of a Server, from their coming to their going, and what they are sent away for.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "runtime/daemon/server.h"
+
+namespace crucible::runtime {
+namespace {
+
+/// A client that is kept to its rate is let on again when so much time's events may come: not for
+/// each one, where they may come every few microseconds.
+constexpr double kPaceSeconds = 0.01;
+
+/// How often within its limit a client is looked at that might have become idle, at most.
+constexpr int kIdleLooks = 4;
+
+std::string in_words(Duration limit) {
+    return base::format_duration(std::chrono::duration<double>(limit).count());
+}
+
+}  // namespace
+
+void Server::admit(Newcomer client) {
+    const std::uint64_t id = next_session_++;
+    const auto& limits = options_.clients;
+    auto session = std::make_unique<Session>(std::move(client.transport), id, client.pid);
+    if (!client.admitted) return fail(*session, ClosedFor::refused, client.admitted.error());
+    if (sessions_.size() >= limits.clients_max) {
+        return fail(*session, ClosedFor::refused,
+                    Error{Errc::overloaded,
+                          fmt::format("the daemon has {} clients, its limit", limits.clients_max)});
+    }
+    const TimePoint now = base::monotonic_now();
+    session->bytes_max = limits.bytes_max;
+    session->last_input = now;
+    if (limits.rate_max) {
+        const double rate = limits.rate_max->events_per_second();
+        const auto burst = static_cast<double>(limits.rate_burst);
+        session->rate.emplace(rate, std::max(burst > 0 ? burst : rate, 1.0), now);
+    }
+    session->events = session->awaited_events();
+    epoll_event event{.events = session->events, .data = {.u64 = id}};
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->transport().fd(), &event) != 0) {
+        spdlog::error("{}", base::errno_error("epoll", errno).message);
+        return;
+    }
+    sessions_.emplace(id, std::move(session));
+    clients_.connected.store(sessions_.size());
+    due_.push({now + limits.handshake_limit, id, DueFor::greeting});
+    if (limits.idle_limit > Duration::zero())
+        due_.push({now + limits.idle_limit, id, DueFor::idle});
+}
+
+void Server::read_from(Session& session) {
+    const auto open = session.receive(scratch_);
+    if (open && *open) {
+        session.last_input = base::monotonic_now();
+        process_input(session);
+        return;
+    }
+    // A socket that broke, or a client that went without a word, is none of our doing.
+    if (!open && open.error().code != Errc::io) {
+        fail(session, session.greeted ? ClosedFor::protocol : ClosedFor::handshake, open.error());
+    } else if (!session.transport().established()) {
+        spdlog::warn("{} went away while TLS was being set up", session.describe());
+        clients_.count(ClosedFor::handshake);
+    }
+    close(session);
+}
+
+/// No more is read from it until it has tokens again.
+void Server::pace(Session& session) {
+    session.paced = true;
+    clients_.rate_limited.fetch_add(1, std::memory_order_relaxed);
+    const double rate = options_.clients.rate_max->events_per_second();
+    due_.push({session.rate->when(std::max(1.0, rate * kPaceSeconds)), session.id(), DueFor::pace});
+}
+
+/// When something is to be done though nothing comes.
+std::optional<TimePoint> Server::next_deadline() const {
+    auto next = stop_deadline_;
+    if (!due_.empty() && (!next || due_.top().time < *next)) next = due_.top().time;
+    return next;
+}
+
+void Server::look_at_due() {
+    if (due_.empty()) return;
+    const TimePoint now = base::monotonic_now();
+    while (!due_.empty() && due_.top().time <= now) {
+        const Due due = due_.top();
+        due_.pop();
+        const auto found = sessions_.find(due.session);
+        if (found == sessions_.end()) continue;
+        Session& session = *found->second;
+        switch (due.why) {
+            case DueFor::greeting:
+                if (session.greeted) break;
+                fail(session, ClosedFor::handshake, Error{Errc::timeout, "no greeting in time"});
+                close(session);
+                break;
+            case DueFor::pace:
+                session.paced = false;
+                touch(session);
+                break;
+            case DueFor::idle:
+                end_if_idle(session, now);
+                break;
+            case DueFor::slow:
+                end_if_slow(session, now);
+                break;
+        }
+    }
+}
+
+void Server::end_if_idle(Session& session, TimePoint now) {
+    const Duration limit = options_.clients.idle_limit;
+    const bool waits = session.in_flight > 0 || session.has_unsent() || session.held_back();
+    if (!session.greeted || waits || now - session.last_input < limit) {
+        const TimePoint next = std::max(session.last_input + limit, now + limit / kIdleLooks);
+        due_.push({next, session.id(), DueFor::idle});
+        return;
+    }
+    spdlog::info("{} closed: it was idle", session.describe());
+    clients_.count(ClosedFor::idle);
+    protocol::append_goodbye(session.out());
+    (void)session.flush();
+    close(session);
+}
+
+/// Whether its answers wait for it to read. `sent`: how many of their bytes it has taken just now.
+void Server::watch_reading(Session& session, std::size_t sent) {
+    const Duration limit = options_.clients.slow_limit;
+    if (limit == Duration::zero() || !session.has_unsent()) {
+        session.unread_since.reset();
+        return;
+    }
+    if (session.unread_since && sent == 0) return;
+    session.unread_since = base::monotonic_now();
+    if (std::exchange(session.watched_for_reading, true)) return;
+    due_.push({*session.unread_since + limit, session.id(), DueFor::slow});
+}
+
+void Server::end_if_slow(Session& session, TimePoint now) {
+    session.watched_for_reading = false;
+    if (!session.unread_since) return;
+    const Duration limit = options_.clients.slow_limit;
+    if (now - *session.unread_since < limit) {
+        session.watched_for_reading = true;
+        due_.push({*session.unread_since + limit, session.id(), DueFor::slow});
+        return;
+    }
+    spdlog::warn("{} closed: it has read none of its answers for {}, {} bytes wait",
+                 session.describe(), in_words(limit), session.unsent_bytes());
+    clients_.count(ClosedFor::slow);
+    close(session);
+}
+
+void Server::settle_touched() {
+    // Indexed: settling one may touch it again.
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+        const auto found = sessions_.find(touched_[i]);
+        if (found != sessions_.end()) settle(*found->second);
+    }
+    touched_.clear();
+}
+
+/// Sends what is due to `session` and watches it for what it can do next.
+void Server::settle(Session& session) {
+    const auto sent = session.flush();
+    if (!sent) return close(session);
+    watch_reading(session, *sent);
+    if (session.leaving && session.in_flight == 0 && !session.has_unsent() &&
+        (!stop_deadline_ || goodbyes_said_)) {
+        if (!stop_deadline_) {
+            protocol::append_goodbye(session.out());
+            (void)session.flush();
+        }
+        return close(session);
+    }
+    const bool reads = session.accepts_input();
+    const std::uint32_t events = session.awaited_events();
+    if (events != session.events) {
+        session.events = events;
+        epoll_event event{.events = events, .data = {.u64 = session.id()}};
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, session.transport().fd(), &event);
+    }
+    if (reads && !session.readable && session.transport().holds_input()) {
+        session.readable = true;
+        readable_.push_back(session.id());
+    }
+    // Last: it may close the session.
+    if (reads && session.held_back()) process_input(session);
+}
+
+/// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.
+void Server::fail(Session& session, ClosedFor reason, const Error& error) {
+    spdlog::warn("{} closed: {}", session.describe(),
+                 error.message.empty() ? "not a valid event" : error.message);
+    clients_.count(reason);
+    protocol::append_refusal(session.out(), error.code, error.message);
+    (void)session.flush();
+}
+
+void Server::close(Session& session) {
+    if (session.in_flight > 0) {
+        spdlog::info("{} went away with {} events in flight", session.describe(),
+                     session.in_flight);
+    }
+    sessions_.erase(session.id());
+    clients_.connected.store(sessions_.size());
+}
+
+}  // namespace crucible::runtime
