@@ -22,7 +22,7 @@ class DaemonCommand : public ::testing::Test {
 protected:
     using json = nlohmann::json;
 
-    void start(runtime::CoordinatorOptions options = {}) {
+    void start(runtime::CoordinatorOptions options = {}, runtime::ListenOptions listen = {}) {
         options.services.work = runtime::Work::none;
         options.retry.attempts_max = 1;
         auto services = runtime::ServiceSet::open(options.services);
@@ -30,9 +30,11 @@ protected:
         auto gated = std::make_unique<GatedService>();
         service_ = gated.get();
         ASSERT_TRUE((*services)->add(std::move(gated)));
-        auto server = runtime::Server::open(
-            {.socket = socket_, .coordinator = options, .stop_limit = kGenerousLimit},
-            std::move(*services));
+        auto server = runtime::Server::open({.socket = socket_,
+                                             .listen = listen,
+                                             .coordinator = options,
+                                             .stop_limit = kGenerousLimit},
+                                            std::move(*services));
         ASSERT_TRUE(server) << server.error().message;
         server_ = std::move(*server);
         thread_ = std::jthread([this] { EXPECT_TRUE(server_->run()); });
@@ -70,6 +72,22 @@ protected:
     std::jthread thread_;
     std::unique_ptr<DaemonClient> client_;
 };
+
+TEST_F(DaemonCommand, AsksOverTcpToo) {
+    start({}, {.tcp = "127.0.0.1:0", .plain_tcp_on_loopback = true});
+    const auto address = server_->tcp_address()->text();
+    const auto ended = crucible({"daemon", "status", "--address", address, "--plain-tcp"});
+    EXPECT_EQ(ended.exit_code, kDone) << ended.err;
+    EXPECT_NE(ended.out.find("TCP           " + address + " (plain)\n"), std::string::npos)
+        << ended.out;
+
+    const auto secured = crucible({"daemon", "status", "--address", address, "--ca", "/nowhere"});
+    EXPECT_EQ(secured.exit_code, kTargetFailed);
+    EXPECT_EQ(secured.err, "crucible: /nowhere: No such file or directory\n");
+    const auto both = crucible(
+        {"daemon", "status", "--address", address, "--socket", socket_.string(), "--plain-tcp"});
+    EXPECT_EQ(both.exit_code, kBadUsage);
+}
 
 TEST_F(DaemonCommand, StatusCountsEvents) {
     start({.queue_events_max = 500});

@@ -256,6 +256,7 @@ private:
             return {socket_failed, fmt::format("receive: {}", std::strerror(socket_.error))};
         }
         failed_ = describe_failure();
+        ::ERR_clear_error();  // the thread is somebody else's, who may look at its errors too
         return *failed_;
     }
 

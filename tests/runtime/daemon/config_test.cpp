@@ -150,6 +150,45 @@ idle_limit = "10m"
               "c.toml:2:16: allowed_uids: 'me' must be numbers of users, e.g. 1000,1001");
 }
 
+TEST_F(ConfigTest, ReadsWhereItListensOverTcp) {
+    DaemonConfig config = default_daemon_config();
+    ASSERT_TRUE(base::write_file(file_, R"(
+[listen]
+tcp = "0.0.0.0:7420"
+tls_certificate = "/etc/d.pem"
+tls_key = "/etc/d.key"
+client_ca = "/etc/ca.pem"
+plain_tcp_on_loopback = true
+
+[clients]
+allowed_names = "publisher-1,urn:two"
+rate_max = "5k/s"
+rate_burst = 200
+slow_limit = "30s"
+)"));
+    const auto read = read_config(file_, config);
+    ASSERT_TRUE(read) << read.error().message;
+    const auto& listen = config.server.listen;
+    EXPECT_EQ(listen.tcp, "0.0.0.0:7420");
+    EXPECT_EQ(listen.tls_certificate, "/etc/d.pem");
+    EXPECT_EQ(listen.tls_key, "/etc/d.key");
+    EXPECT_EQ(listen.client_ca, "/etc/ca.pem");
+    EXPECT_TRUE(listen.plain_tcp_on_loopback);
+    const auto& limits = config.server.clients;
+    EXPECT_EQ(limits.allowed_names, (std::vector<std::string>{"publisher-1", "urn:two"}));
+    EXPECT_EQ(limits.rate_max, *base::Rate::per_second(5000));
+    EXPECT_EQ(limits.rate_burst, 200u);
+    EXPECT_EQ(limits.slow_limit, std::chrono::seconds(30));
+
+    EXPECT_EQ(error_of("[listen]\ntcp = \"localhost:1\"\n"),
+              "c.toml:2:7: tcp: 'localhost:1' must have the address in numbers, e.g. 0.0.0.0:7420");
+    EXPECT_EQ(error_of("[listen]\ntcp = \"7420\"\n"),
+              "c.toml:2:7: tcp: '7420' must be a host and a port, e.g. 127.0.0.1:7420 or "
+              "[::1]:7420");
+    EXPECT_EQ(error_of("[listen]\nplain_tcp_on_loopback = \"yes\"\n"),
+              "c.toml:2:25: plain_tcp_on_loopback: 'yes' must be true or false");
+}
+
 TEST_F(ConfigTest, SaysWhatIsAllowed) {
     EXPECT_EQ(error_of("[dispatch]\noverflow = \"drop\"\n"),
               "c.toml:2:12: overflow: 'drop' must be reject, block or shed");

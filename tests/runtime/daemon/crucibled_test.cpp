@@ -357,6 +357,12 @@ TEST_F(CrucibledTest, RefusesBadFlags) {
     const auto unknown = run({"--wrkers", "2"});
     EXPECT_EQ(unknown.status.describe(), "exited with code 2");
     EXPECT_NE(unknown.errors.find("--wrkers"), std::string::npos) << unknown.errors;
+    ::unlink((directory_.path() / "stderr").c_str());
+    const auto plain = run({"--tcp", "0.0.0.0:0", "--plain-tcp-on-loopback"});
+    EXPECT_EQ(plain.status.describe(), "exited with code 2");
+    EXPECT_EQ(plain.errors,
+              "crucibled: [listen] tcp 0.0.0.0:0: plain TCP goes on loopback alone (127.0.0.1, "
+              "[::1]); elsewhere it needs tls_certificate, tls_key and client_ca\n");
 }
 
 // Flags win over the file.

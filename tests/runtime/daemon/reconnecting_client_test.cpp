@@ -18,6 +18,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/rng.h"
+#include "certificates.h"
+#include "runtime/daemon/connect.h"
 #include "runtime/event/uuid.h"
 
 namespace crucible::runtime {
@@ -193,6 +195,50 @@ TEST_F(ReconnectingClientTest, TheFirstConnectionHasToSucceed) {
     const auto client = DaemonClient::connect({.socket = socket_, .reconnect_for = 1s}, {});
     ASSERT_FALSE(client);
     EXPECT_EQ(client.error().code, Errc::not_found);
+}
+
+// Over TCP as over a Unix socket; the next daemon listens where the last one did.
+TEST_F(ReconnectingClientTest, FindsItsDaemonAgainOverTls) {
+    const testing::Authority authority(directory_.path(), "authority");
+    const auto daemon = authority.issue("daemon", {"daemon", "IP:127.0.0.1"});
+    const auto mine = authority.issue("mine", {"publisher"});
+    std::vector<std::string> flags{"--work",
+                                   "none",
+                                   "--tls-certificate",
+                                   daemon.certificate.string(),
+                                   "--tls-key",
+                                   daemon.key.string(),
+                                   "--client-ca",
+                                   authority.certificate().string(),
+                                   "--tcp",
+                                   "127.0.0.1:0"};
+    start_daemon(flags);
+    // "tcp":"127.0.0.1:40123 (TLS)"
+    const auto status = ask_daemon({.socket = socket_}, R"({"about":"status"})");
+    ASSERT_TRUE(status) << status.error().message;
+    const auto begin = status->find("127.0.0.1:");
+    ASSERT_NE(begin, std::string::npos) << *status;
+    flags.back() = status->substr(begin, status->find(" (TLS)") - begin);
+    auto client = DaemonClient::connect(
+        {.address = flags.back(),
+         .tls = {.ca = authority.certificate(), .certificate = mine.certificate, .key = mine.key},
+         .reconnect_for = kGenerousLimit},
+        acknowledgements_.handler());
+    ASSERT_TRUE(client) << client.error().message;
+    constexpr int kEvents = 300;
+    std::jthread publisher([&] {
+        for (int i = 0; i < kEvents; ++i)
+            EXPECT_TRUE((*client)->publish(record(i), static_cast<std::uint64_t>(i)));
+    });
+    ASSERT_TRUE(acknowledgements_.wait_for(1));
+    kill_daemon();
+    for (int i = kEvents; i < kEvents + 10; ++i)
+        EXPECT_TRUE((*client)->publish(record(i), static_cast<std::uint64_t>(i)));
+    start_daemon(flags);
+    publisher.join();
+    ASSERT_TRUE((*client)->drain(kGenerousLimit));
+    EXPECT_EQ(acknowledgements_.all().size(), static_cast<std::size_t>(kEvents + 10));
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), static_cast<std::size_t>(kEvents + 10));
 }
 
 // A daemon that is told to stop has answered all that it accepted; the rest is for the next one.

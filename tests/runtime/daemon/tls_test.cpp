@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
+#include <array>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -12,6 +14,7 @@
 #include "base/clock.h"
 #include "certificates.h"
 #include "raw_client.h"
+#include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/connect.h"
 #include "runtime/daemon/server.h"
 #include "runtime/daemon/tcp_socket.h"
@@ -217,18 +220,31 @@ TEST_F(TlsTest, ReadsItsCertificatesAgain) {
     EXPECT_TRUE((*before)->request(make_event("a"), kGenerousLimit));
 }
 
-// Files that are no good change nothing.
+// Files that are no good change nothing: who comes then is shown the certificate from before.
 TEST_F(TlsTest, KeepsItsCertificatesWhenTheNewAreNoGood) {
-    start_secured();
-    ASSERT_TRUE(base::write_file(daemon_.key, "no key"));
-    const auto loaded =
+    const auto acceptor =
         Acceptor::open({.socket = directory_.path() / "other.sock", .listen = listen()});
+    ASSERT_TRUE(acceptor) << acceptor.error().message;
+    ASSERT_TRUE(base::write_file(daemon_.key, "no key"));
+    const auto loaded = (*acceptor)->reload_certificates();
     ASSERT_FALSE(loaded);
     EXPECT_EQ(loaded.error().code, Errc::invalid_argument);
     EXPECT_TRUE(loaded.error().message.starts_with(daemon_.key.string() + ": no private key"))
         << loaded.error().message;
-    server_->request_reload();
-    EXPECT_TRUE(connect_as(publisher_));
+
+    const DaemonClientOptions options{.address = (*acceptor)->tcp_address()->text(),
+                                      .tls = {.ca = authority_.certificate(),
+                                              .certificate = publisher_.certificate,
+                                              .key = publisher_.key}};
+    const std::jthread client([&] { EXPECT_FALSE(DaemonClient::connect(options, {})); });
+    std::optional<Newcomer> newcomer;
+    while (!newcomer) newcomer = (*acceptor)->next(1);
+    std::array<std::byte, 64> hello;
+    Result<std::size_t> read = 0;
+    while (read && *read == 0) read = newcomer->transport->read(hello);
+    EXPECT_TRUE(read) << read.error().message;
+    EXPECT_TRUE(newcomer->transport->peer().ends_with(", CN=publisher-1"));
+    newcomer.reset();
 }
 
 TEST_F(TlsTest, ServesPlainTcpOnLoopback) {
