@@ -12,7 +12,7 @@ namespace crucible::bench::dbus {
 /// and its policy from whoever holds its controller connection, which is the bench here.
 class Broker {
 public:
-    /// - Errc::not_found: it is not installed. - what starting it says.
+    /// - Errc::unsupported: it is not installed. - what starting it says.
     static Result<Broker> start();
 
     std::filesystem::path socket() const;

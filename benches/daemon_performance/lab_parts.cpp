@@ -62,6 +62,7 @@ std::vector<double> values_of(const lab::TrialResult& result) {
 struct Target {
     std::string_view name;
     std::string_view confirms;
+    bool smoke;  ///< also where only one of each kind is looked at
     Result<std::vector<double>> (*trial)(const lab::Scenario& scenario);
 };
 
@@ -88,17 +89,17 @@ Result<std::vector<double>> with_redis(std::string_view mode, const lab::Scenari
 }
 
 constexpr Target kTargets[] = {
-    {"daemon work=none", "routed to a service that acknowledges unseen",
+    {"daemon work=none", "routed to a service that acknowledges unseen", true,
      [](const lab::Scenario& scenario) { return measured("daemon:?work=none", scenario); }},
-    {"daemon work=real", "its service has done its work; the adapter of daemon:",
+    {"daemon work=real", "its service has done its work; the adapter of daemon:", true,
      [](const lab::Scenario& scenario) { return measured("daemon:?work=real", scenario); }},
-    {"nats core", "received by a subscription of the client; the adapter of nats:",
+    {"nats core", "received by a subscription of the client; the adapter of nats:", false,
      [](const lab::Scenario& scenario) { return with_nats("core", scenario); }},
     {"nats jetstream", "stored, received by a consumer and acknowledged; the adapter of nats:",
-     [](const lab::Scenario& scenario) { return with_nats("jetstream", scenario); }},
-    {"redis pub/sub", "received by a subscription of the client; the adapter of redis:",
+     true, [](const lab::Scenario& scenario) { return with_nats("jetstream", scenario); }},
+    {"redis pub/sub", "received by a subscription of the client; the adapter of redis:", false,
      [](const lab::Scenario& scenario) { return with_redis("pubsub", scenario); }},
-    {"redis stream", "read by a group's consumer and acknowledged; the adapter of redis:",
+    {"redis stream", "read by a group's consumer and acknowledged; the adapter of redis:", true,
      [](const lab::Scenario& scenario) { return with_redis("stream", scenario); }},
 };
 
@@ -110,6 +111,7 @@ void scenarios_part(const Options& options, Rounds& rounds) {
         std::vector<Arm> arms;
         const auto scenario = scenario_named(name, options, {});
         for (const auto& target : kTargets) {
+            if (options.smoke && !target.smoke) continue;
             arms.push_back({std::string(target.name), std::string(target.confirms),
                             [&scenario, &target]() -> Result<std::vector<double>> {
                                 if (!scenario) return std::unexpected(scenario.error());
@@ -128,6 +130,7 @@ void services_part(const Options& options, Rounds& rounds) {
     for (const std::string_view work : {"none", "real"}) {
         std::vector<Arm> arms;
         for (const std::uint32_t services : kServices) {
+            if (options.smoke && services != kServices[1]) continue;
             arms.push_back({fmt::format("{} service{}", services, services == 1 ? "" : "s"),
                             "the production mix, from 4 clients",
                             [=, &options]() -> Result<std::vector<double>> {

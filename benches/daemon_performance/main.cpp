@@ -69,7 +69,7 @@ Exit codes: 0 done, 2 bad usage, 5 a trial of something installed failed.
 
 Examples:
   bench_daemon_performance --part throughput --payload 1KiB
-  bench_daemon_performance --part latency,clients --peer "crucibled,nats request"
+  bench_daemon_performance --part latency,clients --peer crucibled
 )";
 
 struct Part {
@@ -133,6 +133,11 @@ int run(std::span<char* const> words) {
     }
     const auto options = parse_options(arguments, choices);
     if (!options) return complain(options.error().message);
+    if (!options->json_path.empty()) {
+        // What cannot be written is better said before than after.
+        const auto emptied = base::write_file(options->json_path, "");
+        if (!emptied) return complain(emptied.error().message);
+    }
     raise_descriptor_limit();
     const auto started = base::wall_now();
     const auto begin = base::monotonic_now();

@@ -40,8 +40,8 @@ public:
     virtual ~Peer() = default;
 
     /// Starts the server, and the receiver where all publishers share one.
-    /// - Errc::not_found: it is not installed; the message names Debian's package. - the errors of
-    /// starting it.
+    /// - Errc::unsupported: it is not installed; the message names Debian's package. - the errors
+    /// of starting it.
     virtual Result<> start() = 0;
     /// A publisher whose events have payloads of that size (at least 64). The peer outlives it.
     virtual Result<std::unique_ptr<Publisher>> connect(std::size_t payload_bytes) = 0;

@@ -118,7 +118,7 @@ void Rounds::run_trial(const Question& question, std::size_t arm, std::uint32_t 
         return;
     }
     series.absent = values.error().message;
-    if (values.error().code == Errc::not_found) return;
+    if (values.error().code == Errc::unsupported) return;
     fail(fmt::format("{}, {}, round {}", question.text, question.arms[arm].name, round + 1),
          values.error());
 }

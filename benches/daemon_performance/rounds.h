@@ -36,7 +36,7 @@ struct Arm {
     std::string name;
     std::string description;  ///< goes into the result file
     /// One trial from start to stop: a value for each measure.
-    /// - Errc::not_found: not installed here, in no round.
+    /// - Errc::unsupported: not installed here, in no round.
     std::function<Result<std::vector<double>>()> trial;
 };
 

@@ -21,11 +21,11 @@ constexpr std::size_t kRulesSmoke = 1'000;  ///< at most
 /// More than a branch predictor learns by heart.
 constexpr std::size_t kEvents = 4096;
 constexpr std::size_t kMeanPayload = 1280;
-struct Kind {
+struct MatchingRules {
     Matching matching;
     std::size_t rules;  ///< that match each event
 };
-constexpr Kind kKinds[] = {{Matching::one, 1}, {Matching::three, 3}};
+constexpr MatchingRules kMatchingRules[] = {{Matching::one, 1}, {Matching::three, 3}};
 constexpr std::size_t kDecisionsBetweenLooks = 1024;
 
 /// The instances of a daemon with six services.
@@ -98,7 +98,7 @@ Result<> prepare(const Options& options, const base::TempDir& directory,
     return {};
 }
 
-void ask(const Options& options, Rounds& rounds, const Kind& kind,
+void ask(const Options& options, Rounds& rounds, const MatchingRules& kind,
          const std::vector<RuleCount>& counts) {
     const auto length = options.trial_length();
     std::vector<Arm> daemons;
@@ -138,7 +138,7 @@ void rules_part(const Options& options, Rounds& rounds) {
     std::vector<RuleCount> counts;
     if (const auto prepared = prepare(options, *directory, counts); !prepared)
         return rounds.fail("rules", prepared.error());
-    for (const auto& kind : kKinds) ask(options, rounds, kind, counts);
+    for (const auto& kind : kMatchingRules) ask(options, rounds, kind, counts);
 }
 
 }  // namespace crucible::bench

@@ -51,7 +51,7 @@ Result<std::string> installed_program(std::string_view program, std::string_view
         if (std::filesystem::exists(path)) return path;
     }
     return std::unexpected(
-        Error{Errc::not_found, fmt::format("not installed (Debian package {})", package)});
+        Error{Errc::unsupported, fmt::format("not installed (Debian package {})", package)});
 }
 
 Result<ServerProcess> ServerProcess::start(base::TempDir directory, const Command& command,
@@ -66,11 +66,13 @@ Result<ServerProcess> ServerProcess::start(base::TempDir directory, const Comman
     if (!process) return std::unexpected(process.error());
     const TimePoint deadline = base::monotonic_now() + kStartLimit;
     while (!answers()) {
-        if (process->poll() || base::monotonic_now() > deadline) {
-            return std::unexpected(Error{
-                Errc::failed, fmt::format("{} did not come up: {}{}", command.arguments.front(),
-                                          base::read_file(errors).value_or(""),
-                                          base::read_file(log).value_or(""))});
+        const auto ended = process->poll();
+        if (ended || base::monotonic_now() > deadline) {
+            return std::unexpected(
+                Error{Errc::failed, fmt::format("{} {}: {}{}", command.arguments.front(),
+                                                ended ? ended->describe() : "did not come up",
+                                                base::read_file(errors).value_or(""),
+                                                base::read_file(log).value_or(""))});
         }
         ::poll(nullptr, 0, kStartPollMs);
     }

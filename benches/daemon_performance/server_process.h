@@ -14,7 +14,7 @@
 
 namespace crucible::bench {
 
-/// Where Debian's `package` puts `program`. - Errc::not_found: nowhere; "not installed (Debian
+/// Where Debian's `package` puts `program`. - Errc::unsupported: nowhere; "not installed (Debian
 /// package …)".
 Result<std::string> installed_program(std::string_view program, std::string_view package);
 
