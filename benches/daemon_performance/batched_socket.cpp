@@ -1,6 +1,7 @@
 #include "daemon_performance/batched_socket.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <cerrno>
 #include <chrono>
@@ -17,7 +18,13 @@ constexpr std::size_t kBatchBytes = 128u << 10;
 constexpr std::size_t kReadBytes = 256u << 10;
 constexpr Duration kHold = 20us;
 
+constexpr timeval kSilence{.tv_sec = 20, .tv_usec = 0};
+
 }  // namespace
+
+BatchedSocket::BatchedSocket(base::UniqueFd socket) : socket_(std::move(socket)) {
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &kSilence, sizeof kSilence);
+}
 
 bool BatchedSocket::write(std::initializer_list<std::string_view> parts) {
     for (const auto part : parts) batch_.append(part);

@@ -17,7 +17,8 @@ namespace crucible::bench {
 /// 20 us ago, or when asked. From one thread, but for the reading one.
 class BatchedSocket {
 public:
-    explicit BatchedSocket(base::UniqueFd socket) : socket_(std::move(socket)) {}
+    /// A peer from which nothing comes for 20 s while one reads counts as gone.
+    explicit BatchedSocket(base::UniqueFd socket);
 
     /// Calls `on_bytes` with what was not consumed so far, as often as something arrives; it
     /// returns how much of it was consumed. `on_end` is called when the connection has ended.
