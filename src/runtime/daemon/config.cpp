@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "runtime/daemon/tcp_socket.h"
 
@@ -36,7 +37,8 @@ Result<> set_count(std::string_view text, std::uint64_t most, T& target) {
     std::uint64_t number = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (status != std::errc{} || end != text.data() + text.size() || number < 1 || number > most) {
-        return invalid(fmt::format("'{}' must be a whole number from 1 to {}", text, most));
+        return invalid(
+            fmt::format("{} must be a whole number from 1 to {}", base::in_quotes(text), most));
     }
     target = static_cast<T>(number);
     return {};
@@ -45,13 +47,16 @@ Result<> set_count(std::string_view text, std::uint64_t most, T& target) {
 Result<> set_bytes(std::string_view text, std::size_t& target) {
     const auto bytes = base::parse_bytes(text);
     if (!bytes || *bytes == 0)
-        return invalid(fmt::format("'{}' must be a size above 0, e.g. 256MiB", text));
+        return invalid(
+            fmt::format("{} must be a size above 0, e.g. 256MiB", base::in_quotes(text)));
     target = static_cast<std::size_t>(*bytes);
     return {};
 }
 
 Result<> set_path(std::string_view text, std::filesystem::path& target) {
     if (text.empty()) return invalid("must not be empty");
+    // The system would take what stands before it for the whole.
+    if (text.contains('\0')) return invalid("must not contain a NUL character");
     target = text;
     return {};
 }
@@ -60,7 +65,8 @@ Result<> set_log_level(std::string_view text, std::string& target) {
     constexpr std::array<std::string_view, 7> levels{"trace", "debug",    "info", "warning",
                                                      "error", "critical", "off"};
     if (std::ranges::find(levels, text) == levels.end()) {
-        return invalid(fmt::format("'{}' must be one of {}", text, fmt::join(levels, ", ")));
+        return invalid(
+            fmt::format("{} must be one of {}", base::in_quotes(text), fmt::join(levels, ", ")));
     }
     target = text;
     return {};
@@ -68,14 +74,15 @@ Result<> set_log_level(std::string_view text, std::string& target) {
 
 Result<> set_work(std::string_view text, Work& target) {
     const auto work = parse_work(text);
-    if (!work) return invalid(fmt::format("'{}' must be real or none", text));
+    if (!work) return invalid(fmt::format("{} must be real or none", base::in_quotes(text)));
     target = *work;
     return {};
 }
 
 Result<> set_durability(std::string_view text, Durability& target) {
     const auto durability = parse_durability(text);
-    if (!durability) return invalid(fmt::format("'{}' must be normal or full", text));
+    if (!durability)
+        return invalid(fmt::format("{} must be normal or full", base::in_quotes(text)));
     target = *durability;
     return {};
 }
@@ -83,7 +90,7 @@ Result<> set_durability(std::string_view text, Durability& target) {
 Result<> set_duration(std::string_view text, Duration least, Duration& target) {
     const auto duration = base::parse_duration(text);
     if (!duration || *duration < least) {
-        return invalid(fmt::format("'{}' must be a time{}, e.g. 500ms or 30s", text,
+        return invalid(fmt::format("{} must be a time{}, e.g. 500ms or 30s", base::in_quotes(text),
                                    least > Duration::zero() ? " of at least 1 ms" : ""));
     }
     target = *duration;
@@ -93,8 +100,8 @@ Result<> set_duration(std::string_view text, Duration least, Duration& target) {
 Result<> set_share(std::string_view text, double& target) {
     const auto share = base::parse_fraction(text);
     if (!share || *share <= 0 || *share > 1)
-        return invalid(
-            fmt::format("'{}' must be a share above 0 % and up to 100 %, e.g. 50%", text));
+        return invalid(fmt::format("{} must be a share above 0 % and up to 100 %, e.g. 50%",
+                                   base::in_quotes(text)));
     target = *share;
     return {};
 }
@@ -141,7 +148,8 @@ Result<> set_uids(std::string_view text, std::vector<uid_t>& target) {
         uid_t uid = 0;
         const auto [end, status] = std::from_chars(part.data(), part.data() + part.size(), uid);
         if (status != std::errc{} || end != part.data() + part.size())
-            return invalid(fmt::format("'{}' must be numbers of users, e.g. 1000,1001", part));
+            return invalid(
+                fmt::format("{} must be numbers of users, e.g. 1000,1001", base::in_quotes(part)));
         uids.push_back(uid);
     }
     target = std::move(uids);
@@ -150,7 +158,8 @@ Result<> set_uids(std::string_view text, std::vector<uid_t>& target) {
 
 Result<> set_overflow(std::string_view text, Overflow& target) {
     const auto overflow = parse_overflow(text);
-    if (!overflow) return invalid(fmt::format("'{}' must be reject, block or shed", text));
+    if (!overflow)
+        return invalid(fmt::format("{} must be reject, block or shed", base::in_quotes(text)));
     target = *overflow;
     return {};
 }
@@ -164,8 +173,8 @@ Result<> set_concurrency(std::string_view text, std::array<std::uint32_t, kCateg
         const auto equals = part.find('=');
         const auto category = parse_category(part.substr(0, equals));
         if (!category || equals == std::string_view::npos) {
-            return invalid(
-                fmt::format("'{}' must be a category and a number, e.g. database=1", part));
+            return invalid(fmt::format("{} must be a category and a number, e.g. database=1",
+                                       base::in_quotes(part)));
         }
         auto& limit = limits[static_cast<std::size_t>(*category)];
         if (auto set = set_count(part.substr(equals + 1), 1024, limit); !set) return set;
@@ -361,10 +370,12 @@ const Option* find_option(std::string_view name) {
 /// "unknown key 'worker' in [dispatch]; did you mean 'workers'?"
 std::string unknown(std::string_view what, std::string_view name, std::string_view place,
                     const std::vector<std::string_view>& known) {
-    const auto near = base::nearest(name, known);
+    // What is much longer than any of ours is near none.
+    const auto near = name.size() > 64 ? std::string_view() : base::nearest(name, known);
+    const auto quoted = base::in_quotes(name);
     if (!near.empty())
-        return fmt::format("unknown {} '{}'{}; did you mean '{}'?", what, name, place, near);
-    return fmt::format("unknown {} '{}'{}; known: {}", what, name, place, fmt::join(known, ", "));
+        return fmt::format("unknown {} {}{}; did you mean '{}'?", what, quoted, place, near);
+    return fmt::format("unknown {} {}{}; known: {}", what, quoted, place, fmt::join(known, ", "));
 }
 
 std::vector<std::string_view> known_sections() {
@@ -387,14 +398,14 @@ std::vector<std::string_view> known_keys(std::string_view section) {
 }
 
 /// "crucibled.toml:3:5: …", as editors and compilers write a place.
-std::unexpected<Error> at(const std::filesystem::path& file, const toml::source_region& place,
+std::unexpected<Error> at(std::string_view file, const toml::source_region& place,
                           std::string_view message) {
     return invalid(
-        fmt::format("{}:{}:{}: {}", file.string(), place.begin.line, place.begin.column, message));
+        fmt::format("{}:{}:{}: {}", file, place.begin.line, place.begin.column, message));
 }
 
-Result<> apply_section(const std::filesystem::path& file, std::string_view section,
-                       const toml::table& table, DaemonConfig& config) {
+Result<> apply_section(std::string_view file, std::string_view section, const toml::table& table,
+                       DaemonConfig& config) {
     for (const auto& [key, value] : table) {
         const Option* option = find_option(fmt::format("{}.{}", section, key.str()));
         if (option == nullptr) {
@@ -456,27 +467,32 @@ Result<> set_option(std::string_view name, std::string_view value, DaemonConfig&
     return option->set(value, config);
 }
 
-Result<> read_config(const std::filesystem::path& file, DaemonConfig& config) {
-    const auto text = base::read_file(file);
-    if (!text) return std::unexpected(text.error());
+Result<> parse_config(std::string_view text, std::string_view place, DaemonConfig& config) {
     toml::table root;
     try {
-        root = toml::parse(*text);
+        root = toml::parse(text);
     } catch (const toml::parse_error& error) {
-        return at(file, error.source(), error.description());
+        return at(place, error.source(), base::one_line(error.description()));
     }
     for (const auto& [name, value] : root) {
         const auto sections = known_sections();
         if (std::ranges::find(sections, name.str()) == sections.end()) {
-            return at(file, name.source(), unknown("section", name.str(), "", sections));
+            return at(place, name.source(), unknown("section", name.str(), "", sections));
         }
         const auto* section = value.as_table();
         if (section == nullptr)
-            return at(file, name.source(), fmt::format("'{}' must be a section", name.str()));
-        if (auto applied = apply_section(file, name.str(), *section, config); !applied)
+            return at(place, name.source(),
+                      fmt::format("{} must be a section", base::in_quotes(name.str())));
+        if (auto applied = apply_section(place, name.str(), *section, config); !applied)
             return applied;
     }
     return {};
+}
+
+Result<> read_config(const std::filesystem::path& file, DaemonConfig& config) {
+    const auto text = base::read_file(file);
+    if (!text) return std::unexpected(text.error());
+    return parse_config(*text, file.string(), config);
 }
 
 }  // namespace crucible::runtime

@@ -27,10 +27,12 @@ std::filesystem::path default_socket();
 /// Errc::permission_denied.
 Result<> check_default_directory(const std::filesystem::path& socket);
 
-/// Reads a TOML file over `config`.
-/// - Errc::invalid_argument: "file:line:column: …", for a syntax error, an unknown section or key
-/// (with the nearest
-///   known one) or a bad value. - the errors of base::read_file().
+/// Reads TOML over `config`. Any text is safe to pass. `place` names it in errors, all of one line.
+/// - Errc::invalid_argument: "place:line:column: …", for a syntax error, an unknown section or key
+///   (with the nearest known one) or a bad value; `config` may then hold some of the values.
+Result<> parse_config(std::string_view text, std::string_view place, DaemonConfig& config);
+
+/// The same of a file. - the errors of base::read_file() too.
 Result<> read_config(const std::filesystem::path& file, DaemonConfig& config);
 
 /// Sets one value by its name in the file, e.g. "dispatch.workers", as its text.

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/tcp_socket.h"
 #include "runtime/daemon/tls.h"
@@ -141,7 +142,10 @@ Result<> shake_hands(Transport& transport, const Place& daemon, TimePoint deadli
     if ((*frame)->header.kind == protocol::Kind::refuse) {
         const auto code = static_cast<Errc>(std::min<std::uint64_t>(
             (*frame)->header.token, static_cast<std::uint64_t>(Errc::failed)));
-        return fail(code, daemon, protocol::text_of(**frame));
+        const auto reason = protocol::text_of(**frame);
+        return fail(
+            code, daemon,
+            reason.empty() ? "the daemon refused and gave no reason" : base::one_line(reason));
     }
     if (auto checked = protocol::check_greeting(**frame, protocol::Kind::welcome, "daemon");
         !checked) {

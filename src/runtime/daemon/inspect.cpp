@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "runtime/event/rfc3339.h"
 #include "runtime/event/uuid.h"
 #include "runtime/route/explain.h"
@@ -172,13 +173,13 @@ json test_routing(const Question& question) {
     if (const auto known = parse_category(category)) {
         view.category = *known;
     } else if (!category.empty()) {
-        return error("no category '" + category + "'");
+        return error("no category " + base::in_quotes(category));
     }
     const auto priority = question.text("priority");
     if (const auto known = parse_priority(priority)) {
         view.priority = *known;
     } else if (!priority.empty()) {
-        return error("no priority '" + priority + "'");
+        return error("no priority " + base::in_quotes(priority));
     }
     const auto type = question.text("type");
     const auto source = question.text("source");

@@ -202,10 +202,10 @@ void Server::settle(Session& session) {
 
 /// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.
 void Server::fail(Session& session, ClosedFor reason, const Error& error) {
-    spdlog::warn("{} closed: {}", session.describe(),
-                 error.message.empty() ? "not a valid event" : error.message);
+    const std::string text = error.message.empty() ? "not a valid event" : error.message;
+    spdlog::warn("{} closed: {}", session.describe(), text);
     clients_.count(reason);
-    protocol::append_refusal(session.out(), error.code, error.message);
+    protocol::append_refusal(session.out(), error.code, text);
     (void)session.flush();
 }
 

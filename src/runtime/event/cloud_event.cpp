@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/text.h"
 #include "runtime/event/base64.h"
 #include "runtime/event/json_members.h"
 #include "runtime/event/rfc3339.h"
@@ -159,7 +160,8 @@ public:
         if (!value) return std::unexpected(value.error());
         if (!*value) return {};
         const auto parsed = parse(**value);
-        if (!parsed) return wrong(name, fmt::format("'{}' is not {}", **value, form));
+        if (!parsed)
+            return wrong(name, fmt::format("{} is not {}", base::in_quotes(**value), form));
         out = *parsed;
         return {};
     }
@@ -195,11 +197,12 @@ Result<> read_context(const Attributes& attributes, Event& event) {
     auto version = attributes.required_text("specversion");
     if (!version) return std::unexpected(version.error());
     if (*version != "1.0")
-        return wrong("specversion", fmt::format("'{}' is not supported; 1.0 is", *version));
+        return wrong("specversion",
+                     fmt::format("{} is not supported; 1.0 is", base::in_quotes(*version)));
     auto id = attributes.required_text("id");
     if (!id) return std::unexpected(id.error());
     const auto uuid = parse_uuid(*id);
-    if (!uuid) return wrong("id", fmt::format("'{}' is not {}", *id, kUuidForm));
+    if (!uuid) return wrong("id", fmt::format("{} is not {}", base::in_quotes(*id), kUuidForm));
     event.id = *uuid;
     auto source = attributes.required_text("source");
     if (!source) return std::unexpected(source.error());
@@ -243,8 +246,8 @@ Result<> read_data(const Attributes& attributes, Event& event) {
     } else if (data && is_json_type(event.content_type)) {
         event.payload = *data;
     } else if (data && !read_string(*data, event.payload)) {
-        return wrong("data",
-                     fmt::format("must be a string where the type is {}", event.content_type));
+        return wrong("data", fmt::format("must be a string where the type is {}",
+                                         base::one_line(event.content_type)));
     }
     if (event.payload.size() > kEventBytesMax) {
         return wrong("data", fmt::format("has {} bytes: at most {} are allowed",

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
@@ -78,6 +81,17 @@ std::string describe_fault(std::string_view text) {
     }
 }
 
+/// A name that several members have. Sorted: each compared with each, the members of one large text
+/// would take hours.
+std::optional<std::string_view> find_twice(const std::vector<JsonMember>& members) {
+    std::vector<std::string_view> names;
+    names.reserve(members.size());
+    for (const auto& member : members) names.push_back(member.name);
+    std::ranges::sort(names);
+    const auto twice = std::ranges::adjacent_find(names);
+    return twice == names.end() ? std::nullopt : std::optional(*twice);
+}
+
 }  // namespace
 
 bool is_json(std::string_view text) {
@@ -111,11 +125,11 @@ Result<std::vector<JsonMember>> read_members(std::string_view json) {
         read_string(walker.value(), member.name);
         walker.skip_one();  // the colon
         member.value = walker.value();
-        if (std::ranges::find(members, member.name, &JsonMember::name) != members.end()) {
-            return std::unexpected(
-                Error{Errc::invalid_argument, fmt::format("'{}' appears twice", member.name)});
-        }
         members.push_back(std::move(member));
+    }
+    if (const auto twice = find_twice(members)) {
+        return std::unexpected(
+            Error{Errc::invalid_argument, base::in_quotes(*twice) + " appears twice"});
     }
     return members;
 }

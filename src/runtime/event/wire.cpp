@@ -54,19 +54,6 @@ std::size_t variable_bytes(const Event& event) {
     return bytes;
 }
 
-/// The same of a verified buffer. Nothing keeps a buffer from naming one string many times, so that
-/// a small one could ask for terabytes: what it would unpack to is bounded like what encode_event()
-/// accepts.
-bool unpacks_within_limits(const wire::Event& stored) {
-    const auto size = [](const auto* part) -> std::size_t { return part ? part->size() : 0; };
-    if (size(stored.targets()) > kTargetsMax) return false;
-    std::size_t bytes = size(stored.type()) + size(stored.source()) + size(stored.payload()) +
-                        size(stored.content_type());
-    for (std::size_t i = 0; i < size(stored.targets()); ++i)
-        bytes += size(stored.targets()->Get(static_cast<flatbuffers::uoffset_t>(i)));
-    return bytes <= kEventBytesMax;
-}
-
 /// FlatBuffers reads words where they lie: a buffer at an odd address is copied first.
 const std::uint8_t* aligned(std::span<const std::byte> bytes) {
     if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(std::uint64_t) == 0)
@@ -114,15 +101,30 @@ constexpr std::size_t word_aligned(std::size_t bytes) {
     return (bytes + 3) & ~std::size_t{3};
 }
 /// Length, text, and the zero behind it that FlatBuffers asks of strings.
-constexpr std::size_t string_bytes(std::string_view text) {
-    return word_aligned(sizeof(std::uint32_t) + text.size() + 1);
+constexpr std::size_t string_bytes(std::size_t text_bytes) {
+    return word_aligned(sizeof(std::uint32_t) + text_bytes + 1);
+}
+constexpr std::size_t payload_bytes(std::size_t bytes) {
+    return word_aligned(sizeof(std::uint32_t) + bytes);
+}
+/// All but the names.
+constexpr std::size_t targets_bytes(std::size_t targets) {
+    return targets == 0 ? 0 : sizeof(std::uint32_t) * (1 + targets);
 }
 
-std::size_t targets_bytes(const std::vector<std::string>& targets) {
-    if (targets.empty()) return 0;
-    std::size_t bytes = sizeof(std::uint32_t) * (1 + targets.size());
-    for (const auto& target : targets) bytes += string_bytes(target);
-    return bytes;
+/// Whether encode_event() would write what is in a verified buffer. Nothing keeps a buffer from
+/// naming one string many times, so that a small one could ask for terabytes.
+bool within_limits(const wire::Event& stored) {
+    const auto size = [](const auto* part) -> std::size_t { return part ? part->size() : 0; };
+    const std::size_t targets = size(stored.targets());
+    if (targets > kTargetsMax) return false;
+    std::size_t bytes = kTableAt + kTableBytes + string_bytes(size(stored.type())) +
+                        string_bytes(size(stored.source())) +
+                        string_bytes(size(stored.content_type())) + targets_bytes(targets) +
+                        payload_bytes(size(stored.payload()));
+    for (std::size_t i = 0; i < targets; ++i)
+        bytes += string_bytes(size(stored.targets()->Get(static_cast<flatbuffers::uoffset_t>(i))));
+    return bytes <= kEventBytesMax;
 }
 
 /// Writes into memory that is zero.
@@ -190,10 +192,11 @@ Result<std::size_t> encoded_bytes(const Event& event) {
                                      fmt::format("event with {} targets: at most {} are allowed",
                                                  event.targets.size(), kTargetsMax)});
     }
-    const std::size_t bytes = kTableAt + kTableBytes + string_bytes(event.type) +
-                              string_bytes(event.source) + string_bytes(event.content_type) +
-                              targets_bytes(event.targets) +
-                              word_aligned(sizeof(std::uint32_t) + event.payload.size());
+    std::size_t bytes = kTableAt + kTableBytes + string_bytes(event.type.size()) +
+                        string_bytes(event.source.size()) +
+                        string_bytes(event.content_type.size()) +
+                        targets_bytes(event.targets.size()) + payload_bytes(event.payload.size());
+    for (const auto& target : event.targets) bytes += string_bytes(target.size());
     if (bytes > kEventBytesMax) return too_large(bytes);
     return bytes;
 }
@@ -245,7 +248,7 @@ Result<> decode_event(std::span<const std::byte> bytes, Event& event) {
     const auto& stored = *wire::GetEvent(data);
     if (stored.category() >= kCategoryCount || stored.priority() >= kPriorityCount)
         return corrupt();
-    if (!unpacks_within_limits(stored)) return corrupt();
+    if (!within_limits(stored)) return corrupt();
     event.id = from_wire(*stored.id());
     event.category = static_cast<Category>(stored.category());
     event.priority = static_cast<Priority>(stored.priority());

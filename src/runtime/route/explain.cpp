@@ -6,8 +6,8 @@
 
 #include <array>
 
+#include "base/text.h"
 #include "runtime/event/rfc3339.h"
-#include "runtime/route/one_line.h"
 
 namespace crucible::runtime {
 namespace {
@@ -31,7 +31,7 @@ std::string why_health(const Conditions& conditions, const RuleTable& table, std
     for (const auto& [name, states] : conditions.health) {
         const Health health = table.health_of(rank, condition++, state);
         if (states.contains(health)) continue;
-        return fmt::format("{} is {}, not {}", in_quotes(name), to_string(health),
+        return fmt::format("{} is {}, not {}", base::in_quotes(name), to_string(health),
                            names_of(states));
     }
     return "the health of an instance has changed since";
@@ -74,11 +74,11 @@ std::string why_not(const RuleTable& table, std::size_t rank, RulePart part, con
             return fmt::format("{} is not {}", to_string(event.category),
                                names_of(filter.categories));
         case RulePart::type:
-            return fmt::format("{} does not match {}", in_quotes(event.type),
-                               in_quotes(filter.type.text()));
+            return fmt::format("{} does not match {}", base::in_quotes(event.type),
+                               base::in_quotes(filter.type.text()));
         case RulePart::source:
-            return fmt::format("{} does not match {}", in_quotes(event.source),
-                               in_quotes(filter.source.text()));
+            return fmt::format("{} does not match {}", base::in_quotes(event.source),
+                               base::in_quotes(filter.source.text()));
         case RulePart::event_priority:
             return fmt::format("{} is not {}", to_string(event.priority),
                                names_of(filter.event_priorities));
@@ -125,7 +125,7 @@ std::vector<RuleExplanation> explain(const RuleTable& table, const EventView& ev
         if (explained.refused_by != RulePart::none) continue;
         ++matching;
         if (rule.stop) {
-            stopped = fmt::format("{} stopped before it", in_quotes(rule.id));
+            stopped = fmt::format("{} stopped before it", base::in_quotes(rule.id));
         } else if (matching == Decision::kRulesMax) {
             stopped = fmt::format("{} rules match before it", Decision::kRulesMax);
         }

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 
-#include "runtime/route/one_line.h"
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
 
 std::unexpected<Error> bad(std::string_view text, std::string_view allowed) {
     return std::unexpected(
-        Error{Errc::invalid_argument, fmt::format("{}: {}", in_quotes(text), allowed)});
+        Error{Errc::invalid_argument, fmt::format("{}: {}", base::in_quotes(text), allowed)});
 }
 
 bool is_control(char c) noexcept {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "runtime/route/one_line.h"
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
@@ -29,7 +29,7 @@ Result<> check_name(std::string_view key, std::string_view name) {
         return {};
     }
     return bad(fmt::format("{} {}: 1 to {} letters, digits, dots, dashes and underscores", key,
-                           in_quotes(name), kRuleIdBytesMax));
+                           base::in_quotes(name), kRuleIdBytesMax));
 }
 
 Result<> check_priority(std::int32_t priority) {

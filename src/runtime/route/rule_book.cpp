@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "runtime/route/one_line.h"
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 Result<std::vector<Rule>::iterator> find_rule(std::vector<Rule>& rules, std::string_view id) {
     const auto found = std::ranges::find(rules, id, &Rule::id);
     if (found != rules.end()) return found;
-    return std::unexpected(Error{Errc::not_found, fmt::format("no rule {}", in_quotes(id))});
+    return std::unexpected(Error{Errc::not_found, fmt::format("no rule {}", base::in_quotes(id))});
 }
 
 }  // namespace

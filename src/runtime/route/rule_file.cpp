@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/file.h"
-#include "runtime/route/one_line.h"
+#include "base/text.h"
 #include "runtime/route/toml_keys.h"
 
 namespace crucible::runtime {
@@ -35,8 +35,8 @@ void read_set(TomlKeys& keys, std::string_view key, Parse parse, EnumSet<Enum, k
     for (const auto& name : names) {
         const std::optional<Enum> value = parse(name);
         if (!value) {
-            return keys.fail(
-                key, fmt::format("{} is none of {}", in_quotes(name), all_names<Enum, kCount>()));
+            return keys.fail(key, fmt::format("{} is none of {}", base::in_quotes(name),
+                                              all_names<Enum, kCount>()));
         }
         set.add(*value);
     }
@@ -111,12 +111,12 @@ void read_action(TomlKeys& keys, Rule& rule) {
     keys.text("strategy", strategy);
     const auto parsed = strategy.empty() ? Strategy::by_source : parse_strategy(strategy);
     if (!parsed) {
-        keys.fail("strategy", fmt::format("{} is none of {}", in_quotes(strategy),
+        keys.fail("strategy", fmt::format("{} is none of {}", base::in_quotes(strategy),
                                           all_names<Strategy, kStrategyCount>()));
     }
     if (given.size() != 1) {
         return keys.fail_with(
-            {}, fmt::format("rule {} has {}; one of {} is needed", in_quotes(rule.id),
+            {}, fmt::format("rule {} has {}; one of {} is needed", base::in_quotes(rule.id),
                             given.empty() ? "no action"
                                           : fmt::format("the actions {}", fmt::join(given, ", ")),
                             fmt::join(kActions, ", ")));
@@ -219,7 +219,7 @@ Result<> read_tables(TomlKeys& keys, std::string_view key, std::string_view name
             return std::unexpected(
                 error_at(place, table.get(name_key)->source(),
                          fmt::format("{} {}: there is another one with this name", name_key,
-                                     in_quotes((*item).*name))));
+                                     base::in_quotes((*item).*name))));
         }
         out.push_back(*std::move(item));
     }
@@ -268,7 +268,8 @@ Result<RuleSet> parse_rules(std::string_view text, const std::string& place) {
     try {
         root = toml::parse(text);
     } catch (const toml::parse_error& error) {
-        return std::unexpected(error_at(place, error.source(), one_line(error.description())));
+        return std::unexpected(
+            error_at(place, error.source(), base::one_line(error.description())));
     }
     return read_root(root, place);
 }

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "runtime/route/one_line.h"
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
@@ -34,16 +34,16 @@ Segments split(std::string_view text) noexcept {
 
 std::unexpected<Error> refused(const Rule& rule, std::string_view why) {
     return std::unexpected(
-        Error{Errc::invalid_argument, fmt::format("rule {}: {}", in_quotes(rule.id), why)});
+        Error{Errc::invalid_argument, fmt::format("rule {}: {}", base::in_quotes(rule.id), why)});
 }
 
 std::unexpected<Error> too_many_kinds(const Rule& rule) {
-    return refused(
-        rule,
-        fmt::format("its mix of wildcards (type {}, source {}{}) is of another "
-                    "kind than all before; at most {} kinds can be told apart",
-                    in_quotes(rule.filter.type.text()), in_quotes(rule.filter.source.text()),
-                    rule.filter.targets.empty() ? "" : ", with targets", RuleIndex::kKindsMax));
+    return refused(rule, fmt::format("its mix of wildcards (type {}, source {}{}) is of another "
+                                     "kind than all before; at most {} kinds can be told apart",
+                                     base::in_quotes(rule.filter.type.text()),
+                                     base::in_quotes(rule.filter.source.text()),
+                                     rule.filter.targets.empty() ? "" : ", with targets",
+                                     RuleIndex::kKindsMax));
 }
 
 }  // namespace

@@ -7,20 +7,20 @@
 #include <unordered_set>
 
 #include "base/nearest.h"
-#include "runtime/route/one_line.h"
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
 
 std::unexpected<Error> wrong(std::string_view what, std::string_view name, std::string_view why) {
     return std::unexpected(
-        Error{Errc::invalid_argument, fmt::format("{} {}: {}", what, in_quotes(name), why)});
+        Error{Errc::invalid_argument, fmt::format("{} {}: {}", what, base::in_quotes(name), why)});
 }
 
 std::string no_such(std::string_view what, std::string_view name,
                     std::span<const std::string_view> known) {
     const auto near = base::nearest(name, known);
-    return fmt::format("no {} {}{}", what, in_quotes(name),
+    return fmt::format("no {} {}{}", what, base::in_quotes(name),
                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }
 
@@ -114,7 +114,8 @@ Result<> RuleTable::make_pools(std::span<const InstanceInfo> instances, const Na
             const auto instance = names.find(member.instance);
             if (!instance) return wrong("pool", spec.name, instance.error().message);
             if (std::ranges::find(members, *instance, &Pool::Member::instance) != members.end())
-                return wrong("pool", spec.name, in_quotes(member.instance) + " is in it twice");
+                return wrong("pool", spec.name,
+                             base::in_quotes(member.instance) + " is in it twice");
             members.push_back({*instance, member.weight, member.priority});
         }
         add_pool(spec.name, std::move(members), previous);
@@ -175,7 +176,7 @@ Result<RuleTable::RankedRule> RuleTable::resolve(const Rule& rule,
             if (std::ranges::find(delivery.instances, *instance) != delivery.instances.end()) {
                 return std::unexpected(
                     Error{Errc::invalid_argument,
-                          fmt::format("deliver: {} is named twice", in_quotes(name))});
+                          fmt::format("deliver: {} is named twice", base::in_quotes(name))});
             }
             delivery.instances.push_back(*instance);
         }
@@ -194,9 +195,9 @@ Result<RuleTable::RankedRule> RuleTable::resolve(const Rule& rule,
             if (broadcast->instances.matches(instances[i].name)) delivery.instances.push_back(i);
         }
         if (delivery.instances.empty()) {
-            return std::unexpected(Error{Errc::invalid_argument,
-                                         fmt::format("broadcast: no instance has a name like {}",
-                                                     in_quotes(broadcast->instances.text()))});
+            return std::unexpected(Error{
+                Errc::invalid_argument, fmt::format("broadcast: no instance has a name like {}",
+                                                    base::in_quotes(broadcast->instances.text()))});
         }
     }
     return ranked;

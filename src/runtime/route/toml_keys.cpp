@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "base/nearest.h"
+#include "base/text.h"
 #include "base/units.h"
-#include "runtime/route/one_line.h"
 
 namespace crucible::runtime {
 
@@ -28,7 +28,8 @@ void TomlKeys::fail_with(std::string_view key, std::string_view what) {
 }
 
 void TomlKeys::fail(std::string_view key, std::string_view what) {
-    fail_with(key, fmt::format("{}: {}", key, what));
+    // Names of the file's own are keys too.
+    fail_with(key, fmt::format("{}: {}", base::one_line(key), what));
 }
 
 void TomlKeys::text(std::string_view key, std::string& value) {
@@ -124,7 +125,7 @@ void TomlKeys::finish() {
             key.str().size() > 64 ? std::string_view() : base::nearest(key.str(), known_);
         error_ =
             error_at(place_, key.source(),
-                     fmt::format("unknown key {}{}{}; {}", in_quotes(key.str()),
+                     fmt::format("unknown key {}{}{}; {}", base::in_quotes(key.str()),
                                  title_.empty() ? "" : " in ", title_,
                                  near.empty() ? fmt::format("allowed: {}", fmt::join(known_, ", "))
                                               : fmt::format("did you mean '{}'?", near)));

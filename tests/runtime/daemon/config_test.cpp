@@ -218,6 +218,22 @@ TEST_F(ConfigTest, PlacesABadValue) {
     EXPECT_EQ(error_of("daemon = 3\n"), "c.toml:1:1: 'daemon' must be a section");
 }
 
+// What somebody else wrote must neither drive the terminal it is shown on, nor look like a second
+// message in a log.
+TEST_F(ConfigTest, IsOneLineWhateverTheFileSays) {
+    EXPECT_EQ(error_of("[services]\nwork = \"re\\nal\"\n"),
+              "c.toml:2:8: work: 're\\x0aal' must be real or none");
+    EXPECT_TRUE(error_of("[dispatch]\n\"\\u001b[2J\" = 1\n")
+                    .starts_with("c.toml:2:1: unknown key '\\x1b[2J' in [dispatch]; known: "));
+    EXPECT_TRUE(error_of("[\"a\\nb\"]\n").starts_with("c.toml:1:2: unknown section 'a\\x0ab'; "));
+}
+
+// The system would take a path for what stands before a NUL, another one than was checked.
+TEST_F(ConfigTest, RefusesAPathWithANul) {
+    EXPECT_EQ(error_of("[daemon]\nsocket = \"/run/a\\u0000b\"\n"),
+              "c.toml:2:10: socket: must not contain a NUL character");
+}
+
 TEST_F(ConfigTest, PlacesASyntaxError) {
     const auto error = error_of("[dispatch]\nworkers = = 2\n");
 

@@ -280,6 +280,7 @@ TEST_F(ServerTest, ClosesASessionWhoseEventIsCorrupt) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->header.kind, protocol::Kind::refuse);
     EXPECT_EQ(answer->header.token, static_cast<std::uint64_t>(Errc::corrupt));
+    EXPECT_EQ(answer->text(), "not a valid event");
     EXPECT_TRUE(client.ended());
     EXPECT_TRUE(service_->payloads().empty());
     EXPECT_EQ(server_->stats().published, 0u);

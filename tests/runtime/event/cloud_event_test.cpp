@@ -134,6 +134,22 @@ TEST(CloudEvent, NamesTheWrongAttribute) {
                    "attribute 'data': must be a string where the type is text/plain");
 }
 
+// A message is one line of a log, whatever a stranger put into the value it is about.
+TEST(CloudEvent, IsOneLineWhateverTheValueSays) {
+    expect_refused(R"({"specversion":"1.0","id":"a\nb"})", Errc::invalid_argument,
+                   "attribute 'id': 'a\\x0ab' is not a UUID");
+    expect_refused(with(R"(,"a\nb":1,"a\nb":2)"), Errc::invalid_argument,
+                   "'a\\x0ab' appears twice");
+}
+
+// Each name compared with each would take minutes here, and hours for the largest text allowed.
+TEST(CloudEvent, ReadsAnyNumberOfAttributes) {
+    std::string members;
+    for (int i = 0; i < 400'000; ++i) members += ",\"a" + std::to_string(i) + "\":1";
+    EXPECT_TRUE(from_cloud_event(with(members)));
+    expect_refused(with(members + R"(,"a7":2)"), Errc::invalid_argument, "'a7' appears twice");
+}
+
 // What is not JSON at all is reported with its place; a NUL does not end the text early.
 TEST(CloudEvent, SaysWhereTextIsNotJson) {
     expect_refused("", Errc::corrupt, "not JSON at byte 1");

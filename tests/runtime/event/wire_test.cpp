@@ -162,17 +162,16 @@ std::uint32_t read_word(const std::vector<std::byte>& bytes, std::size_t positio
     return word;
 }
 
-// A hostile peer lets every target refer to one long string: 1,024 targets of 1 MB in a message of
-// 1 MB. Such a buffer is valid FlatBuffers; unpacking it would take 1 GB.
-TEST(Wire, AStringNamedManyTimesDoesNotMultiply) {
+/// An event whose kTargetsMax targets all refer to one text of that size.
+std::vector<std::byte> naming_one_text(std::uint32_t text_bytes) {
     Event event;
     event.targets.assign(kTargetsMax, "");
-    event.targets.front().assign(1'000'000, 'x');
+    event.targets.front().assign(text_bytes, 'x');
     auto bytes = encoded(event);
     // The vector of targets: its length, then the distance from each entry to its string.
     std::size_t vector = 0;
     while (read_word(bytes, vector) != kTargetsMax ||
-           read_word(bytes, vector + 4 + read_word(bytes, vector + 4)) != 1'000'000)
+           read_word(bytes, vector + 4 + read_word(bytes, vector + 4)) != text_bytes)
         vector += 4;
     const std::size_t text = vector + 4 + read_word(bytes, vector + 4);
     for (std::size_t i = 0; i < kTargetsMax; ++i) {
@@ -180,8 +179,25 @@ TEST(Wire, AStringNamedManyTimesDoesNotMultiply) {
         const auto distance = static_cast<std::uint32_t>(text - entry);
         std::memcpy(bytes.data() + entry, &distance, sizeof distance);
     }
+    return bytes;
+}
+
+// A hostile peer lets every target refer to one long string: 1,024 targets of 1 MB in a message of
+// 1 MB. Such a buffer is valid FlatBuffers; unpacking it would take 1 GB.
+TEST(Wire, AStringNamedManyTimesDoesNotMultiply) {
     Event arrived;
-    const auto result = decode_event(bytes, arrived);
+    const auto result = decode_event(naming_one_text(1'000'000), arrived);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::corrupt);
+}
+
+// Whatever was decoded can be sent on: the texts alone fit here, but not with what belongs to each.
+TEST(Wire, WhatDecodesCanBeEncoded) {
+    Event arrived;
+    ASSERT_TRUE(decode_event(naming_one_text(10'220), arrived));
+    EXPECT_TRUE(encoded_bytes(arrived));
+    ASSERT_LT(10'236 * kTargetsMax, kEventBytesMax);
+    const auto result = decode_event(naming_one_text(10'236), arrived);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, Errc::corrupt);
 }
