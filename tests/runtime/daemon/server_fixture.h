@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -20,7 +21,7 @@ namespace crucible::runtime::testing {
 class ServerTest : public ::testing::Test {
 protected:
     void start(CoordinatorOptions coordinator = {}, ClientLimits limits = {},
-               ListenOptions listen = {}) {
+               ListenOptions listen = {}, std::string metrics = {}) {
         coordinator.services.data_directory = directory_.path() / "data";
         coordinator.services.work = Work::none;
         coordinator.retry.attempts_max = 1;
@@ -31,6 +32,7 @@ protected:
         ASSERT_TRUE((*services)->add(std::move(gated)));
         auto server = Server::open({.socket = socket_,
                                     .listen = listen,
+                                    .metrics = std::move(metrics),
                                     .clients = limits,
                                     .coordinator = coordinator,
                                     .stop_limit = kGenerousLimit},
