@@ -20,6 +20,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(crucible_compile INTERFACE -Wno-subobject-linkage)
   endif()
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # The ranges of GCC 12's library use what it has deprecated itself.
+  target_compile_options(crucible_compile INTERFACE -Wno-deprecated-declarations)
+endif()
 if(CRUCIBLE_SANITIZE)
   target_compile_options(crucible_compile INTERFACE
     -fsanitize=${CRUCIBLE_SANITIZE} -fno-sanitize-recover=all -g1)

@@ -33,7 +33,7 @@ using testing::RawClient;
 class HostileInputTest : public testing::ServerTest {
 protected:
     void begin(ClientLimits limits = {}) {
-        start({}, limits, "127.0.0.1:0");
+        start({}, limits, {}, "127.0.0.1:0");
         good_ = connect();
         publisher_ = std::jthread([this](const std::stop_token& stop) {
             while (!stop.stop_requested() || published_ < 100) {
