@@ -75,7 +75,7 @@ wait
 found=0
 for name in "${names[@]}"; do
     log=$build/logs/${name//\//_}.log
-    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    executions=$(sed -n "s/^stat::number_of_executed_units: *//p" "$log" | tail -1)
     last=$(grep -E '^#[0-9]+.* cov: ' "$log" | tail -1 || true)
     coverage=$(sed -nE 's/.* cov: ([0-9]+) .*/\1/p' <<<"$last")
     inputs=$(sed -nE 's/.* corp: ([0-9]+).*/\1/p' <<<"$last")

@@ -13,8 +13,8 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COREUTILS = ("bash", "basename", "cat", "cut", "date", "dirname", "du", "find", "mkdir", "realpath",
-             "rm", "sort", "tail")
+COREUTILS = ("bash", "basename", "cat", "cut", "date", "dirname", "du", "find", "grep", "mkdir",
+             "realpath", "rm", "sed", "sort", "tail")
 
 
 class Scripts(unittest.TestCase):
@@ -30,7 +30,7 @@ class Scripts(unittest.TestCase):
         for name in COREUTILS:
             (self.bin / name).symlink_to(shutil.which(name))
         for script in ("run_tests.sh", "scripts/install_dependencies.sh",
-                       "benches/run_performance_tests.sh"):
+                       "benches/run_performance_tests.sh", "fuzz/run.sh"):
             (self.root / script).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / script, self.root / script)
         self.put("scripts/debian-packages.txt", "# comment\ncmake\n\ng++  # why\n")
@@ -210,6 +210,51 @@ class RunTests(Scripts):
                             "run_tests.sh: --preset needs one of dev, release, asan, tsan")
         self.expect_refusal(self.run_script(self.script, "asan"),
                             "run_tests.sh: unexpected 'asan'; see ./run_tests.sh --help")
+        self.assertEqual(self.calls(), [])
+
+
+class RunFuzzers(Scripts):
+    script = "fuzz/run.sh"
+
+    def setUp(self):
+        super().setUp()
+        self.packages("cmake", "g++", "clang-19", "libclang-rt-19-dev")
+        self.program("cmake")
+        self.put("fuzz/a/good_fuzzer.cpp")
+        self.put("fuzz/a/bad_fuzzer.cpp")
+        self.put("fuzz/a/good.dict")
+        self.put("fuzz/corpus/a/good/seed")
+        self.built = self.root / "build/fuzz/bin"
+        said = ("echo '#7 DONE   cov: 12 ft: 3 corp: 4/5b lim: 6 exec/s: 7 rss: 8Mb' >&2\n"
+                "echo 'stat::number_of_executed_units: 70' >&2")
+        self.program("fuzz_a_good", said, folder=self.built)
+        self.program("fuzz_a_bad", '[ "$1" != --write-seeds ] || exit 0\n' + said +
+                     "\necho 'x.cpp:1: assertion failed: false' >&2; exit 77", folder=self.built)
+
+    def test_builds_and_runs_what_is_named(self):
+        result = self.run_script(self.script, "5", "a/good")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("         70 executions,    12 edges covered,     4 inputs", result.stdout)
+        build = self.root / "build/fuzz"
+        self.assertEqual(self.calls(), [
+            "cmake --preset fuzz", "cmake --build --preset fuzz",
+            f"fuzz_a_good --write-seeds {build}/corpus/a/good",
+            "fuzz_a_good -max_total_time=5 -timeout=10 -rss_limit_mb=2048 -max_len=8192 "
+            f"-print_final_stats=1 -artifact_prefix={build}/found/a_good- {build}/corpus/a/good "
+            "-dict=fuzz/a/good.dict fuzz/corpus/a/good"])
+
+    # What one finds neither hides what the others do, nor passes.
+    def test_fails_when_one_finds_something(self):
+        result = self.run_script(self.script)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("a/good ", result.stdout)
+        self.assertIn("    x.cpp:1: assertion failed: false\n", result.stdout)
+
+    def test_refuses_what_it_does_not_know(self):
+        self.expect_refusal(self.run_script(self.script, "soon"),
+                            "fuzz/run.sh: 'soon' must be a whole number of seconds")
+        self.expect_refusal(self.run_script(self.script, "5", "a/none"),
+                            "fuzz/run.sh: no fuzz/a/none_fuzzer.cpp")
         self.assertEqual(self.calls(), [])
 
 

@@ -1,21 +1,18 @@
 // The reader of frames and of all that they hold. A stream that arrives in pieces gives the frames
 // of the same stream in one, whatever a session holds back meanwhile; what decodes is encoded again
 // and decodes to the same value; and acknowledgements reach the other side as they were made.
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <optional>
+#include <memory>
 
 #include "base/assert.h"
-#include "base/file.h"
 #include "fuzzer.h"
 #include "pieces.h"
 #include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/session.h"
+#include "runtime/daemon/transport.h"
 
 namespace crucible::fuzz {
 namespace {
@@ -110,47 +107,39 @@ bool same(const Taken& taken, const protocol::Frame& frame) {
            std::ranges::equal(taken.body, frame.body);
 }
 
-/// A session whose socket's other end is in our hands.
-class Connected {
+/// A stream in pieces, for a session to read; takes what it writes in small pieces too.
+class PiecesTransport final : public runtime::Transport {
 public:
-    Connected() {
-        int ends[2] = {};
-        CRUCIBLE_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        client_ = base::UniqueFd(ends[0]);
-        session_.emplace(base::UniqueFd(ends[1]), 1, 1);
-    }
+    explicit PiecesTransport(std::string_view input) : pieces_(input) {}
 
-    Session& session() { return *session_; }
+    bool has_more() const { return !arrived_.empty() || !pieces_.at_end(); }
+    const protocol::Buffer& written() const { return written_; }
 
-    void send(std::string_view piece) {
-        CRUCIBLE_ASSERT(::send(client_.get(), piece.data(), piece.size(), MSG_DONTWAIT) ==
-                        static_cast<ssize_t>(piece.size()));
+    Result<std::size_t> read(std::span<std::byte> room) override {
+        if (arrived_.empty() && !pieces_.at_end()) arrived_ = bytes_of(pieces_.next());
+        const auto some = arrived_.first(std::min(arrived_.size(), room.size()));
+        std::ranges::copy(some, room.begin());
+        arrived_ = arrived_.subspan(some.size());
+        return some.size();
     }
-    bool has_arrived() const {
-        int bytes = 0;
-        CRUCIBLE_ASSERT(::ioctl(session_->fd(), FIONREAD, &bytes) == 0);
-        return bytes > 0;
+    Result<std::size_t> write(std::span<const std::byte> bytes) override {
+        constexpr std::size_t taken_max = 40;
+        const auto some = bytes.first(std::min(bytes.size(), taken_max));
+        written_.insert(written_.end(), some.begin(), some.end());
+        return some.size();
     }
-    /// What the session sent.
-    protocol::Buffer receive() {
-        protocol::Buffer all;
-        std::array<std::byte, 4096> some;
-        for (;;) {
-            const auto count = ::recv(client_.get(), some.data(), some.size(), MSG_DONTWAIT);
-            if (count <= 0) return all;
-            all.insert(all.end(), some.begin(), some.begin() + count);
-        }
-    }
+    int fd() const noexcept override { return -1; }
+    std::string peer() const override { return "a fuzzer"; }
 
 private:
-    base::UniqueFd client_;
-    std::optional<Session> session_;
+    Pieces pieces_;
+    std::span<const std::byte> arrived_;
+    protocol::Buffer written_;
 };
 
-/// Takes what `pieces` bring through a session as the server does; gives its error, if any.
-/// Every frame is at first held back, now by the session's own state, now by who takes it.
-Result<> take_all(Pieces& pieces, Connected& connected, std::vector<Taken>& taken) {
-    Session& session = connected.session();
+/// Takes all that arrives through `session` as the server does; gives its error, if any. Every
+/// frame is at first held back, now by the session's own state, now by who takes it.
+Result<> take_all(Session& session, const PiecesTransport& transport, std::vector<Taken>& taken) {
     // Smaller than most frames are, so that all ways to keep the beginning of one are walked.
     std::array<std::byte, 512> scratch;
     bool held_back = false;
@@ -163,49 +152,31 @@ Result<> take_all(Pieces& pieces, Connected& connected, std::vector<Taken>& take
         taken.push_back({frame.header, {frame.body.begin(), frame.body.end()}});
         return true;
     };
-    while (!pieces.at_end()) {
-        connected.send(pieces.next());
-        while (connected.has_arrived()) {
-            const auto open = session.receive(scratch);
-            CRUCIBLE_ASSERT(open && *open);
-            do {
-                session.blocked = false;
-                if (auto status = session.take_frames(on_frame); !status) return status;
-            } while (held_back);
-        }
+    while (transport.has_more()) {
+        const auto open = session.receive(scratch);
+        CRUCIBLE_ASSERT(open && *open);
+        do {
+            session.blocked = false;
+            if (auto status = session.take_frames(on_frame); !status) return status;
+        } while (held_back);
     }
     return {};
 }
 
-void check_pieces(std::string_view input) {
-    Pieces pieces(input);
-    Connected connected;
-    std::vector<Taken> taken;
-    const auto status = take_all(pieces, connected, taken);
-    if (!status) check_message(status.error());
-
-    auto rest = bytes_of(pieces.stream());
-    for (const auto& one : taken) {
-        const auto frame = protocol::next_frame(rest);
-        CRUCIBLE_ASSERT(frame && *frame && same(one, **frame));
-        rest = rest.subspan((*frame)->bytes);
-        check_body(**frame);
-    }
-    const auto next = protocol::next_frame(rest);
-    CRUCIBLE_ASSERT(next.has_value() == status.has_value());
-    CRUCIBLE_ASSERT(!next || !*next);
-
-    // As if every frame were an event: their ends come out one by one, in their order.
+/// As if every frame were an event: their ends come out one by one, in their order.
+void check_ends(Session& session, const PiecesTransport& transport, std::span<const Taken> taken) {
     std::vector<Acknowledgement> ends;
     for (const auto& one : taken) {
         const auto outcome = static_cast<Outcome>(one.header.token >> 8 & 3);
         ends.push_back({one.header.token, outcome});
-        connected.session().acknowledge(one.header.token, outcome);
+        session.acknowledge(one.header.token, outcome);
     }
-    CRUCIBLE_ASSERT(connected.session().flush());
+    while (session.has_unsent()) CRUCIBLE_ASSERT(session.flush());
     std::vector<Acknowledgement> read;
-    if (const auto sent = connected.receive(); !sent.empty())
-        CRUCIBLE_ASSERT(protocol::read_acknowledgements(written(sent), ends.size(), read));
+    if (!transport.written().empty()) {
+        CRUCIBLE_ASSERT(
+            protocol::read_acknowledgements(written(transport.written()), ends.size(), read));
+    }
     CRUCIBLE_ASSERT(std::ranges::equal(read, ends, [](const auto& a, const auto& b) {
         return a.token == b.token && a.outcome == b.outcome;
     }));
@@ -224,7 +195,24 @@ Event sample_event() {
 }  // namespace
 
 void run(std::string_view input) {
-    check_pieces(input);
+    auto owned = std::make_unique<PiecesTransport>(input);
+    const PiecesTransport& transport = *owned;
+    Session session(std::move(owned), 1, 1);
+    std::vector<Taken> taken;
+    const auto status = take_all(session, transport, taken);
+    if (!status) check_message(status.error());
+
+    auto rest = bytes_of(Pieces(input).stream());
+    for (const auto& one : taken) {
+        const auto frame = protocol::next_frame(rest);
+        CRUCIBLE_ASSERT(frame && *frame && same(one, **frame));
+        rest = rest.subspan((*frame)->bytes);
+        check_body(**frame);
+    }
+    const auto next = protocol::next_frame(rest);
+    CRUCIBLE_ASSERT(next.has_value() == status.has_value());
+    CRUCIBLE_ASSERT(!next || !*next);
+    check_ends(session, transport, taken);
 }
 
 std::vector<std::string> seeds() {

@@ -108,14 +108,14 @@ void check_refused(const Error& error, const std::filesystem::path& socket) {
 void run(std::string_view input) {
     static HostileDaemon daemon;
     const auto stream = bytes_of(Pieces(input).stream());
+    const DaemonClientOptions options{.socket = daemon.socket(), .connect_limit = kGenerousLimit};
     daemon.answer_with(input);
     if (!input.empty() && (input[0] & 1) != 0) {
-        const auto connection = runtime::connect_to_daemon(daemon.socket(), kGenerousLimit);
+        const auto connection = runtime::connect_to_daemon(options);
         CRUCIBLE_ASSERT(connection.has_value() == welcomes(stream));
         if (!connection) check_refused(connection.error(), daemon.socket());
     } else {
-        const auto answer =
-            runtime::ask_daemon(daemon.socket(), R"({"about":"status"})", kGenerousLimit);
+        const auto answer = runtime::ask_daemon(options, R"({"about":"status"})");
         if (!answer) check_refused(answer.error(), daemon.socket());
         CRUCIBLE_ASSERT(!answer || welcomes(stream));
     }
@@ -139,6 +139,12 @@ std::vector<std::string> seeds() {
     add(bytes);
     bytes.clear();
     protocol::append_refusal(bytes, Errc::overloaded, "the daemon has 2 clients, its limit");
+    add(bytes);
+    bytes.clear();
+    protocol::append_refusal(bytes, Errc::failed, "");
+    add(bytes);
+    bytes.clear();
+    protocol::append_refusal(bytes, Errc::failed, "two\nlines \x1b[2J");
     add(bytes);
     return inputs;
 }

@@ -175,8 +175,9 @@ void run(std::string_view input) {
     // As every other client is.
     static std::uint64_t inputs = 0;
     if (++inputs % 64 == 0) {
-        CRUCIBLE_ASSERT(
-            runtime::ask_daemon(daemon.socket(), R"({"about":"status"})", std::chrono::minutes(1)));
+        CRUCIBLE_ASSERT(runtime::ask_daemon(
+            {.socket = daemon.socket(), .connect_limit = std::chrono::minutes(1)},
+            R"({"about":"status"})"));
     }
 }
 

@@ -296,7 +296,7 @@ TEST_F(HostileInputTest, WhoNeverReadsItsAcknowledgementsIsNotReadFrom) {
     auto event = make_event("x");
     event.category = Category::system;  // acknowledged unseen
     const auto unsent = [this]() -> std::size_t {
-        const auto answer = ask_daemon(socket_, R"({"about":"queues"})", kGenerousLimit);
+        const auto answer = ask_daemon({.socket = socket_}, R"({"about":"queues"})");
         EXPECT_TRUE(answer) << answer.error().message;
         const auto queues = nlohmann::json::parse(answer.value_or(R"({"clients":[]})"));
         std::size_t most = 0;
