@@ -45,6 +45,8 @@ public:
     bool accepts_input() const noexcept;
     /// Whether take_frames() left bytes because of that; epoll does not know of them.
     bool held_back() const noexcept { return held_back_; }
+    /// Whether the last bytes taken are the beginning of a frame.
+    bool within_frame() const noexcept { return !in_.empty() && !held_back_; }
     std::size_t unsent_bytes() const noexcept { return out_.size() - sent_; }
     bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }
     /// What epoll has to watch its transport for, so that it gets on.
