@@ -208,6 +208,8 @@ void Server::fail(Session& session, ClosedFor reason, const Error& error) {
     const std::string text = error.message.empty() ? "not a valid event" : error.message;
     spdlog::warn("{} closed: {}", session.describe(), text);
     clients_.count(reason);
+    // What is due goes first: who reads a refusal reads no further.
+    (void)session.flush();
     protocol::append_refusal(session.out(), error.code, text);
     (void)session.flush();
 }

@@ -276,6 +276,25 @@ TEST_F(HostileInputTest, GarbageAfterAGreetingIsRefused) {
     EXPECT_EQ(server_->stats().published, published_);
 }
 
+// A refusal is the last word: what was handled before the frame that is wrong is said before it.
+TEST_F(HostileInputTest, WhatWasHandledIsAcknowledgedBeforeARefusal) {
+    begin();
+    RawClient client(socket_);
+    ASSERT_TRUE(client.greet());
+    auto event = make_event("x");
+    event.category = Category::system;  // acknowledged unseen, and so at once
+    protocol::Buffer frames;
+    ASSERT_TRUE(protocol::append_event(frames, protocol::Kind::publish, 1, event));
+    const protocol::FrameHeader wrong{0, protocol::Kind::welcome, {}, 0};
+    frames.insert(frames.end(), bytes_of(wrong).begin(), bytes_of(wrong).end());
+    ASSERT_TRUE(client.send(frames));
+    const auto acknowledgement = client.receive();
+    ASSERT_TRUE(acknowledgement);
+    EXPECT_EQ(acknowledgement->header.kind, protocol::Kind::acknowledge);
+    expect_refused(client, Errc::corrupt, "a frame of kind 2, which clients do not send");
+    expect_unaffected();
+}
+
 // A frame of a kind that only daemons send.
 TEST_F(HostileInputTest, AFrameThatClientsDoNotSendIsRefused) {
     begin();
