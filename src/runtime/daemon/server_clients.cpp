@@ -70,8 +70,7 @@ void Server::read_from(Session& session) {
     if (!open && open.error().code != Errc::io) {
         fail(session, session.greeted ? ClosedFor::protocol : ClosedFor::handshake, open.error());
     } else if (open && session.within_frame()) {
-        fail(session, ClosedFor::protocol,
-             Error{Errc::corrupt, "the stream ended within a frame"});
+        fail(session, ClosedFor::protocol, Error{Errc::corrupt, "the stream ended within a frame"});
     } else if (!session.transport().established()) {
         spdlog::warn("{} went away while TLS was being set up", session.describe());
         clients_.count(ClosedFor::handshake);
