@@ -52,6 +52,8 @@ over rounds with 95 % intervals, the spread between rounds ((greatest - least)
                   (coordinator:) or through the daemon
      crashes      30 random SIGKILLs a round, of daemon and publishers: fails
                   where something acknowledged is lost, doubled or out of order
+     overload     three times what it can handle, and one service of eight
+                  that stalls
      memory       idle, for a connection, and for an event in the queue
   --peer LIST     some of the peers, in throughput, latency and clients:
 {}
@@ -82,7 +84,7 @@ constexpr std::array kParts{
     Part{"clients", clients_part},       Part{"services", services_part},
     Part{"rules", rules_part},           Part{"scenarios", scenarios_part},
     Part{"durability", durability_part}, Part{"crashes", crashes_part},
-    Part{"memory", memory_part},
+    Part{"overload", overload_part},     Part{"memory", memory_part},
 };
 
 int complain(std::string_view what) {

@@ -24,6 +24,8 @@ void durability_part(const Options& options, Rounds& rounds);
 /// Random SIGKILLs of the daemon and its publishers, and the database held against what was
 /// acknowledged.
 void crashes_part(const Options& options, Rounds& rounds);
+/// Three times what it can handle, with priorities; and one service of eight that stalls.
+void overload_part(const Options& options, Rounds& rounds);
 /// Bytes: idle, for an idle connection, for an event in a stalled service's queue.
 void memory_part(const Options& options, Rounds& rounds);
 
