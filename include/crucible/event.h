@@ -54,6 +54,10 @@ struct Event {
     std::optional<WallTime> deadline;    ///< after it the event is refused instead of handled
     std::optional<WallTime> not_before;  ///< until then the event waits: a scheduled one
 
+    /// Whether a service was given it before. That attempt failed, or got no answer, as when the
+    /// service died: then the event may have been handled.
+    bool redelivered() const noexcept { return attempt > 1; }
+
     friend bool operator==(const Event&, const Event&) = default;
 };
 

@@ -24,6 +24,9 @@ struct HandleResult {
     Outcome outcome = Outcome::handled;
     std::string response;  ///< for requests, in the event's content type; empty otherwise
     std::string reason;    ///< one line for people when the outcome is not `handled`
+    /// With `failed`: the service cannot do it now and says nothing of itself by that. The attempt
+    /// counts, but not against its circuit breaker.
+    bool not_now = false;
 };
 
 /// A handler of events. The dispatcher calls one instance from one thread at a time, in the order

@@ -15,13 +15,15 @@ namespace crucible::runtime {
 
 /// One service instance and what waits for it.
 struct alignas(64) Dispatcher::Lane {
-    Service* service = nullptr;
-    Group* group = nullptr;  ///< null: not limited
+    Service* service = nullptr;  ///< null: external
+    Group* group = nullptr;      ///< null: not limited
     std::size_t batch_max = 1;
     std::mutex mutex;
     WaitingEvents waiting;
     std::atomic<std::size_t> events = 0;  ///< waiting or being handled; changed under the mutex
-    bool scheduled = false;      ///< in the ready list, parked or being run: nobody else may run it
+    /// In the ready list, parked or being run: nobody else may run it. Of an external one: whoever
+    /// carries its events knows that some wait.
+    bool scheduled = false;
     Lane* next_ready = nullptr;  ///< under ready_mutex_
 };
 
@@ -39,6 +41,7 @@ void reset(HandleResult& result) {
     constexpr std::size_t kept_bytes_max = 64u << 10;
     result.outcome = Outcome::handled;
     result.reason.clear();
+    result.not_now = false;
     if (result.response.capacity() > kept_bytes_max) {
         result.response = std::string();
     } else {
@@ -49,8 +52,9 @@ void reset(HandleResult& result) {
 }  // namespace
 
 Dispatcher::Dispatcher(const DispatcherOptions& options,
-                       std::span<const std::unique_ptr<Service>> services, AttemptSink sink)
-    : options_(options), sink_(std::move(sink)) {
+                       std::span<const std::unique_ptr<Service>> services, AttemptSink sink,
+                       std::size_t external, ExternalCall call)
+    : options_(options), sink_(std::move(sink)), call_(std::move(call)) {
     CRUCIBLE_ASSERT(options.workers >= 1 && options.service_events_max >= 1);
     for (std::size_t category = 0; category < kCategoryCount; ++category)
         groups_[category].limit = options.concurrency[category];
@@ -62,6 +66,7 @@ Dispatcher::Dispatcher(const DispatcherOptions& options,
         Group& group = groups_[static_cast<std::size_t>(service->category())];
         if (group.limit > 0) lane.group = &group;
     }
+    for (std::size_t i = 0; i < external; ++i) lanes_.emplace_back(std::make_unique<Lane>());
     for (std::uint32_t number = 0; number < options.workers; ++number) {
         workers_.emplace_back([this, number] { work(number); });
     }
@@ -81,8 +86,9 @@ std::size_t Dispatcher::events_of(std::size_t instance) const noexcept {
 }
 
 Result<> Dispatcher::submit(TaskPtr&& task) {
-    CRUCIBLE_ASSERT(task->instance < lanes_.size());
-    Lane& lane = *lanes_[task->instance];
+    const std::size_t instance = task->instance;
+    CRUCIBLE_ASSERT(instance < lanes_.size());
+    Lane& lane = *lanes_[instance];
     {
         const std::lock_guard lock(lane.mutex);
         const std::size_t events = lane.events.load(std::memory_order_relaxed);
@@ -92,8 +98,39 @@ Result<> Dispatcher::submit(TaskPtr&& task) {
         lane.waiting.push(std::move(task));
         if (std::exchange(lane.scheduled, true)) return {};
     }
-    make_ready(lane);
+    if (lane.service != nullptr) {
+        make_ready(lane);
+    } else {
+        call_(instance);
+    }
     return {};
+}
+
+bool Dispatcher::take(std::size_t instance, std::size_t count, std::vector<TaskPtr>& out) {
+    Lane& lane = *lanes_[instance];
+    const std::lock_guard lock(lane.mutex);
+    for (; count > 0; --count) {
+        TaskPtr task = lane.waiting.take();
+        if (!task) break;
+        out.push_back(std::move(task));
+    }
+    return lane.scheduled = !lane.waiting.empty();
+}
+
+void Dispatcher::give_back(std::size_t instance, std::span<TaskPtr> tasks) {
+    Lane& lane = *lanes_[instance];
+    const std::lock_guard lock(lane.mutex);
+    lane.events.store(lane.events.load(std::memory_order_relaxed) + tasks.size(),
+                      std::memory_order_relaxed);
+    for (std::size_t i = tasks.size(); i > 0; --i) lane.waiting.push_front(std::move(tasks[i - 1]));
+    lane.scheduled = !lane.waiting.empty();
+}
+
+void Dispatcher::finish(std::size_t instance, std::size_t count) noexcept {
+    Lane& lane = *lanes_[instance];
+    const std::lock_guard lock(lane.mutex);
+    lane.events.store(lane.events.load(std::memory_order_relaxed) - count,
+                      std::memory_order_relaxed);
 }
 
 TaskPtr Dispatcher::take_below(Priority priority, std::size_t instance) noexcept {

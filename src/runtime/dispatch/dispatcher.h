@@ -33,6 +33,10 @@ struct DispatcherOptions {
 using AttemptSink = std::function<void(std::uint32_t worker, std::span<TaskPtr> tasks,
                                        std::span<HandleResult> results)>;
 
+/// Called when events wait for an external instance again, after take() left none there; from any
+/// thread. It may not call the dispatcher.
+using ExternalCall = std::function<void(std::size_t instance)>;
+
 /// Queues events per service instance and runs the services in its worker threads.
 /// - One instance is run by one worker at a time; different instances run in parallel, as far as
 /// the concurrency of their category allows.
@@ -41,17 +45,19 @@ using AttemptSink = std::function<void(std::uint32_t worker, std::span<TaskPtr> 
 /// batch each.
 /// - An event whose deadline has passed when it is taken is `expired` and not handed to its
 /// service.
+/// - External instances are handled outside this process: no worker runs them. Whoever carries
+/// their events there takes them, and says when they have ended.
 /// All members may be called from any thread, except the destructor. It trusts its caller with the
 /// limits of all instances together (Exchange).
 class Dispatcher {
 public:
-    /// `services` outlive the dispatcher.
+    /// `services` outlive the dispatcher. Behind them come `external` external instances.
     Dispatcher(const DispatcherOptions& options, std::span<const std::unique_ptr<Service>> services,
-               AttemptSink sink);
+               AttemptSink sink, std::size_t external = 0, ExternalCall call = {});
     /// Finishes the batches being run; events that still wait are dropped.
     ~Dispatcher();
 
-    /// Queues `task` for services[task->instance]. Takes it only on success.
+    /// Queues `task` for the instance `task->instance`. Takes it only on success.
     /// - Errc::overloaded: the instance has service_events_max; without a message.
     Result<> submit(TaskPtr&& task);
 
@@ -60,6 +66,16 @@ public:
     TaskPtr take_below(Priority priority) noexcept;
     /// The same of one instance.
     TaskPtr take_below(Priority priority, std::size_t instance) noexcept;
+
+    // Of an external instance; by one thread for each.
+    /// Moves up to `count` of its waiting events to the end of `out`, in the order of
+    /// WaitingEvents; they stay given to it until finish(). True when more wait. When none do,
+    /// ExternalCall is called with the next that comes.
+    bool take(std::size_t instance, std::size_t count, std::vector<TaskPtr>& out);
+    /// Gives it events that it had before: they come in front of those that wait, in their order.
+    void give_back(std::size_t instance, std::span<TaskPtr> tasks);
+    /// So many that take() gave are no longer given to it.
+    void finish(std::size_t instance, std::size_t count) noexcept;
 
     /// Given to that instance and not ended yet.
     std::size_t events_of(std::size_t instance) const noexcept;
@@ -86,7 +102,8 @@ private:
 
     const DispatcherOptions options_;
     const AttemptSink sink_;
-    std::vector<std::unique_ptr<Lane>> lanes_;  ///< one per service
+    const ExternalCall call_;
+    std::vector<std::unique_ptr<Lane>> lanes_;  ///< one per instance
     std::atomic<std::size_t> turn_ = 0;         ///< of take_below()
 
     alignas(64) std::mutex ready_mutex_;

@@ -24,10 +24,16 @@ std::vector<InstanceInfo> infos_of(const ServiceSet& services) {
     std::vector<InstanceInfo> infos;
     for (const auto& service : services.services())
         infos.push_back({std::string(service->name()), {}});
+    // The expected external ones come first; others have no name yet, and rules cannot know them.
+    for (std::size_t i = 0; i < services.external().size(); ++i) {
+        if (auto name = services.external().name_of(i); !name.empty())
+            infos.push_back({std::move(name), {}});
+    }
     for (std::size_t i = 0; i < kCategoryCount; ++i) {
         const auto category = static_cast<Category>(i);
-        for (const std::size_t instance : services.instances_of(category))
-            infos[instance].categories.add(category);
+        const Candidates candidates = services.instances_of(category);
+        for (std::size_t at = 0; at < candidates.size(); ++at)
+            infos[candidates[at]].categories.add(category);
     }
     return infos;
 }
@@ -60,12 +66,13 @@ std::size_t Exchange::UuidHash::operator()(const Uuid& id) const noexcept {
     return hash;
 }
 
-Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, CompletionSink sink)
+Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, CompletionSink sink,
+                   ExternalCall call)
     : options_(options),
       services_(services),
       sink_(std::move(sink)),
       rules_(infos_of(services)),
-      states_(services.services().size()),
+      states_(services.size()),
       dead_letters_(options.dead_letters),
       retrying_(options.queue_events_max),
       random_(HashKey::random().low),
@@ -76,12 +83,15 @@ Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, C
                                     breaker_changed(i, state, admits);
                                 });
     }
+    for (std::size_t i = services.services().size(); i < states_.size(); ++i)
+        states_.set_health(i, Health::unhealthy);
     if (options.seen.events_max > 0) seen_.emplace(options.seen, HashKey::random());
     dispatcher_.emplace(
         options.dispatch, services.services(),
         [this](std::uint32_t worker, std::span<TaskPtr> tasks, std::span<HandleResult> results) {
             after_attempts(worker_ends_[worker], tasks, results);
-        });
+        },
+        services.external().size(), std::move(call));
 }
 
 Exchange::~Exchange() {
@@ -182,10 +192,9 @@ RouteState Exchange::route_state() const noexcept {
 /// Another instance of the category while the one that always has this source's events is not
 /// available; itself when none is.
 std::size_t Exchange::stand_in(const EventView& view, std::size_t instance) const noexcept {
-    const auto candidates = services_.instances_of(view.category);
-    const auto home = std::ranges::find(candidates, instance);
-    if (home == candidates.end()) return instance;
-    const auto first = static_cast<std::size_t>(home - candidates.begin());
+    const Candidates candidates = services_.instances_of(view.category);
+    std::size_t first = 0;
+    while (first < candidates.size() && candidates[first] != instance) ++first;
     for (std::size_t i = 1; i < candidates.size(); ++i) {
         const std::size_t other = candidates[(first + i) % candidates.size()];
         if (states_.available(other)) return other;
@@ -237,7 +246,7 @@ Result<std::vector<std::string>> Exchange::places_of(const EventView& event) con
     if (places.instances.empty()) places.instances.push_back(places.one);
     std::vector<std::string> names;
     for (const std::size_t instance : places.instances)
-        names.emplace_back(services_.services()[instance]->name());
+        names.push_back(services_.name_of(instance));
     return names;
 }
 

@@ -30,6 +30,7 @@
 #include "runtime/route/rule_book.h"
 #include "runtime/route/seen_events.h"
 #include "runtime/route/timer_queue.h"
+#include "runtime/service/health_registry.h"
 #include "runtime/service/service_set.h"
 
 namespace crucible::runtime {
@@ -72,7 +73,8 @@ inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
 
 /// What is known of one service instance now.
 struct InstanceReport {
-    std::string_view name;
+    std::size_t index = 0;  ///< ServiceSet's
+    std::string name;
     Category category = Category::custom;
     CircuitBreaker::State breaker = CircuitBreaker::State::closed;
     std::size_t events = 0;         ///< given to it and not ended
@@ -97,8 +99,10 @@ struct ExchangeReport {
 /// All members may be called from any thread, except the destructor.
 class Exchange {
 public:
-    /// `services` outlive the exchange.
-    Exchange(const ExchangeOptions& options, const ServiceSet& services, CompletionSink sink);
+    /// `services` outlive the exchange. `call`: for whoever carries the events of external
+    /// instances to them, see take_waiting(); needed where there are places for such.
+    Exchange(const ExchangeOptions& options, const ServiceSet& services, CompletionSink sink,
+             ExternalCall call = {});
     /// Finishes the batches being run; what still waits is dropped and gets no completion. drain()
     /// first to have it handled.
     ~Exchange();
@@ -138,6 +142,25 @@ public:
     Result<std::vector<std::string>> places_of(const EventView& event) const;
     /// What the conditions of rules are judged by now, `now` included.
     RouteState route_state() const noexcept;
+
+    // External instances: for the one thread that carries events to them and brings the ends back.
+    // At first each is unhealthy: nobody is there.
+
+    /// Up to `count` events that wait for that instance, in their order, to the end of `out`; those
+    /// whose deadline has passed end. True when more wait; else `call` is called with the next.
+    bool take_waiting(std::size_t instance, std::size_t count, std::vector<TaskPtr>& out);
+    /// How attempts at events of take_waiting() have ended, all of one instance.
+    void attempted(std::span<TaskPtr> tasks, std::span<HandleResult> results);
+    /// Nobody will say how the attempts at `unanswered` ended, in the order in which they were
+    /// taken; together they count as one failure of the instance. Those that may be tried again go
+    /// before what waits for it, and all is handed out as by reassign().
+    void lose(std::size_t instance, std::vector<TaskPtr> unanswered);
+    /// Hands what waits for that instance to others that can take it, in its order; the rest waits
+    /// on. What waits for a place that nobody has ends.
+    void reassign(std::size_t instance);
+    void set_health(std::size_t instance, Health health) noexcept {
+        states_.set_health(instance, health);
+    }
 
     /// Waits until everything taken has ended and its completion was delivered, at most `limit`.
     /// Events taken meanwhile count too. - Errc::timeout.
@@ -230,6 +253,7 @@ private:
     Result<> hand_over(TaskPtr& task);
     Result<> hand_over_or_shed(TaskPtr& task);
     void after_attempts(Ends& ends, std::span<TaskPtr> tasks, std::span<HandleResult> results);
+    void count_attempt(Task& task) const;
     bool try_again(TaskPtr& task);
     bool wait_until(TimePoint due, TaskPtr& task);
     void end(TaskPtr task, HandleResult& result);
@@ -246,6 +270,9 @@ private:
     void run_timer(const std::stop_token& stop);
     void begin_scheduled(TaskPtr task);
     void hand_over_again(TaskPtr task);
+    void hand_over_or_wait(TaskPtr task);
+    void hand_out(std::size_t instance, std::span<TaskPtr> tasks);
+    void end_deserted(TaskPtr task, std::string reason);
 
     const ExchangeOptions options_;
     const ServiceSet& services_;
@@ -287,6 +314,7 @@ private:
     bool stopping_ = false;
 
     std::vector<Ends> worker_ends_;  ///< one for each worker
+    Ends external_ends_;             ///< of who carries events to external instances
     std::optional<Dispatcher> dispatcher_;
     std::jthread timer_;  ///< started when first needed; under timer_mutex_
 };

@@ -21,8 +21,7 @@ Result<> Exchange::hand_over(TaskPtr& task) {
     const auto permit = breaker.admit(closed ? TimePoint{} : base::monotonic_now());
     if (!permit) {
         return std::unexpected(
-            Error{Errc::closed, "the circuit breaker of " +
-                                    std::string(services_.services()[place]->name()) + " is open"});
+            Error{Errc::closed, "the circuit breaker of " + services_.name_of(place) + " is open"});
     }
     task->permit = *permit;
     states_.begin(place);
@@ -68,8 +67,9 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
                 instance.failed.fetch_add(1, std::memory_order_relaxed);
                 // One that fails again says more of itself than of the instance, unless that is on
                 // probation.
-                if (task->attempts == 0 ||
-                    instance.breaker.state() == CircuitBreaker::State::half_open) {
+                if (!result.not_now &&
+                    (task->attempts == 0 ||
+                     instance.breaker.state() == CircuitBreaker::State::half_open)) {
                     instance.breaker.failed(task->permit, now);
                 } else {
                     instance.breaker.abandoned(task->permit);
@@ -88,9 +88,13 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
     end_all(ends);
 }
 
+void Exchange::count_attempt(Task& task) const {
+    if (++task.attempts == 1) task.first_failed = base::wall_now();
+}
+
 /// Keeps a task whose attempt has failed for its next one; takes it only if there is one.
 bool Exchange::try_again(TaskPtr& task) {
-    if (++task->attempts == 1) task->first_failed = base::wall_now();
+    count_attempt(*task);
     std::optional<Duration> remaining;
     if (task->event.deadline) remaining = *task->event.deadline - base::wall_now();
     const std::lock_guard lock(timer_mutex_);
@@ -304,6 +308,11 @@ void Exchange::hand_over_again(TaskPtr task) {
         if (!find_places(view_of(task->event), *rules_.table(), places) && places.instances.empty())
             task->instance = places.one;
     }
+    hand_over_or_wait(std::move(task));
+}
+
+/// To its instance, as soon as that takes it.
+void Exchange::hand_over_or_wait(TaskPtr task) {
     const auto handed_over = hand_over(task);
     if (handed_over) return;
     if (handed_over.error().code == Errc::overloaded) {

@@ -66,10 +66,12 @@ ExchangeReport Exchange::report() const {
 
 std::vector<InstanceReport> Exchange::instances() const {
     std::vector<InstanceReport> reports;
-    const auto services = services_.services();
-    for (std::size_t i = 0; i < services.size(); ++i) {
-        reports.push_back({.name = services[i]->name(),
-                           .category = services[i]->category(),
+    for (std::size_t i = 0; i < services_.size(); ++i) {
+        auto name = services_.name_of(i);
+        if (name.empty()) continue;  // a place that nobody has
+        reports.push_back({.index = i,
+                           .name = std::move(name),
+                           .category = services_.category_of(i),
                            .breaker = instances_[i].breaker.state(),
                            .events = dispatcher_->events_of(i),
                            .handed_over = instances_[i].handed_over.load(),

@@ -44,6 +44,13 @@ void TaskList::push_back(TaskPtr task) noexcept {
     last_ = added;
 }
 
+void TaskList::push_front(TaskPtr task) noexcept {
+    Task* added = task.release();
+    added->next = first_;
+    first_ = added;
+    if (last_ == nullptr) last_ = added;
+}
+
 TaskPtr TaskList::pop_front() noexcept {
     TaskPtr oldest(first_);
     if (first_ != nullptr) {

@@ -49,6 +49,7 @@ public:
 
     bool empty() const noexcept { return first_ == nullptr; }
     void push_back(TaskPtr task) noexcept;
+    void push_front(TaskPtr task) noexcept;
     /// The oldest, or null when empty.
     TaskPtr pop_front() noexcept;
 

@@ -14,6 +14,11 @@ void WaitingEvents::push(TaskPtr task) noexcept {
     lists_[priority].push_back(std::move(task));
 }
 
+void WaitingEvents::push_front(TaskPtr task) noexcept {
+    const auto priority = static_cast<std::size_t>(task->event.priority);
+    lists_[priority].push_front(std::move(task));
+}
+
 std::size_t WaitingEvents::next_priority() const noexcept {
     for (std::size_t priority = 0; priority < kPriorityCount; ++priority) {
         if (passed_over_[priority] >= kPassesMax && !lists_[priority].empty()) return priority;

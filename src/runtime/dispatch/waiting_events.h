@@ -20,6 +20,8 @@ public:
 
     bool empty() const noexcept;
     void push(TaskPtr task) noexcept;
+    /// In front of those of its priority: it was taken, and could not be handled.
+    void push_front(TaskPtr task) noexcept;
     /// The next in order, or null when empty.
     TaskPtr take() noexcept;
     /// The oldest of the lowest priority that waits, if that is lower than `priority`; else null.

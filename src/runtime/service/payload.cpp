@@ -101,6 +101,7 @@ void reset(HandleResult& result) noexcept {
     result.outcome = Outcome::handled;
     result.response.clear();
     result.reason.clear();
+    result.not_now = false;
 }
 
 void conclude(HandleResult& result, const Result<>& done) {

@@ -82,6 +82,7 @@ struct ServiceSet::State {
     std::array<std::vector<std::size_t>, kCategoryCount> by_category;
     std::unordered_map<std::string, std::size_t, NameHash, std::equal_to<>> by_name;
     std::size_t idle = 0;  ///< so many, from the first on, only acknowledge
+    std::unique_ptr<ExternalPlaces> external = std::make_unique<ExternalPlaces>();
 
     void add(std::unique_ptr<Service> service, std::span<const Category> categories) {
         const std::size_t index = services.size();
@@ -136,24 +137,68 @@ std::span<const std::unique_ptr<Service>> ServiceSet::services() const noexcept 
     return state_->services;
 }
 
-Result<std::size_t> ServiceSet::route(const EventView& event) const {
-    for (std::size_t i = 0; i < event.targets.size(); ++i) {
-        const auto found = state_->by_name.find(event.targets[i]);
-        if (found != state_->by_name.end()) return found->second;
+std::string ServiceSet::name_of(std::size_t index) const {
+    if (is_external(index)) return external().name_of(index - services().size());
+    return std::string(services()[index]->name());
+}
+
+Category ServiceSet::category_of(std::size_t index) const {
+    if (is_external(index)) return external().category_of(index - services().size());
+    return services()[index]->category();
+}
+
+ExternalPlaces& ServiceSet::external() noexcept {
+    return *state_->external;
+}
+
+const ExternalPlaces& ServiceSet::external() const noexcept {
+    return *state_->external;
+}
+
+Result<> ServiceSet::make_external_places(std::size_t count,
+                                          std::span<const ExpectedService> expected) {
+    if (count > ExternalPlaces::kMax || expected.size() > count) {
+        return invalid("places for external services: at most " +
+                       std::to_string(ExternalPlaces::kMax) +
+                       ", and at least as many as are expected");
     }
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const auto& [name, categories] = expected[i];
+        if (!is_service_name(name)) return invalid("'" + name + "' cannot be a service's name");
+        if (categories.empty()) return invalid("the service " + name + " has no category");
+        const bool twice = std::ranges::find(expected.first(i), name, &ExpectedService::name) !=
+                           expected.first(i).end();
+        if (twice || state_->by_name.contains(name))
+            return refuse(Errc::already_exists, "two services named " + name);
+    }
+    state_->external = std::make_unique<ExternalPlaces>(count, expected);
+    return {};
+}
+
+std::optional<std::size_t> ServiceSet::find(std::string_view name) const {
+    const auto found = state_->by_name.find(name);
+    if (found != state_->by_name.end()) return found->second;
+    if (const auto place = external().find(name)) return services().size() + *place;
+    return std::nullopt;
+}
+
+Result<std::size_t> ServiceSet::route(const EventView& event) const {
+    for (std::size_t i = 0; i < event.targets.size(); ++i)
+        if (const auto found = find(event.targets[i])) return *found;
     if (!event.targets.empty()) {
         return refuse(Errc::not_found, "no service named " + std::string(event.targets[0]));
     }
-    const auto& candidates = state_->by_category[static_cast<std::size_t>(event.category)];
-    if (candidates.empty()) {
+    const Candidates candidates = instances_of(event.category);
+    if (candidates.size() == 0) {
         return refuse(Errc::not_found,
                       "no service for category " + std::string(to_string(event.category)));
     }
     return candidates[hash_source(event.source) % candidates.size()];
 }
 
-std::span<const std::size_t> ServiceSet::instances_of(Category category) const noexcept {
-    return state_->by_category[static_cast<std::size_t>(category)];
+Candidates ServiceSet::instances_of(Category category) const noexcept {
+    return {state_->by_category[static_cast<std::size_t>(category)], external().serving(category),
+            services().size()};
 }
 
 bool ServiceSet::acknowledges_unseen(std::size_t index) const noexcept {
@@ -161,7 +206,7 @@ bool ServiceSet::acknowledges_unseen(std::size_t index) const noexcept {
 }
 
 Result<> ServiceSet::add(std::unique_ptr<Service> service) {
-    CRUCIBLE_ASSERT(service != nullptr);
+    CRUCIBLE_ASSERT(service != nullptr && external().size() == 0);
     if (state_->by_name.contains(service->name())) {
         return refuse(Errc::already_exists,
                       "a service named " + std::string(service->name()) + " exists already");
