@@ -77,5 +77,5 @@ endfunction()
 # Makes a library part of the package that find_package(Crucible) finds (CruciblePackage.cmake).
 function(crucible_install name)
   install(TARGETS ${name} EXPORT CrucibleTargets
-    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/crucible)
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/crucible INCLUDES DESTINATION include)
 endfunction()

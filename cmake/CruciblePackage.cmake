@@ -1,5 +1,5 @@
 # What `cmake --install` puts where find_package(Crucible) finds it: the public headers, the
-# libraries behind Crucible::measure, and how to find what these need in turn.
+# libraries behind Crucible::measure and Crucible::daemon, and how to find what these need in turn.
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/Crucible)
 set(package_files ${PROJECT_BINARY_DIR}/generated/package)

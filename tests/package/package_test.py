@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Installs a build tree into a temporary folder, builds the C++ example against it as a user would,
-and measures the example's system with it.
+"""Installs a build tree into a temporary folder, builds the C++ examples against it as a user
+would, measures the one's system with it, and runs the other as a service of the installed daemon,
+which is killed on the way.
 
-Usage: package_test.py CMAKE GENERATOR BUILD_FOLDER EXAMPLE_FOLDER
+Usage: package_test.py CMAKE GENERATOR BUILD_FOLDER EXAMPLES_FOLDER
 """
 import json
+import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -19,16 +23,57 @@ def run(*command, cwd=None, statuses=(0,)):
     return done
 
 
+def wait_until(condition, what):
+    end = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"after 30 s still not: {what}")
+        time.sleep(0.01)
+
+
+def check_ledger(folder, program, crucibled):
+    """Every invoice is in the ledger once, though the service is killed while it works."""
+    socket, ledger, config = folder / "d.sock", folder / "ledger.txt", folder / "crucibled.toml"
+    config.write_text('[services]\nexternal = "ledger=custom"\n')
+    daemon = subprocess.Popen([crucibled, "--config", config, "--work", "none", "--socket", socket,
+                               "--data", folder / "data"], stderr=subprocess.PIPE)
+    wait_until(socket.exists, "the daemon listens")
+    count = 20000
+    submit = subprocess.Popen([program, "submit", socket, str(count)], stdout=subprocess.PIPE)
+    size = 0
+    for _ in range(3):
+        service = subprocess.Popen([program, "serve", socket, ledger])
+        wait_until(lambda: ledger.exists() and ledger.stat().st_size > size + 50000,
+                   "the ledger grows")
+        service.kill()
+        service.wait()
+        size = ledger.stat().st_size
+    service = subprocess.Popen([program, "serve", socket, ledger])
+    printed, _ = submit.communicate(timeout=60)
+    assert printed == f"{count} of {count} in the ledger\n".encode(), printed
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(30) == 0
+    daemon.send_signal(signal.SIGTERM)
+    _, log = daemon.communicate(timeout=30)
+    assert daemon.returncode == 0, log
+    numbers = [int(number) for number in re.findall(r'"invoice":(\d+)', ledger.read_text())]
+    assert sorted(numbers) == list(range(count)), len(numbers)
+
+
 def main():
-    cmake, generator, build, example = sys.argv[1:5]
+    cmake, generator, build, examples = sys.argv[1:5]
     with tempfile.TemporaryDirectory(prefix="crucible-package-") as folder:
         prefix = Path(folder) / "installed"
-        own = Path(folder) / "build"
         run(cmake, "--install", build, "--prefix", prefix)
-        run(cmake, "-G", generator, "-S", example, "-B", own, f"-DCMAKE_PREFIX_PATH={prefix}")
-        run(cmake, "--build", own)
+        own = {}
+        for name in ("cpp", "service"):
+            own[name] = Path(folder) / name
+            run(cmake, "-G", generator, "-S", Path(examples) / name, "-B", own[name],
+                f"-DCMAKE_PREFIX_PATH={prefix}")
+            run(cmake, "--build", own[name])
+        check_ledger(Path(folder), own["service"] / "ledger", prefix / "bin" / "crucibled")
         result = Path(folder) / "result"
-        program = own / "queue"
+        program = own["cpp"] / "queue"
         # A busy machine may make the load late, and the trial invalid (3): what was counted stands.
         run(program, "run", "mine:", "--rate", "2000", "--duration", "300ms", "--warmup", "100ms",
             "--clients", "2", "--out", result, cwd=folder, statuses=(0, 3))

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/crucible/command.h"
@@ -99,6 +100,25 @@ void print_status(std::ostream& out, const json& answer) {
                               file.empty() ? std::string() : " of " + file));
 }
 
+void print_external(std::ostream& out, const json& services) {
+    bool begun = false;
+    for (const auto& service : services) {
+        const auto& external = service.at("external");
+        if (external.is_null()) continue;
+        if (!std::exchange(begun, true)) {
+            out << fmt::format("\n{:<24} {:>9} {:>14} {:>12} {:>12} {:>6}\n", "external", "pid",
+                               "open", "delivered", "redelivered", "late");
+        }
+        const bool connected = external.at("connected") == true;
+        out << fmt::format(
+            "{:<24} {:>9} {:>14} {:>12} {:>12} {:>6}\n", shown(service.at("name")),
+            connected ? external.at("pid").dump() : "away",
+            fmt::format("{} of {}", external.at("open").dump(), external.at("credits").dump()),
+            external.at("delivered").dump(), external.at("redelivered").dump(),
+            external.at("late").dump());
+    }
+}
+
 void print_services(std::ostream& out, const json& answer) {
     out << fmt::format("{:<24} {:<11} {:<9} {:>8} {:>12} {:>9}\n", "service", "category", "breaker",
                        "queued", "handed over", "failed");
@@ -108,6 +128,7 @@ void print_services(std::ostream& out, const json& answer) {
                            service.at("queued").dump(), service.at("handed_over").dump(),
                            service.at("failed").dump());
     }
+    print_external(out, answer.at("services"));
 }
 
 void print_queues(std::ostream& out, const json& answer) {

@@ -42,7 +42,8 @@ Configuration file (TOML; flags win over it):
   [listen]    tcp, tls_certificate, tls_key, client_ca, plain_tcp_on_loopback
   [clients]   allowed_uids, allowed_names, max, bytes, rate_max, rate_burst,
               slow_limit, handshake_limit, idle_limit
-  [services]  data_directory, count, work, durability, webhook_secret
+  [services]  data_directory, count, work, durability, webhook_secret,
+              external_max, external, external_timeout, external_grace
   [dispatch]  workers, queue_events, queue_bytes, batch, service_events,
               overflow, concurrency
   [route]     rules, repeat_window, repeat_events

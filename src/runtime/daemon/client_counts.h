@@ -14,7 +14,7 @@ enum class ClosedFor : std::uint8_t {
     handshake,  ///< TLS or the greeting failed, or took too long
     protocol,   ///< it sent what is no frame, or no event
     idle,       ///< it sent nothing for too long
-    slow,       ///< it did not read its answers for too long
+    slow,       ///< it did not read its answers for too long, or settle any of its deliveries
 };
 inline constexpr std::array<std::string_view, 5> kClosedForNames{"refused", "handshake", "protocol",
                                                                  "idle", "slow"};

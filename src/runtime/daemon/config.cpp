@@ -33,12 +33,13 @@ std::unexpected<Error> invalid(std::string message) {
 constexpr Duration kDelayLeast = std::chrono::milliseconds(1);
 
 template <typename T>
-Result<> set_count(std::string_view text, std::uint64_t most, T& target) {
+Result<> set_count(std::string_view text, std::uint64_t most, T& target, std::uint64_t least = 1) {
     std::uint64_t number = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (status != std::errc{} || end != text.data() + text.size() || number < 1 || number > most) {
-        return invalid(
-            fmt::format("{} must be a whole number from 1 to {}", base::in_quotes(text), most));
+    if (status != std::errc{} || end != text.data() + text.size() || number < least ||
+        number > most) {
+        return invalid(fmt::format("{} must be a whole number from {} to {}",
+                                   base::in_quotes(text), least, most));
     }
     target = static_cast<T>(number);
     return {};
@@ -183,6 +184,31 @@ Result<> set_concurrency(std::string_view text, std::array<std::uint32_t, kCateg
     return {};
 }
 
+/// "billing=custom,audit=database+custom"
+Result<> set_expected(std::string_view text, std::vector<ExpectedService>& target) {
+    std::vector<ExpectedService> services;
+    while (!text.empty()) {
+        const auto part = text.substr(0, text.find(','));
+        text.remove_prefix(std::min(text.size(), part.size() + 1));
+        const auto equals = part.find('=');
+        auto& service = services.emplace_back(std::string(part.substr(0, equals)));
+        auto rest = equals == std::string_view::npos ? "" : part.substr(equals + 1);
+        while (!rest.empty()) {
+            const auto word = rest.substr(0, rest.find('+'));
+            rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+            const auto category = parse_category(word);
+            if (!category) return invalid(fmt::format("'{}' is no category", word));
+            service.categories.push_back(*category);
+        }
+        if (!is_service_name(service.name) || service.categories.empty()) {
+            return invalid(fmt::format(
+                "'{}' must be a service's name and what it serves, e.g. billing=custom", part));
+        }
+    }
+    target = std::move(services);
+    return {};
+}
+
 struct Option {
     std::string_view name;
     Result<> (*set)(std::string_view value, DaemonConfig& config);
@@ -268,6 +294,22 @@ constexpr std::array kOptions{
                if (value.empty()) return invalid("must not be empty");
                config.server.coordinator.services.webhook_secret = value;
                return {};
+           }},
+    Option{"services.external_max",
+           [](auto value, auto& config) {
+               return set_count(value, ExternalPlaces::kMax, config.server.external.places_max, 0);
+           }},
+    Option{"services.external",
+           [](auto value, auto& config) {
+               return set_expected(value, config.server.external.expected);
+           }},
+    Option{"services.external_timeout",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.external.timeout);
+           }},
+    Option{"services.external_grace",
+           [](auto value, auto& config) {
+               return set_duration(value, Duration::zero(), config.server.external.grace);
            }},
     Option{"dispatch.workers",
            [](auto value, auto& config) {

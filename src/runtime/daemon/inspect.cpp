@@ -93,6 +93,20 @@ json status(const Question& question) {
               {"version", question.exchange.rules().version()}}}};
 }
 
+/// Null for the daemon's own services.
+json external_part(const Question& question, std::size_t instance) {
+    const auto& all = question.daemon.external;
+    const auto found = std::ranges::find(all, instance, &ExternalReport::index);
+    if (found == all.end()) return nullptr;
+    return {{"connected", found->connected},
+            {"pid", found->pid},
+            {"credits", found->credits},
+            {"open", found->open},
+            {"delivered", found->delivered},
+            {"redelivered", found->redelivered},
+            {"late", found->late}};
+}
+
 json services(const Question& question) {
     json list = json::array();
     for (const auto& instance : question.exchange.instances()) {
@@ -101,7 +115,8 @@ json services(const Question& question) {
                         {"breaker", to_string(instance.breaker)},
                         {"queued", instance.events},
                         {"handed_over", instance.handed_over},
-                        {"failed", instance.failed}});
+                        {"failed", instance.failed},
+                        {"external", external_part(question, instance.index)}});
     }
     return {{"services", std::move(list)}};
 }

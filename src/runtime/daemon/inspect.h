@@ -10,6 +10,7 @@
 
 #include "crucible/time.h"
 #include "runtime/coordinator/coordinator_options.h"
+#include "runtime/daemon/external_services.h"
 #include "runtime/dispatch/exchange.h"
 
 namespace crucible::runtime {
@@ -30,6 +31,7 @@ struct DaemonReport {
     std::string tcp;  ///< "127.0.0.1:7420 (TLS)"; empty: not there
     TimePoint started;
     std::vector<ClientReport> clients;
+    std::vector<ExternalReport> external;
 };
 
 /// Answers one question about a running daemon; both are JSON, docs/formats/protocol.md has their

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -69,11 +70,45 @@ void write_services(OpenMetrics& metrics, const std::vector<InstanceReport>& ins
     }
 }
 
+void write_external(OpenMetrics& metrics, const std::vector<InstanceReport>& instances,
+                    const std::vector<ExternalReport>& external) {
+    if (external.empty()) return;
+    struct Named {
+        std::string label;
+        const ExternalReport& report;
+    };
+    std::vector<Named> services;
+    for (const auto& report : external) {
+        // One that came or went between the two reports is in the next ones.
+        const auto instance = std::ranges::find(instances, report.index, &InstanceReport::index);
+        if (instance != instances.end()) services.push_back({service_label(*instance), report});
+    }
+    const auto family = [&](std::string_view name, std::string_view type, std::string_view help,
+                            auto value) {
+        metrics.family(name, type, help);
+        for (const auto& [label, report] : services) metrics.sample(value(report), label);
+    };
+    using Report = ExternalReport;
+    family("external_connected", "gauge", "Whether an external service is connected.",
+           [](const Report& report) { return std::uint64_t{report.connected}; });
+    family("external_credits", "gauge", "Deliveries that it takes at once.",
+           [](const Report& report) { return std::uint64_t{report.credits}; });
+    family("external_open", "gauge", "Deliveries that it has not settled.",
+           [](const Report& report) { return report.open; });
+    family("external_deliveries", "counter", "Events delivered to it.",
+           [](const Report& report) { return report.delivered; });
+    family("external_redeliveries", "counter", "Of those, events that were given out before.",
+           [](const Report& report) { return report.redelivered; });
+    family("external_late", "counter", "Deliveries not settled in time.",
+           [](const Report& report) { return report.late; });
+}
+
 }  // namespace
 
 std::string open_metrics_text(const ExchangeReport& report,
                               const std::vector<InstanceReport>& instances,
-                              const CoordinatorOptions& options, const ClientCounts& clients) {
+                              const CoordinatorOptions& options, const ClientCounts& clients,
+                              const std::vector<ExternalReport>& external) {
     OpenMetrics metrics;
     const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
         metrics.family(name, "counter", help);
@@ -112,6 +147,7 @@ std::string open_metrics_text(const ExchangeReport& report,
     for (std::size_t i = 0; i < kClosedForNames.size(); ++i)
         metrics.sample(clients.closed[i].load(), fmt::format("reason=\"{}\"", kClosedForNames[i]));
     write_services(metrics, instances);
+    write_external(metrics, instances, external);
     return std::move(metrics).finish();
 }
 

@@ -63,7 +63,7 @@ Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes) {
     const auto header = read_object<FrameHeader>(bytes);
     // Checked before the body is there: garbage must not make us wait for, or make room for,
     // gigabytes.
-    if (header.kind < Kind::hello || header.kind > Kind::tell) {
+    if (header.kind < Kind::hello || header.kind > Kind::unsubscribe) {
         return corrupt(
             fmt::format("a frame of unknown kind {}", static_cast<unsigned>(header.kind)));
     }
@@ -105,7 +105,11 @@ void append_refusal(Buffer& out, Errc code, std::string_view reason) {
 }
 
 void append_goodbye(Buffer& out) {
-    append_header(out, Kind::goodbye, 0, 0);
+    append_empty(out, Kind::goodbye);
+}
+
+void append_empty(Buffer& out, Kind kind, std::uint64_t token) {
+    append_header(out, kind, 0, token);
 }
 
 void append_text_frame(Buffer& out, Kind kind, std::uint64_t token, std::string_view text) {

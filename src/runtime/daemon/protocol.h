@@ -14,7 +14,7 @@
 /// machine we run on.
 namespace crucible::runtime::protocol {
 
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::uint64_t kMagic = 0x454c424943555243u;  ///< "CRUCIBLE" in memory
 
 enum class Kind : std::uint8_t {
@@ -28,6 +28,13 @@ enum class Kind : std::uint8_t {
     goodbye = 8,      ///< either: nothing will follow but acknowledgements
     ask = 9,          ///< client: token, a question about the daemon as JSON
     tell = 10,        ///< daemon: the question's token, the answer as JSON
+    // Services outside the daemon (service_frame.h):
+    subscribe = 11,    ///< client: a Subscription; from then on it is a service
+    subscribed = 12,   ///< daemon: the subscription is accepted
+    deliver = 13,      ///< daemon: the delivery's number in the token, EventHead, encoded event
+    settle = 14,       ///< client: any number of settlements
+    grant = 15,        ///< client: so many credits more in the token
+    unsubscribe = 16,  ///< client: deliver no more; daemon: nothing more will be delivered
 };
 
 /// Precedes every body. Bodies are padded with zeros to kAlignment, so that every frame of a stream
@@ -95,6 +102,8 @@ Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer
 
 void append_refusal(Buffer& out, Errc code, std::string_view reason);
 void append_goodbye(Buffer& out);
+/// A frame that says all by its kind and token.
+void append_empty(Buffer& out, Kind kind, std::uint64_t token = 0);
 
 /// A question or its answer; `text` is at most kBodyBytesMax.
 void append_text_frame(Buffer& out, Kind kind, std::uint64_t token, std::string_view text);

@@ -59,6 +59,9 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options,
                                              std::unique_ptr<ServiceSet> services) {
     const auto exchange = exchange_options(options.coordinator);
     if (!exchange) return std::unexpected(exchange.error());
+    const auto& external = options.external;
+    if (auto made = services->make_external_places(external.places_max, external.expected); !made)
+        return std::unexpected(made.error());
     UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     if (!epoll) return std::unexpected(base::errno_error("epoll", errno));
     UniqueFd wake(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -84,8 +87,11 @@ Server::Server(const ServerOptions& options, const ExchangeOptions& exchange,
       started_(base::monotonic_now()),
       next_session_(kFirstSession),
       scratch_(kScratchBytes),
-      exchange_(exchange, *services_,
-                [this](std::span<const Completion> completions) { collect(completions); }),
+      external_(options.external, *services_, exchange_),
+      exchange_(
+          exchange, *services_,
+          [this](std::span<const Completion> completions) { collect(completions); },
+          [this](std::size_t instance) { call(instance); }),
       rules_(exchange_.rules()) {}
 
 Result<> Server::watch_own() {
@@ -105,7 +111,7 @@ Result<> Server::open_metrics() {
     if (options_.metrics.empty()) return {};
     auto endpoint = MetricsEndpoint::open(options_.metrics, [this] {
         return open_metrics_text(exchange_.report(), exchange_.instances(), options_.coordinator,
-                                 clients_);
+                                 clients_, external_.report());
     });
     if (!endpoint) return std::unexpected(endpoint.error());
     metrics_ = std::move(*endpoint);
@@ -118,12 +124,16 @@ std::uint16_t Server::metrics_port() const noexcept {
 
 void Server::request_stop() noexcept {
     stop_requests_.fetch_add(1);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+    end_wait();
 }
 
 void Server::request_reload() noexcept {
     reload_requested_.store(true);
+    end_wait();
+}
+
+/// From any thread or signal handler.
+void Server::end_wait() noexcept {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
 }
@@ -175,6 +185,7 @@ Result<> Server::run() {
         }
         if (auto waited = wait_for_events(); !waited) return std::unexpected(waited.error());
         look_at_due();
+        external_.take_notes([this](Session& session) { touch(session); });
         deliver_ended();
         settle_touched();
     }
@@ -192,7 +203,7 @@ Result<int> Server::wait_for_events() {
         // Announced under the mutex: a worker that adds to ended_ from now on wakes us; while we
         // are awake none does.
         const std::lock_guard lock(ended_mutex_);
-        waiting_ = ended_.empty();
+        waiting_ = ended_.empty() && !external_.noted();
         // Not every end that makes room comes this way: those of replayed events do not.
         if ((!blocked_.empty() || stop_deadline_) &&
             (timeout_ms < 0 || timeout_ms > kBlockedLookMs))
@@ -280,15 +291,22 @@ Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) 
         if (auto greeted = greet(session, frame); !greeted) return std::unexpected(greeted.error());
         return true;
     }
+    if (frame.header.kind == protocol::Kind::goodbye) {
+        external_.lose(session);
+        session.leaving = true;
+        return true;
+    }
+    if (session.service || frame.header.kind == protocol::Kind::subscribe) {
+        if (auto taken = external_.take_frame(session, frame); !taken)
+            return std::unexpected(taken.error());
+        return true;
+    }
     switch (frame.header.kind) {
         case protocol::Kind::publish:
         case protocol::Kind::request:
             return accept_event(session, frame);
         case protocol::Kind::ask:
             tell(session, frame);
-            return true;
-        case protocol::Kind::goodbye:
-            session.leaving = true;
             return true;
         default:
             return std::unexpected(
@@ -358,8 +376,11 @@ std::string Server::tcp_text() const {
 
 /// Answers a question about the daemon.
 void Server::tell(Session& session, const protocol::Frame& question) {
-    DaemonReport report{
-        .socket = options_.socket.string(), .tcp = tcp_text(), .started = started_, .clients = {}};
+    DaemonReport report{.socket = options_.socket.string(),
+                        .tcp = tcp_text(),
+                        .started = started_,
+                        .clients = {},
+                        .external = external_.report()};
     for (const auto& [id, client] : sessions_) {
         if (!client->greeted || client.get() == &session) continue;
         report.clients.push_back({.session = id,
@@ -401,9 +422,18 @@ void Server::collect(std::span<const Completion> completions) {
         }
         wake = std::exchange(waiting_, false);
     }
-    if (!wake) return;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+    if (wake) end_wait();
+}
+
+/// In any thread: events wait for an external service.
+void Server::call(std::size_t instance) {
+    external_.note(instance);
+    bool wake = false;
+    {
+        const std::lock_guard lock(ended_mutex_);
+        wake = std::exchange(waiting_, false);
+    }
+    if (wake) end_wait();
 }
 
 void Server::deliver_ended() {
@@ -443,9 +473,11 @@ void Server::begin_stop() {
     exchange_.end_scheduled();
     for (auto& [id, session] : sessions_) {
         // What was read is accepted and will be answered; what was not read was never ours.
-        session->leaving = session->greeted;
+        // Services go on, as long as somebody's events need them.
+        session->leaving = session->greeted && !session->service;
         touch(*session);
     }
+    external_.stop();
     // Those that never greeted have nothing to wait for.
     std::erase_if(sessions_, [](const auto& entry) { return !entry.second->greeted; });
 }
@@ -457,6 +489,7 @@ bool Server::stopped() {
     if (!std::exchange(goodbyes_said_, true)) {
         for (auto& [id, session] : sessions_) {
             protocol::append_goodbye(session->out());
+            session->leaving = true;
             touch(*session);
         }
         settle_touched();

@@ -128,6 +128,8 @@ private:
     void settle(Session& session);
     void fail(Session& session, ClosedFor reason, const Error& error);
     void close(Session& session);
+    void call(std::size_t instance);
+    void end_wait() noexcept;
     void begin_stop();
     bool stopped();
 
@@ -160,6 +162,7 @@ private:
     std::vector<Ended> ended_;
     bool waiting_ = false;  ///< the I/O thread sleeps, or is about to, and nobody has woken it
 
+    ExternalServices external_;
     Exchange exchange_;  ///< behind what its threads use
     RuleReader rules_;
     std::atomic<bool> reload_requested_ = false;

@@ -88,14 +88,19 @@ void Server::pace(Session& session) {
 
 /// When something is to be done though nothing comes.
 std::optional<TimePoint> Server::next_deadline() const {
-    auto next = stop_deadline_;
+    auto next = external_.next_deadline();
+    if (stop_deadline_ && (!next || *stop_deadline_ < *next)) next = stop_deadline_;
     if (!due_.empty() && (!next || due_.top().time < *next)) next = due_.top().time;
     return next;
 }
 
 void Server::look_at_due() {
-    if (due_.empty()) return;
+    if (due_.empty() && !services_->external().any_taken()) return;
     const TimePoint now = base::monotonic_now();
+    for (const auto& [session, error] : external_.end_overdue(now)) {
+        fail(*session, ClosedFor::slow, error);
+        close(*session);
+    }
     while (!due_.empty() && due_.top().time <= now) {
         const Due due = due_.top();
         due_.pop();
@@ -124,7 +129,8 @@ void Server::look_at_due() {
 
 void Server::end_if_idle(Session& session, TimePoint now) {
     const Duration limit = options_.clients.idle_limit;
-    const bool waits = session.in_flight > 0 || session.has_unsent() || session.held_back();
+    const bool waits =
+        session.service || session.in_flight > 0 || session.has_unsent() || session.held_back();
     if (!session.greeted || waits || now - session.last_input < limit) {
         const TimePoint next = std::max(session.last_input + limit, now + limit / kIdleLooks);
         due_.push({next, session.id(), DueFor::idle});
@@ -176,6 +182,7 @@ void Server::settle_touched() {
 
 /// Sends what is due to `session` and watches it for what it can do next.
 void Server::settle(Session& session) {
+    if (external_.hand_out(session)) touch(session);
     const auto sent = session.flush();
     if (!sent) return close(session);
     watch_reading(session, *sent);
@@ -218,6 +225,7 @@ void Server::close(Session& session) {
         spdlog::info("{} went away with {} events in flight", session.describe(),
                      session.in_flight);
     }
+    external_.lose(session);
     sessions_.erase(session.id());
     clients_.connected.store(sessions_.size());
 }

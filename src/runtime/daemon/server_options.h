@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "crucible/time.h"
 #include "runtime/coordinator/coordinator_options.h"
+#include "runtime/daemon/external_services.h"
 
 namespace crucible::runtime {
 
@@ -50,6 +51,7 @@ struct ServerOptions {
     std::string metrics;  ///< address of the metrics endpoint; empty: none
     ClientLimits clients;
     CoordinatorOptions coordinator;
+    ExternalOptions external;
     Duration stop_limit =
         std::chrono::seconds(30);  ///< to finish what was accepted and send its acknowledgements
 };

@@ -21,6 +21,7 @@ std::string Session::describe() const {
 }
 
 bool Session::accepts_input() const noexcept {
+    if (service) return !leaving;
     return !leaving && !blocked && !paced && requests_in_flight < kRequestsMax &&
            bytes_in_flight < bytes_max && unsent_bytes() < kUnsentBytesMax;
 }

@@ -85,6 +85,9 @@ public:
     bool paced = false;    ///< it has used up its rate, and waits for more
     bool leaving =
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
+    /// It is an external service, with that place: it publishes nothing, and what it settles is
+    /// always read.
+    std::optional<std::size_t> service;
     bool readable = false;                  ///< the server is to read from it without waiting
     std::uint32_t events = 0;               ///< what epoll watches it for
     std::size_t in_flight = 0;              ///< its events being handled

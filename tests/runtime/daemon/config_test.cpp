@@ -62,6 +62,38 @@ batch = 16
     EXPECT_EQ(coordinator.batch_max, 16u);
 }
 
+TEST_F(ConfigTest, ReadsAboutExternalServices) {
+    DaemonConfig config = default_daemon_config();
+    EXPECT_EQ(config.server.external.places_max, 16u);
+    ASSERT_TRUE(base::write_file(file_, R"(
+[services]
+external_max = 4
+external = "billing=custom,audit=database+custom"
+external_timeout = "5s"
+external_grace = "0s"
+)"));
+    const auto read = read_config(file_, config);
+    ASSERT_TRUE(read) << read.error().message;
+    const auto& external = config.server.external;
+    EXPECT_EQ(external.places_max, 4u);
+    ASSERT_EQ(external.expected.size(), 2u);
+    EXPECT_EQ(external.expected[0].name, "billing");
+    EXPECT_EQ(external.expected[1].categories,
+              (std::vector<Category>{Category::database, Category::custom}));
+    EXPECT_EQ(external.timeout, std::chrono::seconds(5));
+    EXPECT_EQ(external.grace, Duration::zero());
+    ASSERT_TRUE(set_option("services.external_max", "0", config));
+    EXPECT_EQ(config.server.external.places_max, 0u);
+
+    EXPECT_EQ(error_of("[services]\nexternal_max = 65\n"),
+              "c.toml:2:16: external_max: '65' must be a whole number from 0 to 64");
+    EXPECT_EQ(error_of("[services]\nexternal = \"billing\"\n"),
+              "c.toml:2:12: external: 'billing' must be a service's name and what it serves, e.g. "
+              "billing=custom");
+    EXPECT_EQ(error_of("[services]\nexternal = \"billing=money\"\n"),
+              "c.toml:2:12: external: 'money' is no category");
+}
+
 TEST_F(ConfigTest, ReadsHowEventsAreRouted) {
     DaemonConfig config = default_daemon_config();
     ASSERT_TRUE(base::write_file(file_, R"(

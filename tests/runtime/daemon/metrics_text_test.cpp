@@ -24,12 +24,20 @@ std::string example() {
          .events = 2,
          .handed_over = 9,
          .failed = 4},
-        {.name = "odd \"name\"\\", .events = 0, .handed_over = 1, .failed = 0}};
+        {.index = 1, .name = "odd \"name\"\\", .events = 0, .handed_over = 1, .failed = 0}};
     ClientCounts clients;
     clients.connected = 7;
     clients.rate_limited = 11;
     clients.count(ClosedFor::slow);
-    return open_metrics_text(report, instances, {.queue_events_max = 100}, clients);
+    return open_metrics_text(report, instances, {.queue_events_max = 100}, clients,
+                             {{.index = 1,
+                               .connected = true,
+                               .pid = 71,
+                               .credits = 8,
+                               .open = 3,
+                               .delivered = 20,
+                               .redelivered = 2,
+                               .late = 1}});
 }
 
 TEST(MetricsText, SaysWhatTheExchangeSays) {
@@ -46,7 +54,9 @@ TEST(MetricsText, SaysWhatTheExchangeSays) {
           "crucible_service_breaker{service=\"database-1\",crucible_service_breaker=\"open\"} 1\n",
           "crucible_service_breaker{service=\"database-1\",crucible_service_breaker=\"closed\"} "
           "0\n",
-          "crucible_service_attempts_total{service=\"odd \\\"name\\\"\\\\\"} 1\n"}) {
+          "crucible_service_attempts_total{service=\"odd \\\"name\\\"\\\\\"} 1\n",
+          "crucible_external_open{service=\"odd \\\"name\\\"\\\\\"} 3\n",
+          "crucible_external_redeliveries_total{service=\"odd \\\"name\\\"\\\\\"} 2\n"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << text;
     }
     EXPECT_TRUE(text.ends_with("# EOF\n"));

@@ -80,7 +80,7 @@ TEST(Protocol, NamesBothVersionsWhenTheyDiffer) {
 
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, Errc::unsupported);
-    EXPECT_EQ(checked.error().message, "the client speaks protocol version 7, this is version 2");
+    EXPECT_EQ(checked.error().message, "the client speaks protocol version 7, this is version 3");
 }
 
 TEST(Protocol, CarriesResponses) {

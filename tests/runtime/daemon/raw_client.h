@@ -80,6 +80,9 @@ public:
         }
     }
 
+    /// Ends the connection as a process that dies does.
+    void shut() { socket_.reset(); }
+
     /// True when the daemon closed the connection and nothing is left to read.
     bool ended() { return connected_ && !receive(); }
 

@@ -231,7 +231,7 @@ TEST_F(ServerTest, RefusesAnotherVersionWithAReason) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->header.kind, protocol::Kind::refuse);
     EXPECT_EQ(answer->header.token, static_cast<std::uint64_t>(Errc::unsupported));
-    EXPECT_EQ(answer->text(), "the client speaks protocol version 9, this is version 2");
+    EXPECT_EQ(answer->text(), "the client speaks protocol version 9, this is version 3");
     EXPECT_TRUE(old.ended());
     EXPECT_TRUE(other->request(make_event("still here"), kGenerousLimit));
 }
