@@ -38,8 +38,8 @@ Result<> set_count(std::string_view text, std::uint64_t most, T& target, std::ui
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (status != std::errc{} || end != text.data() + text.size() || number < least ||
         number > most) {
-        return invalid(fmt::format("{} must be a whole number from {} to {}",
-                                   base::in_quotes(text), least, most));
+        return invalid(fmt::format("{} must be a whole number from {} to {}", base::in_quotes(text),
+                                   least, most));
     }
     target = static_cast<T>(number);
     return {};
