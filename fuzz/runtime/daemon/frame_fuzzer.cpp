@@ -225,7 +225,7 @@ std::vector<std::string> seeds() {
     streams.emplace_back();
     event.targets = {"database-1", "system-1"};
     event.correlation_id = event.causation_id = event.id;
-    event.deadline = WallTime(std::chrono::seconds(1));
+    event.deadline = event.not_before = WallTime(std::chrono::seconds(1));
     CRUCIBLE_ASSERT(protocol::append_event(stream(), Kind::request, 1, event));
     streams.emplace_back();
     protocol::append_greeting(stream(), Kind::welcome);

@@ -29,7 +29,7 @@ std::vector<std::string> seeds() {
     event.correlation_id = event.causation_id = event.id;
     event.attempt = 3;
     event.created = WallTime(std::chrono::seconds(1'522'949'460));
-    event.deadline = event.created;
+    event.deadline = event.not_before = event.created;
     event.content_type = "text/plain; charset=utf-8";
     event.payload = "two \"lines\"\n\u00e9";
     texts.push_back(runtime::to_cloud_event(event));
