@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -63,7 +64,8 @@ private:
     }
     void answer() {
         pollfd waiter{.fd = listener_.fd(), .events = POLLIN, .revents = 0};
-        CRUCIBLE_ASSERT(::poll(&waiter, 1, -1) == 1);
+        // Again after libFuzzer's own timer.
+        while (::poll(&waiter, 1, -1) < 0) CRUCIBLE_ASSERT(errno == EINTR);
         const base::UniqueFd client(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
         CRUCIBLE_ASSERT(client);
         Pieces pieces(input_);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <thread>
 
@@ -92,7 +93,10 @@ protocol::Buffer converse(int socket, Pieces pieces) {
         }
         const short events = static_cast<short>(POLLIN | (sends ? POLLOUT : 0));
         pollfd waiter{.fd = socket, .events = events, .revents = 0};
-        CRUCIBLE_ASSERT(::poll(&waiter, 1, -1) == 1);
+        if (::poll(&waiter, 1, -1) < 0) {
+            CRUCIBLE_ASSERT(errno == EINTR);  // libFuzzer's own timer
+            continue;
+        }
         if ((waiter.revents & POLLOUT) != 0) {
             const auto count =
                 ::send(socket, unsent.data(), unsent.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
