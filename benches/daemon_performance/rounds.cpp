@@ -98,7 +98,7 @@ Result<std::vector<double>> one_value(const Result<double>& value) {
 std::vector<double> Rounds::Series::values(std::size_t measure) const {
     std::vector<double> all;
     for (const auto& round : by_round)
-        if (round) all.push_back((*round)[measure]);
+        if (round && std::isfinite((*round)[measure])) all.push_back((*round)[measure]);
     return all;
 }
 
@@ -160,12 +160,14 @@ json Rounds::show(const Question& question, std::size_t measure,
         for (std::size_t round = 0; round < options_.rounds; ++round) {
             const auto& first = all.front().by_round[round];
             const auto& other = all[arm].by_round[round];
-            if (!first || !other || !((*first)[measure] > 0) || !((*other)[measure] > 0)) continue;
-            const double logarithm = std::log((*first)[measure] / (*other)[measure]);
+            if (!first || !other) continue;
+            const double ratio = (*first)[measure] / (*other)[measure];
+            if (!(ratio > 0) || !std::isfinite(ratio)) continue;
+            const double logarithm = std::log(ratio);
             logarithms.push_back(question.first_to_other ? logarithm : -logarithm);
         }
         const auto median = median_of(values);
-        const auto ratio = arm == 0 ? Estimated{} : ratio_of(logarithms, options_.seed);
+        const auto against = arm == 0 ? Estimated{} : ratio_of(logarithms, options_.seed);
         const double spread = spread_of(values);
         if (values.empty()) {
             fmt::print("  {:15} {}\n", question.arms[arm].name, all[arm].absent);
@@ -175,8 +177,8 @@ json Rounds::show(const Question& question, std::size_t measure,
                        shown(median.value), shown(median.low), shown(median.high),
                        spread_text(spread));
             if (arm > 0) {
-                fmt::print("  {:>6} [{:>6}, {:>6}]", digits(ratio.value), digits(ratio.low),
-                           digits(ratio.high));
+                fmt::print("  {:>6} [{:>6}, {:>6}]", digits(against.value), digits(against.low),
+                           digits(against.high));
             }
             fmt::print("\n");
         }
@@ -186,7 +188,7 @@ json Rounds::show(const Question& question, std::size_t measure,
                     {"n", values.size()},
                     {"values", by_round_json(all[arm].by_round, measure)},
                     {"spread", lab::number(spread)},
-                    {"ratio", arm == 0 ? json() : estimate_json(ratio)},
+                    {"ratio", arm == 0 ? json() : estimate_json(against)},
                     {"absent", values.empty() ? all[arm].absent : ""}});
         arms.push_back(std::move(one));
     }

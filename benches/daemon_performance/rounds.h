@@ -35,7 +35,7 @@ Result<std::vector<double>> one_value(const Result<double>& value);
 struct Arm {
     std::string name;
     std::string description;  ///< goes into the result file
-    /// One trial from start to stop: a value for each measure.
+    /// One trial from start to stop: a value for each measure, NaN where it yields none.
     /// - Errc::unsupported: not installed here, in no round.
     std::function<Result<std::vector<double>>()> trial;
 };
