@@ -217,9 +217,9 @@ TEST(ExchangeExternal, EndsWhatNobodyIsThereFor) {
                                             std::pair{std::uint64_t{2}, Outcome::rejected}));
     EXPECT_EQ(carrier.exchange().report().dead_letters.held, 1u);
     // Published again the rejected one is no repeat.
-    (void)carrier.connect("a");
+    const auto next = carrier.connect("a");
     carrier.publish(2);
-    EXPECT_THAT(texts(carrier.take(instance)), ElementsAre("2/1"));
+    EXPECT_THAT(texts(carrier.take(next)), ElementsAre("2/1"));
 }
 
 // "Not now" counts as an attempt, and not against the circuit breaker.
