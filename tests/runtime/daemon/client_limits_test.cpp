@@ -128,10 +128,13 @@ TEST_F(ClientLimitsTest, SendsAwayWhoDoesNotReadItsAnswers) {
     protocol::Buffer ask;
     protocol::append_text_frame(ask, protocol::Kind::ask, 1, R"({"about":"status"})");
     // Until neither the socket nor the daemon takes more, or the daemon is through with it.
-    while (server_->clients().closed[static_cast<std::size_t>(ClosedFor::slow)] == 0) {
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    const auto& closed = server_->clients().closed[static_cast<std::size_t>(ClosedFor::slow)];
+    while (closed == 0 && base::monotonic_now() < until) {
         if (::send(slow.fd(), ask.data(), ask.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
             std::this_thread::yield();
     }
+    ASSERT_EQ(closed.load(), 1u);
     std::size_t answers = 0;
     while (slow.receive()) ++answers;
     EXPECT_GT(answers, 0u) << "what the socket held";
