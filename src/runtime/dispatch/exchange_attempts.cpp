@@ -305,8 +305,11 @@ void Exchange::hand_over_again(TaskPtr task) {
     // By the rules and the instances of now, unless it is one of several copies.
     if (!task->joint) {
         Places places;
-        if (!find_places(view_of(task->event), *rules_.table(), places) && places.instances.empty())
-            task->instance = places.one;
+        auto ends_as = find_places(view_of(task->event), *rules_.table(), places);
+        // The place of an external service that has gone may be another's by now.
+        if (ends_as && services_.is_external(task->instance))
+            return end_deserted(std::move(task), std::move(ends_as->reason));
+        if (!ends_as && places.instances.empty()) task->instance = places.one;
     }
     hand_over_or_wait(std::move(task));
 }

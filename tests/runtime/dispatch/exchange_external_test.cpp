@@ -42,9 +42,8 @@ public:
             });
     }
 
-    std::size_t connect(const std::string& name) {
-        constexpr Category kCategories[] = {Category::custom};
-        const auto place = services_->external().take(name, kCategories);
+    std::size_t connect(const std::string& name, Category category = Category::custom) {
+        const auto place = services_->external().take(name, {&category, 1});
         EXPECT_TRUE(place);
         const std::size_t instance = services_->services().size() + *place;
         exchange_->set_health(instance, Health::healthy);
@@ -220,6 +219,26 @@ TEST(ExchangeExternal, EndsWhatNobodyIsThereFor) {
     const auto next = carrier.connect("a");
     carrier.publish(2);
     EXPECT_THAT(texts(carrier.take(next)), ElementsAre("2/1"));
+}
+
+// What waits for its next attempt when its service is given up may not reach whoever has the place
+// then.
+TEST(ExchangeExternal, AnothersPlaceIsNotItsOwn) {
+    ExchangeOptions options;
+    options.retry = {.attempts_max = 3,
+                     .base = std::chrono::milliseconds(50),
+                     .cap = std::chrono::milliseconds(50)};
+    Carrier carrier(options);
+    const auto instance = carrier.connect("a");
+    (void)carrier.connect("b", Category::mcp);  // so that there is one place alone
+    carrier.publish(1);
+    carrier.end(carrier.take(instance), {Outcome::failed, {}, "broken"});
+    carrier.services().external().leave(0);
+    carrier.exchange().reassign(instance);
+    ASSERT_EQ(carrier.connect("c", Category::system), instance);
+    EXPECT_TRUE(carrier.exchange().drain(kGenerousLimit));
+    EXPECT_THAT(carrier.ends(), ElementsAre(std::pair{std::uint64_t{1}, Outcome::failed}));
+    EXPECT_TRUE(carrier.take(instance).empty());
 }
 
 // "Not now" counts as an attempt, and not against the circuit breaker.
