@@ -29,6 +29,13 @@ struct HandleResult {
     bool not_now = false;
 };
 
+/// What a service says of itself when it is asked.
+enum class CheckResult : std::uint8_t {
+    passed,
+    degraded,  ///< it works, but not as it should: it is still used
+    failed,    ///< it cannot work now
+};
+
 /// A handler of events. The dispatcher calls one instance from one thread at a time, in the order
 /// in which a source published within a priority.
 class Service {
@@ -42,6 +49,11 @@ public:
     /// Most events that it wants at once. More than these where a batch has a cost of its own that
     /// they share: a transaction, a flush to disk. Asked once.
     virtual std::size_t batch_max() const noexcept { return 64; }
+
+    /// Whether it can work now: asked every few seconds, between two calls of handle() and from
+    /// the thread of the next one. Be brief. Who does not answer in time counts as failed, so that
+    /// a service that hangs is found out without one of its own.
+    virtual CheckResult check() { return CheckResult::passed; }
 
     /// Handles `events` in order and fills `results[i]` for `events[i]` (same size). When it
     /// returns, every event whose outcome is `handled` is durable as configured. Handing several

@@ -120,11 +120,12 @@ void print_external(std::ostream& out, const json& services) {
 }
 
 void print_services(std::ostream& out, const json& answer) {
-    out << fmt::format("{:<24} {:<11} {:<9} {:>8} {:>12} {:>9}\n", "service", "category", "breaker",
-                       "queued", "handed over", "failed");
+    out << fmt::format("{:<17} {:<10} {:<9} {:<9} {:>8} {:>11} {:>9}\n", "service", "category",
+                       "health", "breaker", "queued", "handed over", "failed");
     for (const auto& service : answer.at("services")) {
-        out << fmt::format("{:<24} {:<11} {:<9} {:>8} {:>12} {:>9}\n", shown(service.at("name")),
-                           shown(service.at("category")), shown(service.at("breaker")),
+        out << fmt::format("{:<17} {:<10} {:<9} {:<9} {:>8} {:>11} {:>9}\n",
+                           shown(service.at("name")), shown(service.at("category")),
+                           shown(service.at("health")), shown(service.at("breaker")),
                            service.at("queued").dump(), service.at("handed_over").dump(),
                            service.at("failed").dump());
     }

@@ -29,6 +29,7 @@ struct CoordinatorOptions {
     std::filesystem::path rules;  ///< file of docs/formats/rules.md; empty: no rules
     RetryPolicy retry;
     CircuitBreaker::Options breaker;
+    HealthCheckOptions health;  ///< `interval` 0: services are not checked
     /// Within it an event that is published again is not handled again. 0: not looked for.
     Duration repeat_window = std::chrono::minutes(5);
     std::size_t repeat_events_max = 100'000;  ///< remembered for that

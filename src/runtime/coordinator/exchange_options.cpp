@@ -25,6 +25,10 @@ Result<ExchangeOptions> exchange_options(const CoordinatorOptions& options) {
         return wrong("the thresholds of circuit breakers", "above 0, a share at most 1");
     if (breaker.window < std::chrono::milliseconds(1) || breaker.open_for <= Duration::zero())
         return wrong("the times of circuit breakers", "at least 1 ms");
+    const auto& health = options.health;
+    if (health.interval < Duration::zero() || health.timeout <= Duration::zero() ||
+        health.rise == 0 || health.fall == 0)
+        return wrong("the times and numbers of health checks", "above 0, the interval 0 or more");
     if (options.repeat_window < Duration::zero())
         return wrong("the window of repeats", "0 or more");
     if (options.repeat_events_max == 0 || options.repeat_events_max > SeenEvents::kEventsMax)
@@ -40,6 +44,7 @@ Result<ExchangeOptions> exchange_options(const CoordinatorOptions& options) {
                            .overflow = options.overflow,
                            .retry = options.retry,
                            .breaker = breaker,
+                           .health = options.health,
                            .seen = {.events_max = repeats ? options.repeat_events_max : 0,
                                     .window = options.repeat_window},
                            .dead_letters = options.dead_letters};

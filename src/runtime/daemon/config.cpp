@@ -373,6 +373,23 @@ constexpr std::array kOptions{
            [](auto value, auto& config) {
                return set_bytes(value, config.server.coordinator.dead_letters.bytes_max);
            }},
+    Option{"health.interval",
+           [](auto value, auto& config) {
+               return set_duration(value, Duration::zero(),
+                                   config.server.coordinator.health.interval);
+           }},
+    Option{"health.timeout",
+           [](auto value, auto& config) {
+               return set_duration(value, kDelayLeast, config.server.coordinator.health.timeout);
+           }},
+    Option{"health.rise",
+           [](auto value, auto& config) {
+               return set_count(value, 1000, config.server.coordinator.health.rise);
+           }},
+    Option{"health.fall",
+           [](auto value, auto& config) {
+               return set_count(value, 1000, config.server.coordinator.health.fall);
+           }},
     Option{"breaker.failures_in_a_row",
            [](auto value, auto& config) {
                return set_count(value, 1'000'000,

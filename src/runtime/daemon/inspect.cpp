@@ -113,6 +113,7 @@ json services(const Question& question) {
         list.push_back({{"name", instance.name},
                         {"category", to_string(instance.category)},
                         {"breaker", to_string(instance.breaker)},
+                        {"health", to_string(instance.health)},
                         {"queued", instance.events},
                         {"handed_over", instance.handed_over},
                         {"failed", instance.failed},

@@ -18,12 +18,14 @@ struct alignas(64) Dispatcher::Lane {
     Service* service = nullptr;  ///< null: external
     Group* group = nullptr;      ///< null: not limited
     std::size_t batch_max = 1;
+    std::size_t instance = 0;  ///< its number
     std::mutex mutex;
     WaitingEvents waiting;
     std::atomic<std::size_t> events = 0;  ///< waiting or being handled; changed under the mutex
     /// In the ready list, parked or being run: nobody else may run it. Of an external one: whoever
     /// carries its events knows that some wait.
     bool scheduled = false;
+    bool check_due = false;
     Lane* next_ready = nullptr;  ///< under ready_mutex_
 };
 
@@ -53,14 +55,18 @@ void reset(HandleResult& result) {
 
 Dispatcher::Dispatcher(const DispatcherOptions& options,
                        std::span<const std::unique_ptr<Service>> services, AttemptSink sink,
-                       std::size_t external, ExternalCall call)
-    : options_(options), sink_(std::move(sink)), call_(std::move(call)) {
+                       std::size_t external, ExternalCall call, CheckSink checked)
+    : options_(options),
+      sink_(std::move(sink)),
+      call_(std::move(call)),
+      checked_(std::move(checked)) {
     CRUCIBLE_ASSERT(options.workers >= 1 && options.service_events_max >= 1);
     for (std::size_t category = 0; category < kCategoryCount; ++category)
         groups_[category].limit = options.concurrency[category];
     for (const auto& service : services) {
         auto& lane = *lanes_.emplace_back(std::make_unique<Lane>());
         lane.service = service.get();
+        lane.instance = lanes_.size() - 1;
         lane.batch_max = options.batch_max > 0 ? options.batch_max
                                                : std::max<std::size_t>(service->batch_max(), 1);
         Group& group = groups_[static_cast<std::size_t>(service->category())];
@@ -104,6 +110,16 @@ Result<> Dispatcher::submit(TaskPtr&& task) {
         call_(instance);
     }
     return {};
+}
+
+void Dispatcher::check(std::size_t instance) {
+    Lane& lane = *lanes_[instance];
+    {
+        const std::lock_guard lock(lane.mutex);
+        lane.check_due = true;
+        if (std::exchange(lane.scheduled, true)) return;
+    }
+    make_ready(lane);
 }
 
 bool Dispatcher::take(std::size_t instance, std::size_t count, std::vector<TaskPtr>& out) {
@@ -247,6 +263,7 @@ void Dispatcher::work(std::uint32_t number) noexcept {
 /// Handles one batch of `lane`; true when more events wait there (it is then still ours to put
 /// back).
 bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept {
+    bool check = false;
     {
         const std::lock_guard lock(lane.mutex);
         while (batch.tasks.size() < lane.batch_max) {
@@ -254,11 +271,20 @@ bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexc
             if (!task) break;
             batch.tasks.push_back(std::move(task));
         }
-        if (batch.tasks.empty()) {  // take_below() had them all
+        check = std::exchange(lane.check_due, false);
+        if (batch.tasks.empty() && !check) {  // take_below() had them all
             lane.scheduled = false;
             return false;
         }
     }
+    if (check) checked_(lane.instance, check_service(*lane.service));
+    if (!batch.tasks.empty()) handle(worker, lane, batch);
+    const std::lock_guard lock(lane.mutex);
+    return lane.scheduled = !lane.waiting.empty() || lane.check_due;
+}
+
+/// Hands the service what was taken for it, and says how that ended.
+void Dispatcher::handle(std::uint32_t worker, Lane& lane, Batch& batch) noexcept {
     const std::size_t taken = batch.tasks.size();
     const bool deadlines = std::ranges::any_of(
         batch.tasks, [](const TaskPtr& task) { return task->event.deadline.has_value(); });
@@ -284,7 +310,6 @@ bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexc
         batch.tasks.push_back(std::move(task));
     }
     // Its place in the lane is free before anybody hears of its end.
-    bool more = false;
     {
         const std::lock_guard lock(lane.mutex);
         lane.events.store(lane.events.load(std::memory_order_relaxed) - taken,
@@ -294,11 +319,6 @@ bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexc
     batch.tasks.clear();
     batch.expired.clear();
     batch.events.clear();
-    {
-        const std::lock_guard lock(lane.mutex);
-        more = lane.scheduled = !lane.waiting.empty();
-    }
-    return more;
 }
 
 }  // namespace crucible::runtime

@@ -33,6 +33,9 @@ struct DispatcherOptions {
 using AttemptSink = std::function<void(std::uint32_t worker, std::span<TaskPtr> tasks,
                                        std::span<HandleResult> results)>;
 
+/// Called from a worker with what Service::check() of that instance said.
+using CheckSink = std::function<void(std::size_t instance, CheckResult result)>;
+
 /// Called when events wait for an external instance again, after take() left none there; from any
 /// thread. It may not call the dispatcher.
 using ExternalCall = std::function<void(std::size_t instance)>;
@@ -53,7 +56,8 @@ class Dispatcher {
 public:
     /// `services` outlive the dispatcher. Behind them come `external` external instances.
     Dispatcher(const DispatcherOptions& options, std::span<const std::unique_ptr<Service>> services,
-               AttemptSink sink, std::size_t external = 0, ExternalCall call = {});
+               AttemptSink sink, std::size_t external = 0, ExternalCall call = {},
+               CheckSink checked = {});
     /// Finishes the batches being run; events that still wait are dropped.
     ~Dispatcher();
 
@@ -66,6 +70,10 @@ public:
     TaskPtr take_below(Priority priority) noexcept;
     /// The same of one instance.
     TaskPtr take_below(Priority priority, std::size_t instance) noexcept;
+
+    /// Has that service checked by the next worker that comes to it, before its next batch: so late
+    /// as an event of the highest priority would be taken.
+    void check(std::size_t instance);
 
     // Of an external instance; by one thread for each.
     /// Moves up to `count` of its waiting events to the end of `out`, in the order of
@@ -98,11 +106,13 @@ private:
     void wake_one(std::unique_lock<std::mutex>& lock) noexcept;
     Lane* next_lane(Lane* ran, bool more) noexcept;
     void work(std::uint32_t number) noexcept;
+    void handle(std::uint32_t worker, Lane& lane, Batch& batch) noexcept;
     bool run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept;
 
     const DispatcherOptions options_;
     const AttemptSink sink_;
     const ExternalCall call_;
+    const CheckSink checked_;
     std::vector<std::unique_ptr<Lane>> lanes_;  ///< one per instance
     std::atomic<std::size_t> turn_ = 0;         ///< of take_below()
 

@@ -91,7 +91,9 @@ Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, C
         [this](std::uint32_t worker, std::span<TaskPtr> tasks, std::span<HandleResult> results) {
             after_attempts(worker_ends_[worker], tasks, results);
         },
-        services.external().size(), std::move(call));
+        services.external().size(), std::move(call),
+        [this](std::size_t instance, CheckResult result) { check_ended(instance, result); });
+    begin_checks();
 }
 
 Exchange::~Exchange() {
@@ -108,14 +110,20 @@ Exchange::~Exchange() {
 
 // --- Taking an event in
 
+/// Nobody of those it goes to would do anything.
+bool Exchange::acknowledged_unseen(const Places& places) const {
+    if (places.instances.empty()) return services_.acknowledges_unseen(places.one);
+    return std::ranges::all_of(places.instances, [this](std::size_t instance) {
+        return services_.acknowledges_unseen(instance);
+    });
+}
+
 Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
                                                       const RuleTable& table, FillRef fill) {
     if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
     Places places;
     auto ends_as = find_places(arrival.view, table, places);
-    if (!ends_as && places.instances.empty() && !arrival.view.scheduled &&
-        services_.acknowledges_unseen(places.one))
-        ends_as.emplace();
+    if (!ends_as && !arrival.view.scheduled && acknowledged_unseen(places)) ends_as.emplace();
     // Whoever waits for room comes with the same event again and again: that is no repeat.
     if (!ends_as && options_.overflow == Overflow::block &&
         queued_events_.load() >= options_.queue_events_max)

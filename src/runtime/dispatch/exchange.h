@@ -25,6 +25,7 @@
 #include "runtime/dispatch/task_pool.h"
 #include "runtime/route/circuit_breaker.h"
 #include "runtime/route/dead_letters.h"
+#include "runtime/route/health_check.h"
 #include "runtime/route/instance_states.h"
 #include "runtime/route/retry.h"
 #include "runtime/route/rule_book.h"
@@ -52,6 +53,7 @@ struct ExchangeOptions {
     Overflow overflow = Overflow::reject;
     RetryPolicy retry;
     CircuitBreaker::Options breaker;
+    HealthCheckOptions health;  ///< `interval` 0: services are not checked
     /// `events_max` 0: repeated events are not looked for.
     SeenEvents::Options seen;
     DeadLetters::Options dead_letters;
@@ -77,6 +79,7 @@ struct InstanceReport {
     std::string name;
     Category category = Category::custom;
     CircuitBreaker::State breaker = CircuitBreaker::State::closed;
+    Health health = Health::healthy;
     std::size_t events = 0;         ///< given to it and not ended
     std::uint64_t handed_over = 0;  ///< attempts that have ended
     std::uint64_t failed = 0;       ///< of those, with `failed`
@@ -224,6 +227,11 @@ private:
         std::uint64_t events = 0;  ///< that have ended: of several copies, and of owners nobody too
         std::deque<HandleResult> answers;  ///< for whoever published the same event again
     };
+    struct Check {
+        std::size_t instance = 0;
+        HealthCheck check;
+        std::uint64_t number = 0;  ///< of the last one begun
+    };
     struct Repeat {
         std::uint64_t owner = 0;
         std::uint64_t token = 0;
@@ -244,6 +252,7 @@ private:
     void take_for_several(TaskPtr task, std::span<const std::size_t> instances);
     std::optional<HandleResult> find_places(const EventView& view, const RuleTable& table,
                                             Places& places) const;
+    bool acknowledged_unseen(const Places& places) const;
     std::size_t stand_in(const EventView& view, std::size_t instance) const noexcept;
 
     Result<> reserve(std::size_t events, std::size_t bytes) noexcept;
@@ -266,6 +275,10 @@ private:
     void bury(const Task& task, std::string_view reason);
 
     void breaker_changed(std::size_t instance, CircuitBreaker::State state, bool admits);
+    void begin_checks();
+    std::optional<TimePoint> refresh_checks(TimePoint now);
+    void check_ended(std::size_t instance, CheckResult result);
+    void health_changed(std::size_t instance, Health health);
     void poke_timer();
     void run_timer(const std::stop_token& stop);
     void begin_scheduled(TaskPtr task);
@@ -304,6 +317,9 @@ private:
 
     mutable std::mutex dead_mutex_;
     DeadLetters dead_letters_;
+
+    std::mutex checks_mutex_;
+    std::vector<Check> checks_;  ///< by instance
 
     mutable std::mutex timer_mutex_;
     std::condition_variable_any timer_changed_;

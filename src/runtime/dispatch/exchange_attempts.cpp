@@ -243,6 +243,8 @@ void Exchange::run_timer(const std::stop_token& stop) {
             const auto wakes_at = instance.breaker.wakes_at();
             if (wakes_at && (!wake || *wakes_at < *wake)) wake = wakes_at;
         }
+        if (const auto next = refresh_checks(looked_at); next && (!wake || *next < *wake))
+            wake = next;
         {
             std::unique_lock lock(timer_mutex_);
             if (const auto next = retrying_.next_due(); next && (!wake || *next < *wake))

@@ -73,6 +73,7 @@ std::vector<InstanceReport> Exchange::instances() const {
                            .name = std::move(name),
                            .category = services_.category_of(i),
                            .breaker = instances_[i].breaker.state(),
+                           .health = states_.health(i),
                            .events = dispatcher_->events_of(i),
                            .handed_over = instances_[i].handed_over.load(),
                            .failed = instances_[i].failed.load()});

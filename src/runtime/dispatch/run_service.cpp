@@ -29,4 +29,12 @@ void run_service(Service& service, std::span<const Event* const> events,
     }
 }
 
+CheckResult check_service(Service& service) noexcept {
+    try {
+        return service.check();
+    } catch (...) {
+        return CheckResult::failed;
+    }
+}
+
 }  // namespace crucible::runtime

@@ -11,4 +11,7 @@ namespace crucible::runtime {
 void run_service(Service& service, std::span<const Event* const> events,
                  std::span<HandleResult> results) noexcept;
 
+/// Calls `service.check()`; an exception is a failure.
+CheckResult check_service(Service& service) noexcept;
+
 }  // namespace crucible::runtime

@@ -4,17 +4,15 @@
 #include <cstdint>
 #include <optional>
 
+#include "crucible/service.h"
 #include "crucible/time.h"
 #include "runtime/service/health_registry.h"
 
 namespace crucible::runtime {
 
-/// What one check of an instance found.
-enum class CheckResult : std::uint8_t { passed, degraded, failed };
-
 struct HealthCheckOptions {
     Duration interval = std::chrono::seconds(5);  ///< from the start of a check to that of the next
-    Duration timeout = std::chrono::seconds(1);   ///< after it a check counts as failed
+    Duration timeout = std::chrono::seconds(2);   ///< after it a check counts as failed
     std::uint32_t rise = 2;  ///< checks passed in a row that make it healthy, at least 1
     std::uint32_t fall = 3;  ///< checks failed in a row that make it unhealthy, at least 1
 };

@@ -334,6 +334,14 @@ Result<> Database::find(std::string_view source, std::string_view key, std::stri
     return std::unexpected(sqlite_error(state_->reader.get(), "read record"));
 }
 
+Result<> Database::check() {
+    const std::scoped_lock lock(state_->read_mutex);
+    const auto read =
+        query_integer(state_->reader.get(), "SELECT count(*) FROM (SELECT 1 FROM records LIMIT 1)");
+    if (!read) return std::unexpected(read.error());
+    return {};
+}
+
 Result<std::int64_t> Database::checkpoint() {
     return state_->checkpointer->run();
 }

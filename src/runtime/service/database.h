@@ -59,6 +59,9 @@ public:
     /// Replaces `body` with a record's body. - Errc::not_found, Errc::io.
     Result<> find(std::string_view source, std::string_view key, std::string& body);
 
+    /// Whether the file can be read. - Errc::io, Errc::corrupt, …
+    Result<> check();
+
     /// Moves what the write-ahead log holds into the file, as far as no reader needs it. Waits for
     /// nobody. Returns the number of pages moved. It happens by itself too, in a thread of its own.
     Result<std::int64_t> checkpoint();

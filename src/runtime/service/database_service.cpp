@@ -42,6 +42,10 @@ public:
         }
     }
 
+    CheckResult check() override {
+        return database_.check() ? CheckResult::passed : CheckResult::failed;
+    }
+
 private:
     struct Accepted {
         std::size_t index;

@@ -4,6 +4,9 @@
 namespace crucible::runtime {
 namespace {
 
+/// Of the file system, below which the service warns.
+constexpr double kLittleSpace = 0.01;
+
 class FilesystemService final : public NamedService {
 public:
     FilesystemService(std::string name, Workshop& shop)
@@ -14,6 +17,12 @@ public:
             reset(results[i]);
             conclude(results[i], apply(*events[i]));
         }
+    }
+
+    CheckResult check() override {
+        const auto left = vault_.free_space();
+        if (!left || *left <= 0) return CheckResult::failed;
+        return *left < kLittleSpace ? CheckResult::degraded : CheckResult::passed;
     }
 
 private:

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -263,6 +264,14 @@ Result<> Vault::read(std::string_view source, std::string_view path, std::size_t
     const auto size = static_cast<std::size_t>(info.st_size);
     if (size > bytes_max) return invalid(std::string(path) + ": larger than may be read");
     return read_all(fd.get(), size, content, std::string(path));
+}
+
+Result<double> Vault::free_space() const {
+    struct statvfs space {};
+    if (::fstatvfs(root_.get(), &space) != 0)
+        return std::unexpected(base::errno_error("the vault", errno));
+    if (space.f_blocks == 0) return 1.0;  // a file system that has no such limit
+    return static_cast<double>(space.f_bavail) / static_cast<double>(space.f_blocks);
 }
 
 Result<std::vector<std::string>> Vault::list(std::string_view source, std::string_view directory,

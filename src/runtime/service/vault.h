@@ -48,6 +48,9 @@ public:
     Result<> read(std::string_view source, std::string_view path, std::size_t bytes_max,
                   std::string& content) const;
 
+    /// The share of the file system's space that is left to us, 0 to 1. - Errc::io.
+    Result<double> free_space() const;
+
     /// Names of the regular files directly in `directory` of the source, sorted, at most
     /// `files_max` of those the system lists first. Nothing when the directory does not exist.
     Result<std::vector<std::string>> list(std::string_view source, std::string_view directory,

@@ -40,6 +40,16 @@ public:
     Category category() const noexcept override { return category_; }
     std::size_t batch_max() const noexcept override { return batch_max_; }
 
+    CheckResult check() override {
+        const std::lock_guard lock(mutex_);
+        ++checks_;
+        return check_result_;
+    }
+    void answer_checks_with(CheckResult result) {
+        const std::lock_guard lock(mutex_);
+        check_result_ = result;
+    }
+
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         std::unique_lock lock(mutex_);
         auto& batch = batches_.emplace_back();
@@ -71,6 +81,10 @@ public:
         const std::lock_guard lock(mutex_);
         return batches_;
     }
+    std::size_t checks() const {
+        const std::lock_guard lock(mutex_);
+        return checks_;
+    }
     std::vector<std::string> payloads() const {
         std::vector<std::string> all;
         for (const auto& batch : batches()) all.insert(all.end(), batch.begin(), batch.end());
@@ -84,6 +98,8 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool open_ = true;
+    CheckResult check_result_ = CheckResult::passed;
+    std::size_t checks_ = 0;
     std::vector<std::vector<std::string>> batches_;
 };
 

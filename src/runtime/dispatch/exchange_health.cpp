@@ -1,0 +1,63 @@
+// Exchange: whether the services can work.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "runtime/dispatch/exchange.h"
+
+namespace crucible::runtime {
+
+/// Those that would only acknowledge are never handed anything: they can always.
+void Exchange::begin_checks() {
+    if (options_.health.interval <= Duration::zero()) return;
+    const TimePoint first = base::monotonic_now() + options_.health.interval;
+    for (std::size_t i = 0; i < services_.services().size(); ++i) {
+        if (!services_.acknowledges_unseen(i))
+            checks_.push_back({i, HealthCheck(options_.health, first), 0});
+    }
+    if (checks_.empty()) return;
+    const std::lock_guard lock(timer_mutex_);
+    poke_timer();
+}
+
+/// In the timer's thread: begins what is due, gives up on what takes too long. When to come again.
+std::optional<TimePoint> Exchange::refresh_checks(TimePoint now) {
+    std::vector<std::size_t> due;
+    std::optional<TimePoint> wake;
+    {
+        const std::lock_guard lock(checks_mutex_);
+        for (auto& [instance, check, number] : checks_) {
+            if (const auto health = check.expire(now)) health_changed(instance, *health);
+            if (const auto begun = check.begin(now)) {
+                number = *begun;
+                due.push_back(instance);
+            }
+            // One that runs may end before its time, and the next be due.
+            const TimePoint then = std::min(check.wakes_at(), now + options_.health.interval);
+            if (!wake || then < *wake) wake = then;
+        }
+    }
+    for (const std::size_t instance : due) dispatcher_->check(instance);
+    return wake;
+}
+
+/// In a worker.
+void Exchange::check_ended(std::size_t instance, CheckResult result) {
+    const std::lock_guard lock(checks_mutex_);
+    const auto found = std::ranges::lower_bound(checks_, instance, {}, &Check::instance);
+    if (const auto health = found->check.finish(found->number, result))
+        health_changed(instance, *health);
+}
+
+void Exchange::health_changed(std::size_t instance, Health health) {
+    states_.set_health(instance, health);
+    if (health == Health::unhealthy) {
+        spdlog::warn("{} is {}: its checks fail, or are not answered in time",
+                     services_.name_of(instance), to_string(health));
+    } else {
+        spdlog::info("{} is {}", services_.name_of(instance), to_string(health));
+    }
+}
+
+}  // namespace crucible::runtime
