@@ -11,7 +11,8 @@ using MakeEvents = DaemonPublisher::Next (*)(std::uint32_t publisher, std::size_
 
 class CrucibledPeer final : public Peer {
 public:
-    CrucibledPeer(std::string_view work, MakeEvents events) : work_(work), events_(events) {}
+    CrucibledPeer(std::string_view work, MakeEvents events, bool shared_memory = false)
+        : work_(work), events_(events), shared_memory_(shared_memory) {}
 
     Result<> start() override {
         auto daemon = start_crucibled({.work = work_});
@@ -22,12 +23,13 @@ public:
 
     Result<std::unique_ptr<Publisher>> connect(std::size_t payload_bytes) override {
         return DaemonPublisher::connect(crucibled_socket(*daemon_),
-                                        events_(++publishers_, payload_bytes));
+                                        events_(++publishers_, payload_bytes), shared_memory_);
     }
 
 private:
     std::string_view work_;
     MakeEvents events_;
+    bool shared_memory_;
     std::optional<ServerProcess> daemon_;
     std::uint32_t publishers_ = 0;
 };
@@ -36,6 +38,9 @@ private:
 
 std::unique_ptr<Peer> make_crucibled_peer() {
     return std::make_unique<CrucibledPeer>("none", metrics);
+}
+std::unique_ptr<Peer> make_crucibled_memory_peer() {
+    return std::make_unique<CrucibledPeer>("none", metrics, /*shared_memory=*/true);
 }
 std::unique_ptr<Peer> make_crucibled_ids_peer() {
     return std::make_unique<CrucibledPeer>("none", metrics_with_ids);

@@ -5,10 +5,11 @@
 namespace crucible::bench {
 
 Result<std::unique_ptr<DaemonPublisher>> DaemonPublisher::connect(
-    const std::filesystem::path& socket, Next next) {
+    const std::filesystem::path& socket, Next next, bool shared_memory) {
     std::unique_ptr<DaemonPublisher> publisher(new DaemonPublisher(std::move(next)));
     DaemonClientOptions options;
     options.socket = socket;
+    options.shared_memory = shared_memory;
     auto client = DaemonClient::connect(
         options,
         [raw = publisher.get()](std::span<const Acknowledgement> batch) { raw->take(batch); });

@@ -20,7 +20,7 @@ public:
     using Next = std::function<const Event&()>;
 
     static Result<std::unique_ptr<DaemonPublisher>> connect(const std::filesystem::path& socket,
-                                                            Next next);
+                                                            Next next, bool shared_memory = false);
 
     bool publish() override;
     bool flush() override { return true; }

@@ -35,6 +35,11 @@ struct DaemonClientOptions {
     Duration connect_limit = std::chrono::seconds(5);
     std::size_t send_buffer_bytes_max =
         64u << 20;  ///< unsent events kept while the daemon does not read
+    /// Events and acknowledgements go through memory that client and daemon share, and the socket
+    /// only wakes who sleeps: more events for the same CPU. The daemon has to offer it
+    /// (shared_memory of [clients]); there is no falling back to the socket, which would be slow in
+    /// silence.
+    bool shared_memory = false;
     /// How long to look for a daemon again when it has gone away, with growing delays in between;
     /// zero: not at all. A client that reconnects keeps each event until it is acknowledged, at
     /// most send_buffer_bytes_max of them, and publishes those that are not again, in their order.
@@ -53,8 +58,9 @@ public:
     /// Connects and shakes hands.
     /// - Errc::not_found: no such socket, or nobody listens. - Errc::permission_denied: refused by
     /// mode, peer check or certificate.
-    /// - Errc::unsupported: protocol versions differ. - Errc::timeout. - Errc::invalid_argument:
-    /// options that do not go together, or a file that cannot be used; the message says which.
+    /// - Errc::unsupported: protocol versions differ, or the daemon does not offer shared memory.
+    /// - Errc::timeout. - Errc::invalid_argument: options that do not go together, or a file that
+    /// cannot be used; the message says which.
     static Result<std::unique_ptr<DaemonClient>> connect(const DaemonClientOptions& options,
                                                          AcknowledgementHandler on_acknowledged);
     /// Process id of the daemon, from the socket's peer credentials; of the last one while

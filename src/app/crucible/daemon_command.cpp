@@ -77,7 +77,10 @@ void print_status(std::ostream& out, const json& answer) {
                                base::format_duration(answer.at("uptime_seconds").get<double>()),
                                shown(answer.at("socket"))));
     if (const auto tcp = shown(answer.at("tcp")); !tcp.empty()) line("TCP", tcp);
-    line("Clients", answer.at("clients").dump());
+    std::string clients = answer.at("clients").dump();
+    for (const auto& [medium, count] : answer.at("clients_by_medium").items())
+        clients += fmt::format(", {} through {}", count.dump(), medium);
+    line("Clients", clients);
     line("Events", fmt::format("{} published: {} handled, {} rejected, {} failed, {} expired",
                                events.at("published").dump(), events.at("handled").dump(),
                                events.at("rejected").dump(), events.at("failed").dump(),
@@ -146,13 +149,13 @@ void print_queues(std::ostream& out, const json& answer) {
         }
     }
     if (answer.at("clients").empty()) return;
-    out << fmt::format("\n{:<24} {:>8} {:>12}\n", "client", "in flight", "unread");
+    out << fmt::format("\n{:<24} {:>9} {:>12}  {}\n", "client", "in flight", "unread", "through");
     for (const auto& client : answer.at("clients")) {
         out << fmt::format(
-            "{:<24} {:>9} {:>12}{}\n",
+            "{:<24} {:>9} {:>12}  {}{}\n",
             fmt::format("session {} ({})", client.at("session").dump(), shown(client.at("peer"))),
             client.at("in_flight").dump(), bytes_of(client.at("unsent_bytes")),
-            client.at("blocked") == true ? "  waits for room" : "");
+            shown(client.at("medium")), client.at("blocked") == true ? ", waits for room" : "");
     }
 }
 

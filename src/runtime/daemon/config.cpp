@@ -21,6 +21,7 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "runtime/daemon/shared_rings.h"
 #include "runtime/daemon/tcp_socket.h"
 
 namespace crucible::runtime {
@@ -50,6 +51,17 @@ Result<> set_bytes(std::string_view text, std::size_t& target) {
     if (!bytes || *bytes == 0)
         return invalid(
             fmt::format("{} must be a size above 0, e.g. 256MiB", base::in_quotes(text)));
+    target = static_cast<std::size_t>(*bytes);
+    return {};
+}
+
+Result<> set_shared_memory(std::string_view text, std::size_t& target) {
+    const bool off = text == "off";
+    const auto bytes = base::parse_bytes(off ? "0" : text);
+    if (!bytes || (!off && !SharedRings::valid_size(*bytes))) {
+        return invalid(
+            fmt::format("'{}' must be off, or a power of two from 64KiB to 64MiB", text));
+    }
     target = static_cast<std::size_t>(*bytes);
     return {};
 }
@@ -254,6 +266,10 @@ constexpr std::array kOptions{
     Option{
         "clients.bytes",
         [](auto value, auto& config) { return set_bytes(value, config.server.clients.bytes_max); }},
+    Option{"clients.shared_memory",
+           [](auto value, auto& config) {
+               return set_shared_memory(value, config.server.clients.shared_memory_bytes);
+           }},
     Option{
         "clients.rate_max",
         [](auto value, auto& config) { return set_rate(value, config.server.clients.rate_max); }},

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/ring_transport.h"
 #include "runtime/daemon/tcp_socket.h"
 #include "runtime/daemon/tls.h"
 #include "runtime/daemon/unix_socket.h"
@@ -81,9 +82,11 @@ Result<UniqueFd> open_socket(const std::filesystem::path& path, TimePoint deadli
 }
 
 /// Waits until `transport` can go on, as far as `events` are what it waits for. False: too late.
-bool wait_for(const Transport& transport, std::uint32_t events, TimePoint deadline) {
+bool wait_for(Transport& transport, std::uint32_t events, TimePoint deadline) {
     pollfd waiter{.fd = transport.fd(), .events = static_cast<short>(events), .revents = 0};
-    return ::poll(&waiter, 1, milliseconds_until(deadline)) != 0;
+    if (::poll(&waiter, 1, milliseconds_until(deadline)) == 0) return false;
+    transport.woken();
+    return true;
 }
 
 /// The daemon's next frame, read to its last byte and not beyond.
@@ -100,7 +103,7 @@ Result<protocol::Buffer> receive_frame(Transport& transport, const Place& daemon
             return fail(Errc::closed, daemon, "the daemon closed the connection");
         if (!count) return fail(count.error().code, daemon, count.error().message);
         if (*count == 0) {
-            if (!wait_for(transport, transport.read_events(), deadline))
+            if (!transport.holds_input() && !wait_for(transport, transport.read_events(), deadline))
                 return fail(Errc::timeout, daemon, "the daemon did not answer in time");
             continue;
         }
@@ -122,15 +125,17 @@ Result<> send_all(Transport& transport, const protocol::Buffer& bytes, const Pla
             return fail(Errc::closed, daemon, "the daemon closed the connection");
         if (!count) return fail(count.error().code, daemon, count.error().message);
         sent += *count;
-        if (sent < bytes.size() && !wait_for(transport, transport.write_events(), deadline))
+        if (sent < bytes.size() && !transport.has_room() &&
+            !wait_for(transport, transport.write_events(), deadline))
             return fail(Errc::timeout, daemon, "the daemon did not answer in time");
     }
     return {};
 }
 
-Result<> shake_hands(Transport& transport, const Place& daemon, TimePoint deadline) {
+Result<> shake_hands(Transport& transport, const Place& daemon, std::uint32_t flags,
+                     TimePoint deadline) {
     protocol::Buffer hello;
-    protocol::append_greeting(hello, protocol::Kind::hello);
+    protocol::append_greeting(hello, protocol::Kind::hello, protocol::kVersion, flags);
     // A refusal may already be there to say why it was closed.
     if (auto sent = send_all(transport, hello, daemon, deadline);
         !sent && sent.error().code != Errc::closed)
@@ -151,6 +156,8 @@ Result<> shake_hands(Transport& transport, const Place& daemon, TimePoint deadli
         !checked) {
         return fail(checked.error().code, daemon, checked.error().message);
     }
+    if (flags != 0 && !transport.established())
+        return fail(Errc::unsupported, daemon, "the daemon does not know shared memory");
     return {};
 }
 
@@ -211,7 +218,16 @@ Result<Connection> connect_to_daemon(const DaemonClientOptions& options) {
     auto connection = options.address.empty() ? connect_on_this_host(options, deadline)
                                               : connect_over_tcp(options, deadline);
     if (!connection) return connection;
-    if (auto shaken = shake_hands(*connection->transport, place_of(options), deadline); !shaken)
+    std::uint32_t flags = 0;
+    if (options.shared_memory) {
+        auto expecting =
+            expect_shared_memory(std::move(connection->transport), protocol::kGreetingFrameBytes);
+        if (!expecting) return std::unexpected(expecting.error());
+        connection->transport = std::move(*expecting);
+        flags = protocol::kSharesMemory;
+    }
+    if (auto shaken = shake_hands(*connection->transport, place_of(options), flags, deadline);
+        !shaken)
         return std::unexpected(shaken.error());
     return connection;
 }

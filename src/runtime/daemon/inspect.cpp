@@ -58,6 +58,16 @@ json events_of(const CoordinatorStats& stats) {
             {"expired", stats.expired},     {"queued", stats.queued}};
 }
 
+/// How many use what: {"shared memory": 1, "socket": 2}.
+json clients_by_medium(const std::vector<ClientReport>& clients) {
+    json counts = json::object();
+    for (const auto& client : clients) {
+        json& count = counts[std::string(client.medium)];
+        count = count.is_null() ? 1 : count.get<int>() + 1;
+    }
+    return counts;
+}
+
 json status(const Question& question) {
     const auto report = question.exchange.report();
     const auto& options = question.options;
@@ -67,6 +77,7 @@ json status(const Question& question) {
             {"tcp", question.daemon.tcp},
             {"uptime_seconds", age.count()},
             {"clients", question.daemon.clients.size()},
+            {"clients_by_medium", clients_by_medium(question.daemon.clients)},
             {"events", events_of(report.events)},
             {"queue",
              {{"events", report.events.queued},
@@ -135,6 +146,7 @@ json queues(const Question& question) {
         clients.push_back({{"session", client.session},
                            {"pid", client.pid},
                            {"peer", client.peer},
+                           {"medium", client.medium},
                            {"in_flight", client.in_flight},
                            {"unsent_bytes", client.unsent_bytes},
                            {"blocked", client.blocked}});

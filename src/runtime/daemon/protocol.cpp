@@ -79,9 +79,9 @@ Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes) {
     return Frame{header, bytes.subspan(sizeof(FrameHeader), header.body_bytes), whole};
 }
 
-void append_greeting(Buffer& out, Kind kind, std::uint32_t version) {
+void append_greeting(Buffer& out, Kind kind, std::uint32_t version, std::uint32_t flags) {
     append_header(out, kind, sizeof(Greeting), 0);
-    append_object(out, Greeting{kMagic, version, 0});
+    append_object(out, Greeting{kMagic, version, flags});
 }
 
 Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer) {
@@ -96,6 +96,10 @@ Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer
                                            peer, greeting.version, kVersion)});
     }
     return {};
+}
+
+std::uint32_t flags_of(const Frame& greeting) noexcept {
+    return read_object<Greeting>(greeting.body).flags;
 }
 
 void append_refusal(Buffer& out, Errc code, std::string_view reason) {

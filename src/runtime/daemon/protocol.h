@@ -55,9 +55,11 @@ inline constexpr std::size_t kBodyBytesMax = 2 * kEventBytesMax;
 struct Greeting {
     std::uint64_t magic = kMagic;
     std::uint32_t version = kVersion;
-    std::uint32_t zero = 0;
+    std::uint32_t flags = 0;  ///< kSharesMemory; others have no meaning
 };
 static_assert(sizeof(Greeting) == 16);
+/// Client: I want the stream to go on in shared memory. Daemon: so it does, and here it is.
+inline constexpr std::uint32_t kSharesMemory = 1;
 
 /// The same end of the events `token`, `token` + 1, … : with tokens that count up, one entry stands
 /// for all that ended since the last.
@@ -95,10 +97,14 @@ Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes);
 /// Bytes of the first frame in `bytes`, for making room for it; 0 while the header is not whole.
 std::size_t frame_bytes(std::span<const std::byte> bytes) noexcept;
 
-void append_greeting(Buffer& out, Kind kind, std::uint32_t version = kVersion);
+inline constexpr std::size_t kGreetingFrameBytes = sizeof(FrameHeader) + sizeof(Greeting);
+void append_greeting(Buffer& out, Kind kind, std::uint32_t version = kVersion,
+                     std::uint32_t flags = 0);
 /// - Errc::corrupt: not a greeting. - Errc::unsupported: another version than ours; the message
 /// names both.
 Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer);
+/// The flags of a greeting that was checked.
+std::uint32_t flags_of(const Frame& greeting) noexcept;
 
 void append_refusal(Buffer& out, Errc code, std::string_view reason);
 void append_goodbye(Buffer& out);

@@ -254,6 +254,7 @@ void Server::handle_event(std::uint64_t id, std::uint32_t events) {
     const auto found = sessions_.find(id);
     if (found == sessions_.end()) return;
     Session& session = *found->second;
+    session.transport().woken();
     if (session.accepts_input() && (events & session.transport().read_events()) != 0) {
         read_from(session);
     } else if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
@@ -318,9 +319,18 @@ Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) 
 Result<> Server::greet(Session& session, const protocol::Frame& frame) {
     if (auto checked = protocol::check_greeting(frame, protocol::Kind::hello, "client"); !checked)
         return checked;
+    if ((protocol::flags_of(frame) & protocol::kSharesMemory) == 0) {
+        protocol::append_greeting(session.out(), protocol::Kind::welcome);
+    } else if (options_.clients.shared_memory_bytes == 0) {
+        return std::unexpected(
+            Error{Errc::unsupported, "shared_memory of [clients] is off in this daemon"});
+    } else if (auto welcomed =
+                   session.welcome_in_shared_memory(options_.clients.shared_memory_bytes);
+               !welcomed) {
+        return welcomed;
+    }
     session.greeted = true;
-    protocol::append_greeting(session.out(), protocol::Kind::welcome);
-    spdlog::debug("{} connected", session.describe());
+    spdlog::debug("{} connected ({})", session.describe(), session.transport().medium());
     return {};
 }
 
@@ -386,6 +396,7 @@ void Server::tell(Session& session, const protocol::Frame& question) {
         report.clients.push_back({.session = id,
                                   .pid = client->pid(),
                                   .peer = client->transport().peer(),
+                                  .medium = client->transport().medium(),
                                   .in_flight = client->in_flight,
                                   .unsent_bytes = client->unsent_bytes(),
                                   .blocked = client->blocked});

@@ -184,7 +184,10 @@ void Server::settle_touched() {
 void Server::settle(Session& session) {
     if (external_.hand_out(session)) touch(session);
     const auto sent = session.flush();
-    if (!sent) return close(session);
+    if (!sent) {
+        if (sent.error().code == Errc::corrupt) fail(session, ClosedFor::protocol, sent.error());
+        return close(session);
+    }
     watch_reading(session, *sent);
     if (session.leaving && session.in_flight == 0 && !session.has_unsent() &&
         (!stop_deadline_ || goodbyes_said_)) {

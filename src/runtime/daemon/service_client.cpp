@@ -200,6 +200,7 @@ private:
             if (ready < 0 && errno != EINTR)
                 return std::unexpected(base::errno_error("poll", errno));
             if (ready < 0 || waiters[0].revents == 0) return {};
+            transport_->woken();
         }
         const std::size_t had = in_.size();
         in_.resize(std::max(had + kReadBytes, protocol::frame_bytes(in_)));
@@ -292,6 +293,7 @@ private:
             if (!count) return std::unexpected(count.error());
             sent += *count;
             if (sent == out_.size()) break;
+            if (transport_->has_room()) continue;
             pollfd waiter{.fd = transport_->fd(),
                           .events = static_cast<short>(transport_->write_events()),
                           .revents = 0};
@@ -299,6 +301,7 @@ private:
             if (ready == 0) return lost(Errc::timeout, "the daemon does not read settlements");
             if (ready < 0 && errno != EINTR)
                 return std::unexpected(base::errno_error("poll", errno));
+            transport_->woken();
         }
         out_.clear();
         if (out_.capacity() > kKeptBufferBytes) protocol::Buffer().swap(out_);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "runtime/daemon/ring_transport.h"
+
 namespace crucible::runtime {
 namespace {
 
@@ -18,6 +20,13 @@ void release(protocol::Buffer& buffer) {
 
 std::string Session::describe() const {
     return fmt::format("session {} ({})", id_, transport_->peer());
+}
+
+Result<> Session::welcome_in_shared_memory(std::size_t ring_bytes) {
+    protocol::Buffer welcome;
+    protocol::append_greeting(welcome, protocol::Kind::welcome, protocol::kVersion,
+                              protocol::kSharesMemory);
+    return share_memory(transport_, ring_bytes, welcome);
 }
 
 bool Session::accepts_input() const noexcept {
@@ -79,10 +88,12 @@ Result<std::size_t> Session::flush() {
         acknowledged_.clear();
     }
     if (sent_ < out_.size()) {
-        const auto count = transport_->write(std::span(out_).subspan(sent_));
-        if (!count) return std::unexpected(count.error());
-        sent_now = *count;
-        sent_ += sent_now;
+        do {
+            const auto count = transport_->write(std::span(out_).subspan(sent_));
+            if (!count) return std::unexpected(count.error());
+            sent_now += *count;
+            sent_ += *count;
+        } while (sent_ < out_.size() && transport_->has_room());
         if (sent_ < out_.size()) {
             // Sent bytes at the front are dropped once they are most of the buffer: it stays near
             // what is unsent.

@@ -41,6 +41,10 @@ public:
     /// "session 3 (pid 71)", for logs.
     std::string describe() const;
 
+    /// Welcomes the client, and goes on in shared memory. - the errors of share_memory()
+    /// (ring_transport.h).
+    Result<> welcome_in_shared_memory(std::size_t ring_bytes);
+
     /// Whether frames may be taken from it now.
     bool accepts_input() const noexcept;
     /// Whether take_frames() left bytes because of that; epoll does not know of them.
@@ -102,7 +106,7 @@ public:
 private:
     void keep(std::span<const std::byte> rest);
 
-    const std::unique_ptr<Transport> transport_;
+    std::unique_ptr<Transport> transport_;
     const std::uint64_t id_;
     const pid_t pid_;
     std::span<const std::byte>

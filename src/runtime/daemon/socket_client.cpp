@@ -32,7 +32,7 @@ constexpr std::size_t kReceiveBytes = 64u << 10;
 /// A system call costs about as much as copying so much: what is larger gains nothing by waiting.
 constexpr std::size_t kBatchBytes = 128u << 10;
 /// What a buffer keeps between events, and while the client sleeps.
-constexpr std::size_t kKeptBytes = 1u << 20;
+constexpr std::size_t kKeptBytes = 32u << 20;
 constexpr std::size_t kIdleBytes = 4096;
 /// Events that follow each other faster than this are sent together, and where many are in flight
 /// wait for company until they are a quarter of them: that adds at most a quarter to what they wait
@@ -42,6 +42,9 @@ constexpr Duration kHoldMost = 200us;
 /// How often the I/O thread looks after what is held. As long as at least kBusy events come between
 /// two looks it goes on looking by itself, so that nobody has to wake it for each batch.
 constexpr Duration kLook = 50us;
+/// After so long without events the client gives back the memory of its buffers: making it anew
+/// costs more than filling it, and who publishes in bursts would pay that for each of them.
+constexpr Duration kRest = 100ms;
 constexpr std::uint64_t kBusy = 4;
 /// The I/O thread spins for an answer only where few are due: with many it is the publisher who
 /// needs the core.
@@ -239,6 +242,10 @@ private:
         std::uint64_t published_before = 0;
         while (!stopping_.load()) {
             if (due()) flush();
+            if (has_unsent_.load() && transport_->has_room()) {
+                has_unsent_.store(false);
+                flush();
+            }
             if (transport_->holds_input() || spin_for_answer()) {
                 if (!receive(buffer, filled)) return;
                 continue;
@@ -253,6 +260,7 @@ private:
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
             }
+            if (waiters[0].revents != 0) transport_->woken();
             if (has_unsent_.load() && happened(waiters[0], transport_->write_events())) {
                 has_unsent_.store(false);
                 flush();  // when the daemon is gone, reading tells after what it still sent
@@ -273,18 +281,21 @@ private:
     /// Waits for the socket or a call; while `active`, no longer than events may be held. False
     /// when that fails.
     bool wait(std::span<pollfd> waiters, bool active) {
-        if (!active) {
+        if (active) has_rested_ = false;
+        if (!active && has_rested_) {
             release_buffers();
             if (flush_asked_.load()) flush();  // somebody found the buffers taken
         }
         const timespec look{.tv_sec = 0, .tv_nsec = kLook.count()};
+        const timespec rest{.tv_sec = 0, .tv_nsec = kRest.count()};
         asleep_.store(!active);
         // Published before it was said: nobody will call.
         if (!active && held()) asleep_.store(false);
-        const bool bounded = !asleep_.load();
-        const int count =
-            ::ppoll(waiters.data(), waiters.size(), bounded ? &look : nullptr, nullptr);
+        const timespec* limit = has_rested_ ? nullptr : &rest;
+        if (!asleep_.load()) limit = &look;
+        const int count = ::ppoll(waiters.data(), waiters.size(), limit, nullptr);
         asleep_.store(false);
+        if (count == 0 && limit == &rest) has_rested_ = true;
         return count >= 0 || errno == EINTR;
     }
 
@@ -314,7 +325,7 @@ private:
         if (in_flight == 0 || in_flight > kFewInFlight || !spin_.worthwhile()) return false;
         const TimePoint until = base::monotonic_now() + base::BriefSpin::kLimit;
         do {
-            if (!has_arrived(*transport_)) continue;
+            if (!transport_->has_arrived()) continue;
             spin_.ended(true);
             return true;
         } while (base::monotonic_now() < until);
@@ -421,6 +432,7 @@ private:
     std::atomic<bool> send_closed_ = false;
     std::atomic<bool> asleep_ = false;  ///< the I/O thread must be woken for what is held
     base::BriefSpin spin_;              ///< the I/O thread's
+    bool has_rested_ = true;            ///< the I/O thread's: nothing is left to give back
 
     std::vector<Acknowledgement> received_;  ///< the I/O thread's
     std::atomic<std::uint64_t> published_ = 0;

@@ -48,10 +48,10 @@ private:
 
 }  // namespace
 
-bool has_arrived(Transport& transport) noexcept {
-    if (transport.holds_input()) return true;
+bool Transport::has_arrived() noexcept {
+    if (holds_input()) return true;
     std::byte first;
-    const auto count = ::recv(transport.fd(), &first, sizeof first, MSG_DONTWAIT | MSG_PEEK);
+    const auto count = ::recv(fd(), &first, sizeof first, MSG_DONTWAIT | MSG_PEEK);
     return count >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 

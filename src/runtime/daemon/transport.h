@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/file.h"
 #include "crucible/error.h"
@@ -45,15 +46,23 @@ public:
     /// Whether a read() may find something though fd() does not become readable: bytes that were
     /// received and not handed out yet. Asked by the reader after each read, before it waits.
     virtual bool holds_input() noexcept { return false; }
+    /// The same for a write() that did not take all: whether it would take more though fd() does
+    /// not become what write_events() names. Asked by who waits, before waiting for that.
+    virtual bool has_room() noexcept { return false; }
+    /// Called by who waits when fd() has become what was waited for, before reading and writing.
+    virtual void woken() noexcept {}
+
+    /// Whether a read() would find something, for those who look again and again instead of
+    /// waiting.
+    virtual bool has_arrived() noexcept;
 
     /// Whether the peer has shown who it is: a handshake of the transport's own is done.
     virtual bool established() const noexcept { return true; }
+    /// What carries the stream, for people.
+    virtual std::string_view medium() const noexcept { return "socket"; }
     /// Who is at the other end, for logs: "pid 71", or an address with a certificate's subject.
     virtual std::string peer() const = 0;
 };
-
-/// Whether a read() would find something, for those who look again and again instead of waiting.
-bool has_arrived(Transport& transport) noexcept;
 
 /// A connected stream socket, as it is. Blocking or not makes no difference.
 std::unique_ptr<Transport> make_socket_transport(base::UniqueFd socket, std::string peer);

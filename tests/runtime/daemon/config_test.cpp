@@ -167,6 +167,7 @@ TEST_F(ConfigTest, ReadsWhatClientsMayTake) {
 allowed_uids = "1000,33"
 max = 50
 bytes = "1MiB"
+shared_memory = "8MiB"
 handshake_limit = "2s"
 idle_limit = "10m"
 )"));
@@ -176,6 +177,7 @@ idle_limit = "10m"
     EXPECT_EQ(limits.allowed_uids, (std::vector<uid_t>{1000, 33}));
     EXPECT_EQ(limits.clients_max, 50u);
     EXPECT_EQ(limits.bytes_max, 1u << 20);
+    EXPECT_EQ(limits.shared_memory_bytes, 8u << 20);
     EXPECT_EQ(limits.handshake_limit, std::chrono::seconds(2));
     EXPECT_EQ(limits.idle_limit, std::chrono::minutes(10));
     EXPECT_EQ(error_of("[clients]\nallowed_uids = \"me\"\n"),
@@ -219,6 +221,19 @@ slow_limit = "30s"
               "[::1]:7420");
     EXPECT_EQ(error_of("[listen]\nplain_tcp_on_loopback = \"yes\"\n"),
               "c.toml:2:25: plain_tcp_on_loopback: 'yes' must be true or false");
+}
+
+TEST_F(ConfigTest, ReadsWhetherClientsMayShareMemory) {
+    EXPECT_EQ(default_daemon_config().server.clients.shared_memory_bytes, 4u << 20);
+    DaemonConfig config = default_daemon_config();
+    ASSERT_TRUE(base::write_file(file_, "[clients]\nshared_memory = \"off\"\n"));
+    ASSERT_TRUE(read_config(file_, config));
+    EXPECT_EQ(config.server.clients.shared_memory_bytes, 0u);
+    for (const std::string wrong : {"0", "on", "3MiB", "32KiB", "128MiB"}) {
+        EXPECT_EQ(error_of("[clients]\nshared_memory = \"" + wrong + "\"\n"),
+                  "c.toml:2:17: shared_memory: '" + wrong +
+                      "' must be off, or a power of two from 64KiB to 64MiB");
+    }
 }
 
 TEST_F(ConfigTest, SaysWhatIsAllowed) {

@@ -57,10 +57,13 @@ protected:
         daemon_.reset();
     }
     std::unique_ptr<DaemonClient> connect(Duration reconnect_for = kGenerousLimit,
-                                          std::size_t buffer = 64u << 20) {
-        auto client = DaemonClient::connect(
-            {.socket = socket_, .send_buffer_bytes_max = buffer, .reconnect_for = reconnect_for},
-            acknowledgements_.handler());
+                                          std::size_t buffer = 64u << 20,
+                                          bool shared_memory = false) {
+        auto client = DaemonClient::connect({.socket = socket_,
+                                             .send_buffer_bytes_max = buffer,
+                                             .shared_memory = shared_memory,
+                                             .reconnect_for = reconnect_for},
+                                            acknowledgements_.handler());
         EXPECT_TRUE(client) << client.error().message;
         return std::move(*client);
     }
@@ -91,6 +94,37 @@ protected:
         sqlite3_close(database);
         return count;
     }
+    void expect_all_through_crashes(DaemonClient& client) {
+        constexpr int kEvents = 2000;
+        std::jthread publisher([&] {
+            for (int i = 0; i < kEvents; ++i) {
+                EXPECT_TRUE(client.publish(record(i), static_cast<std::uint64_t>(i)));
+                if (i % 50 == 0) std::this_thread::sleep_for(2ms);  // so that kills come in between
+            }
+        });
+        for (int kills = 0; kills < 4; ++kills) {
+            const auto before = acknowledgements_.all().size();
+            const TimePoint until = base::monotonic_now() + kGenerousLimit;
+            while (acknowledgements_.all().size() < std::min<std::size_t>(before + 200, kEvents) &&
+                   base::monotonic_now() < until)
+                std::this_thread::yield();
+            kill_daemon();
+            start_daemon();
+        }
+        publisher.join();
+        ASSERT_TRUE(client.drain(kGenerousLimit));
+
+        auto ends = acknowledgements_.all();
+        ASSERT_EQ(ends.size(), static_cast<std::size_t>(kEvents));
+        std::ranges::sort(ends, {}, &Acknowledgement::token);
+        for (std::size_t i = 0; i < ends.size(); ++i) {
+            EXPECT_EQ(ends[i].token, i);
+            EXPECT_EQ(ends[i].outcome, Outcome::handled);
+        }
+        EXPECT_EQ(rows(), kEvents);
+        EXPECT_EQ(client.stats().handled, static_cast<std::uint64_t>(kEvents));
+        EXPECT_EQ(client.stats().queued, 0u);
+    }
 
     base::TempDir directory_ = *base::TempDir::make("reconnect");
     std::filesystem::path socket_ = directory_.path() / "d.sock";
@@ -103,36 +137,14 @@ protected:
 // The promise: whatever the daemon goes through, each event is acknowledged once, and is there.
 TEST_F(ReconnectingClientTest, EveryEventIsAcknowledgedOnceThroughCrashes) {
     start_daemon();
-    const auto client = connect();
-    constexpr int kEvents = 2000;
-    std::jthread publisher([&] {
-        for (int i = 0; i < kEvents; ++i) {
-            EXPECT_TRUE(client->publish(record(i), static_cast<std::uint64_t>(i)));
-            if (i % 50 == 0) std::this_thread::sleep_for(2ms);  // so that kills come in between
-        }
-    });
-    for (int kills = 0; kills < 4; ++kills) {
-        const auto before = acknowledgements_.all().size();
-        const TimePoint until = base::monotonic_now() + kGenerousLimit;
-        while (acknowledgements_.all().size() < std::min<std::size_t>(before + 200, kEvents) &&
-               base::monotonic_now() < until)
-            std::this_thread::yield();
-        kill_daemon();
-        start_daemon();
-    }
-    publisher.join();
-    ASSERT_TRUE(client->drain(kGenerousLimit));
+    expect_all_through_crashes(*connect());
+}
 
-    auto ends = acknowledgements_.all();
-    ASSERT_EQ(ends.size(), static_cast<std::size_t>(kEvents));
-    std::ranges::sort(ends, {}, &Acknowledgement::token);
-    for (std::size_t i = 0; i < ends.size(); ++i) {
-        EXPECT_EQ(ends[i].token, i);
-        EXPECT_EQ(ends[i].outcome, Outcome::handled);
-    }
-    EXPECT_EQ(rows(), kEvents);
-    EXPECT_EQ(client->stats().handled, static_cast<std::uint64_t>(kEvents));
-    EXPECT_EQ(client->stats().queued, 0u);
+// The same, with events in a ring when the daemon is killed.
+TEST_F(ReconnectingClientTest, EveryEventIsAcknowledgedOnceThroughCrashesInSharedMemory) {
+    start_daemon();
+    expect_all_through_crashes(
+        *connect(kGenerousLimit, /*buffer=*/64u << 20, /*shared_memory=*/true));
 }
 
 // Events published while there is no daemon wait for one.
