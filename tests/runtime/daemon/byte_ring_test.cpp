@@ -120,7 +120,7 @@ TEST_F(ByteRingTest, RingsForAWriterOnceHalfIsFree) {
 // Two threads that sleep whenever they may: a lost wake-up would leave one of them asleep for good.
 // Both use the same mapping, so that ThreadSanitizer sees what is not ordered.
 TEST_F(ByteRingTest, LosesNoWakeUp) {
-    constexpr std::size_t kBytes = 1u << 15;
+    constexpr std::size_t kBytes = 1u << 16;
     constexpr auto kLimit = std::chrono::seconds(30);
     const auto bytes = sequence_bytes(0, kBytes);
     std::counting_semaphore<> for_reader(0);
