@@ -36,7 +36,7 @@ struct ClientLimits {
                                         ///< is read from it
     /// Of each of the two rings of a client that asks for shared memory: a power of two from
     /// 64 KiB to 64 MiB. 0: such clients are turned away.
-    std::size_t shared_memory_bytes = 4u << 20;
+    std::size_t shared_memory_bytes = 16u << 20;
     Duration handshake_limit = std::chrono::seconds(5);  ///< from connecting to the greeting
     std::optional<base::Rate> rate_max;  ///< one client's events; beyond it no more is read from it
     std::uint64_t rate_burst = 0;  ///< events that may come at once all the same; 0: a second's

@@ -224,7 +224,7 @@ slow_limit = "30s"
 }
 
 TEST_F(ConfigTest, ReadsWhetherClientsMayShareMemory) {
-    EXPECT_EQ(default_daemon_config().server.clients.shared_memory_bytes, 4u << 20);
+    EXPECT_EQ(default_daemon_config().server.clients.shared_memory_bytes, 16u << 20);
     DaemonConfig config = default_daemon_config();
     ASSERT_TRUE(base::write_file(file_, "[clients]\nshared_memory = \"off\"\n"));
     ASSERT_TRUE(read_config(file_, config));

@@ -236,14 +236,13 @@ TEST_F(SharedMemoryTest, SleepsUntilItIsRungFor) {
 TEST_F(SharedMemoryTest, EndsASessionWhoseIndexIsImpossible) {
     start();
     const auto other = connect_in_memory();
-    for (const std::uint64_t index :
-         {std::uint64_t{(4u << 20) + 1}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+    for (const std::uint64_t beyond : {1ull, 1ull << 40, 1ull << 63}) {
         RawRingClient client(socket_);
         ASSERT_TRUE(client.daemon_sleeps());
-        client.out().header.written.store(index);
+        client.out().header.written.store(client.out().data.size() + beyond);
         client.ring();
         const auto answer = client.receive();
-        ASSERT_TRUE(answer) << index;
+        ASSERT_TRUE(answer) << beyond;
         EXPECT_EQ(answer->header.kind, protocol::Kind::refuse);
         EXPECT_EQ(answer->header.token, static_cast<std::uint64_t>(Errc::corrupt));
         EXPECT_EQ(answer->text(), "shared memory: the writer's index is impossible");
