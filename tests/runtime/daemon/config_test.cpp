@@ -157,8 +157,7 @@ TEST_F(ConfigTest, PlacesAnUnknownKeyAndNamesTheNearest) {
     EXPECT_EQ(
         error_of("[zzz]\n"),
         "c.toml:1:2: unknown section 'zzz'; known: daemon, listen, clients, services, dispatch, "
-        "route, retry, "
-        "breaker");
+        "route, retry, health, breaker");
 }
 
 TEST_F(ConfigTest, ReadsWhatClientsMayTake) {
