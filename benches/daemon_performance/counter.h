@@ -15,8 +15,9 @@ public:
 
     void add(std::uint64_t more) noexcept {
         if (more == 0) return;
-        count_.fetch_add(more, std::memory_order_release);
-        wake();
+        const std::uint64_t now = count_.fetch_add(more) + more;
+        // Who waits is woken once, when it is there: a wake-up costs more than many events.
+        if (now > awaited_.load()) wake();
     }
     /// Nothing more will come: who waits is woken.
     void end() noexcept {
@@ -28,8 +29,10 @@ public:
     bool wait_above(std::uint64_t so_much) {
         if (count() > so_much) return true;
         std::unique_lock lock(mutex_);
+        awaited_.store(so_much);
         changed_.wait_for(lock, std::chrono::seconds(20),
-                          [&] { return count() > so_much || ended_.load(); });
+                          [&] { return count_.load() > so_much || ended_.load(); });
+        awaited_.store(kNobody);
         return count() > so_much;
     }
 
@@ -40,7 +43,10 @@ private:
         changed_.notify_one();
     }
 
+    static constexpr std::uint64_t kNobody = ~std::uint64_t{0};
+
     std::atomic<std::uint64_t> count_ = 0;
+    std::atomic<std::uint64_t> awaited_ = kNobody;  ///< somebody waits for more than this
     std::atomic<bool> ended_ = false;
     std::mutex mutex_;
     std::condition_variable changed_;

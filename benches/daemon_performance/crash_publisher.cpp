@@ -54,11 +54,13 @@ int crash_publisher(std::span<char* const> words) {
     base::Rng random(static_cast<std::uint64_t>(::getpid()));
     Event event;
     event.category = Category::database;
-    event.type = "record.created";
+    event.type = "transaction.committed";
     event.source = fmt::format("publisher-{}", publisher);
     for (std::uint64_t number = 0; !told_to_end; ++number) {
         event.id = runtime::make_uuid_v7(base::wall_now(), random);
-        event.payload = fmt::format(R"({{"key":"{}","fields":{{}}}})", number);
+        // A second effect would show: the record's version would be 2.
+        event.payload =
+            fmt::format(R"({{"operations":[{{"op":"upsert","key":"{}","fields":{{}}}}]}})", number);
         event.created = base::wall_now();
         if (!(*client)->publish(event, number)) return 1;
         std::unique_lock lock(mutex);

@@ -146,7 +146,10 @@ Result<std::vector<double>> queued_memory(std::size_t events) {
                                                    "[dispatch]\n"
                                                    "queue_events = 2000000\n"
                                                    "service_events = 2000000\n"
-                                                   "queue_bytes = \"8GiB\"\n"});
+                                                   "queue_bytes = \"8GiB\"\n"
+                                                   "[breaker]\n"
+                                                   "failures_in_a_row = 1000000\n"
+                                                   "calls_min = 1000000\n"});
     if (!daemon) return std::unexpected(daemon.error());
     const auto lock =
         runtime::open_sqlite(crucibled_data(*daemon) / "crucible.db", SQLITE_OPEN_READWRITE);

@@ -64,6 +64,7 @@ public:
             // The client's own buffer is full: refused where it was published.
             ++(is_critical(i) ? critical_refused_ : low_refused_);
         }
+        sent_in_ = std::chrono::duration<double>(base::monotonic_now() - begin).count();
         if (!client_->drain(kDrainLimit)) return not_accounted("events did not end");
         const std::uint64_t ended = critical_refused_ + low_refused_ + ended_.load();
         if (ended != due_.size())
@@ -71,6 +72,8 @@ public:
         return {};
     }
 
+    /// Events per second that were really sent.
+    double rate() const { return static_cast<double>(due_.size()) / sent_in_; }
     /// p99 of the critical ones that were handled, from when they were due; in seconds.
     double critical_p99() {
         std::ranges::sort(critical_);
@@ -109,6 +112,7 @@ private:
     Event event_;
     std::vector<TimePoint> due_;
     std::vector<double> critical_;  ///< seconds
+    double sent_in_ = 0;            ///< seconds
     std::uint64_t low_handled_ = 0;
     std::uint64_t critical_refused_ = 0;
     std::uint64_t low_refused_ = 0;
@@ -124,9 +128,9 @@ Result<double> capacity_of(const std::filesystem::path& socket, Duration length)
 }
 
 Result<std::vector<double>> overload_trial(double of_capacity, const Options& options) {
-    // A quarter of a second's work: what waits longer than that is of no use.
+    // Half a second's work: what waits longer than that is of no use.
     const auto daemon = start_crucibled(
-        {.work = "real", .config = "[dispatch]\noverflow = \"shed\"\nqueue_events = 16384\n"});
+        {.work = "real", .config = "[dispatch]\noverflow = \"shed\"\nqueue_events = 32768\n"});
     if (!daemon) return std::unexpected(daemon.error());
     const auto socket = crucibled_socket(*daemon);
     const auto capacity = capacity_of(socket, std::min<Duration>(options.trial_length(), 2s));
@@ -136,7 +140,7 @@ Result<std::vector<double>> overload_trial(double of_capacity, const Options& op
     if (auto ran = (*flood)->run(of_capacity * *capacity, options.trial_length()); !ran)
         return std::unexpected(ran.error());
     return std::vector{(*flood)->critical_p99(), (*flood)->critical_share(), (*flood)->low_share(),
-                       *capacity};
+                       (*flood)->rate() / *capacity, *capacity};
 }
 
 /// A sample of metrics that the service of the system's category counts and logs.
@@ -151,7 +155,9 @@ DaemonPublisher::Next reports() {
 
 /// Events per second of another service while that of the database handles its own, or has stalled
 /// with some under way: another process holds the lock of its file.
+/// Of at most 8 s: after 10 s the service gives up waiting for the lock, and fails.
 Result<std::vector<double>> stall_trial(bool stalled, const Options& options) {
+    const auto length = std::min<Duration>(options.trial_length(), 6s);
     const auto daemon = start_crucibled(
         {.work = "real", .config = "[services]\ncount = 8\n[dispatch]\nworkers = 4\n"});
     if (!daemon) return std::unexpected(daemon.error());
@@ -171,15 +177,13 @@ Result<std::vector<double>> stall_trial(bool stalled, const Options& options) {
     Result<> flooded;
     Result<double> others = 0.0;
     {
-        const std::jthread sender([&] {
-            flooded =
-                (*flood)->run(records_rate, options.trial_length() + options.trial_length() / 5);
-        });
+        const std::jthread sender(
+            [&] { flooded = (*flood)->run(records_rate, length + length / 5); });
         const auto publisher = DaemonPublisher::connect(socket, reports());
         if (!publisher) {
             others = std::unexpected(publisher.error());
         } else {
-            others = measure_throughput(**publisher, kPayload, options.trial_length());
+            others = measure_throughput(**publisher, kPayload, length);
         }
         lock.reset();  // what waits is handled now
     }
@@ -197,6 +201,7 @@ void overload_part(const Options& options, Rounds& rounds) {
          .measures = {latency_measure("critical_latency_p99"),
                       {"critical_handled", "1", "higher", "of 1", 1},
                       {"low_handled", "1", "higher", "of 1", 1},
+                      {"offered", "1", "higher", "of capacity", 1},
                       {"capacity", "events/s", "higher", "thousand/s", 1e-3}},
          .arms = {{"0.3 of capacity", "1 of 10 events critical, the others low",
                    [&] { return overload_trial(0.3, options); }},

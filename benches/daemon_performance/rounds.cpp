@@ -118,7 +118,8 @@ void Rounds::run_trial(const Question& question, std::size_t arm, std::uint32_t 
         return;
     }
     series.absent = values.error().message;
-    if (values.error().code == Errc::unsupported) return;
+    series.not_installed = values.error().code == Errc::unsupported;
+    if (series.not_installed) return;
     fail(fmt::format("{}, {}, round {}", question.text, question.arms[arm].name, round + 1),
          values.error());
 }
@@ -133,8 +134,7 @@ void Rounds::ask(const Question& question) {
     for (auto& series : all) series.by_round.resize(options_.rounds);
     for (std::uint32_t round = 0; round < options_.rounds; ++round) {
         for (const std::size_t arm : random_order(question.arms.size())) {
-            // What is not installed in the first round is not in the others either.
-            if (round > 0 && !all[arm].absent.empty() && all[arm].values(0).empty()) continue;
+            if (all[arm].not_installed) continue;
             run_trial(question, arm, round, all[arm]);
         }
     }

@@ -73,6 +73,7 @@ private:
     /// All rounds of one arm.
     struct Series {
         std::string absent;  ///< why there are no values
+        bool not_installed = false;
         std::vector<std::optional<std::vector<double>>> by_round;
 
         std::vector<double> values(std::size_t measure) const;

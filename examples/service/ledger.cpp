@@ -45,7 +45,9 @@ public:
             known_.insert(line.substr(0, line.find(' ')));
             size_ += static_cast<off_t>(line.size() + 1);
         }
-        if (file_ >= 0 && ::ftruncate(file_, size_) != 0) file_ = -1;
+        // What was written shortly before a crash may not be on the disk yet, and is known from now
+        // on.
+        if (file_ >= 0 && (::ftruncate(file_, size_) != 0 || ::fdatasync(file_) != 0)) file_ = -1;
     }
     ~Ledger() override { ::close(file_); }
     bool opened() const { return file_ >= 0; }

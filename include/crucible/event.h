@@ -37,6 +37,9 @@ std::optional<Priority> parse_priority(std::string_view name) noexcept;
 /// Largest payload and largest encoded event, in bytes.
 inline constexpr std::size_t kEventBytesMax = 10u * 1024u * 1024u;
 
+/// Longest content type, in bytes.
+inline constexpr std::size_t kContentTypeBytesMax = 255;
+
 /// One event: what happened, where it came from, who should get it. A plain value.
 struct Event {
     Uuid id;

@@ -17,7 +17,7 @@ void check_limits(const runtime::DaemonConfig& config) {
     CRUCIBLE_ASSERT(clients.idle_limit >= Duration::zero());
     const auto& coordinator = config.server.coordinator;
     CRUCIBLE_ASSERT(coordinator.services.services >= 1 && coordinator.workers >= 1);
-    CRUCIBLE_ASSERT(coordinator.batch_max >= 1 && coordinator.queue_bytes_max >= 1);
+    CRUCIBLE_ASSERT(coordinator.batch_max <= 65'536 && coordinator.queue_bytes_max >= 1);
     CRUCIBLE_ASSERT(coordinator.retry.attempts_max >= 1);
     CRUCIBLE_ASSERT(coordinator.breaker.failure_share > 0 &&
                     coordinator.breaker.failure_share <= 1);

@@ -53,7 +53,11 @@ public:
         coordinator.dead_letters.events_max = 16;
         auto services = runtime::ServiceSet::open(coordinator.services);
         CRUCIBLE_ASSERT(services && (*services)->add(std::make_unique<PickyService>()));
-        auto server = runtime::Server::open({.socket = socket_, .coordinator = coordinator},
+        // Services that an input brings go with it: nobody is to wait for them.
+        constexpr auto at_once = std::chrono::milliseconds(1);
+        auto server = runtime::Server::open({.socket = socket_,
+                                             .coordinator = coordinator,
+                                             .external = {.timeout = at_once, .grace = at_once}},
                                             std::move(*services));
         CRUCIBLE_ASSERT(server.has_value());
         server_ = std::move(*server);
@@ -113,8 +117,9 @@ protocol::Buffer converse(int socket, Pieces pieces) {
 }
 
 /// Frames of each kind in `stream`, up to the first that is none.
-std::array<std::size_t, 11> count_frames(std::span<const std::byte> stream) {
-    std::array<std::size_t, 11> counts{};
+using Counts = std::array<std::size_t, 256>;
+Counts count_frames(std::span<const std::byte> stream) {
+    Counts counts{};
     for (;;) {
         const auto frame = protocol::next_frame(stream);
         if (!frame || !*frame) return counts;
@@ -123,7 +128,7 @@ std::array<std::size_t, 11> count_frames(std::span<const std::byte> stream) {
     }
 }
 
-std::size_t of(const std::array<std::size_t, 11>& counts, Kind kind) {
+std::size_t of(const Counts& counts, Kind kind) {
     return counts[static_cast<std::size_t>(kind)];
 }
 

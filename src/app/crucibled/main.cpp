@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -41,18 +42,20 @@ Configuration file (TOML; flags win over it):
   [daemon]    socket, metrics, log_level
   [listen]    tcp, tls_certificate, tls_key, client_ca, plain_tcp_on_loopback
   [clients]   allowed_uids, allowed_names, max, bytes, rate_max, rate_burst,
-              slow_limit, handshake_limit, idle_limit
+              slow_limit, handshake_limit, idle_limit, shared_memory
   [services]  data_directory, count, work, durability, webhook_secret,
               external_max, external, external_timeout, external_grace
   [dispatch]  workers, queue_events, queue_bytes, batch, service_events,
               overflow, concurrency
   [route]     rules, repeat_window, repeat_events
   [retry]     attempts, delay, delay_max, dead_letters, dead_letter_bytes
+  [health]    interval, timeout, rise, fall
   [breaker]   failures_in_a_row, failure_share, calls_min, window, open_for,
               probes, probes_to_close
 
-Signals: SIGHUP reads the rule file and the certificates again. SIGTERM and SIGINT finish what was accepted, acknowledge it and exit 0;
-a second one stops at once.
+Signals: SIGHUP reads the rule file and the certificates again. SIGTERM and
+SIGINT finish what was accepted, acknowledge it and exit 0; a second one stops
+at once.
 Exit codes: 0 stopped in order, 1 could not start (another crucibled on the
 socket, data not usable) or not finish, 2 bad flags or configuration.)";
 
@@ -199,7 +202,16 @@ void report_ready(int descriptor) {
     ::close(descriptor);
 }
 
+/// Each client is a descriptor; the usual limit of 1,024 is for programs that use select().
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int serve(DaemonConfig& config, int ready_fd) {
+    raise_descriptor_limit();
     auto inherited = runtime::systemd::inherited_socket();
     if (!inherited) {
         spdlog::critical("{}", inherited.error().message);

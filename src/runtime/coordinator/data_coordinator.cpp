@@ -22,6 +22,11 @@ public:
                     [this](std::span<const Completion> completions) { deliver(completions); }),
           no_rules_(exchange_.rules().table()) {}
 
+    ~DataCoordinator() override {
+        exchange_.close();
+        exchange_.end_scheduled();
+    }
+
     RuleBook& rules() { return exchange_.rules(); }
 
     Result<> publish(const Event& event, std::uint64_t token) override {
@@ -58,9 +63,9 @@ private:
             // Without rules no lock is taken that publishers would share.
             const bool ruled = rules().version() > 0;
             const auto table = ruled ? rules().table() : nullptr;
-            auto taken =
-                exchange_.take({event.id, view_of(event), owner, token, base::monotonic_now()},
-                               ruled ? *table : *no_rules_, copy);
+            auto taken = exchange_.take({event.id, view_of(event), owner, token,
+                                         base::monotonic_now(), owner == kRequested},
+                                        ruled ? *table : *no_rules_, copy);
             if (!taken) {
                 if (taken.error().code != Errc::overloaded ||
                     exchange_.overflow() != Overflow::block)

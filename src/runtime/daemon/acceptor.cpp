@@ -170,7 +170,7 @@ void Acceptor::turn_away(int listening) {
 std::optional<Newcomer> Acceptor::secure(UniqueFd socket) {
     const auto peer = TcpAddress::peer(socket.get());
     auto address = peer ? peer->text() : std::string("a peer that has gone");
-    set_no_delay(socket.get());
+    tune_connection(socket.get());
     std::shared_ptr<const TlsContext> tls;
     {
         const std::lock_guard lock(tls_mutex_);

@@ -28,7 +28,6 @@ using base::UniqueFd;
 
 /// As far as the system allows; with less, sender and reader take turns more often.
 constexpr int kSendBufferBytes = 2 << 20;
-constexpr std::size_t kQuestionBytesMax = 64u << 10;
 
 /// Where the daemon is, as messages name it.
 using Place = std::string;
@@ -234,7 +233,7 @@ Result<Connection> connect_to_daemon(const DaemonClientOptions& options) {
 
 Result<std::string> ask_daemon(const DaemonClientOptions& options, std::string_view question) {
     const Place daemon = place_of(options);
-    if (question.size() > kQuestionBytesMax)
+    if (question.size() > protocol::kQuestionBytesMax)
         return fail(Errc::invalid_argument, daemon, "the question is too long");
     const auto connection = connect_to_daemon(options);
     if (!connection) return std::unexpected(connection.error());

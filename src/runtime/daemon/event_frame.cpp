@@ -17,12 +17,16 @@ std::unexpected<Error> corrupt() {
 }
 
 Result<> check_lengths(const Event& event) {
-    const auto check = [](std::string_view what, std::string_view text) -> Result<> {
-        if (text.size() <= kNameBytesMax) return {};
+    const auto check = [](std::string_view what, std::string_view text,
+                          std::size_t most = kNameBytesMax) -> Result<> {
+        if (text.size() <= most) return {};
         return std::unexpected(
-            Error{Errc::invalid_argument, fmt::format("{} of {} bytes: at most {} are allowed",
-                                                      what, text.size(), kNameBytesMax)});
+            Error{Errc::invalid_argument,
+                  fmt::format("{} of {} bytes: at most {} are allowed", what, text.size(), most)});
     };
+    // It counts for nothing in the limits of queues: the head does not name it.
+    if (auto type = check("content type", event.content_type, kContentTypeBytesMax); !type)
+        return type;
     if (auto type = check("type", event.type); !type) return type;
     if (auto source = check("source", event.source); !source) return source;
     for (const auto& target : event.targets)
@@ -130,7 +134,8 @@ Result<> decode_body(const EventBody& body, Event& event) {
                 event.priority == view.priority && event.type == view.type &&
                 event.source == view.source && event.payload.size() == view.payload_bytes &&
                 event.targets.size() == view.targets.size() &&
-                event.not_before.has_value() == view.scheduled;
+                event.not_before.has_value() == view.scheduled &&
+                event.content_type.size() <= kContentTypeBytesMax;
     for (std::size_t i = 0; same && i < event.targets.size(); ++i)
         same = event.targets[i] == view.targets[i];
     if (!same) return corrupt();

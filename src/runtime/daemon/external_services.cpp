@@ -294,7 +294,8 @@ std::vector<std::pair<Session*, Error>> ExternalServices::end_overdue(TimePoint 
         exchange_.attempted(tasks_, results_);
         tasks_.clear();
         results_.clear();
-        reassign(i);
+        // Once: what comes later finds it unhealthy when it is routed.
+        if (place.late == late) reassign(i);
         if (place.late < place.credits.load()) continue;
         ended.emplace_back(
             place.session,

@@ -50,6 +50,7 @@ inline constexpr std::size_t kAlignment = 8;
 
 /// Largest body: an event of kEventBytesMax with room for its head, whose texts are parts of it, or
 /// for what a response adds to it.
+inline constexpr std::size_t kQuestionBytesMax = 64u << 10;  ///< of an ask
 inline constexpr std::size_t kBodyBytesMax = 2 * kEventBytesMax;
 
 struct Greeting {

@@ -307,6 +307,8 @@ Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) 
         case protocol::Kind::request:
             return accept_event(session, frame);
         case protocol::Kind::ask:
+            if (frame.body.size() > protocol::kQuestionBytesMax)
+                return std::unexpected(Error{Errc::corrupt, "the question is too long"});
             tell(session, frame);
             return true;
         default:
@@ -330,6 +332,7 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
         return welcomed;
     }
     session.greeted = true;
+    if (std::exchange(session.stranger, false)) --strangers_;
     spdlog::debug("{} connected ({})", session.describe(), session.transport().medium());
     return {};
 }
@@ -344,9 +347,9 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
     }
     // The lowest bit says which kind of answer is due.
     const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
-    auto taken =
-        exchange_.take({body->id, body->view, owner, frame.header.token, now_}, rules_.table(),
-                       [&](Event& event) { return protocol::decode_body(*body, event); });
+    auto taken = exchange_.take({body->id, body->view, owner, frame.header.token, now_, request},
+                                rules_.table(),
+                                [&](Event& event) { return protocol::decode_body(*body, event); });
     if (!taken) {
         if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());
         if (exchange_.overflow() == Overflow::block) {
@@ -491,6 +494,7 @@ void Server::begin_stop() {
     external_.stop();
     // Those that never greeted have nothing to wait for.
     std::erase_if(sessions_, [](const auto& entry) { return !entry.second->greeted; });
+    clients_.connected.store(sessions_.size());
 }
 
 /// When stopping: whether everything is finished and sent. Every client then gets its goodbye and

@@ -146,6 +146,7 @@ private:
 
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::uint64_t next_session_ = 0;
+    std::size_t strangers_ = 0;  ///< sessions with Session::stranger
     std::size_t in_flight_ = 0;  ///< accepted, and not delivered to deliver_ended() yet
     /// Since the last time that it fell due, the session may have gone or changed.
     std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;

@@ -38,6 +38,12 @@ void Server::admit(Newcomer client) {
                     Error{Errc::overloaded,
                           fmt::format("the daemon has {} clients, its limit", limits.clients_max)});
     }
+    // Whoever can reach the port may connect; the places are those of clients who can show more.
+    const bool stranger = client.pid == 0;
+    if (stranger && strangers_ >= std::max<std::size_t>(limits.clients_max / 4, 1)) {
+        return fail(*session, ClosedFor::refused,
+                    Error{Errc::overloaded, "too many connections have not greeted"});
+    }
     const TimePoint now = base::monotonic_now();
     session->bytes_max = limits.bytes_max;
     session->last_input = now;
@@ -52,6 +58,8 @@ void Server::admit(Newcomer client) {
         spdlog::error("{}", base::errno_error("epoll", errno).message);
         return;
     }
+    session->stranger = stranger;
+    if (stranger) ++strangers_;
     sessions_.emplace(id, std::move(session));
     clients_.connected.store(sessions_.size());
     due_.push({now + limits.handshake_limit, id, DueFor::greeting});
@@ -229,6 +237,7 @@ void Server::close(Session& session) {
                      session.in_flight);
     }
     external_.lose(session);
+    if (session.stranger) --strangers_;
     sessions_.erase(session.id());
     clients_.connected.store(sessions_.size());
 }

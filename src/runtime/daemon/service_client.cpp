@@ -161,6 +161,7 @@ private:
         if (auto sent = send(); !sent) return sent;
         const TimePoint until = base::monotonic_now() + options_.daemon.connect_limit;
         while (!subscribed_) {
+            if (stop_requested_.load()) return lost(Errc::closed, "stopped");
             if (auto received = receive(until); !received) return received;
         }
         connections_.fetch_add(1);

@@ -84,9 +84,10 @@ public:
     /// bytes that were. - Errc::closed: the client is gone. - the errors of Transport::write().
     Result<std::size_t> flush();
 
-    bool greeted = false;  ///< its hello was accepted
-    bool blocked = false;  ///< its next event waits for room in the queue
-    bool paced = false;    ///< it has used up its rate, and waits for more
+    bool greeted = false;   ///< its hello was accepted
+    bool stranger = false;  ///< it came over TCP and has not greeted
+    bool blocked = false;   ///< its next event waits for room in the queue
+    bool paced = false;     ///< it has used up its rate, and waits for more
     bool leaving =
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
     /// It is an external service, with that place: it publishes nothing, and what it settles is

@@ -246,7 +246,8 @@ private:
                 has_unsent_.store(false);
                 flush();
             }
-            if (transport_->holds_input() || spin_for_answer()) {
+            // In this order: who announces that it waits is woken, which costs the daemon a call.
+            if (spin_for_answer() || transport_->holds_input()) {
                 if (!receive(buffer, filled)) return;
                 continue;
             }

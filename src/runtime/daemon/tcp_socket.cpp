@@ -197,7 +197,7 @@ Result<UniqueFd> connect_tcp(const HostPort& daemon, bool loopback_only, TimePoi
         if (!socket) return std::unexpected(base::errno_error("socket", errno));
         auto connected = connect_by(socket.get(), address, deadline);
         if (connected) {
-            set_no_delay(socket.get());
+            tune_connection(socket.get());
             return socket;
         }
         last = connected.error();
@@ -205,9 +205,17 @@ Result<UniqueFd> connect_tcp(const HostPort& daemon, bool loopback_only, TimePoi
     return std::unexpected(last);
 }
 
-void set_no_delay(int socket) noexcept {
+void tune_connection(int socket) noexcept {
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // A peer whose machine or network has gone says nothing: it is asked, and given up on after
+    // half a minute.
+    constexpr int idle_s = 15, between_s = 5, tries = 3, unanswered_ms = 30'000;
+    ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &between_s, sizeof between_s);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
 }
 
 }  // namespace crucible::runtime

@@ -59,6 +59,6 @@ Result<base::UniqueFd> listen_tcp(const TcpAddress& address);
 Result<base::UniqueFd> connect_tcp(const HostPort& daemon, bool loopback_only, TimePoint deadline);
 
 /// Sends what is written at once: batches are made above.
-void set_no_delay(int socket) noexcept;
+void tune_connection(int socket) noexcept;
 
 }  // namespace crucible::runtime

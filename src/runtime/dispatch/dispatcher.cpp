@@ -25,8 +25,8 @@ struct alignas(64) Dispatcher::Lane {
     /// In the ready list, parked or being run: nobody else may run it. Of an external one: whoever
     /// carries its events knows that some wait.
     bool scheduled = false;
-    bool check_due = false;
-    Lane* next_ready = nullptr;  ///< under ready_mutex_
+    std::uint64_t check_due = 0;  ///< its number; 0: none
+    Lane* next_ready = nullptr;   ///< under ready_mutex_
 };
 
 /// A worker's own memory for the events it is handling; reused, so that a batch allocates nothing.
@@ -112,11 +112,11 @@ Result<> Dispatcher::submit(TaskPtr&& task) {
     return {};
 }
 
-void Dispatcher::check(std::size_t instance) {
+void Dispatcher::check(std::size_t instance, std::uint64_t number) {
     Lane& lane = *lanes_[instance];
     {
         const std::lock_guard lock(lane.mutex);
-        lane.check_due = true;
+        lane.check_due = number;
         if (std::exchange(lane.scheduled, true)) return;
     }
     make_ready(lane);
@@ -263,7 +263,7 @@ void Dispatcher::work(std::uint32_t number) noexcept {
 /// Handles one batch of `lane`; true when more events wait there (it is then still ours to put
 /// back).
 bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept {
-    bool check = false;
+    std::uint64_t check = 0;
     {
         const std::lock_guard lock(lane.mutex);
         while (batch.tasks.size() < lane.batch_max) {
@@ -271,16 +271,16 @@ bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexc
             if (!task) break;
             batch.tasks.push_back(std::move(task));
         }
-        check = std::exchange(lane.check_due, false);
-        if (batch.tasks.empty() && !check) {  // take_below() had them all
+        check = std::exchange(lane.check_due, 0);
+        if (batch.tasks.empty() && check == 0) {  // take_below() had them all
             lane.scheduled = false;
             return false;
         }
     }
-    if (check) checked_(lane.instance, check_service(*lane.service));
+    if (check != 0) checked_(lane.instance, check, check_service(*lane.service));
     if (!batch.tasks.empty()) handle(worker, lane, batch);
     const std::lock_guard lock(lane.mutex);
-    return lane.scheduled = !lane.waiting.empty() || lane.check_due;
+    return lane.scheduled = !lane.waiting.empty() || lane.check_due != 0;
 }
 
 /// Hands the service what was taken for it, and says how that ended.

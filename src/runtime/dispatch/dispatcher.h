@@ -33,8 +33,10 @@ struct DispatcherOptions {
 using AttemptSink = std::function<void(std::uint32_t worker, std::span<TaskPtr> tasks,
                                        std::span<HandleResult> results)>;
 
-/// Called from a worker with what Service::check() of that instance said.
-using CheckSink = std::function<void(std::size_t instance, CheckResult result)>;
+/// Called from a worker with what Service::check() of that instance said, and the number of the
+/// check.
+using CheckSink =
+    std::function<void(std::size_t instance, std::uint64_t number, CheckResult result)>;
 
 /// Called when events wait for an external instance again, after take() left none there; from any
 /// thread. It may not call the dispatcher.
@@ -72,8 +74,9 @@ public:
     TaskPtr take_below(Priority priority, std::size_t instance) noexcept;
 
     /// Has that service checked by the next worker that comes to it, before its next batch: so late
-    /// as an event of the highest priority would be taken.
-    void check(std::size_t instance);
+    /// as an event of the highest priority would be taken. `number`: not 0; the last one asked for
+    /// is answered.
+    void check(std::size_t instance, std::uint64_t number);
 
     // Of an external instance; by one thread for each.
     /// Moves up to `count` of its waiting events to the end of `out`, in the order of

@@ -92,7 +92,9 @@ Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, C
             after_attempts(worker_ends_[worker], tasks, results);
         },
         services.external().size(), std::move(call),
-        [this](std::size_t instance, CheckResult result) { check_ended(instance, result); });
+        [this](std::size_t instance, std::uint64_t number, CheckResult result) {
+            check_ended(instance, number, result);
+        });
     begin_checks();
 }
 
@@ -158,8 +160,8 @@ std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
         published_.fetch_add(1);
         {
             const std::lock_guard lock(repeats_mutex_);
-            repeats_.emplace(arrival.id,
-                             Repeat{arrival.owner, arrival.token, event_bytes(arrival.view)});
+            repeats_.emplace(arrival.id, Repeat{arrival.owner, arrival.token,
+                                                event_bytes(arrival.view), arrival.wants_response});
             repeats_waiting_.fetch_add(1);
         }
         // Either who ends the first sees the one who waits, or we see that it has ended. Both:
@@ -292,11 +294,14 @@ Result<std::optional<HandleResult>> Exchange::take_for_later(TaskPtr task) {
         const WallTime now = base::wall_now();
         const Duration left = time > now ? std::min(time - now, kLongest) : Duration::zero();
         const std::lock_guard lock(timer_mutex_);
-        if (wait_until(base::monotonic_now() + left, task)) {
+        // They may wait for days: the other half is left to events of now.
+        if (scheduled_ < std::max<std::size_t>(options_.queue_events_max / 2, 1) &&
+            wait_until(base::monotonic_now() + left, task)) {
             ++scheduled_;
             return std::nullopt;
         }
         result.reason = "too many events wait for their time";
+        if (seen_) seen_->forget(task->event.id);  // published again it is no repeat
     }
     task->owner = kNobody;  // who asks is told by the return value
     end(std::move(task), result);

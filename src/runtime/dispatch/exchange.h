@@ -116,7 +116,8 @@ public:
         const EventView& view;
         std::uint64_t owner = 0;
         std::uint64_t token = 0;
-        TimePoint now;  ///< a moment old at most
+        TimePoint now;                ///< a moment old at most
+        bool wants_response = false;  ///< of its service; else only the outcome is told
     };
 
     /// Takes an event; nothing when its end will come as a completion, or how it has ended already:
@@ -230,12 +231,12 @@ private:
     struct Check {
         std::size_t instance = 0;
         HealthCheck check;
-        std::uint64_t number = 0;  ///< of the last one begun
     };
     struct Repeat {
         std::uint64_t owner = 0;
         std::uint64_t token = 0;
         std::size_t bytes = 0;
+        bool wants_response = false;
     };
     struct UuidHash {
         std::size_t operator()(const Uuid& id) const noexcept;
@@ -277,7 +278,7 @@ private:
     void breaker_changed(std::size_t instance, CircuitBreaker::State state, bool admits);
     void begin_checks();
     std::optional<TimePoint> refresh_checks(TimePoint now);
-    void check_ended(std::size_t instance, CheckResult result);
+    void check_ended(std::size_t instance, std::uint64_t number, CheckResult result);
     void health_changed(std::size_t instance, Health health);
     void poke_timer();
     void run_timer(const std::stop_token& stop);

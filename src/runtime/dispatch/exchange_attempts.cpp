@@ -9,6 +9,12 @@
 #include "runtime/dispatch/joint_delivery.h"
 
 namespace crucible::runtime {
+namespace {
+
+/// What a repeat is told of the reason that its first ended for.
+constexpr std::size_t kReasonBytesMax = 1024;
+
+}  // namespace
 
 /// Gives `task` to its instance; takes it only on success.
 /// - Errc::overloaded: that has enough. - Errc::closed: its circuit breaker is open, with a
@@ -74,7 +80,9 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
                 } else {
                     instance.breaker.abandoned(task->permit);
                 }
+                ++task->event.attempt;  // the next one's: it was given it
                 if (try_again(task)) continue;
+                --task->event.attempt;
                 bury(*task, result.reason);
                 break;
             case Outcome::rejected:
@@ -100,11 +108,7 @@ bool Exchange::try_again(TaskPtr& task) {
     const std::lock_guard lock(timer_mutex_);
     const auto delay = options_.retry.delay(task->attempts, remaining, random_);
     if (!delay) return false;
-    ++task->event.attempt;
-    if (!wait_until(base::monotonic_now() + *delay, task)) {
-        --task->event.attempt;
-        return false;
-    }
+    if (!wait_until(base::monotonic_now() + *delay, task)) return false;
     retries_.fetch_add(1, std::memory_order_relaxed);
     return true;
 }
@@ -190,7 +194,11 @@ void Exchange::answer_repeats(const Uuid& id, const HandleResult& result, Ends& 
         outcomes_[static_cast<std::size_t>(result.outcome)].fetch_add(1);
         ++ends.events;
         repeats_waiting_.fetch_sub(1);
-        auto& answer = ends.answers.emplace_back(result);
+        auto& answer = ends.answers.emplace_back();
+        answer.outcome = result.outcome;
+        answer.reason.assign(result.reason, 0, kReasonBytesMax);
+        // Of a large one each repeat would have a copy.
+        if (at->second.wants_response) answer.response = result.response;
         if (at->second.owner != kNobody)
             ends.completions.push_back(
                 {at->second.owner, at->second.token, &answer, at->second.bytes});
@@ -257,7 +265,10 @@ void Exchange::run_timer(const std::stop_token& stop) {
             }
             poked_ = false;
             const TimePoint now = base::monotonic_now();
-            while (auto task = retrying_.take_due(now)) due.push_back(std::move(*task));
+            while (auto task = retrying_.take_due(now)) {
+                if ((*task)->scheduled) --scheduled_;
+                due.push_back(std::move(*task));
+            }
         }
         for (auto& task : due) {
             if (task->scheduled) {
@@ -275,18 +286,32 @@ void Exchange::begin_scheduled(TaskPtr task) {
     const EventView view = view_of(task->event);
     Places places;
     auto ends_as = find_places(view, *rules_.table(), places);
-    const std::size_t more = places.instances.empty() ? 0 : places.instances.size() - 1;
-    const auto room = more > 0 ? make_room(more, more * task->bytes, view.priority) : Result<>{};
+    if (!ends_as && task->event.deadline && *task->event.deadline < base::wall_now())
+        ends_as = HandleResult{Outcome::expired, {}, "its deadline passed while it waited"};
+    if (ends_as) return end(std::move(task), *ends_as);
+    const std::size_t copies = places.instances.size();
+    if (copies == 0) {
+        task->scheduled = false;
+        task->instance = places.one;
+        return hand_over_or_wait(std::move(task));
+    }
+    // All copies together, as if it came now: alone they are let in whatever they need.
+    release(1, task->bytes);
+    if (make_room(copies, copies * task->bytes, view.priority)) {
+        task->scheduled = false;
+        return take_for_several(std::move(task), places.instances);
+    }
+    queued_events_.fetch_add(1);
+    queued_bytes_.fetch_add(task->bytes);
     {
         const std::lock_guard lock(timer_mutex_);
-        if (!room && wait_until(base::monotonic_now() + options_.retry.base, task)) return;
-        --scheduled_;
+        if (wait_until(base::monotonic_now() + options_.retry.base, task)) {
+            ++scheduled_;
+            return;
+        }
     }
-    task->scheduled = false;
-    if (ends_as) return end(std::move(task), *ends_as);
-    if (more > 0) return take_for_several(std::move(task), places.instances);
-    task->instance = places.one;
-    hand_over_again(std::move(task));
+    HandleResult full{Outcome::rejected, {}, "the queue is full"};
+    end(std::move(task), full);
 }
 
 void Exchange::end_scheduled() {
@@ -296,8 +321,9 @@ void Exchange::end_scheduled() {
         retrying_.extract([](const TaskPtr& task) { return task->scheduled; }, tasks);
         scheduled_ -= tasks.size();
     }
-    HandleResult result{Outcome::rejected, {}, "stopped before its time had come"};
     for (TaskPtr& task : tasks) {
+        // One for each: who asked for it takes it away.
+        HandleResult result{Outcome::rejected, {}, "stopped before its time had come"};
         if (seen_) seen_->forget(task->event.id);
         end(std::move(task), result);
     }

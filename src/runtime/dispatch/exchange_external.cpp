@@ -95,8 +95,8 @@ void Exchange::hand_out(std::size_t instance, std::span<TaskPtr> tasks) {
             states_.begin(instance);
             // A circuit breaker keeps new events away. This one was let through before: with a
             // permit of then it says nothing of now.
-            if (const auto permit = instances_[instance].breaker.admit(base::monotonic_now()))
-                task->permit = *permit;
+            const auto permit = instances_[instance].breaker.admit(base::monotonic_now());
+            task->permit = permit ? *permit : CircuitBreaker::Permit{};
             staying.push_back(std::move(task));
         } else {
             end_deserted(std::move(task),
@@ -108,11 +108,11 @@ void Exchange::hand_out(std::size_t instance, std::span<TaskPtr> tasks) {
 
 /// Ends a task that nobody is there for. What a service may have handled already is no rejection.
 void Exchange::end_deserted(TaskPtr task, std::string reason) {
-    HandleResult result{
-        task->attempts > 0 ? Outcome::failed : Outcome::rejected, {}, std::move(reason)};
-    if (task->attempts > 0) {
+    const bool given = task->event.attempt > 1;
+    HandleResult result{given ? Outcome::failed : Outcome::rejected, {}, std::move(reason)};
+    if (given) {
         bury(*task, result.reason);
-    } else if (seen_) {
+    } else if (seen_ && !task->joint) {
         seen_->forget(task->event.id);  // published again it is no repeat: nobody had it
     }
     end(std::move(task), result);

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "runtime/dispatch/exchange.h"
@@ -14,7 +15,7 @@ void Exchange::begin_checks() {
     const TimePoint first = base::monotonic_now() + options_.health.interval;
     for (std::size_t i = 0; i < services_.services().size(); ++i) {
         if (!services_.acknowledges_unseen(i))
-            checks_.push_back({i, HealthCheck(options_.health, first), 0});
+            checks_.push_back({i, HealthCheck(options_.health, first)});
     }
     if (checks_.empty()) return;
     const std::lock_guard lock(timer_mutex_);
@@ -23,31 +24,27 @@ void Exchange::begin_checks() {
 
 /// In the timer's thread: begins what is due, gives up on what takes too long. When to come again.
 std::optional<TimePoint> Exchange::refresh_checks(TimePoint now) {
-    std::vector<std::size_t> due;
+    std::vector<std::pair<std::size_t, std::uint64_t>> due;  ///< instances, and numbers of checks
     std::optional<TimePoint> wake;
     {
         const std::lock_guard lock(checks_mutex_);
-        for (auto& [instance, check, number] : checks_) {
+        for (auto& [instance, check] : checks_) {
             if (const auto health = check.expire(now)) health_changed(instance, *health);
-            if (const auto begun = check.begin(now)) {
-                number = *begun;
-                due.push_back(instance);
-            }
+            if (const auto number = check.begin(now)) due.emplace_back(instance, *number);
             // One that runs may end before its time, and the next be due.
             const TimePoint then = std::min(check.wakes_at(), now + options_.health.interval);
             if (!wake || then < *wake) wake = then;
         }
     }
-    for (const std::size_t instance : due) dispatcher_->check(instance);
+    for (const auto& [instance, number] : due) dispatcher_->check(instance, number);
     return wake;
 }
 
 /// In a worker.
-void Exchange::check_ended(std::size_t instance, CheckResult result) {
+void Exchange::check_ended(std::size_t instance, std::uint64_t number, CheckResult result) {
     const std::lock_guard lock(checks_mutex_);
     const auto found = std::ranges::lower_bound(checks_, instance, {}, &Check::instance);
-    if (const auto health = found->check.finish(found->number, result))
-        health_changed(instance, *health);
+    if (const auto health = found->check.finish(number, result)) health_changed(instance, *health);
 }
 
 void Exchange::health_changed(std::size_t instance, Health health) {

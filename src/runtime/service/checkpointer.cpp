@@ -3,10 +3,13 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace crucible::runtime {
 namespace {
 
-constexpr int kBusyMs = 1'000;
+/// A checkpoint that lets the log begin anew holds up writers while it waits for readers.
+constexpr int kBusyMs = 10;
 
 }  // namespace
 
@@ -39,10 +42,11 @@ Checkpointer::~Checkpointer() {
 
 /// In the writer's thread, after each commit.
 int Checkpointer::committed(void* self, sqlite3*, const char*, int pages) noexcept {
-    if (pages < kBeginPages) return SQLITE_OK;
     auto& own = *static_cast<Checkpointer*>(self);
     {
         const std::scoped_lock lock(own.mutex_);
+        if (pages < kBeginPages) own.long_at_ = kBeginPages;  // it has begun anew
+        if (pages < own.long_at_) return SQLITE_OK;
         own.long_ = true;
         if (!own.thread_.joinable())
             own.thread_ = std::jthread([&own](const std::stop_token& stop) { own.watch(stop); });
@@ -59,27 +63,38 @@ void Checkpointer::watch(const std::stop_token& stop) {
             if (!grown_.wait(lock, stop, [this] { return long_; })) return;
             long_ = false;
         }
-        auto moved = run(SQLITE_CHECKPOINT_PASSIVE);
+        auto progress = run(SQLITE_CHECKPOINT_PASSIVE);
         // While writers never pause, something is always left, and the log is never used from its
-        // start again. Now that is little, and writers are held up no longer than it takes.
-        if (moved && *moved > 0) moved = run(SQLITE_CHECKPOINT_RESTART);
-        if (!moved) spdlog::error("{}", moved.error().message);
+        // start again. Where that is little, writers are held up no longer than it takes; where it
+        // is much, a reader needs it, and holding writers up would not help.
+        if (progress && progress->moved > 0 && progress->in_log - progress->moved < kBeginPages / 4)
+            progress = run(SQLITE_CHECKPOINT_RESTART);
+        if (!progress) spdlog::error("{}", progress.error().message);
+        const std::scoped_lock lock(mutex_);
+        long_at_ = kBeginPages + (progress ? std::max(progress->in_log, 0) : 0);
     }
 }
 
 Result<std::int64_t> Checkpointer::run() {
-    return run(SQLITE_CHECKPOINT_PASSIVE);
+    const auto progress = run(SQLITE_CHECKPOINT_PASSIVE);
+    if (!progress) return std::unexpected(progress.error());
+    return progress->now;
 }
 
-Result<std::int64_t> Checkpointer::run(int mode) {
+Result<Checkpointer::Progress> Checkpointer::run(int mode) {
     const std::scoped_lock lock(connection_mutex_);
-    int moved = 0;
-    const int status = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, nullptr, &moved);
+    Progress progress;
+    const int status = sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, mode, &progress.in_log,
+                                                 &progress.moved);
     // Busy: another process is doing it, or a reader takes long.
     if (status != SQLITE_OK && (status & 0xff) != SQLITE_BUSY)
         return std::unexpected(sqlite_error(connection_.get(), "checkpoint"));
-    if (moved > 0) checkpoints_.fetch_add(1, std::memory_order_relaxed);
-    return moved;
+    if (progress.moved < 0) return progress;  // it did not come to that
+    // SQLite says what was moved since the log began; fewer than before: it began anew.
+    progress.now = progress.moved >= moved_ ? progress.moved - moved_ : progress.moved;
+    moved_ = progress.moved;
+    if (progress.now > 0) checkpoints_.fetch_add(1, std::memory_order_relaxed);
+    return progress;
 }
 
 }  // namespace crucible::runtime

@@ -42,19 +42,26 @@ public:
 private:
     Checkpointer(SqliteHandle connection, sqlite3* writer);
 
+    struct Progress {
+        int in_log = 0;        ///< pages
+        int moved = 0;         ///< of those, in all
+        std::int64_t now = 0;  ///< moved by this call
+    };
     static int committed(void* self, sqlite3* writer, const char* name, int pages) noexcept;
-    Result<std::int64_t> run(int mode);
+    Result<Progress> run(int mode);
     void watch(const std::stop_token& stop);
 
     std::mutex connection_mutex_;
     SqliteHandle connection_;
+    int moved_ = 0;  ///< of the log's pages, when last looked at; under connection_mutex_
     sqlite3* const writer_;
     std::atomic<std::uint64_t> checkpoints_ = 0;
 
     std::mutex mutex_;
     std::condition_variable_any grown_;
-    bool long_ = false;    ///< the log is, by the last commit
-    std::jthread thread_;  ///< started by the first long log; under mutex_
+    bool long_ = false;          ///< the log is, by the last commit
+    int long_at_ = kBeginPages;  ///< from so many pages on
+    std::jthread thread_;        ///< started by the first long log; under mutex_
 };
 
 }  // namespace crucible::runtime

@@ -23,6 +23,13 @@ public:
         : NamedService(std::move(name), parts.front()->category(), batch_of(parts)),
           parts_(std::move(parts)) {}
 
+    /// The worst that one of its parts says.
+    CheckResult check() override {
+        CheckResult worst = CheckResult::passed;
+        for (const auto& part : parts_) worst = std::max(worst, part->check());
+        return worst;
+    }
+
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         std::size_t done = 0;
         for (const auto& part : parts_) {

@@ -308,7 +308,7 @@ deliver = ["billing"]
 // A delivery that is not settled in time is a failed attempt, and its service gets nothing that
 // another can take, until it has settled that one after all.
 TEST_F(ExternalTest, DoesNotWaitForASlowService) {
-    options_.external.timeout = std::chrono::milliseconds(20);
+    options_.external.timeout = std::chrono::milliseconds(300);
     start();
     RawService slow(socket_);
     ASSERT_TRUE(slow.subscribe("slow", 2));

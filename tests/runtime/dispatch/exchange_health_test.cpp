@@ -76,9 +76,16 @@ TEST(ExchangeHealth, AServiceThatHangsIsFoundOut) {
     fixture.service(home).close_gate();
     ASSERT_TRUE(fixture.taken(event));
     ASSERT_TRUE(comes_true([&] { return health_of(fixture, name) == Health::unhealthy; }));
-    ASSERT_TRUE(fixture.taken(event_of(2, "b")));
-    ASSERT_TRUE(comes_true([&] { return fixture.handled() == 1; }));
-    EXPECT_THAT(fixture.service(1 - home).payloads(), ElementsAre("b"));
+    // The other may be late with an answer, too, and then nobody stands in.
+    const std::string other = "gated-" + std::to_string(1 - home);
+    std::uint8_t number = 2;
+    ASSERT_TRUE(comes_true([&] {
+        if (number == 0 || health_of(fixture, other) == Health::unhealthy) return false;
+        if (!fixture.taken(event_of(number++, "b"))) return false;
+        std::this_thread::sleep_for(1ms);
+        return !fixture.service(1 - home).payloads().empty();
+    }));
+    EXPECT_EQ(fixture.service(home).batches().size(), 1u);
 
     fixture.service(home).open_gate();
     ASSERT_TRUE(fixture.drain());
