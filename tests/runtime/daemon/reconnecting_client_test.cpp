@@ -237,19 +237,20 @@ TEST_F(ReconnectingClientTest, FindsItsDaemonAgainOverTls) {
          .reconnect_for = kGenerousLimit},
         acknowledgements_.handler());
     ASSERT_TRUE(client) << client.error().message;
-    constexpr int kEvents = 300;
+    constexpr std::size_t kEvents = 300;
+    std::vector<Event> events;
+    for (std::size_t i = 0; i < kEvents + 10; ++i) events.push_back(record(static_cast<int>(i)));
     std::jthread publisher([&] {
-        for (int i = 0; i < kEvents; ++i)
-            EXPECT_TRUE((*client)->publish(record(i), static_cast<std::uint64_t>(i)));
+        for (std::size_t i = 0; i < kEvents; ++i) EXPECT_TRUE((*client)->publish(events[i], i));
     });
     ASSERT_TRUE(acknowledgements_.wait_for(1));
     kill_daemon();
-    for (int i = kEvents; i < kEvents + 10; ++i)
-        EXPECT_TRUE((*client)->publish(record(i), static_cast<std::uint64_t>(i)));
+    for (std::size_t i = kEvents; i < events.size(); ++i)
+        EXPECT_TRUE((*client)->publish(events[i], i));
     start_daemon(flags);
     publisher.join();
     ASSERT_TRUE((*client)->drain(kGenerousLimit));
-    EXPECT_EQ(acknowledgements_.all().size(), static_cast<std::size_t>(kEvents + 10));
+    EXPECT_EQ(acknowledgements_.all().size(), events.size());
     EXPECT_EQ(acknowledgements_.count(Outcome::handled), static_cast<std::size_t>(kEvents + 10));
 }
 
