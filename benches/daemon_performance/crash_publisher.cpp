@@ -8,6 +8,7 @@
 #include <charconv>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -48,8 +49,16 @@ int crash_publisher(std::span<char* const> words) {
         ended += acknowledgements.size();
         ended_changed.notify_one();
     };
-    const auto client =
-        DaemonClient::connect({.socket = words[0], .reconnect_for = kReconnectFor}, report);
+    const auto connect = [&] {
+        return DaemonClient::connect({.socket = words[0], .reconnect_for = kReconnectFor}, report);
+    };
+    auto client = connect();
+    // The daemon may be down at this moment: a client reconnects only once it has connected.
+    const TimePoint limit = base::monotonic_now() + kReconnectFor;
+    while (!client && base::monotonic_now() < limit) {
+        std::this_thread::sleep_for(kLook);
+        client = connect();
+    }
     if (!client) return 1;
     base::Rng random(static_cast<std::uint64_t>(::getpid()));
     Event event;

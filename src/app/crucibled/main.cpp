@@ -180,6 +180,14 @@ void set_signals(void (*handler)(int)) {
     ::sigaction(SIGINT, &action, nullptr);
 }
 
+/// In this thread, and in those it starts from now on.
+void block_signals(int how) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+    ::pthread_sigmask(how, &signals, nullptr);
+}
+
 void reload_on_signal(int) {
     if (Server* server = running_server.load()) server->request_reload();
 }
@@ -223,6 +231,8 @@ int serve(DaemonConfig& config, int ready_fd) {
         spdlog::critical("{}", checked.error().message);
         return kFailed;
     }
+    // The server's threads have work to do: signals are this one's, which waits for them.
+    block_signals(SIG_BLOCK);
     auto server = Server::open(config.server);
     if (!server) {
         spdlog::critical("{}", server.error().message);
@@ -231,6 +241,7 @@ int serve(DaemonConfig& config, int ready_fd) {
     running_server.store(server->get());
     set_signals(stop_on_signal);
     set_reload_signal();
+    block_signals(SIG_UNBLOCK);
     const auto& options = config.server.coordinator;
     spdlog::info("listening on {} with {} services and {} workers, data in {}",
                  *inherited ? "the inherited socket" : config.server.socket.string(),

@@ -127,5 +127,17 @@ TEST(EventFrame, RefusesTextsThatAreTooLong) {
     EXPECT_TRUE(append_event(bytes, Kind::publish, 1, event));
 }
 
+// It counts for nothing in the limits of queues, and so has one of its own.
+TEST(EventFrame, AContentTypeIsShort) {
+    Event event;
+    event.content_type.assign(kContentTypeBytesMax + 1, 'x');
+    protocol::Buffer out;
+    const auto refused = protocol::append_event(out, protocol::Kind::publish, 1, event);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+    EXPECT_EQ(refused.error().message, "content type of 256 bytes: at most 255 are allowed");
+    EXPECT_TRUE(out.empty());
+}
+
 }  // namespace
 }  // namespace crucible::runtime::protocol

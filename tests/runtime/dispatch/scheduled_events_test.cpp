@@ -81,6 +81,23 @@ TEST(ScheduledEvents, AreRejectedWhenTheirTimeWillNotCome) {
     EXPECT_EQ(fixture.handled(), 1u);
 }
 
+// They may wait for days, and must not keep out what could be handled now.
+TEST(ScheduledEvents, LeaveHalfOfTheQueueToEventsOfNow) {
+    ExchangeFixture fixture({.queue_events_max = 4});
+    ASSERT_TRUE(fixture.taken(scheduled("a", WallTime::max()), 1));
+    ASSERT_TRUE(fixture.taken(scheduled("b", WallTime::max()), 2));
+    const auto third = fixture.take(scheduled("c", WallTime::max()), 3);
+    ASSERT_TRUE(third && *third);
+    EXPECT_EQ((*third)->outcome, Outcome::rejected);
+    EXPECT_EQ((*third)->reason, "too many events wait for their time");
+    ASSERT_TRUE(fixture.taken(make_event("now"), 4));
+    ASSERT_TRUE(fixture.service().wait_for_batches(1));
+    fixture.exchange().end_scheduled();
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(fixture.handled(), 1u);
+    EXPECT_EQ(fixture.count(Outcome::rejected), 2u);
+}
+
 TEST(ScheduledEvents, OneThatCannotBeInTimeIsRejectedAtOnce) {
     ExchangeFixture fixture;
     Event event = scheduled("late", base::wall_now() + 1h);
