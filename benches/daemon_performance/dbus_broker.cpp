@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
 #include <limits>
 
 #include "daemon_performance/dbus_wire.h"
+#include "runtime/daemon/unix_socket.h"
 
 namespace crucible::bench::dbus {
 namespace {
@@ -25,17 +24,13 @@ constexpr std::string_view kPolicyType =
     "a(buu(bta(btbs)a(btssssuutt)a(btssssuutt)))a(ss)bs)";
 
 Result<base::UniqueFd> listen_on(const std::filesystem::path& path) {
+    const auto address = runtime::unix_address(path);
+    if (!address) return std::unexpected(address.error());
     base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string& text = path.native();
-    if (text.size() >= sizeof address.sun_path)
-        return std::unexpected(base::errno_error(text, ENAMETOOLONG));
-    std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
     if (!socket ||
-        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
         ::listen(socket.get(), kBacklog) != 0)
-        return std::unexpected(base::errno_error(text, errno));
+        return std::unexpected(base::errno_error(path.native(), errno));
     return socket;
 }
 

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 
-#include "app/crucible/load_options.h"
+#include "daemon_performance/lab_trial.h"
 #include "daemon_performance/nats_wire.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/redis_wire.h"
-#include "lab/run/trial.h"
 
 namespace crucible::bench {
 namespace {
@@ -17,37 +16,6 @@ constexpr std::uint32_t kServices[] = {1, 10, 100};
 constexpr std::string_view kScenarios[] = {"light", "medium", "heavy", "stress"};
 /// Events in flight of each client, where only what the daemon can do is asked.
 constexpr std::string_view kWindow = "256";
-
-std::string milliseconds(double seconds) {
-    return fmt::format("{:.0f}ms", std::max(1.0, seconds * 1000));
-}
-
-/// A shipped scenario with the bench's lengths.
-Result<lab::Scenario> scenario_named(std::string_view name, const Options& options,
-                                     app::LoadOptions load) {
-    load.scenarios = {std::string(name)};
-    load.duration = milliseconds(options.seconds);
-    load.warmup = milliseconds(options.seconds / 5);
-    auto resolved = app::resolve_scenarios(load, {}, options.seed);
-    if (!resolved) return std::unexpected(resolved.error());
-    return std::move(resolved->front());
-}
-
-Result<lab::TrialResult> run(const std::string& target, const lab::Scenario& scenario) {
-    const auto url = lab::parse_target(target);
-    if (!url) return std::unexpected(url.error());
-    auto result = lab::run_trial(*url, scenario.system, scenario.plan, {});
-    if (!result) return result;
-    if (result->failure) return std::unexpected(*result->failure);
-    for (const auto& phase : result->phases) {
-        const auto& delivery = phase.delivery;
-        if (delivery.handled == delivery.sent) continue;
-        return std::unexpected(
-            Error{Errc::failed, fmt::format("{} of {} events were handled in {}", delivery.handled,
-                                            delivery.sent, phase.phase.name)});
-    }
-    return result;
-}
 
 /// Events per second at most, then p50 and p99 of the response time at the scenario's steady rate,
 /// which stands first among the phases.
@@ -67,7 +35,7 @@ struct Target {
 };
 
 Result<std::vector<double>> measured(const std::string& target, const lab::Scenario& scenario) {
-    const auto result = run(target, scenario);
+    const auto result = run_lab_trial(target, scenario);
     if (!result) return std::unexpected(result.error());
     return values_of(*result);
 }
@@ -141,7 +109,7 @@ void services_part(const Options& options, Rounds& rounds) {
                                 const auto scenario = scenario_named("medium", options, load);
                                 if (!scenario) return std::unexpected(scenario.error());
                                 const auto result =
-                                    run(fmt::format("daemon:?work={}", work), *scenario);
+                                    run_lab_trial(fmt::format("daemon:?work={}", work), *scenario);
                                 if (!result) return std::unexpected(result.error());
                                 return std::vector{result->phases.front().throughput};
                             }});

@@ -2,7 +2,6 @@
 // work in the same run; and what clients, services, rules, scenarios and memory cost it.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "crucible_version.h"
 #include "daemon_performance/crash_publisher.h"
 #include "daemon_performance/options.h"
@@ -99,14 +99,6 @@ std::string peer_help() {
     return text;
 }
 
-/// Thousands of connections are opened, half of them by the servers, which inherit the limit.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 Result<> write_result(const Options& options, std::span<char* const> words, WallTime started,
                       double seconds, const Rounds& rounds) {
     const lab::RunFacts facts{.version = kCrucibleVersion,
@@ -140,7 +132,8 @@ int run(std::span<char* const> words) {
         const auto emptied = base::write_file(options->json_path, "");
         if (!emptied) return complain(emptied.error().message);
     }
-    raise_descriptor_limit();
+    // Thousands of connections are opened, half of them by the servers, which inherit the limit.
+    base::raise_descriptor_limit();
     const auto started = base::wall_now();
     const auto begin = base::monotonic_now();
     Rounds rounds(*options);

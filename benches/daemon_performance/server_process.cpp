@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "runtime/daemon/unix_socket.h"
 
 namespace crucible::bench {
 namespace {
@@ -108,16 +109,12 @@ Result<base::UniqueFd> connect_port(std::uint16_t port) {
 }
 
 Result<base::UniqueFd> connect_path(const std::filesystem::path& path) {
+    const auto address = runtime::unix_address(path);
+    if (!address) return std::unexpected(address.error());
     base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string& text = path.native();
-    if (text.size() >= sizeof address.sun_path)
-        return std::unexpected(base::errno_error(text, ENAMETOOLONG));
-    std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
     if (!socket ||
-        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        return std::unexpected(base::errno_error(text, errno));
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
+        return std::unexpected(base::errno_error(path.native(), errno));
     return socket;
 }
 

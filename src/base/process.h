@@ -57,6 +57,10 @@ private:
     std::optional<ExitStatus> status_;
 };
 
+/// Lets this process, and those it starts, open as many files as it may. The usual limit of 1,024
+/// is for programs that use select().
+void raise_descriptor_limit() noexcept;
+
 /// Path of the running executable.
 std::filesystem::path self_executable();
 

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +14,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/process.h"
 #include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/config.h"
 #include "runtime/daemon/server.h"
@@ -210,16 +210,8 @@ void report_ready(int descriptor) {
     ::close(descriptor);
 }
 
-/// Each client is a descriptor; the usual limit of 1,024 is for programs that use select().
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int serve(DaemonConfig& config, int ready_fd) {
-    raise_descriptor_limit();
+    base::raise_descriptor_limit();
     auto inherited = runtime::systemd::inherited_socket();
     if (!inherited) {
         spdlog::critical("{}", inherited.error().message);

@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/ring_transport.h"
 #include "runtime/daemon/tcp_socket.h"
@@ -144,12 +143,8 @@ Result<> shake_hands(Transport& transport, const Place& daemon, std::uint32_t fl
     const auto frame = protocol::next_frame(*bytes);
     if (!frame || !*frame) return fail(Errc::corrupt, daemon, "not a crucible daemon");
     if ((*frame)->header.kind == protocol::Kind::refuse) {
-        const auto code = static_cast<Errc>(std::min<std::uint64_t>(
-            (*frame)->header.token, static_cast<std::uint64_t>(Errc::failed)));
-        const auto reason = protocol::text_of(**frame);
-        return fail(
-            code, daemon,
-            reason.empty() ? "the daemon refused and gave no reason" : base::one_line(reason));
+        const Error refusal = protocol::refusal_of(**frame);
+        return fail(refusal.code, daemon, refusal.message);
     }
     if (auto checked = protocol::check_greeting(**frame, protocol::Kind::welcome, "daemon");
         !checked) {

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,11 +11,18 @@
 #include "crucible/daemon_client.h"
 #include "crucible/error.h"
 #include "runtime/daemon/transport.h"
+#include "runtime/route/retry.h"
 
 namespace crucible::runtime {
 
 /// Where the daemon is, as messages name it: its socket or its address.
 std::string place_of(const DaemonClientOptions& options);
+
+/// Delays between two tries to connect again: a daemon that restarts is found within milliseconds,
+/// one that is away is not beset.
+inline constexpr RetryPolicy kReconnecting{.attempts_max = UINT32_MAX,
+                                           .base = std::chrono::milliseconds(10),
+                                           .cap = std::chrono::seconds(1)};
 
 /// A connection whose handshake with the daemon is done.
 struct Connection {

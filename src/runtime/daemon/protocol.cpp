@@ -7,6 +7,9 @@
 #include <cstring>
 #include <string>
 
+#include "base/text.h"
+#include "runtime/daemon/bytes.h"
+
 namespace crucible::runtime::protocol {
 namespace {
 
@@ -15,28 +18,6 @@ static_assert(std::endian::native == std::endian::little,
 
 std::unexpected<Error> corrupt(std::string message) {
     return std::unexpected(Error{Errc::corrupt, std::move(message)});
-}
-
-template <typename T>
-void append_object(Buffer& out, const T& object) {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(&object);
-    out.insert(out.end(), bytes, bytes + sizeof object);
-}
-
-void append_text(Buffer& out, std::string_view text) {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(text.data());
-    out.insert(out.end(), bytes, bytes + text.size());
-}
-
-template <typename T>
-T read_object(std::span<const std::byte> bytes) noexcept {
-    T object;
-    std::memcpy(&object, bytes.data(), sizeof object);
-    return object;
-}
-
-std::string_view as_text(std::span<const std::byte> bytes) noexcept {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 void append_header(Buffer& out, Kind kind, std::size_t body_bytes, std::uint64_t token) {
@@ -179,6 +160,14 @@ Result<Response> read_response(const Frame& frame) {
         return corrupt("a broken response");
     return Response{head.outcome, std::string(text.substr(0, head.payload_bytes)),
                     std::string(text.substr(head.payload_bytes))};
+}
+
+Error refusal_of(const Frame& frame) {
+    const auto code = static_cast<Errc>(
+        std::min<std::uint64_t>(frame.header.token, static_cast<std::uint64_t>(Errc::failed)));
+    const auto reason = text_of(frame);
+    return {code,
+            reason.empty() ? "the daemon refused and gave no reason" : base::one_line(reason)};
 }
 
 }  // namespace crucible::runtime::protocol

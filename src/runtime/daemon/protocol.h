@@ -116,6 +116,8 @@ void append_empty(Buffer& out, Kind kind, std::uint64_t token = 0);
 void append_text_frame(Buffer& out, Kind kind, std::uint64_t token, std::string_view text);
 /// The body of such a frame.
 std::string_view text_of(const Frame& frame) noexcept;
+/// Why the daemon refused, in one line, from a frame of kind `refuse`.
+Error refusal_of(const Frame& frame);
 
 void append_acknowledgements(Buffer& out, std::span<const AcknowledgementEntry> entries);
 /// Appends one Acknowledgement for each event to `out`. - Errc::corrupt: a broken frame, or one

@@ -16,19 +16,13 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "runtime/daemon/event_frame.h"
+#include "runtime/daemon/connect.h"
 #include "runtime/daemon/socket_client.h"
 #include "runtime/dispatch/task.h"
 #include "runtime/route/keyed_hash.h"
-#include "runtime/route/retry.h"
 
 namespace crucible::runtime {
 namespace {
-
-/// Delays between two tries to connect: a daemon that restarts is found within milliseconds, one
-/// that is away is not beset.
-constexpr RetryPolicy kTries{.attempts_max = UINT32_MAX,
-                             .base = std::chrono::milliseconds(10),
-                             .cap = std::chrono::seconds(1)};
 
 /// Events are numbered in the order in which they were published; the number is their token on
 /// every connection. Those that are not acknowledged are kept, and published again on the next one.
@@ -226,7 +220,7 @@ private:
                 return true;
             }
             const Duration left = until - base::monotonic_now();
-            const auto delay = kTries.delay(tries, left, random_);
+            const auto delay = kReconnecting.delay(tries, left, random_);
             std::unique_lock lock(mutex_);
             const bool ended = left <= Duration::zero() || !delay ||
                                changed_.wait_for(lock, *delay, [this] { return stopping_; });

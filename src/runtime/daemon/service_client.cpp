@@ -26,7 +26,6 @@
 #include "runtime/daemon/service_frame.h"
 #include "runtime/dispatch/run_service.h"
 #include "runtime/route/keyed_hash.h"
-#include "runtime/route/retry.h"
 
 namespace crucible::runtime {
 namespace {
@@ -34,11 +33,6 @@ namespace {
 constexpr std::size_t kReadBytes = 64u << 10;
 /// Beyond it a buffer's memory is given back.
 constexpr std::size_t kKeptBufferBytes = 1u << 20;
-
-/// Delays between two tries to register anew.
-constexpr RetryPolicy kRegistrations{.attempts_max = UINT32_MAX,
-                                     .base = std::chrono::milliseconds(10),
-                                     .cap = std::chrono::seconds(1)};
 
 std::unexpected<Error> lost(Errc code, std::string message) {
     return std::unexpected(Error{code, std::move(message)});
@@ -136,7 +130,7 @@ private:
             if (registered) return {};
             transport_.reset();
             const Duration left = until - base::monotonic_now();
-            const auto delay = kRegistrations.delay(tries, left, random_);
+            const auto delay = kReconnecting.delay(tries, left, random_);
             if (is_final(registered.error().code)) return registered;
             if (left <= Duration::zero() || !delay)
                 return lost(Errc::closed, registered.error().message);
@@ -250,11 +244,8 @@ private:
             case protocol::Kind::unsubscribe:
                 unsubscribed_ = true;
                 return {};
-            case protocol::Kind::refuse: {
-                const auto code = static_cast<Errc>(std::min<std::uint64_t>(
-                    frame.header.token, static_cast<std::uint64_t>(Errc::failed)));
-                return lost(code, std::string(protocol::text_of(frame)));
-            }
+            case protocol::Kind::refuse:
+                return std::unexpected(protocol::refusal_of(frame));
             case protocol::Kind::goodbye:
                 return lost(Errc::closed, "the daemon stopped");
             default:

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/daemon/bytes.h"
 #include "runtime/service/external_places.h"
 
 namespace crucible::runtime::protocol {
@@ -26,28 +27,6 @@ std::unexpected<Error> refuse_frame(Errc code, std::string message) {
     return std::unexpected(Error{code, std::move(message)});
 }
 
-template <typename T>
-void put(Buffer& out, const T& object) {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(&object);
-    out.insert(out.end(), bytes, bytes + sizeof object);
-}
-
-void put_text(Buffer& out, std::string_view text) {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(text.data());
-    out.insert(out.end(), bytes, bytes + text.size());
-}
-
-template <typename T>
-T get(std::span<const std::byte> bytes) noexcept {
-    T object;
-    std::memcpy(&object, bytes.data(), sizeof object);
-    return object;
-}
-
-std::string_view text_at(std::span<const std::byte> bytes, std::size_t at, std::size_t size) {
-    return {reinterpret_cast<const char*>(bytes.data()) + at, size};
-}
-
 bool known(Settled settled) noexcept {
     return settled <= static_cast<Settled>(Outcome::expired) || settled == kNotNow;
 }
@@ -64,20 +43,19 @@ void append_subscription(Buffer& out, const Subscription& subscription) {
     for (const Category category : subscription.categories)
         head.categories |= 1u << static_cast<unsigned>(category);
     const std::size_t body = sizeof head + subscription.name.size();
-    put(out, FrameHeader{static_cast<std::uint32_t>(body), Kind::subscribe, {}, 0});
-    put(out, head);
-    put_text(out, subscription.name);
+    append_object(out, FrameHeader{static_cast<std::uint32_t>(body), Kind::subscribe, {}, 0});
+    append_object(out, head);
+    append_text(out, subscription.name);
     out.resize(out.size() + padded(body) - body);
 }
 
 Result<Subscription> read_subscription(const Frame& frame) {
     if (frame.body.size() < sizeof(SubscriptionHead))
         return refuse_frame(Errc::corrupt, "a subscription of a broken length");
-    const auto head = get<SubscriptionHead>(frame.body);
-    Subscription subscription{
-        .name = std::string(text_at(frame.body, sizeof head, frame.body.size() - sizeof head)),
-        .categories = {},
-        .credits = head.credits};
+    const auto head = read_object<SubscriptionHead>(frame.body);
+    Subscription subscription{.name = std::string(as_text(frame.body.subspan(sizeof head))),
+                              .categories = {},
+                              .credits = head.credits};
     if (head.categories >> kCategoryCount != 0)
         return refuse_frame(Errc::corrupt, "a subscription to an unknown category");
     for (std::size_t i = 0; i < kCategoryCount; ++i)
@@ -101,7 +79,7 @@ void SettlementWriter::begin(Buffer& out) {
     begun_ = true;
     extensible_ = false;
     frame_ = out.size();
-    put(out, FrameHeader{0, Kind::settle, {}, 0});
+    append_object(out, FrameHeader{0, Kind::settle, {}, 0});
 }
 
 void SettlementWriter::add(Buffer& out, std::uint64_t delivery, const HandleResult& result) {
@@ -113,7 +91,7 @@ void SettlementWriter::add(Buffer& out, std::uint64_t delivery, const HandleResu
     const auto reason = std::string_view(result.reason).substr(0, kReasonBytes);
     const bool plain = result.response.empty() && reason.empty();
     if (begun_ && plain && extensible_) {
-        auto last = get<SettlementHead>(std::span(out).subspan(last_));
+        auto last = read_object<SettlementHead>(std::span(out).subspan(last_));
         if (last.settled == settled_of(result) && last.delivery + last.count == delivery &&
             last.count < UINT32_MAX) {
             ++last.count;
@@ -126,12 +104,13 @@ void SettlementWriter::add(Buffer& out, std::uint64_t delivery, const HandleResu
     last_ = out.size();
     extensible_ = plain;
     const std::size_t texts = result.response.size() + reason.size();
-    put(out, SettlementHead{.delivery = delivery,
+    append_object(
+        out, SettlementHead{.delivery = delivery,
                             .settled = settled_of(result),
                             .response_bytes = static_cast<std::uint32_t>(result.response.size()),
                             .reason_bytes = static_cast<std::uint32_t>(reason.size())});
-    put_text(out, result.response);
-    put_text(out, reason);
+    append_text(out, result.response);
+    append_text(out, reason);
     out.resize(out.size() + padded(texts) - texts);
 }
 
@@ -146,19 +125,19 @@ Result<> read_settlements(const Frame& frame, std::vector<Settlement>& out) {
     while (!rest.empty()) {
         if (rest.size() < sizeof(SettlementHead))
             return refuse_frame(Errc::corrupt, "settlements of a broken length");
-        const auto head = get<SettlementHead>(rest);
+        const auto head = read_object<SettlementHead>(rest);
         const std::size_t texts = std::size_t{head.response_bytes} + head.reason_bytes;
         if (padded(texts) > rest.size() - sizeof head)
             return refuse_frame(Errc::corrupt, "settlements of a broken length");
         if (!known(head.settled) || head.count == 0 ||
             (head.count > 1 && head.response_bytes > 0) || head.response_bytes > kEventBytesMax)
             return refuse_frame(Errc::corrupt, "a broken settlement");
-        out.push_back(
-            {.delivery = head.delivery,
-             .count = head.count,
-             .settled = head.settled,
-             .response = text_at(rest, sizeof head, head.response_bytes),
-             .reason = text_at(rest, sizeof head + head.response_bytes, head.reason_bytes)});
+        out.push_back({.delivery = head.delivery,
+                       .count = head.count,
+                       .settled = head.settled,
+                       .response = as_text(rest.subspan(sizeof head, head.response_bytes)),
+                       .reason = as_text(
+                           rest.subspan(sizeof head + head.response_bytes, head.reason_bytes))});
         rest = rest.subspan(sizeof head + padded(texts));
     }
     return {};

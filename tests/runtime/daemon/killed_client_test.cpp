@@ -12,13 +12,12 @@
 #include <thread>
 #include <vector>
 
-#include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/process.h"
 #include "base/rng.h"
 #include "crucible/daemon_client.h"
+#include "daemon_process.h"
 #include "runtime/event/uuid.h"
 
 namespace crucible::runtime {
@@ -27,26 +26,9 @@ namespace {
 using testing::Acknowledgements;
 using testing::kGenerousLimit;
 
-class KilledClientTest : public ::testing::Test {
+class KilledClientTest : public testing::DaemonProcessTest {
 protected:
-    void SetUp() override {
-        int ends[2];
-        ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-        const base::UniqueFd reader(ends[0]);
-        base::UniqueFd writer(ends[1]);
-        base::Process::Options options;
-        options.arguments = {CRUCIBLED,    "--socket", socket_.string(), "--data", data_.string(),
-                             "--ready-fd", "3"};
-        options.standard_error = directory_.path() / "stderr";
-        options.inherit = {{writer.get(), 3}};
-        auto process = base::Process::start(options);
-        ASSERT_TRUE(process) << process.error().message;
-        daemon_.emplace(std::move(*process));
-        writer.reset();
-        char byte = 0;
-        while (::read(reader.get(), &byte, 1) > 0) {
-        }
-    }
+    void SetUp() override { start_daemon(); }
     Event record(std::uint64_t number) {
         Event event;
         event.id = make_uuid_v7(base::wall_now(), random_);
@@ -90,11 +72,7 @@ protected:
         return keys;
     }
 
-    base::TempDir directory_ = *base::TempDir::make("killed-client");
-    std::filesystem::path socket_ = directory_.path() / "d.sock";
-    std::filesystem::path data_ = directory_.path() / "data";
     base::Rng random_{1};
-    std::optional<base::Process> daemon_;
 };
 
 TEST_F(KilledClientTest, WhatItWasAcknowledgedIsHandledAndTheDaemonGoesOn) {

@@ -12,13 +12,12 @@
 #include <thread>
 #include <vector>
 
-#include "../dispatch/gated_service.h"
 #include "acknowledgements.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/process.h"
 #include "base/rng.h"
 #include "certificates.h"
+#include "daemon_process.h"
 #include "runtime/daemon/connect.h"
 #include "runtime/event/uuid.h"
 
@@ -29,33 +28,8 @@ using namespace std::chrono_literals;
 using testing::Acknowledgements;
 using testing::kGenerousLimit;
 
-class ReconnectingClientTest : public ::testing::Test {
+class ReconnectingClientTest : public testing::DaemonProcessTest {
 protected:
-    /// A daemon that has said it is ready.
-    void start_daemon(std::vector<std::string> extra = {}) {
-        int ends[2];
-        ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-        const base::UniqueFd reader(ends[0]);
-        base::UniqueFd writer(ends[1]);
-        base::Process::Options options;
-        options.arguments = {CRUCIBLED,    "--socket", socket_.string(), "--data", data_.string(),
-                             "--ready-fd", "3"};
-        options.arguments.insert(options.arguments.end(), extra.begin(), extra.end());
-        options.standard_error = directory_.path() / "stderr";
-        options.inherit = {{writer.get(), 3}};
-        auto process = base::Process::start(options);
-        ASSERT_TRUE(process) << process.error().message;
-        daemon_.emplace(std::move(*process));
-        writer.reset();
-        char byte = 0;
-        while (::read(reader.get(), &byte, 1) > 0) {
-        }
-    }
-    void kill_daemon() {
-        daemon_->signal(SIGKILL);
-        ASSERT_TRUE(daemon_->wait(kGenerousLimit));
-        daemon_.reset();
-    }
     std::unique_ptr<DaemonClient> connect(Duration reconnect_for = kGenerousLimit,
                                           std::size_t buffer = 64u << 20,
                                           bool shared_memory = false) {
@@ -126,12 +100,8 @@ protected:
         EXPECT_EQ(client.stats().queued, 0u);
     }
 
-    base::TempDir directory_ = *base::TempDir::make("reconnect");
-    std::filesystem::path socket_ = directory_.path() / "d.sock";
-    std::filesystem::path data_ = directory_.path() / "data";
     Acknowledgements acknowledgements_;
     base::Rng random_{1};
-    std::optional<base::Process> daemon_;
 };
 
 // The promise: whatever the daemon goes through, each event is acknowledged once, and is there.
