@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
-#include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/connect.h"
+#include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/socket_client.h"
 #include "runtime/dispatch/task.h"
 #include "runtime/route/keyed_hash.h"
