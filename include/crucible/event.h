@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,12 @@ namespace crucible {
 /// time.
 struct Uuid {
     std::array<std::uint8_t, 16> bytes{};
+
+    /// All zeros: no identifier (RFC 9562, 5.9).
+    bool is_nil() const noexcept {
+        const auto halves = std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
+        return (halves[0] | halves[1]) == 0;
+    }
 
     friend auto operator<=>(const Uuid&, const Uuid&) = default;
 };

@@ -34,8 +34,8 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free &&
 // sequentially consistent, so that at least one of the two sees the other: there is no lost
 // wake-up.
 
-/// The writer's end. write() and may_ring() are for one thread at a time; has_room() may be called
-/// by another meanwhile.
+/// The writer's end. write(), push() and may_ring() are for one thread at a time, and so are
+/// write(), room_for() and add(); has_room() may be called by another meanwhile.
 class RingWriter {
 public:
     /// `data` has a power of two of bytes. Both outlive this.
@@ -47,7 +47,15 @@ public:
     /// written.
     Result<std::size_t> write(std::span<const std::byte> bytes);
 
-    /// After a write(): whether the reader waits for it. Says so once; it has to be woken then.
+    /// Where the next `bytes` go, when there is room for all of them; else null. Only where the
+    /// memory behind `data` is `data` once more, so that they need not be parted at its end.
+    std::byte* room_for(std::size_t bytes) noexcept;
+    /// So many were written there: they will go with the next push() or write().
+    void add(std::size_t bytes) noexcept;
+    void push() noexcept;
+
+    /// After a write() or push(): whether the reader waits for it. Says so once; it has to be woken
+    /// then.
     bool may_ring() noexcept;
 
     /// Before waiting for room: whether there is some. If not, the reader will ring when at least
@@ -58,7 +66,10 @@ public:
 private:
     RingHeader& header_;
     const std::span<std::byte> data_;
-    std::atomic<std::uint64_t> written_ = 0;  ///< ours; the header's is only for the reader
+    /// Takes the reader's word; false: it makes no sense.
+    bool look(std::uint64_t written) noexcept;
+
+    std::atomic<std::uint64_t> written_ = 0;  ///< ours, added bytes included
     std::uint64_t read_ = 0;                  ///< the reader's last word
 };
 
@@ -72,8 +83,14 @@ public:
     /// - Errc::corrupt: the writer's index is not one that it can have.
     Result<std::size_t> read(std::span<std::byte> room);
 
-    /// After a read(): whether the writer waits for room, and there is enough to wake it for: it
-    /// would otherwise be woken for every few bytes. Says so once.
+    /// What there is, at most `most`, where it lies: the writer may still change it. Nothing where
+    /// read() would fail. As RingWriter::room_for(), only where `data` is in memory twice.
+    std::span<const std::byte> peek(std::size_t most) noexcept;
+    /// So many of these bytes are not looked at any more.
+    void consume(std::size_t bytes) noexcept;
+
+    /// After a read() or consume(): whether the writer waits for room, and there is enough to wake
+    /// it for: it would otherwise be woken for every few bytes. Says so once.
     bool may_ring() noexcept;
 
     /// Whether a read() would find something, an error included.
@@ -84,6 +101,9 @@ public:
     bool has_bytes_or_waits() noexcept;
 
 private:
+    /// Takes the writer's word; false: it makes no sense.
+    bool look() noexcept;
+
     RingHeader& header_;
     const std::span<const std::byte> data_;
     std::uint64_t read_ = 0;     ///< ours

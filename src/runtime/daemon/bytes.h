@@ -21,6 +21,11 @@ inline void append_text(Buffer& out, std::string_view text) {
     out.insert(out.end(), bytes, bytes + text.size());
 }
 
+/// The zeros behind so many bytes of a frame.
+inline void append_padding(Buffer& out, std::size_t bytes) {
+    out.insert(out.end(), padded(bytes) - bytes, std::byte{0});
+}
+
 /// `bytes` has at least so many.
 template <typename T>
 T read_object(std::span<const std::byte> bytes) noexcept {

@@ -74,24 +74,41 @@ std::string_view take(std::span<const std::byte>& rest, std::size_t bytes) noexc
 
 }  // namespace
 
-Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event) {
+Result<EventFrameSize> event_frame_size(const Event& event) {
     const auto encoded = encoded_bytes(event);
     if (!encoded) return std::unexpected(encoded.error());
-    if (auto lengths = check_lengths(event); !lengths) return lengths;
+    if (auto lengths = check_lengths(event); !lengths) return std::unexpected(lengths.error());
     const std::size_t head = head_bytes(event);
     const std::size_t body = padded(head) + *encoded;
-    const FrameHeader header{static_cast<std::uint32_t>(body), kind, {}, token};
-    const std::size_t start = out.size();
-    out.resize(start + sizeof header + padded(body));
-    std::byte* const at = out.data() + start;
+    return EventFrameSize{head, body, sizeof(FrameHeader) + padded(body)};
+}
+
+void write_event_frame(const EventFrameSize& size, Kind kind, std::uint64_t token,
+                       const Event& event, std::byte* at) noexcept {
+    const FrameHeader header{static_cast<std::uint32_t>(size.body), kind, {}, token};
     std::memcpy(at, &header, sizeof header);
-    write_head(event, head, at + sizeof header);
-    encode_event(event, at + sizeof header + padded(head));
+    // Zeros for the padding, before what stands in front of it is written.
+    const auto zero_last = [at](std::size_t end) {
+        std::memset(at + end - kAlignment, 0, kAlignment);
+    };
+    const std::size_t encoded = sizeof header + padded(size.head);
+    zero_last(size.frame);
+    zero_last(encoded);
+    write_head(event, size.head, at + sizeof header);
+    encode_event(event, at + encoded);
+}
+
+Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event) {
+    const auto size = event_frame_size(event);
+    if (!size) return std::unexpected(size.error());
+    const std::size_t start = out.size();
+    out.resize(start + size->frame);
+    write_event_frame(*size, kind, token, event, out.data() + start);
     return {};
 }
 
-Result<EventBody> read_event(std::span<const std::byte> body,
-                             std::vector<std::string_view>& names) {
+Result<EventBody> read_event(std::span<const std::byte> body, std::vector<std::string_view>& names,
+                             Buffer* copy) {
     if (body.size() < sizeof(EventHead)) return corrupt();
     EventHead head;
     std::memcpy(&head, body.data(), sizeof head);
@@ -105,6 +122,10 @@ Result<EventBody> read_event(std::span<const std::byte> body,
     if (encoded_at > body.size()) return corrupt();
     EventBody result{.id = head.id, .view = {}, .encoded = body.subspan(encoded_at)};
     auto rest = body.subspan(sizeof(EventHead), texts);
+    if (copy != nullptr) {
+        copy->assign(rest.begin(), rest.end());
+        rest = *copy;
+    }
     result.view = {.category = head.category,
                    .priority = static_cast<Priority>(priority),
                    .type = take(rest, head.type_bytes),

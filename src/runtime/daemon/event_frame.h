@@ -30,6 +30,18 @@ struct EventHead {
 };
 static_assert(sizeof(EventHead) == 32);
 
+/// The size of a frame with an event, and of its parts.
+struct EventFrameSize {
+    std::size_t head = 0;   ///< EventHead and the texts behind it
+    std::size_t body = 0;   ///< without the padding behind it
+    std::size_t frame = 0;  ///< all of it
+};
+/// - the errors of append_event().
+Result<EventFrameSize> event_frame_size(const Event& event);
+/// Writes the whole frame to `at`, which lies at a multiple of kAlignment.
+void write_event_frame(const EventFrameSize& size, Kind kind, std::uint64_t token,
+                       const Event& event, std::byte* at) noexcept;
+
 /// Appends a frame with `event`. - Errc::invalid_argument: too large, or with a type, source or
 /// name of a target beyond 65,535 bytes; `out` is as before.
 Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& event);
@@ -41,9 +53,11 @@ struct EventBody {
     std::span<const std::byte> encoded;  ///< for decode_event(), which verifies it
 };
 
-/// `names` is the caller's memory for the names of targets.
+/// `names` is the caller's memory for the names of targets. Where the peer may still change the
+/// body, all but `encoded` is copied to `copy` first.
 /// - Errc::corrupt: lengths that do not fit the body, unknown enumerators; without a message.
-Result<EventBody> read_event(std::span<const std::byte> body, std::vector<std::string_view>& names);
+Result<EventBody> read_event(std::span<const std::byte> body, std::vector<std::string_view>& names,
+                             Buffer* copy = nullptr);
 
 /// Decodes the event into `event`. - the errors of decode_event(). - Errc::corrupt: the event is
 /// not the one that its head announced, by which it was routed.

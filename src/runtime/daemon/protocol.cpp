@@ -24,10 +24,6 @@ void append_header(Buffer& out, Kind kind, std::size_t body_bytes, std::uint64_t
     append_object(out, FrameHeader{static_cast<std::uint32_t>(body_bytes), kind, {}, token});
 }
 
-void pad(Buffer& out, std::size_t body_bytes) {
-    out.resize(out.size() + padded(body_bytes) - body_bytes);
-}
-
 bool valid(Outcome outcome) noexcept {
     return outcome <= Outcome::expired;
 }
@@ -86,7 +82,7 @@ std::uint32_t flags_of(const Frame& greeting) noexcept {
 void append_refusal(Buffer& out, Errc code, std::string_view reason) {
     append_header(out, Kind::refuse, reason.size(), static_cast<std::uint64_t>(code));
     append_text(out, reason);
-    pad(out, reason.size());
+    append_padding(out, reason.size());
 }
 
 void append_goodbye(Buffer& out) {
@@ -100,7 +96,7 @@ void append_empty(Buffer& out, Kind kind, std::uint64_t token) {
 void append_text_frame(Buffer& out, Kind kind, std::uint64_t token, std::string_view text) {
     append_header(out, kind, text.size(), token);
     append_text(out, text);
-    pad(out, text.size());
+    append_padding(out, text.size());
 }
 
 std::string_view text_of(const Frame& frame) noexcept {
@@ -149,7 +145,7 @@ void append_response(Buffer& out, std::uint64_t token, const HandleResult& resul
         out, ResponseHead{result.outcome, {}, static_cast<std::uint32_t>(result.response.size())});
     append_text(out, result.response);
     append_text(out, reason);
-    pad(out, body_bytes);
+    append_padding(out, body_bytes);
 }
 
 Result<Response> read_response(const Frame& frame) {

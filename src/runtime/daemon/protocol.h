@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/uninitialized.h"
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
 
@@ -79,7 +80,8 @@ struct ResponseHead {
 };
 static_assert(sizeof(ResponseHead) == 8);
 
-using Buffer = std::vector<std::byte>;
+/// Bytes that resize() adds have no value yet.
+using Buffer = std::vector<std::byte, base::UninitializedAllocator<std::byte>>;
 
 constexpr std::size_t padded(std::size_t bytes) noexcept {
     return (bytes + kAlignment - 1) & ~(kAlignment - 1);
@@ -89,6 +91,7 @@ struct Frame {
     FrameHeader header;
     std::span<const std::byte> body;
     std::size_t bytes = 0;  ///< header, body and padding
+    bool shared = false;    ///< the peer may still change the body
 };
 
 /// The first frame in `bytes`: nothing when it is not whole yet.

@@ -112,6 +112,25 @@ public:
         return sent;
     }
 
+    std::span<const std::byte> peek(std::size_t most) noexcept override {
+        return in_rings() ? ends_->incoming.peek(most) : std::span<const std::byte>();
+    }
+    void consume(std::size_t bytes) noexcept override {
+        ends_->incoming.consume(bytes);
+        if (ends_->incoming.may_ring()) ring();
+    }
+    std::byte* room_for(std::size_t bytes) noexcept override {
+        return in_rings() && !ended_.load() ? ends_->outgoing.room_for(bytes) : nullptr;
+    }
+    void add(std::size_t bytes) noexcept override { ends_->outgoing.add(bytes); }
+    Result<> push() override {
+        if (!in_rings()) return {};
+        if (ended_.load()) return std::unexpected(Error{Errc::closed, {}});
+        ends_->outgoing.push();
+        if (ends_->outgoing.may_ring()) ring();
+        return {};
+    }
+
     int fd() const noexcept override { return socket_->fd(); }
     /// Room is announced by a bell too.
     std::uint32_t write_events() const noexcept override {

@@ -279,6 +279,8 @@ void Server::process_input(Session& session) {
     now_ = base::monotonic_now();
     auto taken = session.take_frames(
         [&](const protocol::Frame& frame) { return take_frame(session, frame); });
+    for (auto* const copy : {&copied_, &own_})
+        if (copy->capacity() > kScratchBytes) protocol::Buffer().swap(*copy);
     if (!taken) {
         fail(session, session.greeted ? ClosedFor::protocol : ClosedFor::handshake, taken.error());
         return close(session);
@@ -288,6 +290,11 @@ void Server::process_input(Session& session) {
 
 /// False: not now; the frame stays where it is.
 Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) {
+    using protocol::Kind;
+    if (frame.shared && frame.header.kind != Kind::publish && frame.header.kind != Kind::request) {
+        copied_.assign(frame.body.begin(), frame.body.end());
+        return take_frame(session, {frame.header, copied_, frame.bytes, /*shared=*/false});
+    }
     if (!session.greeted) {
         if (auto greeted = greet(session, frame); !greeted) return std::unexpected(greeted.error());
         return true;
@@ -339,7 +346,7 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
 
 Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame) {
     const bool request = frame.header.kind == protocol::Kind::request;
-    const auto body = protocol::read_event(frame.body, target_names_);
+    auto body = protocol::read_event(frame.body, target_names_, frame.shared ? &copied_ : nullptr);
     if (!body) return std::unexpected(body.error());
     if (session.rate && !session.rate->holds_one(now_)) {
         pace(session);
@@ -348,8 +355,13 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
     // The lowest bit says which kind of answer is due.
     const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
     auto taken = exchange_.take({body->id, body->view, owner, frame.header.token, now_, request},
-                                rules_.table(),
-                                [&](Event& event) { return protocol::decode_body(*body, event); });
+                                rules_.table(), [&](Event& event) {
+                                    if (frame.shared) {
+                                        own_.assign(body->encoded.begin(), body->encoded.end());
+                                        body->encoded = own_;
+                                    }
+                                    return protocol::decode_body(*body, event);
+                                });
     if (!taken) {
         if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());
         if (exchange_.overflow() == Overflow::block) {

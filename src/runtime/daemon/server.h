@@ -153,6 +153,8 @@ private:
     std::vector<std::uint64_t> readable_;  ///< sessions to read from without waiting for epoll
     std::vector<std::uint64_t> touched_;   ///< sessions to settle at the end of this loop turn
     std::vector<std::byte> scratch_;       ///< what was just received, whoever from
+    protocol::Buffer copied_;              ///< of a frame that its sender may still change
+    protocol::Buffer own_;                 ///< the encoded event of such a frame
     std::vector<std::string_view> target_names_;  ///< of the event at hand
     TimePoint now_;                               ///< when the input at hand was received
     base::BriefSpin spin_;

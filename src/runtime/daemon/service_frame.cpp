@@ -46,7 +46,7 @@ void append_subscription(Buffer& out, const Subscription& subscription) {
     append_object(out, FrameHeader{static_cast<std::uint32_t>(body), Kind::subscribe, {}, 0});
     append_object(out, head);
     append_text(out, subscription.name);
-    out.resize(out.size() + padded(body) - body);
+    append_padding(out, body);
 }
 
 Result<Subscription> read_subscription(const Frame& frame) {
@@ -111,7 +111,7 @@ void SettlementWriter::add(Buffer& out, std::uint64_t delivery, const HandleResu
                             .reason_bytes = static_cast<std::uint32_t>(reason.size())});
     append_text(out, result.response);
     append_text(out, reason);
-    out.resize(out.size() + padded(texts) - texts);
+    append_padding(out, texts);
 }
 
 void SettlementWriter::finish(Buffer& out) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/daemon/ring_transport.h"
 
@@ -41,6 +42,11 @@ std::uint32_t Session::awaited_events() const noexcept {
 }
 
 Result<bool> Session::receive(std::span<std::byte> scratch) {
+    if (in_.empty()) {
+        received_ = transport_->peek(scratch.size());
+        peeked_ = !received_.empty();
+        if (peeked_) return true;
+    }
     // The beginning of a frame that was left over goes in front of what arrives now, where it is
     // small: copying it is cheaper than copying all that follows behind it.
     const std::size_t left_over = in_.size() <= scratch.size() / 4 ? in_.size() : 0;
@@ -70,7 +76,7 @@ void Session::keep(std::span<const std::byte> rest) {
     } else {
         in_.assign(rest.begin(), rest.end());
     }
-    received_ = {};
+    leave(0);
     if (in_.empty()) {
         release(in_);
     } else {
@@ -79,6 +85,12 @@ void Session::keep(std::span<const std::byte> rest) {
         in_.reserve(std::min(protocol::frame_bytes(in_),
                              protocol::kBodyBytesMax + sizeof(protocol::FrameHeader)));
     }
+}
+
+/// Is done with what was received, but for the last `rest` bytes.
+void Session::leave(std::size_t rest) {
+    if (std::exchange(peeked_, false)) transport_->consume(received_.size() - rest);
+    received_ = {};
 }
 
 Result<std::size_t> Session::flush() {

@@ -61,10 +61,21 @@ Result<SharedRings> SharedRings::open(const base::UniqueFd& file) {
 }
 
 Result<SharedRings> SharedRings::map(int file, std::size_t ring_bytes) {
-    const std::size_t bytes = file_bytes(ring_bytes);
-    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    const std::size_t bytes = kHeadersBytes + 4 * ring_bytes;
+    void* const memory =
+        ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return std::unexpected(base::errno_error("shared memory", errno));
-    return SharedRings({static_cast<std::byte*>(memory), bytes}, ring_bytes);
+    SharedRings rings({static_cast<std::byte*>(memory), bytes}, ring_bytes);
+    const auto put = [&](std::size_t at, std::size_t size, std::size_t from) {
+        return ::mmap(rings.memory_.data() + at, size, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_FIXED, file, static_cast<off_t>(from)) != MAP_FAILED;
+    };
+    const std::size_t second = kHeadersBytes + ring_bytes;
+    if (!put(0, second, 0) || !put(second, ring_bytes, kHeadersBytes) ||
+        !put(second + ring_bytes, ring_bytes, second) ||
+        !put(second + 2 * ring_bytes, ring_bytes, second))
+        return std::unexpected(base::errno_error("shared memory", errno));
+    return rings;
 }
 
 SharedRings::~SharedRings() {
@@ -74,7 +85,7 @@ SharedRings::~SharedRings() {
 SharedRings::Ring SharedRings::ring(std::size_t index) const noexcept {
     auto* const header =
         std::launder(reinterpret_cast<RingHeader*>(memory_.data() + index * kHeaderBytes));
-    return {*header, memory_.subspan(kHeadersBytes + index * ring_bytes_, ring_bytes_)};
+    return {*header, memory_.subspan(kHeadersBytes + 2 * index * ring_bytes_, ring_bytes_)};
 }
 
 }  // namespace crucible::runtime

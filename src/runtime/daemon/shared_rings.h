@@ -11,7 +11,8 @@
 namespace crucible::runtime {
 
 /// The memory of a session's two rings, mapped; docs/formats/protocol.md has its layout. Whoever
-/// has it mapped keeps it: it goes when both ends have gone.
+/// has it mapped keeps it: it goes when both ends have gone. Behind each ring's bytes the same
+/// bytes are mapped once more, so that none need to be parted at the ring's end.
 class SharedRings {
 public:
     static constexpr std::size_t kRingBytesMin = 64u << 10;

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "runtime/coordinator/request_table.h"
 #include "runtime/daemon/connect.h"
-#include "runtime/daemon/event_frame.h"
+#include "runtime/daemon/outbox.h"
 #include "runtime/daemon/protocol.h"
 
 namespace crucible::runtime {
@@ -29,16 +29,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kReceiveBytes = 64u << 10;
-/// A system call costs about as much as copying so much: what is larger gains nothing by waiting.
-constexpr std::size_t kBatchBytes = 128u << 10;
-/// What a buffer keeps between events, and while the client sleeps.
-constexpr std::size_t kKeptBytes = 32u << 20;
-constexpr std::size_t kIdleBytes = 4096;
-/// Events that follow each other faster than this are sent together, and where many are in flight
-/// wait for company until they are a quarter of them: that adds at most a quarter to what they wait
-/// anyway. But none waits longer than kHoldMost.
-constexpr Duration kHold = 20us;
-constexpr Duration kHoldMost = 200us;
 /// How often the I/O thread looks after what is held. As long as at least kBusy events come between
 /// two looks it goes on looking by itself, so that nobody has to wake it for each batch.
 constexpr Duration kLook = 50us;
@@ -50,36 +40,35 @@ constexpr std::uint64_t kBusy = 4;
 /// needs the core.
 constexpr std::uint64_t kFewInFlight = 4;
 
-/// Publishers put events into batch_ and, where a batch is due, write it to the socket themselves:
-/// when it is full, when the last one left kHold ago, or at once when nothing else is in flight.
-/// The I/O thread sends what publishers left behind and what the socket did not take, and reads the
+/// Publishers send through the Outbox; the I/O thread sends what they left behind, and reads the
 /// acknowledgements.
 class SocketClient final : public DaemonClient {
 public:
     SocketClient(const DaemonClientOptions& options, Connection connection, base::UniqueFd wake,
                  AcknowledgementHandler on_acknowledged, std::function<void()> on_gone)
-        : send_buffer_bytes_max_(options.send_buffer_bytes_max),
-          transport_(std::move(connection.transport)),
+        : transport_(std::move(connection.transport)),
           daemon_pid_(connection.daemon_pid),
           wake_(std::move(wake)),
           on_acknowledged_(std::move(on_acknowledged)),
           on_gone_(std::move(on_gone)),
+          outbox_(*transport_, options.send_buffer_bytes_max, ended_, [this] { this->wake(); }),
           io_thread_([this] { run(); }) {}
 
     ~SocketClient() override {
-        say_goodbye();
+        outbox_.put_goodbye();
         stopping_.store(true);
         wake();
         io_thread_.join();
     }
 
     Result<> publish(const Event& event, std::uint64_t token) override {
-        return send(protocol::Kind::publish, event, token);
+        return outbox_.put(protocol::Kind::publish, event, token, /*urgent=*/false);
     }
 
     Result<Response> request(const Event& event, Duration limit) override {
         const std::uint64_t id = requests_.begin();
-        if (auto accepted = send(protocol::Kind::request, event, id); !accepted) {
+        if (auto accepted = outbox_.put(protocol::Kind::request, event, id, /*urgent=*/true);
+            !accepted) {
             requests_.cancel(id);
             return std::unexpected(std::move(accepted.error()));
         }
@@ -104,7 +93,7 @@ public:
         stats.rejected = outcomes_[static_cast<std::size_t>(Outcome::rejected)].load();
         stats.failed = outcomes_[static_cast<std::size_t>(Outcome::failed)].load();
         stats.expired = outcomes_[static_cast<std::size_t>(Outcome::expired)].load();
-        stats.published = published_.load();
+        stats.published = outbox_.put_events();
         stats.queued =
             stats.published - stats.handled - stats.rejected - stats.failed - stats.expired;
         return stats;
@@ -113,122 +102,18 @@ public:
     pid_t daemon_pid() const noexcept override { return daemon_pid_; }
 
 private:
-    Result<> send(protocol::Kind kind, const Event& event, std::uint64_t token) {
-        bool due = false;
-        std::uint64_t batch = 0;
-        std::size_t end = 0;
-        {
-            const std::lock_guard lock(batch_mutex_);
-            if (send_closed_.load()) return std::unexpected(Error{Errc::closed, {}});
-            const std::size_t unsent = batch_.size() + unsent_bytes_.load();
-            if (unsent >= send_buffer_bytes_max_)
-                return std::unexpected(Error{Errc::overloaded, {}});
-            const std::size_t start = batch_.size();
-            if (auto encoded = protocol::append_event(batch_, kind, token, event); !encoded)
-                return encoded;
-            if (unsent > 0 && unsent - start + batch_.size() > send_buffer_bytes_max_) {
-                batch_.resize(start);
-                return std::unexpected(Error{Errc::overloaded, {}});
-            }
-            batch = batch_number_;
-            end = batch_.size();
-            // Counted before it leaves: its acknowledgement may come before this returns.
-            published_.fetch_add(1);
-            ++batch_events_;
-            due = kind == protocol::Kind::request || batch_due();
-        }
-        if (due) {
-            flush();
-            if (never_left(batch, end)) {
-                published_.fetch_sub(1);
-                return std::unexpected(Error{Errc::closed, {}});
-            }
-        } else if (asleep_.exchange(false)) {
-            wake();
-        }
-        return {};
-    }
-
-    /// Whether an event that ends at `end` of that batch did not leave whole: the daemon cannot
-    /// have accepted it.
-    bool never_left(std::uint64_t batch, std::size_t end) const {
-        const std::uint64_t lost = lost_from_.load();
-        return lost < batch || (lost == batch && end > lost_sent_.load());
-    }
-
-    /// Whether the batch has waited long enough. Under batch_mutex_.
-    bool batch_due() const {
-        if (has_unsent_.load()) return false;  // the socket is full; the I/O thread will tell
-        if (batch_.size() >= kBatchBytes) return true;
-        const std::uint64_t in_flight = published_.load() - ended_.load();
-        if (in_flight <= batch_events_) return true;  // nothing else is
-        const Duration held = base::monotonic_now() - last_flush_;
-        return held >= kHoldMost || (held >= kHold && 4 * batch_events_ >= in_flight);
-    }
-
-    /// Sends the batch. When somebody else is sending, they send it too: nobody waits.
-    void flush() {
-        flush_asked_.store(true);
-        while (flush_asked_.load()) {
-            std::unique_lock lock(write_mutex_, std::try_to_lock);
-            if (!lock) return;
-            while (flush_asked_.exchange(false)) write_out();
-        }
-    }
-
-    /// Sends what the socket takes now, first what it did not take before. Under write_mutex_.
-    void write_out() {
-        while (!send_closed_.load()) {
-            if (sent_ == writing_.size()) {
-                sent_ = 0;
-                writing_.clear();
-                if (writing_.capacity() > kKeptBytes) protocol::Buffer().swap(writing_);
-                const std::lock_guard lock(batch_mutex_);
-                last_flush_ = base::monotonic_now();
-                batch_.swap(writing_);
-                batch_events_ = 0;
-                writing_number_ = batch_number_++;
-                unsent_bytes_.store(writing_.size());
-            }
-            if (writing_.empty()) break;
-            const auto count = transport_->write(std::span(writing_).subspan(sent_));
-            if (!count) {
-                send_closed_.store(true);
-                lost_sent_.store(sent_);
-                lost_from_.store(writing_number_);
-                break;
-            }
-            sent_ += *count;
-            unsent_bytes_.store(writing_.size() - sent_);
-            if (sent_ < writing_.size()) {
-                // The I/O thread waits for room.
-                if (!has_unsent_.exchange(true)) wake();
-                return;
-            }
-        }
-        has_unsent_.store(false);
-    }
-
-    void say_goodbye() {
-        {
-            const std::lock_guard lock(batch_mutex_);
-            if (send_closed_.load()) return;
-            protocol::append_goodbye(batch_);
-        }
-        flush();
-    }
-
     void wake() noexcept {
         const std::uint64_t one = 1;
         [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
     }
 
-    bool all_ended() const noexcept { return ended_.load() == published_.load(); }
+    std::uint64_t in_flight() const noexcept { return outbox_.put_events() - ended_.load(); }
+    bool all_ended() const noexcept { return in_flight() == 0; }
 
     void run() {
         ::pthread_setname_np(::pthread_self(), "daemon-client");
         receive_until_closed();
-        send_closed_.store(true);
+        outbox_.close();
         gone_.store(true);
         requests_.fail_all(Error{Errc::closed, {}});
         notify_drains();
@@ -241,31 +126,25 @@ private:
         std::size_t filled = 0;
         std::uint64_t published_before = 0;
         while (!stopping_.load()) {
-            if (due()) flush();
-            if (has_unsent_.load() && transport_->has_room()) {
-                has_unsent_.store(false);
-                flush();
-            }
+            outbox_.send_due();
+            if (outbox_.waits_for_room() && transport_->has_room()) outbox_.go_on();
             // In this order: who announces that it waits is woken, which costs the daemon a call.
             if (spin_for_answer() || transport_->holds_input()) {
                 if (!receive(buffer, filled)) return;
                 continue;
             }
-            const std::uint64_t published = published_.load();
+            const std::uint64_t published = outbox_.put_events();
             const bool busy = published - std::exchange(published_before, published) >= kBusy;
-            std::array<pollfd, 2> waiters{
-                {{.fd = transport_->fd(), .events = awaited_events(), .revents = 0},
-                 {.fd = wake_.get(), .events = POLLIN, .revents = 0}}};
-            if (!wait(waiters, busy || held())) return;
+            std::array<pollfd, 2> waiters{};
+            if (!wait(waiters, busy)) return;
             if (waiters[1].revents != 0) {
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
             }
             if (waiters[0].revents != 0) transport_->woken();
-            if (has_unsent_.load() && happened(waiters[0], transport_->write_events())) {
-                has_unsent_.store(false);
-                flush();  // when the daemon is gone, reading tells after what it still sent
-            }
+            // When the daemon is gone, reading tells, after what it still sent.
+            if (outbox_.waits_for_room() && happened(waiters[0], transport_->write_events()))
+                outbox_.go_on();
             if (!happened(waiters[0], transport_->read_events() | EPOLLHUP | EPOLLERR)) continue;
             if (!receive(buffer, filled)) return;
         }
@@ -273,57 +152,35 @@ private:
 
     short awaited_events() const {
         return static_cast<short>(transport_->read_events() |
-                                  (has_unsent_.load() ? transport_->write_events() : 0u));
+                                  (outbox_.waits_for_room() ? transport_->write_events() : 0u));
     }
     static bool happened(const pollfd& waiter, std::uint32_t events) {
         return (static_cast<unsigned short>(waiter.revents) & events) != 0;
     }
 
-    /// Waits for the socket or a call; while `active`, no longer than events may be held. False
-    /// when that fails.
-    bool wait(std::span<pollfd> waiters, bool active) {
-        if (active) has_rested_ = false;
-        if (!active && has_rested_) {
-            release_buffers();
-            if (flush_asked_.load()) flush();  // somebody found the buffers taken
-        }
+    /// Waits for the socket or a call; while there is much to do, or something is held, no longer
+    /// than events may be held. False when that fails.
+    bool wait(std::span<pollfd> waiters, bool busy) {
+        const bool sleeps = !busy && outbox_.may_sleep();
+        if (!sleeps) has_rested_ = false;
+        if (sleeps && has_rested_) outbox_.release_memory();
         const timespec look{.tv_sec = 0, .tv_nsec = kLook.count()};
         const timespec rest{.tv_sec = 0, .tv_nsec = kRest.count()};
-        asleep_.store(!active);
-        // Published before it was said: nobody will call.
-        if (!active && held()) asleep_.store(false);
         const timespec* limit = has_rested_ ? nullptr : &rest;
-        if (!asleep_.load()) limit = &look;
+        if (!sleeps) limit = &look;
+        // Looked up after the sleep was announced: who finds the transport full from now on calls.
+        waiters[0] = {.fd = transport_->fd(), .events = awaited_events(), .revents = 0};
+        waiters[1] = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
         const int count = ::ppoll(waiters.data(), waiters.size(), limit, nullptr);
-        asleep_.store(false);
+        outbox_.awake();
         if (count == 0 && limit == &rest) has_rested_ = true;
         return count >= 0 || errno == EINTR;
     }
 
-    void release_buffers() {
-        const std::unique_lock writing(write_mutex_, std::try_to_lock);
-        if (!writing) return;
-        const std::lock_guard lock(batch_mutex_);
-        if (sent_ == writing_.size() && writing_.capacity() > kIdleBytes) {
-            sent_ = 0;
-            protocol::Buffer().swap(writing_);
-        }
-        if (batch_.empty() && batch_.capacity() > kIdleBytes) protocol::Buffer().swap(batch_);
-    }
-
-    bool held() {
-        const std::lock_guard lock(batch_mutex_);
-        return !batch_.empty();
-    }
-    bool due() {
-        const std::lock_guard lock(batch_mutex_);
-        return !batch_.empty() && batch_due();
-    }
-
     /// True when something arrived.
     bool spin_for_answer() {
-        const std::uint64_t in_flight = published_.load() - ended_.load();
-        if (in_flight == 0 || in_flight > kFewInFlight || !spin_.worthwhile()) return false;
+        const std::uint64_t due = in_flight();
+        if (due == 0 || due > kFewInFlight || !spin_.worthwhile()) return false;
         const TimePoint until = base::monotonic_now() + base::BriefSpin::kLimit;
         do {
             if (!transport_->has_arrived()) continue;
@@ -369,8 +226,8 @@ private:
     bool take_frame(const protocol::Frame& frame) {
         switch (frame.header.kind) {
             case protocol::Kind::acknowledge:
-                return protocol::read_acknowledgements(
-                           frame, published_.load() - ended_.load() - received_.size(), received_)
+                return protocol::read_acknowledgements(frame, in_flight() - received_.size(),
+                                                       received_)
                     .has_value();
             case protocol::Kind::response: {
                 auto response = protocol::read_response(frame);
@@ -407,7 +264,6 @@ private:
         drained_.notify_all();
     }
 
-    const std::size_t send_buffer_bytes_max_;
     const std::unique_ptr<Transport> transport_;
     const pid_t daemon_pid_;
     const base::UniqueFd wake_;
@@ -415,30 +271,14 @@ private:
     const std::function<void()> on_gone_;
     RequestTable requests_;
 
-    std::mutex batch_mutex_;
-    protocol::Buffer batch_;          ///< to be sent
-    std::uint64_t batch_number_ = 0;  ///< of it
-    std::uint64_t batch_events_ = 0;  ///< in it
-    TimePoint last_flush_;
+    std::atomic<std::uint64_t> ended_ = 0;  ///< delivered
+    Outbox outbox_;
 
-    std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are
-    protocol::Buffer writing_;
-    std::uint64_t writing_number_ = 0;
-    std::atomic<std::size_t> lost_sent_ = 0;             ///< so much of batch lost_from_ did leave
-    std::atomic<std::uint64_t> lost_from_ = UINT64_MAX;  ///< this batch and later ones never left
-    std::size_t sent_ = 0;                               ///< of writing_
-    std::atomic<std::size_t> unsent_bytes_ = 0;          ///< of writing_
-    std::atomic<bool> flush_asked_ = false;
-    std::atomic<bool> has_unsent_ = false;  ///< the I/O thread waits for room in the socket
-    std::atomic<bool> send_closed_ = false;
-    std::atomic<bool> asleep_ = false;  ///< the I/O thread must be woken for what is held
-    base::BriefSpin spin_;              ///< the I/O thread's
-    bool has_rested_ = true;            ///< the I/O thread's: nothing is left to give back
+    base::BriefSpin spin_;    ///< the I/O thread's
+    bool has_rested_ = true;  ///< the I/O thread's: nothing is left to give back
 
-    std::vector<Acknowledgement> received_;  ///< the I/O thread's
-    std::atomic<std::uint64_t> published_ = 0;
+    std::vector<Acknowledgement> received_;                 ///< the I/O thread's
     std::array<std::atomic<std::uint64_t>, 4> outcomes_{};  ///< by Outcome
-    std::atomic<std::uint64_t> ended_ = 0;                  ///< delivered
     std::atomic<bool> gone_ = false;
     std::atomic<bool> stopping_ = false;
     std::atomic<std::uint32_t> drains_ = 0;

@@ -34,6 +34,20 @@ public:
     /// - Errc::closed: the peer is gone. - the errors of a handshake, as in read().
     virtual Result<std::size_t> write(std::span<const std::byte> bytes) = 0;
 
+    /// What has arrived, at most `most` bytes, where it lies, for who can do without a copy. The
+    /// peer may change it at any time: what is to be believed is copied first. Empty: there is
+    /// nothing, or no such place, and read() tells. consume() gives the beginning of it back.
+    virtual std::span<const std::byte> peek(std::size_t /*most*/) noexcept { return {}; }
+    virtual void consume(std::size_t /*bytes*/) noexcept {}
+
+    /// Memory for the next `bytes` of the stream, where they can be written without a copy: then
+    /// add() says that they are there, and push() lets the peer see all that was added. Null:
+    /// there is no such place now; they have to be given to write(), which pushes too.
+    virtual std::byte* room_for(std::size_t /*bytes*/) noexcept { return nullptr; }
+    virtual void add(std::size_t /*bytes*/) noexcept {}
+    /// May be called while another thread adds. - Errc::closed: the peer is gone.
+    virtual Result<> push() { return {}; }
+
     /// To wait on. The owner may add it to an epoll set; it stays the same.
     virtual int fd() const noexcept = 0;
 

@@ -131,7 +131,7 @@ Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
         queued_events_.load() >= options_.queue_events_max)
         return std::unexpected(Error{Errc::overloaded, {}});
     // The nil id is none: who gives no ids does not ask for repeats to be found.
-    const bool watched = seen_ && arrival.id != Uuid{};
+    const bool watched = seen_ && !arrival.id.is_nil();
     if (watched) {
         const auto known = ends_as ? std::optional(ends_as->outcome) : std::nullopt;
         const auto sighting = seen_->see(arrival.id, arrival.now, known);

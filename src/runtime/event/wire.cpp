@@ -127,7 +127,7 @@ bool within_limits(const wire::Event& stored) {
     return bytes <= kEventBytesMax;
 }
 
-/// Writes into memory that is zero.
+/// Writes the parts behind the front, every byte, those that mean nothing as zeros.
 class Writer {
 public:
     explicit Writer(std::byte* at) : at_(at), next_(kTableAt + kTableBytes) {}
@@ -143,9 +143,12 @@ public:
     /// A string or a vector of bytes, whose offset goes to `from`.
     void refer(std::size_t from, std::string_view text, bool is_string = true) noexcept {
         put(from, static_cast<std::uint32_t>(next_ - from));
+        const std::size_t end =
+            next_ + word_aligned(sizeof(std::uint32_t) + text.size() + (is_string ? 1 : 0));
+        put(end - sizeof(std::uint32_t), std::uint32_t{0});
         put(next_, static_cast<std::uint32_t>(text.size()));
         std::memcpy(at_ + next_ + sizeof(std::uint32_t), text.data(), text.size());
-        next_ += word_aligned(sizeof(std::uint32_t) + text.size() + (is_string ? 1 : 0));
+        next_ = end;
     }
     void refer(std::size_t from, const std::vector<std::string>& names) noexcept {
         put(from, static_cast<std::uint32_t>(next_ - from));
@@ -163,25 +166,38 @@ private:
     std::size_t next_;  ///< where the next part goes
 };
 
-/// In the order of event.fbs; zero for a field that is not there.
-std::array<std::uint16_t, kFields> places_of(const Event& event) {
-    const auto present = [](bool is, Place place) -> std::uint16_t { return is ? place : 0; };
-    return {kId,
-            kCategory,
-            kPriority,
-            kType,
-            kSource,
-            present(!event.targets.empty(), kTargets),
-            kPayload,
-            kContentType,
-            kCreated,
-            present(event.correlation_id.has_value(), kCorrelation),
-            present(event.causation_id.has_value(), kCausation),
-            kAttempt,
-            present(event.deadline.has_value(), kHasDeadline),
-            present(event.deadline.has_value(), kDeadline),
-            present(event.not_before.has_value(), kNotBefore)};
+/// Place of each field in the table, in the order of event.fbs.
+constexpr std::array<std::uint16_t, kFields> kPlaces = {
+    kId,      kCategory,    kPriority,  kType,    kSource,      kTargets,  kPayload,  kContentType,
+    kCreated, kCorrelation, kCausation, kAttempt, kHasDeadline, kDeadline, kNotBefore};
+
+constexpr std::size_t field_number(Place place) {
+    for (std::size_t i = 0; i < kFields; ++i)
+        if (kPlaces[i] == place) return i;
+    return kFields;
 }
+/// Where the vtable has the place of a field.
+template <Place place>
+constexpr std::size_t kEntryOf = kVtableAt + 2 * sizeof(std::uint16_t) +
+                                 field_number(place) * sizeof(std::uint16_t);
+
+/// What every event has alike: all in front of the variable parts, with every field in the vtable
+/// and zeros in the table. Copying it costs less than writing it.
+using Front = std::array<std::byte, kTableAt + kTableBytes>;
+Front make_front() {
+    Front front{};
+    const auto put = [&front](std::size_t place, auto value) {
+        std::memcpy(front.data() + place, &value, sizeof value);
+    };
+    put(0, static_cast<std::uint32_t>(kTableAt));
+    std::memcpy(front.data() + sizeof(std::uint32_t), wire::EventIdentifier(), 4);
+    put(kVtableAt, static_cast<std::uint16_t>(kVtableBytes));
+    put(kVtableAt + sizeof(std::uint16_t), static_cast<std::uint16_t>(kTableBytes));
+    put(kVtableAt + 2 * sizeof(std::uint16_t), kPlaces);
+    put(kTableAt, static_cast<std::int32_t>(kTableAt - kVtableAt));
+    return front;
+}
+const Front kFront = make_front();
 
 }  // namespace
 
@@ -202,29 +218,44 @@ Result<std::size_t> encoded_bytes(const Event& event) {
 }
 
 void encode_event(const Event& event, std::byte* at) noexcept {
+    std::memcpy(at, kFront.data(), kFront.size());
     Writer writer(at);
-    writer.put(0, static_cast<std::uint32_t>(kTableAt));
-    std::memcpy(at + sizeof(std::uint32_t), wire::EventIdentifier(), 4);
-    writer.put(kVtableAt, static_cast<std::uint16_t>(kVtableBytes));
-    writer.put(kVtableAt + sizeof(std::uint16_t), static_cast<std::uint16_t>(kTableBytes));
-    writer.put(kVtableAt + 2 * sizeof(std::uint16_t), places_of(event));
-    writer.put(kTableAt, static_cast<std::int32_t>(kTableAt - kVtableAt));
     writer.field(kId, event.id);
     writer.field(kCategory, event.category);
     writer.field(kPriority, event.priority);
     writer.field(kCreated, nanoseconds(event.created));
     writer.field(kAttempt, event.attempt);
-    if (event.correlation_id) writer.field(kCorrelation, *event.correlation_id);
-    if (event.causation_id) writer.field(kCausation, *event.causation_id);
+    const auto leave_out = [&writer](std::size_t entry) { writer.put(entry, std::uint16_t{0}); };
+    if (event.correlation_id) {
+        writer.field(kCorrelation, *event.correlation_id);
+    } else {
+        leave_out(kEntryOf<kCorrelation>);
+    }
+    if (event.causation_id) {
+        writer.field(kCausation, *event.causation_id);
+    } else {
+        leave_out(kEntryOf<kCausation>);
+    }
     if (event.deadline) {
         writer.field(kHasDeadline, std::uint8_t{1});
         writer.field(kDeadline, nanoseconds(*event.deadline));
+    } else {
+        leave_out(kEntryOf<kHasDeadline>);
+        leave_out(kEntryOf<kDeadline>);
     }
-    if (event.not_before) writer.field(kNotBefore, nanoseconds(*event.not_before));
+    if (event.not_before) {
+        writer.field(kNotBefore, nanoseconds(*event.not_before));
+    } else {
+        leave_out(kEntryOf<kNotBefore>);
+    }
     writer.refer(kTableAt + kType, event.type);
     writer.refer(kTableAt + kSource, event.source);
     writer.refer(kTableAt + kContentType, event.content_type);
-    if (!event.targets.empty()) writer.refer(kTableAt + kTargets, event.targets);
+    if (!event.targets.empty()) {
+        writer.refer(kTableAt + kTargets, event.targets);
+    } else {
+        leave_out(kEntryOf<kTargets>);
+    }
     writer.refer(kTableAt + kPayload, event.payload, false);
 }
 

@@ -19,7 +19,7 @@ Result<> encode_event(const Event& event, std::vector<std::byte>& out);
 
 /// What `event` takes in that form, a multiple of 4. - the errors of encode_event().
 Result<std::size_t> encoded_bytes(const Event& event);
-/// Writes encoded_bytes() to `at`, which must be zero there and lie at a multiple of 8.
+/// Writes encoded_bytes() to `at`, which must lie at a multiple of 8.
 void encode_event(const Event& event, std::byte* at) noexcept;
 
 /// Reads what encode_event() wrote. Verifies the buffer first: any bytes are safe to pass. An

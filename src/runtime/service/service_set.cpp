@@ -193,6 +193,7 @@ Result<std::size_t> ServiceSet::route(const EventView& event) const {
         return refuse(Errc::not_found,
                       "no service for category " + std::string(to_string(event.category)));
     }
+    if (candidates.size() == 1) return candidates[0];
     return candidates[hash_source(event.source) % candidates.size()];
 }
 

@@ -56,6 +56,7 @@ public:
         : own_(own), external_(external), first_external_(first_external) {}
 
     std::size_t size() const noexcept {
+        if (external_ == 0) return own_.size();
         return own_.size() + static_cast<std::size_t>(std::popcount(external_));
     }
     std::size_t operator[](std::size_t at) const noexcept {

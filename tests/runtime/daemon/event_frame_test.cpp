@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace crucible::runtime::protocol {
@@ -54,6 +55,44 @@ TEST(EventFrame, SaysWhatRoutingNeedsAheadOfTheEvent) {
     Event decoded;
     ASSERT_TRUE(decode_body(*body, decoded));
     EXPECT_EQ(decoded, event);
+}
+
+// Wherever it is written: no byte of what was there before goes out.
+TEST(EventFrame, IsTheSameInAnyMemory) {
+    Event event = sample();
+    for (std::size_t payload = 0; payload < 20; ++payload) {
+        event.payload.assign(payload, 'p');
+        event.content_type.assign(payload % 5, 'c');
+        event.type.assign(payload % 7, 't');
+        if (payload % 2 == 0) event.targets.clear();
+        const auto size = event_frame_size(event);
+        ASSERT_TRUE(size);
+        Buffer clean(size->frame + 1, std::byte{0});
+        Buffer dirty(size->frame + 1, std::byte{0xff});
+        write_event_frame(*size, Kind::publish, 42, event, clean.data());
+        write_event_frame(*size, Kind::publish, 42, event, dirty.data());
+        EXPECT_EQ(dirty.back(), std::byte{0xff}) << "not a byte more";
+        clean.pop_back();
+        dirty.pop_back();
+        EXPECT_EQ(clean, dirty) << payload;
+        EXPECT_EQ(clean, frame_of(event));
+    }
+}
+
+// Where the sender may still change the body, what was read stays as it was read.
+TEST(EventFrame, CopiesWhatMayStillChange) {
+    const auto event = sample();
+    auto bytes = frame_of(event);
+    std::vector<std::string_view> names;
+    Buffer copy;
+    const auto body = read_event(body_of(bytes), names, &copy);
+    ASSERT_TRUE(body);
+    std::fill(bytes.begin(), bytes.end(), std::byte{0xff});
+    EXPECT_EQ(body->view.type, "record.created");
+    EXPECT_EQ(body->view.source, "client-7");
+    ASSERT_EQ(body->view.targets.size(), 3u);
+    EXPECT_EQ(body->view.targets[0], "database-1");
+    EXPECT_EQ(body->view.targets[2], "database-2");
 }
 
 // A body cut anywhere within the head or its texts is refused and read no further.

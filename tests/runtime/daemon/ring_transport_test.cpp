@@ -58,6 +58,43 @@ protected:
     std::unique_ptr<Transport> client_;
 };
 
+// Written and read where it lies, over the ring's end as well.
+TEST_F(RingTransportTest, CarriesWithoutACopy) {
+    share();
+    constexpr std::size_t kPart = 1'000;
+    for (std::size_t at = 0; at < 3 * kRing; at += kPart) {
+        std::byte* const room = client_->room_for(kPart);
+        ASSERT_NE(room, nullptr) << at;
+        for (std::size_t i = 0; i < kPart; ++i) room[i] = static_cast<std::byte>(at + i * 7);
+        client_->add(kPart);
+        ASSERT_TRUE(daemon_->peek(kPart).empty()) << "not pushed yet";
+        ASSERT_TRUE(client_->push());
+        const auto there = daemon_->peek(2 * kPart);
+        ASSERT_EQ(there.size(), kPart);
+        for (std::size_t i = 0; i < kPart; ++i)
+            ASSERT_EQ(there[i], static_cast<std::byte>(at + i * 7)) << at << " " << i;
+        daemon_->consume(kPart / 2);
+        EXPECT_EQ(daemon_->peek(2 * kPart).size(), kPart / 2);
+        daemon_->consume(kPart / 2);
+    }
+}
+
+TEST_F(RingTransportTest, HasNoRoomForMoreThanIsFree) {
+    share();
+    EXPECT_EQ(client_->room_for(kRing + 1), nullptr);
+    ASSERT_NE(client_->room_for(kRing), nullptr);
+    client_->add(kRing - 10);
+    EXPECT_EQ(client_->room_for(11), nullptr);
+    EXPECT_NE(client_->room_for(10), nullptr);
+    ASSERT_TRUE(client_->push());
+    daemon_->consume(daemon_->peek(1).size());
+    EXPECT_NE(client_->room_for(11), nullptr);
+    // What is written besides goes behind it.
+    EXPECT_EQ(client_->write(bytes_of("0123456789abc")), 11u);
+    daemon_->consume(kRing - 11);
+    EXPECT_EQ(read(*daemon_), "0123456789a");
+}
+
 TEST_F(RingTransportTest, CarriesBothWays) {
     share();
     EXPECT_EQ(client_->write(bytes_of("a question")), 10u);

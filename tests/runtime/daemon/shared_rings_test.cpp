@@ -47,6 +47,20 @@ TEST(SharedRings, AreTheSameForBothEnds) {
     EXPECT_EQ(opened->to_client().header.written.load(), 0u);
 }
 
+// What goes over a ring's end is at its beginning, at both ends and in both rings.
+TEST(SharedRings, GoOnBehindTheirEnd) {
+    const auto made = SharedRings::make(kRingBytes);
+    ASSERT_TRUE(made);
+    for (const auto& ring : {made->first.to_daemon(), made->first.to_client()}) {
+        ring.data.data()[kRingBytes + 1] = std::byte{3};
+        EXPECT_EQ(ring.data[1], std::byte{3});
+        ring.data.back() = std::byte{4};
+        EXPECT_EQ(ring.data.data()[2 * kRingBytes - 1], std::byte{4});
+    }
+    made->first.to_daemon().data.front() = std::byte{5};
+    EXPECT_EQ(made->first.to_client().data.front(), std::byte{0});
+}
+
 TEST(SharedRings, CanNotBeMadeShorter) {
     const auto made = SharedRings::make(kRingBytes);
     ASSERT_TRUE(made);
