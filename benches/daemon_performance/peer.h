@@ -63,6 +63,7 @@ std::unique_ptr<Peer> make_crucibled_peer();         ///< --work none
 std::unique_ptr<Peer> make_crucibled_memory_peer();  ///< the same, in shared memory
 std::unique_ptr<Peer> make_crucibled_ids_peer();     ///< --work none, each event with an id
 std::unique_ptr<Peer> make_crucibled_rows_peer();    ///< --work real: rows in SQLite
+std::unique_ptr<Peer> make_socket_alone_peer();
 std::unique_ptr<Peer> make_nats_core_peer();
 std::unique_ptr<Peer> make_nats_request_peer();
 std::unique_ptr<Peer> make_jetstream_peer();
