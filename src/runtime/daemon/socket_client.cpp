@@ -161,14 +161,15 @@ private:
     /// Waits for the socket or a call; while there is much to do, or something is held, no longer
     /// than events may be held. False when that fails.
     bool wait(std::span<pollfd> waiters, bool busy) {
-        const bool sleeps = !busy && outbox_.may_sleep();
+        // Looked at after the sleep was announced: who finds the transport full from now on calls.
+        const bool sleeps = !busy && outbox_.may_sleep() &&
+                            !(outbox_.waits_for_room() && transport_->has_room());
         if (!sleeps) has_rested_ = false;
         if (sleeps && has_rested_) outbox_.release_memory();
         const timespec look{.tv_sec = 0, .tv_nsec = kLook.count()};
         const timespec rest{.tv_sec = 0, .tv_nsec = kRest.count()};
         const timespec* limit = has_rested_ ? nullptr : &rest;
         if (!sleeps) limit = &look;
-        // Looked up after the sleep was announced: who finds the transport full from now on calls.
         waiters[0] = {.fd = transport_->fd(), .events = awaited_events(), .revents = 0};
         waiters[1] = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
         const int count = ::ppoll(waiters.data(), waiters.size(), limit, nullptr);
