@@ -65,14 +65,21 @@ void Checkpointer::watch(const std::stop_token& stop) {
         }
         auto progress = run(SQLITE_CHECKPOINT_PASSIVE);
         // While writers never pause, something is always left, and the log is never used from its
-        // start again. Where that is little, writers are held up no longer than it takes; where it
-        // is much, a reader needs it, and holding writers up would not help.
-        if (progress && progress->moved > 0 && progress->in_log - progress->moved < kBeginPages / 4)
-            progress = run(SQLITE_CHECKPOINT_RESTART);
+        // start again. Where that is little, writers are held up while it is moved and flushed,
+        // once in kRestartPages; where it is much, a reader needs it, and holding writers up would
+        // not help. Moving once more before leaves only what came in that shorter time.
+        if (may_restart(progress)) progress = run(SQLITE_CHECKPOINT_PASSIVE);
+        if (may_restart(progress)) progress = run(SQLITE_CHECKPOINT_RESTART);
         if (!progress) spdlog::error("{}", progress.error().message);
         const std::scoped_lock lock(mutex_);
+        long_ = false;  // as of before; the next commit says how long it is now
         long_at_ = kBeginPages + (progress ? std::max(progress->in_log, 0) : 0);
     }
+}
+
+bool Checkpointer::may_restart(const Result<Progress>& progress) noexcept {
+    return progress && progress->moved > 0 && progress->in_log >= kRestartPages &&
+           progress->in_log - progress->moved < kBeginPages / 4;
 }
 
 Result<std::int64_t> Checkpointer::run() {

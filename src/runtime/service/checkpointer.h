@@ -21,6 +21,10 @@ public:
     /// Pages in the log from which it begins: 16 MiB. Each checkpoint flushes the file, whatever it
     /// moves; SQLite's own limit of 1,000 pages is reached several times a second here.
     static constexpr int kBeginPages = 4'000;
+    /// Pages in the log from which it is begun anew: 128 MiB. Writers are held up for two flushes
+    /// then, tens of milliseconds: done at each checkpoint, under full load that was every fifth
+    /// of their time, and what the latency of every urgent event came from.
+    static constexpr int kRestartPages = 32'000;
 
     /// Watches the commits of `writer`, which outlives this and must not be closed or used by
     /// another thread meanwhile. - the errors of open_sqlite().
@@ -49,6 +53,7 @@ private:
     };
     static int committed(void* self, sqlite3* writer, const char* name, int pages) noexcept;
     Result<Progress> run(int mode);
+    static bool may_restart(const Result<Progress>& progress) noexcept;
     void watch(const std::stop_token& stop);
 
     std::mutex connection_mutex_;
