@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
+#include "runtime/dispatch/packed_tasks.h"
 #include "runtime/dispatch/task.h"
 
 namespace crucible::runtime {
@@ -17,6 +19,9 @@ namespace crucible::runtime {
 class WaitingEvents {
 public:
     static constexpr std::uint32_t kPassesMax = 32;
+    /// Of one priority, those that come while as many wait are packed until their turn comes: a
+    /// long queue takes less memory, a short one does not pay for it.
+    static constexpr std::size_t kUnpackedMax = 16'384;
 
     bool empty() const noexcept;
     void push(TaskPtr task) noexcept;
@@ -28,9 +33,18 @@ public:
     TaskPtr take_below(Priority priority) noexcept;
 
 private:
+    /// The events of one priority: first those of `next`, then those of `later`.
+    struct Line {
+        TaskList next;
+        std::size_t next_count = 0;
+        PackedTasks later;
+
+        bool empty() const noexcept { return next.empty() && later.empty(); }
+        TaskPtr pop_front() noexcept;
+    };
     std::size_t next_priority() const noexcept;
 
-    std::array<TaskList, kPriorityCount> lists_;
+    std::array<Line, kPriorityCount> lines_;
     std::array<std::uint32_t, kPriorityCount> passed_over_{};
 };
 

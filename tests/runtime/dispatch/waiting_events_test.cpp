@@ -76,5 +76,27 @@ TEST(WaitingEvents, LetsStarvedPrioritiesThroughInTheirOrder) {
     EXPECT_EQ(starved, (std::vector<std::uint64_t>{1001, 1002, 1003}));
 }
 
+// A long queue is packed behind its first events, and nobody can tell: the order is that of
+// pushing, what is given back comes first, and what is shed is the oldest.
+TEST(WaitingEvents, KeepsTheOrderOfAQueueThatIsPacked) {
+    constexpr std::uint64_t count = WaitingEvents::kUnpackedMax + 1000;
+    WaitingEvents waiting;
+    for (std::uint64_t token = 0; token < count; ++token) push(waiting, Priority::low, token);
+
+    TaskPtr first = waiting.take();
+    EXPECT_EQ(first->token, 0u);
+    EXPECT_EQ(waiting.take_below(Priority::critical)->token, 1u);
+    waiting.push_front(std::move(first));
+    EXPECT_EQ(waiting.take()->token, 0u);
+    // There is room among the first again, and yet it belongs behind those that are packed.
+    push(waiting, Priority::low, count);
+    for (std::uint64_t token = 2; token < count - 1; ++token)
+        ASSERT_EQ(waiting.take()->token, token);
+    EXPECT_EQ(waiting.take_below(Priority::critical)->token, count - 1);
+    EXPECT_EQ(waiting.take()->token, count);
+    EXPECT_EQ(waiting.take(), nullptr);
+    EXPECT_TRUE(waiting.empty());
+}
+
 }  // namespace
 }  // namespace crucible::runtime
