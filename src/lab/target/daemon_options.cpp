@@ -10,10 +10,16 @@ bool is_over_tcp(const TargetUrl& url) noexcept {
     return url.scheme == "daemon" && url.path.starts_with("//");
 }
 
+bool shares_memory(const TargetUrl& url) noexcept {
+    const std::string* value = url.option("shared_memory");
+    return value != nullptr && *value == "yes";
+}
+
 Result<DaemonClientOptions> daemon_options(const TargetUrl& url) {
     DaemonClientOptions options;
     if (!is_over_tcp(url)) {
         options.socket = url.path;
+        options.shared_memory = shares_memory(url);
         return options;
     }
     const auto invalid = [&url](std::string_view what) {

@@ -30,10 +30,17 @@ constexpr Duration kStopLimit = 40s;  // the daemon gives itself 30 s to finish 
 constexpr Duration kDaemonConnectLimit = 5s;
 constexpr int kReadyFd = 100;  // out of the way of the descriptors that starting a process uses
 
+/// Where clients find it, and how: a URL that daemon_options() reads.
+std::string endpoint_of(const std::string& socket, bool shares_memory) {
+    return fmt::format("daemon:{}{}", socket, shares_memory ? "?shared_memory=yes" : "");
+}
+
 class PrivateDaemon final : public System {
 public:
-    PrivateDaemon(base::TempDir directory, base::Process process)
-        : directory_(std::move(directory)), process_(std::move(process)) {}
+    PrivateDaemon(base::TempDir directory, base::Process process, bool shares_memory)
+        : endpoint_(endpoint_of(socket(directory).string(), shares_memory)),
+          directory_(std::move(directory)),
+          process_(std::move(process)) {}
 
     static std::filesystem::path socket(const base::TempDir& directory) {
         return directory.path() / "crucibled.sock";
@@ -45,7 +52,7 @@ public:
         return directory.path() / "data";
     }
 
-    std::string endpoint() const override { return "daemon:" + socket(*directory_).string(); }
+    std::string endpoint() const override { return endpoint_; }
     std::vector<pid_t> processes() const override { return {process_.pid()}; }
     std::optional<std::string> data_directory() const override {
         if (!directory_) return std::nullopt;
@@ -82,6 +89,7 @@ private:
             log(*directory_));
     }
 
+    const std::string endpoint_;
     std::optional<base::TempDir> directory_;
     base::Process process_;  // ends before its directory goes
     bool stopped_ = false;
@@ -89,10 +97,13 @@ private:
 
 class RunningDaemon final : public System {
 public:
-    RunningDaemon(std::string socket, pid_t pid, base::UniqueFd pidfd)
-        : socket_(std::move(socket)), pid_(pid), pidfd_(std::move(pidfd)) {}
+    RunningDaemon(const TargetUrl& url, pid_t pid, base::UniqueFd pidfd)
+        : socket_(url.path),
+          shares_memory_(lab::shares_memory(url)),
+          pid_(pid),
+          pidfd_(std::move(pidfd)) {}
 
-    std::string endpoint() const override { return "daemon:" + socket_; }
+    std::string endpoint() const override { return endpoint_of(socket_, shares_memory_); }
     std::vector<pid_t> processes() const override { return {pid_}; }
     std::optional<std::string> data_directory() const override { return std::nullopt; }
 
@@ -106,6 +117,7 @@ public:
 
 private:
     std::string socket_;
+    bool shares_memory_;
     pid_t pid_;
     base::UniqueFd pidfd_;
 };
@@ -191,7 +203,8 @@ Result<std::unique_ptr<System>> start_private_daemon(const TargetUrl& url,
             Errc::timeout,
             with_log(fmt::format("crucibled was not ready after {} s", kStartLimit / 1s), log)});
     }
-    return std::make_unique<PrivateDaemon>(*std::move(directory), *std::move(process));
+    return std::make_unique<PrivateDaemon>(*std::move(directory), *std::move(process),
+                                           shares_memory(url));
 }
 
 Result<pid_t> reach_daemon(const TargetUrl& url) {
@@ -212,7 +225,7 @@ Result<std::unique_ptr<System>> use_running_daemon(const TargetUrl& url) {
         return std::unexpected(
             base::errno_error(fmt::format("the daemon at {} (pid {})", url.path, pid), errno));
     }
-    return std::make_unique<RunningDaemon>(url.path, pid, std::move(pidfd));
+    return std::make_unique<RunningDaemon>(url, pid, std::move(pidfd));
 }
 
 }  // namespace crucible::lab

@@ -21,6 +21,7 @@ Result<pid_t> reach_daemon(const TargetUrl& url);
 
 /// Takes the daemon that listens on the socket `url.path`; its process is found through the socket
 /// and is never stopped. - Errc::not_found, Errc::permission_denied, Errc::timeout.
+/// - Errc::unsupported: it does not offer the shared memory that the URL asks for.
 Result<std::unique_ptr<System>> use_running_daemon(const TargetUrl& url);
 
 }  // namespace crucible::lab

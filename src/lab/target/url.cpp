@@ -56,6 +56,11 @@ constexpr OptionInfo kLatency{"latency", Kind::duration};
 
 constexpr std::array kCoordinatorOptions{kWork,    kDurability, kWorkers, kServices,
                                          kClients, kQueue,      kBatch};
+constexpr std::array<std::string_view, 2> kYesNo{"yes", "no"};
+constexpr OptionInfo kSharedMemory{"shared_memory", Kind::choice, 0, kYesNo};
+constexpr std::array kDaemonOptions{kWork,    kDurability, kWorkers, kServices,
+                                    kClients, kQueue,      kBatch,   kSharedMemory};
+constexpr std::array kRunningDaemonOptions{kClients, kSharedMemory};
 constexpr std::array kSyntheticOptions{
     kService,
     kWorkers,
@@ -109,7 +114,6 @@ constexpr std::array kRedisOptions{
     OptionInfo{"maxlen", Kind::count, 100'000'000},
 };
 
-constexpr std::array<std::string_view, 2> kYesNo{"yes", "no"};
 /// For daemon://host:port.
 constexpr std::array kDaemonOverTcpOptions{
     kClients,
@@ -129,7 +133,7 @@ struct SchemeInfo {
 constexpr std::array kSchemes{
     SchemeInfo{"coordinator", kCoordinatorOptions, {}},
     SchemeInfo{"router", kCoordinatorOptions, {}},
-    SchemeInfo{"daemon", kCoordinatorOptions, kClientsAlone},
+    SchemeInfo{"daemon", kDaemonOptions, kRunningDaemonOptions},
     SchemeInfo{"null", kClientsAlone, {}},
     SchemeInfo{"synthetic", kSyntheticOptions, {}},
     SchemeInfo{"exec", kClientsAlone, kClientsAlone},

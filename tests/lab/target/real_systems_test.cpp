@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "lab/target/system.h"
 #include "lab/target/target.h"
+#include "runtime/daemon/connect.h"
 
 namespace crucible::lab {
 namespace {
@@ -64,7 +65,8 @@ std::map<std::uint64_t, int> send_ten(const std::string& endpoint) {
 
 // One adapter for all three: what is sent comes back, each token once, drained means all of them.
 TEST(RealSystems, AnswerThroughTheSameAdapter) {
-    for (const auto* text : {"coordinator:?work=none", "router:?work=none", "daemon:?work=none"}) {
+    for (const auto* text : {"coordinator:?work=none", "router:?work=none", "daemon:?work=none",
+                             "daemon:?work=none&shared_memory=yes"}) {
         const auto system = started(text);
         ASSERT_TRUE(system);
         const auto handled = send_ten(system->endpoint());
@@ -141,6 +143,25 @@ TEST(Daemon, RunningOneIsUsedAndLeftAlone) {
     EXPECT_FALSE(ours->failure());
     ::kill(ours->processes().front(), SIGKILL);
     EXPECT_NE(failure_of(*running).find("has ended"), std::string::npos);
+}
+
+// The clients' processes are told by the endpoint, and so are those of whoever takes it over.
+TEST(Daemon, SharesMemoryWithItsClients) {
+    const auto ours = started("daemon:?work=none&shared_memory=yes");
+    ASSERT_TRUE(ours);
+    const auto running = started(ours->endpoint());
+    ASSERT_TRUE(running);
+    EXPECT_EQ(running->endpoint(), ours->endpoint());
+    auto target = open_target(running->endpoint(), 0, {});
+    ASSERT_TRUE(target) << target.error().message;
+    const auto url = parse_target(ours->endpoint());
+    ASSERT_TRUE(url);
+    const auto status = runtime::ask_daemon({.socket = url->path}, R"({"about":"status"})");
+    ASSERT_TRUE(status);
+    EXPECT_NE(status->find(R"("clients_by_medium":{"shared memory":1})"), std::string::npos)
+        << *status;
+    target->reset();
+    EXPECT_TRUE(ours->stop());
 }
 
 TEST(Daemon, NobodyAtTheSocketIsAnErrorThatNamesIt) {

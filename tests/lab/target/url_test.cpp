@@ -38,7 +38,9 @@ TEST(ParseTarget, AcceptsEveryScheme) {
          {"coordinator:",
           "router:",
           "daemon:",
+          "daemon:?shared_memory=yes&work=none",
           "daemon:/tmp/x.sock",
+          "daemon:/tmp/x.sock?shared_memory=no&clients=2",
           "daemon://127.0.0.1:7420?plain=yes&pid=7&clients=2",
           "daemon://[::1]:7420?ca=ca.pem&certificate=me.pem&key=me.key&server_name=d",
           "null:",
@@ -116,7 +118,7 @@ TEST(ParseTarget, ChecksEveryValue) {
 // What a running daemon was started with cannot be chosen any more.
 TEST(ParseTarget, RefusesWhatTheTargetCannotTake) {
     EXPECT_EQ(error_of("daemon:/tmp/x.sock?work=none"),
-              "daemon:/tmp/x.sock?work=none: unknown option 'work'; known: clients");
+              "daemon:/tmp/x.sock?work=none: unknown option 'work'; known: clients, shared_memory");
     EXPECT_EQ(error_of("coordinator:/tmp"),
               "coordinator:/tmp: '/tmp' is not expected after coordinator:");
     EXPECT_EQ(error_of("daemon://host:7000"),
@@ -130,7 +132,13 @@ TEST(ParseTarget, RefusesWhatTheTargetCannotTake) {
     EXPECT_EQ(error_of("daemon://h:1?plain=yes&ca=a"),
               "daemon://h:1?plain=yes&ca=a: either plain=yes or certificates");
     EXPECT_EQ(error_of("daemon:/tmp/x.sock?ca=a"),
-              "daemon:/tmp/x.sock?ca=a: unknown option 'ca'; known: clients");
+              "daemon:/tmp/x.sock?ca=a: unknown option 'ca'; known: clients, shared_memory");
+    // There is none to share with another host.
+    EXPECT_TRUE(error_of("daemon://h:1?plain=yes&shared_memory=yes")
+                    .starts_with("daemon://h:1?plain=yes&shared_memory=yes: unknown option "
+                                 "'shared_memory'"));
+    EXPECT_EQ(error_of("daemon:?shared_memory=on"),
+              "daemon:?shared_memory=on: option shared_memory: 'on' must be yes or no");
     EXPECT_EQ(error_of("null:?clients=1&clients=2"),
               "null:?clients=1&clients=2: option clients is given twice");
     EXPECT_EQ(error_of("null:?clients"), "null:?clients: 'clients' must be OPTION=VALUE");
