@@ -50,6 +50,11 @@ struct DaemonClientOptions {
 
 /// A Coordinator whose work is done by a daemon.
 ///
+/// The destructor does not wait, and closes the connection: what the daemon has read by then is
+/// handled, and what it has not may never be, sent or not. Whoever wants to know drains first. That
+/// matters most where the daemon reads slowly: a client over its `rate_max`, with a full queue, or
+/// with more under way than one client may have.
+///
 /// While it reconnects, publish() takes events as before and drain() waits. A request() that was
 /// under way ends with Errc::closed: whether it was handled is not known, and its response cannot
 /// be had twice.

@@ -298,8 +298,9 @@ void Dispatcher::handle(std::uint32_t worker, Lane& lane, Batch& batch) noexcept
     if (deadlines) {
         const WallTime now = base::wall_now();
         for (auto& task : batch.tasks) {
-            if (task->event.deadline && *task->event.deadline < now)
-                batch.expired.push_back(std::move(task));
+            if (!task->event.deadline || *task->event.deadline >= now) continue;
+            task->waited_out = true;
+            batch.expired.push_back(std::move(task));
         }
         std::erase(batch.tasks, nullptr);
     }

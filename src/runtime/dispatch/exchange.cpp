@@ -279,6 +279,7 @@ Result<std::optional<HandleResult>> Exchange::take_first(const Arrival& arrival,
     task->bytes = bytes;
     task->attempts = 0;
     task->scheduled = scheduled;
+    task->waited_out = false;
     task->instance = places.one;
     published_.fetch_add(1);
     if (scheduled) return take_for_later(std::move(task));
@@ -318,7 +319,7 @@ Result<std::optional<HandleResult>> Exchange::take_for_one(TaskPtr task) {
         tell_waiters();
         return std::unexpected(handed_over.error());
     }
-    if (try_again(task)) return std::nullopt;
+    if (await_breaker(task) || try_again(task)) return std::nullopt;
     HandleResult failed{Outcome::failed, {}, handed_over.error().message};
     bury(*task, failed.reason);
     task->owner = kNobody;  // who asks is told by the return value
@@ -347,6 +348,7 @@ void Exchange::take_for_several(TaskPtr task, std::span<const std::size_t> insta
         copy.bytes = bytes;
         copy.attempts = 0;
         copy.scheduled = false;
+        copy.waited_out = false;
         copy.instance = instances[i];
         copy.joint = joint;
     }
@@ -354,7 +356,7 @@ void Exchange::take_for_several(TaskPtr task, std::span<const std::size_t> insta
         const auto handed_over = hand_over_or_shed(copy);
         if (handed_over) continue;
         const bool full = handed_over.error().code == Errc::overloaded;
-        if (!full && try_again(copy)) continue;
+        if (!full && (await_breaker(copy) || try_again(copy))) continue;
         HandleResult result{
             full ? Outcome::rejected : Outcome::failed,
             {},

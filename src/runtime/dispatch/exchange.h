@@ -21,6 +21,7 @@
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
 #include "runtime/dispatch/dispatcher.h"
+#include "runtime/dispatch/joint_delivery.h"
 #include "runtime/dispatch/task.h"
 #include "runtime/dispatch/task_pool.h"
 #include "runtime/route/circuit_breaker.h"
@@ -173,7 +174,8 @@ public:
     /// Takes nothing any more; what was taken is still handled.
     void close() noexcept;
 
-    /// Rejects the events whose time has not come: for who stops before it will.
+    /// Rejects the events whose time has not come, and has none wait for a circuit breaker from now
+    /// on: for who stops before that ends.
     void end_scheduled();
 
     /// Consistent at any moment: published = handled + rejected + failed + expired + queued.
@@ -265,6 +267,7 @@ private:
     void after_attempts(Ends& ends, std::span<TaskPtr> tasks, std::span<HandleResult> results);
     void count_attempt(Task& task) const;
     bool try_again(TaskPtr& task);
+    bool await_breaker(TaskPtr& task);
     bool wait_until(TimePoint due, TaskPtr& task);
     void end(TaskPtr task, HandleResult& result);
     void end_all(Ends& ends);
@@ -274,6 +277,7 @@ private:
     void tell_repeats(const Uuid& id, const HandleResult& result);
     void answer_repeats(const Uuid& id, const HandleResult& result, Ends& ends);
     void bury(const Task& task, std::string_view reason);
+    void bury(const Task& task, const JointDelivery::Failure& failure, std::string_view reason);
 
     void breaker_changed(std::size_t instance, CircuitBreaker::State state, bool admits);
     void begin_checks();
@@ -304,6 +308,7 @@ private:
     std::array<std::atomic<std::uint64_t>, 4> at_once_{};  ///< by Outcome
     std::atomic<std::uint64_t> shed_ = 0;
     std::atomic<bool> closed_ = false;
+    std::atomic<bool> hurried_ = false;  ///< nobody waits for a circuit breaker any more
     alignas(64) std::array<std::atomic<std::uint64_t>, 4> outcomes_{};  ///< by Outcome
     std::atomic<std::uint64_t> ended_ = 0;                              ///< completions delivered
     std::atomic<std::uint64_t> retries_ = 0;

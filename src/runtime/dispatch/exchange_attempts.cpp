@@ -6,13 +6,16 @@
 
 #include "base/clock.h"
 #include "runtime/dispatch/exchange.h"
-#include "runtime/dispatch/joint_delivery.h"
 
 namespace crucible::runtime {
 namespace {
 
 /// What a repeat is told of the reason that its first ended for.
 constexpr std::size_t kReasonBytesMax = 1024;
+constexpr std::string_view kWaitedOut = "its deadline passed while it waited";
+/// How often one that waits for a circuit breaker is looked at: by then its deadline may have
+/// passed, its service may have gone, or the process may be stopping.
+constexpr Duration kBreakerLook = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -60,7 +63,8 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
     // All of a batch were given to one instance.
     const std::size_t place = tasks.front()->instance;
     Instance& instance = instances_[place];
-    instance.handed_over.fetch_add(tasks.size(), std::memory_order_relaxed);
+    const auto attempts = std::ranges::count(tasks, false, &Task::waited_out);
+    instance.handed_over.fetch_add(static_cast<std::uint64_t>(attempts), std::memory_order_relaxed);
     for (std::size_t i = 0; i < tasks.size(); ++i) {
         TaskPtr& task = tasks[i];
         HandleResult& result = results[i];
@@ -113,6 +117,21 @@ bool Exchange::try_again(TaskPtr& task) {
     return true;
 }
 
+/// Keeps a task that the circuit breaker of an external service refused until that lets it through.
+/// Nobody was given it, so that no attempt has been made: one that its service has had may have no
+/// other left. False when nobody is there to wait for, too many wait, or there is no time.
+bool Exchange::await_breaker(TaskPtr& task) {
+    if (!services_.is_external(task->instance) || hurried_.load() ||
+        !services_.external().taken(task->instance - services_.services().size()))
+        return false;
+    const TimePoint now = base::monotonic_now();
+    const TimePoint soon = now + options_.retry.base;
+    const TimePoint due = std::clamp(instances_[task->instance].breaker.wakes_at().value_or(soon),
+                                     soon, std::max(soon, now + kBreakerLook));
+    const std::lock_guard lock(timer_mutex_);
+    return wait_until(due, task);
+}
+
 /// Under timer_mutex_. False when too many wait; `task` is taken only else.
 bool Exchange::wait_until(TimePoint due, TaskPtr& task) {
     const auto next = retrying_.next_due();
@@ -139,6 +158,7 @@ void Exchange::end_all(Ends& ends) {
         bytes += task.bytes;
         if (const auto joint = std::exchange(task.joint, nullptr)) {
             if (!joint->join(result)) continue;
+            if (joint->failure) bury(task, *joint->failure, result.reason);
         }
         ++ends.events;
         ++counts[static_cast<std::size_t>(result.outcome)];
@@ -208,13 +228,24 @@ void Exchange::answer_repeats(const Uuid& id, const HandleResult& result, Ends& 
 
 void Exchange::bury(const Task& task, std::string_view reason) {
     const WallTime now = base::wall_now();
+    const JointDelivery::Failure failure{.attempts = std::max(task.attempts, 1u),
+                                         .first = task.attempts > 1 ? task.first_failed : now,
+                                         .last = now};
+    if (task.joint) {
+        task.joint->note(failure);
+    } else {
+        bury(task, failure, reason);
+    }
+}
+
+void Exchange::bury(const Task& task, const JointDelivery::Failure& failure,
+                    std::string_view reason) {
     const std::lock_guard lock(dead_mutex_);
     // What does not fit is counted there as dropped.
-    (void)dead_letters_.add(task.event,
-                            {.reason = reason,
-                             .attempts = std::max(task.attempts, 1u),
-                             .first_failed = task.attempts > 1 ? task.first_failed : now,
-                             .last_failed = now});
+    (void)dead_letters_.add(task.event, {.reason = reason,
+                                         .attempts = failure.attempts,
+                                         .first_failed = failure.first,
+                                         .last_failed = failure.last});
 }
 
 // --- What has its time
@@ -287,7 +318,7 @@ void Exchange::begin_scheduled(TaskPtr task) {
     Places places;
     auto ends_as = find_places(view, *rules_.table(), places);
     if (!ends_as && task->event.deadline && *task->event.deadline < base::wall_now())
-        ends_as = HandleResult{Outcome::expired, {}, "its deadline passed while it waited"};
+        ends_as = HandleResult{Outcome::expired, {}, std::string(kWaitedOut)};
     if (ends_as) return end(std::move(task), *ends_as);
     const std::size_t copies = places.instances.size();
     if (copies == 0) {
@@ -315,6 +346,7 @@ void Exchange::begin_scheduled(TaskPtr task) {
 }
 
 void Exchange::end_scheduled() {
+    hurried_.store(true);
     std::vector<TaskPtr> tasks;
     {
         const std::lock_guard lock(timer_mutex_);
@@ -350,7 +382,11 @@ void Exchange::hand_over_or_wait(TaskPtr task) {
         // No attempt was made: it waits on, as long as that takes.
         const std::lock_guard lock(timer_mutex_);
         if (wait_until(base::monotonic_now() + options_.retry.base, task)) return;
-    } else if (try_again(task)) {
+    } else if (services_.is_external(task->instance) && task->event.deadline &&
+               *task->event.deadline < base::wall_now()) {
+        HandleResult expired{Outcome::expired, {}, std::string(kWaitedOut)};
+        return end(std::move(task), expired);
+    } else if (await_breaker(task) || try_again(task)) {
         return;
     }
     HandleResult failed{Outcome::failed, {}, handed_over.error().message};

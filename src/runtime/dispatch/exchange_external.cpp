@@ -15,7 +15,9 @@ bool Exchange::take_waiting(std::size_t instance, std::size_t count, std::vector
     std::vector<TaskPtr> expired;
     for (std::size_t i = had; i < out.size(); ++i) {
         const auto& deadline = out[i]->event.deadline;
-        if (deadline && *deadline < base::wall_now()) expired.push_back(std::move(out[i]));
+        if (!deadline || *deadline >= base::wall_now()) continue;
+        out[i]->waited_out = true;
+        expired.push_back(std::move(out[i]));
     }
     if (expired.empty()) return more;
     std::erase(out, nullptr);

@@ -22,6 +22,11 @@ int severity(Outcome outcome) noexcept {
 
 }  // namespace
 
+void JointDelivery::note(const Failure& failed) {
+    const std::lock_guard lock(mutex);
+    if (!failure) failure = failed;
+}
+
 bool JointDelivery::join(HandleResult& copy) {
     const std::lock_guard lock(mutex);
     if (severity(copy.outcome) > severity(result.outcome)) {

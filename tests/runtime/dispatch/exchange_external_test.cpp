@@ -17,6 +17,7 @@ using testing::GatedService;
 using testing::impatient;
 using testing::kGenerousLimit;
 using testing::make_event;
+using ::testing::UnorderedElementsAre;
 
 /// An exchange over external places and, where asked for, a service of its own for `custom`.
 class Carrier {
@@ -53,8 +54,10 @@ public:
         exchange_->set_health(instance, Health::unhealthy);
         exchange_->lose(instance, std::move(unanswered));
     }
-    void publish(std::uint8_t number, Priority priority = Priority::normal) {
-        const Event event = event_of(number, std::to_string(number), priority);
+    void publish(std::uint8_t number, Priority priority = Priority::normal,
+                 std::optional<WallTime> deadline = {}) {
+        Event event = event_of(number, std::to_string(number), priority);
+        event.deadline = deadline;
         const auto taken =
             exchange_->take({event.id, view_of(event), 7, number, base::monotonic_now()},
                             *exchange_->rules().table(), [&](Event& target) -> Result<> {
@@ -239,6 +242,57 @@ TEST(ExchangeExternal, AnothersPlaceIsNotItsOwn) {
     EXPECT_TRUE(carrier.exchange().drain(kGenerousLimit));
     EXPECT_THAT(carrier.ends(), ElementsAre(std::pair{std::uint64_t{1}, Outcome::failed}));
     EXPECT_TRUE(carrier.take(instance).empty());
+}
+
+// Its last attempt is still to come: that its service is left alone meanwhile is none.
+TEST(ExchangeExternal, AnOpenBreakerTakesNoAttempts) {
+    auto options = impatient(2);
+    options.breaker = {.failures_in_a_row = 1, .open_for = std::chrono::milliseconds(20)};
+    Carrier carrier(options);
+    const auto instance = carrier.connect("a");
+    carrier.publish(1);
+    carrier.end(carrier.take(instance), {Outcome::failed, {}, "broken"});
+    carrier.publish(2);  // nobody else can have it: it waits as well
+    while (carrier.report(instance).events == 0 && carrier.ends().empty())
+        std::this_thread::yield();
+    auto probe = carrier.take(instance);
+    ASSERT_EQ(probe.size(), 1u) << "one at a time";
+    carrier.end(std::move(probe));
+    while (carrier.report(instance).events == 0 && carrier.ends().size() < 2)
+        std::this_thread::yield();
+    carrier.end(carrier.take(instance));
+    EXPECT_TRUE(carrier.exchange().drain(kGenerousLimit));
+    EXPECT_THAT(carrier.ends(),
+                UnorderedElementsAre(std::pair{std::uint64_t{1}, Outcome::handled},
+                                     std::pair{std::uint64_t{2}, Outcome::handled}));
+    EXPECT_EQ(carrier.exchange().report().dead_letters.held, 0u);
+}
+
+// Who stops does not wait for a circuit breaker, and neither does a deadline.
+TEST(ExchangeExternal, NobodyWaitsForABreakerWithoutEnd) {
+    auto options = impatient(2);
+    options.breaker = {.failures_in_a_row = 1, .open_for = std::chrono::hours(1)};
+    Carrier carrier(options);
+    const auto instance = carrier.connect("a");
+    carrier.publish(1);
+    carrier.end(carrier.take(instance), {Outcome::failed, {}, "broken"});
+    carrier.publish(2, Priority::normal, base::wall_now() + std::chrono::milliseconds(1));
+    while (carrier.ends().empty()) std::this_thread::yield();
+    EXPECT_THAT(carrier.ends(), ElementsAre(std::pair{std::uint64_t{2}, Outcome::expired}));
+    carrier.exchange().end_scheduled();
+    EXPECT_TRUE(carrier.exchange().drain(kGenerousLimit));
+    EXPECT_EQ(carrier.ends().back(), (std::pair{std::uint64_t{1}, Outcome::failed}));
+}
+
+// Nobody was given it.
+TEST(ExchangeExternal, WhatExpiredWhileItWaitedIsNoAttempt) {
+    Carrier carrier;
+    const auto instance = carrier.connect("a");
+    carrier.publish(1, Priority::normal, base::wall_now() - std::chrono::hours(1));
+    carrier.publish(2);
+    carrier.end(carrier.take(instance));
+    EXPECT_EQ(carrier.ends().size(), 2u);
+    EXPECT_EQ(carrier.report(instance).handed_over, 1u);
 }
 
 // "Not now" counts as an attempt, and not against the circuit breaker.

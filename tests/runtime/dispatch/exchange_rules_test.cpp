@@ -10,6 +10,7 @@ namespace {
 using ::testing::ElementsAre;
 using testing::event_of;
 using testing::ExchangeFixture;
+using testing::impatient;
 using testing::once;
 
 TEST(ExchangeRules, RulesDecideWhereEventsGo) {
@@ -61,6 +62,39 @@ broadcast = "*"
     EXPECT_EQ(fixture.told()[0].outcome, Outcome::failed);
     EXPECT_EQ(fixture.exchange().stats().failed, 1u);
     EXPECT_EQ(fixture.exchange().stats().queued, 0u);
+}
+
+// One letter, however many of its services failed, and not before all have ended: replayed, it goes
+// to all of them, to each once.
+TEST(ExchangeRules, AnEventForSeveralHasOneDeadLetter) {
+    ExchangeFixture fixture(impatient(2), 3);
+    fixture.use_rules(R"(
+[[rule]]
+id = "all"
+broadcast = "gated-*"
+)");
+    fixture.service(2).close_gate();
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail"), 1));
+    ASSERT_TRUE(fixture.service(0).wait_for_batches(2));
+    ASSERT_TRUE(fixture.service(1).wait_for_batches(2));
+    ASSERT_TRUE(fixture.service(2).wait_for_batches(1));
+    EXPECT_EQ(fixture.exchange().report().dead_letters.held, 0u);
+    fixture.service(2).open_gate();
+    ASSERT_TRUE(fixture.drain());
+
+    std::vector<std::uint64_t> numbers;
+    fixture.exchange().read_dead_letters([&](const std::deque<DeadLetter>& letters) {
+        for (const auto& letter : letters) {
+            numbers.push_back(letter.number);
+            EXPECT_EQ(letter.reason, "asked to fail");
+            EXPECT_EQ(letter.attempts, 2u);
+        }
+    });
+    ASSERT_EQ(numbers.size(), 1u);
+    ASSERT_TRUE(fixture.exchange().replay(numbers[0]));
+    ASSERT_TRUE(fixture.drain());
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(fixture.service(i).payloads().size(), 4u) << "two attempts, twice";
 }
 
 TEST(ExchangeRules, ARuleDropsWithItsReason) {

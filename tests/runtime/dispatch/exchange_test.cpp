@@ -203,6 +203,8 @@ TEST(Exchange, CountsEveryEventOnce) {
     EXPECT_EQ(after.failed, 1u);
     EXPECT_EQ(after.expired, 1u);
     EXPECT_EQ(after.queued, 0u);
+    EXPECT_EQ(fixture.exchange().instances().back().handed_over, 3u)
+        << "nobody was given what had expired";
 }
 
 // drain() says when it gave up, and the same call later succeeds.
