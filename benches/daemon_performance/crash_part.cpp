@@ -1,28 +1,26 @@
-// What survives: a daemon and its publishers killed again and again under load, and the database
-// held against what was acknowledged.
+// What survives: a daemon, its publishers and a service in a process of its own killed again and
+// again under load, and what both kinds of services have kept held against what was acknowledged.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <thread>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "crucible/service.h"
+#include "daemon_performance/crash_judge.h"
 #include "daemon_performance/crash_publisher.h"
+#include "daemon_performance/crash_service.h"
 #include "daemon_performance/crucibled_process.h"
 #include "daemon_performance/parts.h"
 #include "lab/stats/robust.h"
-#include "runtime/service/sqlite.h"
 
 namespace crucible::bench {
 namespace {
@@ -31,12 +29,15 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kPublishers = 4;
 constexpr std::uint32_t kKills = 30;
-constexpr std::uint32_t kSmokeKills = 3;
+constexpr std::uint32_t kSmokeKills = 3;  // one of each kind
 constexpr Duration kLimit = 60s;
 
 std::unexpected<Error> broken(std::string what) {
     return std::unexpected(Error{Errc::failed, std::move(what)});
 }
+
+enum class Victim : std::uint8_t { daemon, service, publisher };
+constexpr std::uint32_t kVictims = 3;
 
 /// One trial: starts everything, kills, and judges.
 class Crashes {
@@ -48,7 +49,13 @@ public:
         if (::pipe2(ends, O_CLOEXEC) != 0) return std::unexpected(base::errno_error("pipe", errno));
         auto crashes = std::unique_ptr<Crashes>(
             new Crashes(std::move(*directory), base::UniqueFd(ends[0]), base::UniqueFd(ends[1])));
+        const auto config =
+            fmt::format("[services]\nexternal = \"{}=custom\"\n", kCrashServiceName);
+        if (auto written = base::write_file(crashes->config(), config); !written)
+            return std::unexpected(written.error());
         if (auto started = crashes->start_daemon(); !started)
+            return std::unexpected(started.error());
+        if (auto started = crashes->start_service(); !started)
             return std::unexpected(started.error());
         for (std::size_t i = 0; i < kPublishers; ++i)
             if (auto started = crashes->start_publisher(i); !started)
@@ -56,24 +63,29 @@ public:
         return crashes;
     }
 
-    /// Kills somebody and starts it anew. - Errc::failed: nothing was acknowledged afterwards.
-    Result<> kill_one(base::Rng& random) {
-        // Something is under way when it comes.
-        if (auto alive = await_end_after(base::monotonic_now()); !alive) return alive;
+    /// Kills that one, of the publishers any, and starts it anew.
+    /// - Errc::failed: nothing was acknowledged afterwards.
+    Result<> kill_one(Victim victim, base::Rng& random) {
+        // Something is under way when it comes, for either service.
+        if (auto alive = await_end(Ends::any); !alive) return alive;
+        if (auto alive = await_end(Ends::external); !alive) return alive;
         std::this_thread::sleep_for(std::chrono::milliseconds(random.below(200)));
-        if (const std::size_t victim = random.below(2 * kPublishers); victim < kPublishers) {
-            kill(*publishers_[victim]);
-            return start_publisher(victim);
+        if (victim == Victim::publisher) {
+            const std::size_t place = random.below(kPublishers);
+            kill(*publishers_[place]);
+            return start_publisher(place);
         }
         const TimePoint killed = base::monotonic_now();
-        kill(*daemon_);
-        if (auto started = start_daemon(); !started) return started;
-        if (auto alive = await_end_after(base::monotonic_now()); !alive) return alive;
-        recoveries_.push_back(std::chrono::duration<double>(*first_end_after_ - killed).count());
+        const bool service = victim == Victim::service;
+        kill(service ? *service_ : *daemon_);
+        if (auto started = service ? start_service() : start_daemon(); !started) return started;
+        if (auto alive = await_end(service ? Ends::external : Ends::any); !alive) return alive;
+        auto& recoveries = service ? service_recoveries_ : daemon_recoveries_;
+        recoveries.push_back(std::chrono::duration<double>(*first_end_after_ - killed).count());
         return {};
     }
 
-    /// Ends everything in order and looks at what is in the database.
+    /// Ends everything in order and looks at what the services have kept.
     Result<> judge() {
         // Each has begun, and so heeds the signal.
         const TimePoint begin_limit = base::monotonic_now() + kLimit;
@@ -96,13 +108,21 @@ public:
         }
         while (read_ends(0)) {
         }
+        service_->signal(SIGTERM);
+        const auto left = service_->wait(kLimit);
+        if (!left || left->exit_code != 0 || left->signal != 0)
+            return broken("the external service did not leave in order");
         daemon_->signal(SIGTERM);
         const auto status = daemon_->wait(kLimit);
         if (!status || status->exit_code != 0) return broken("the daemon did not stop in order");
-        return compare();
+        if (refused_ > 0) return broken(fmt::format("{} events did not end as handled", refused_));
+        if (auto judged = judge_database(directory_.path() / "data/crucible.db", handled_); !judged)
+            return judged;
+        return judge_ledger(ledger(), handled_);
     }
 
-    std::vector<double> recoveries() const { return recoveries_; }
+    std::vector<double> daemon_recoveries() const { return daemon_recoveries_; }
+    std::vector<double> service_recoveries() const { return service_recoveries_; }
     std::uint64_t acknowledged() const { return acknowledged_; }
 
 private:
@@ -112,6 +132,8 @@ private:
     }
 
     std::string socket() const { return directory_.path() / "s"; }
+    std::filesystem::path ledger() const { return directory_.path() / "ledger"; }
+    std::filesystem::path config() const { return directory_.path() / "crucibled.toml"; }
 
     Result<> start_daemon() {
         int ends[2];
@@ -119,19 +141,26 @@ private:
         const base::UniqueFd ready(ends[0]);
         base::UniqueFd tell_ready(ends[1]);
         constexpr int descriptor = 3;
-        auto process =
-            base::Process::start({.arguments = {crucibled_program().string(), "--socket", socket(),
-                                                "--data", directory_.path() / "data", "--log-level",
-                                                "error", "--ready-fd", std::to_string(descriptor)},
-                                  .inherit = {{tell_ready.get(), descriptor}},
-                                  .standard_output = {},
-                                  .standard_error = directory_.path() / "log",
-                                  .cpus = {}});
+        auto process = base::Process::start(
+            {.arguments = {crucibled_program().string(), "--socket", socket(), "--data",
+                           directory_.path() / "data", "--config", config(), "--log-level", "error",
+                           "--ready-fd", std::to_string(descriptor)},
+             .inherit = {{tell_ready.get(), descriptor}},
+             .standard_output = {},
+             .standard_error = directory_.path() / "log",
+             .cpus = {}});
         if (!process) return std::unexpected(process.error());
         tell_ready.reset();
         daemon_.emplace(std::move(*process));
         char byte = 0;
         if (::read(ready.get(), &byte, 1) != 1) return broken("the daemon did not start again");
+        return {};
+    }
+
+    Result<> start_service() {
+        auto process = start_crash_service(socket(), ledger());
+        if (!process) return std::unexpected(process.error());
+        service_.emplace(std::move(*process));
         return {};
     }
 
@@ -170,16 +199,22 @@ private:
             } else {
                 ++refused_;
             }
-            if (awaited_ && report.ended > *awaited_ && !first_end_after_)
+            const bool awaited = awaited_ == Ends::any || is_for_external_service(report.number);
+            if (awaited && report.ended > awaited_after_ && !first_end_after_)
                 first_end_after_ = report.ended;
         }
         return bytes > 0;
     }
 
-    Result<> await_end_after(TimePoint moment) {
-        awaited_ = moment;
+    /// Whose acknowledgement is awaited.
+    enum class Ends : std::uint8_t { any, external };
+
+    /// Waits for the next acknowledgement from now on.
+    Result<> await_end(Ends ends) {
+        awaited_ = ends;
+        awaited_after_ = base::monotonic_now();
         first_end_after_.reset();
-        const TimePoint limit = moment + kLimit;
+        const TimePoint limit = awaited_after_ + kLimit;
         while (!first_end_after_) {
             if (base::monotonic_now() > limit) return broken("nothing was acknowledged for 60 s");
             read_ends(100);
@@ -187,78 +222,42 @@ private:
         return {};
     }
 
-    Result<> compare() {
-        if (refused_ > 0) return broken(fmt::format("{} events did not end as handled", refused_));
-        const auto handle =
-            runtime::open_sqlite(directory_.path() / "data/crucible.db", SQLITE_OPEN_READWRITE);
-        if (!handle) return std::unexpected(handle.error());
-        // In the order in which they were written.
-        const auto rows =
-            runtime::prepare(handle->get(), "SELECT source, key, version FROM records ORDER BY id");
-        if (!rows) return std::unexpected(rows.error());
-        std::unordered_map<std::string, std::int64_t> last;
-        std::uint64_t found = 0;
-        std::uint64_t written = 0;
-        const auto text = [&](int column) {
-            return std::string(
-                reinterpret_cast<const char*>(sqlite3_column_text(rows->get(), column)));
-        };
-        while (sqlite3_step(rows->get()) == SQLITE_ROW) {
-            const std::string source = text(0);
-            const std::int64_t number = std::stoll(text(1));
-            if (sqlite3_column_int64(rows->get(), 2) != 1)
-                return broken(fmt::format("event {} of {} was handled twice", number, source));
-            const auto [before, first] = last.try_emplace(source, -1);
-            if (number <= before->second)
-                return broken(fmt::format("event {} of {} was handled after its event {}", number,
-                                          source, before->second));
-            before->second = number;
-            ++written;
-            const auto publisher = static_cast<std::uint32_t>(
-                std::stoul(source.substr(std::string_view("publisher-").size())));
-            found += handled_[publisher].contains(static_cast<std::uint64_t>(number)) ? 1 : 0;
-        }
-        if (found != acknowledged_)
-            return broken(fmt::format("{} of {} acknowledged events are not in the database",
-                                      acknowledged_ - found, acknowledged_));
-        const auto applied =
-            runtime::query_integer(handle->get(), "SELECT count(*) FROM applied_events");
-        if (!applied) return std::unexpected(applied.error());
-        if (static_cast<std::uint64_t>(*applied) != written)
-            return broken(
-                fmt::format("{} events were applied, {} wrote a record", *applied, written));
-        return {};
-    }
-
     base::TempDir directory_;
     base::UniqueFd reader_;
     base::UniqueFd writer_;
     std::optional<base::Process> daemon_;
+    std::optional<base::Process> service_;
     std::vector<std::optional<base::Process>> publishers_;
     std::array<std::uint32_t, kPublishers> numbers_{};  ///< of the publishers that run
     std::uint32_t next_publisher_ = 0;
 
-    std::unordered_map<std::uint32_t, std::unordered_set<std::uint64_t>> handled_;
+    HandledEvents handled_;
     std::uint64_t acknowledged_ = 0;
     std::uint64_t refused_ = 0;
-    std::optional<TimePoint> awaited_;
-    std::optional<TimePoint> first_end_after_;  ///< the first end after what is awaited
-    std::vector<double> recoveries_;
+    Ends awaited_ = Ends::any;
+    TimePoint awaited_after_;
+    std::optional<TimePoint> first_end_after_;  ///< the first such end after that
+    std::vector<double> daemon_recoveries_;
+    std::vector<double> service_recoveries_;
 };
 
 Result<std::vector<double>> crash_trial(std::uint32_t kills, base::Rng& random) {
     const auto crashes = Crashes::start();
     if (!crashes) return std::unexpected(crashes.error());
-    for (std::uint32_t i = 0; i < kills; ++i)
-        if (auto killed = (*crashes)->kill_one(random); !killed)
+    for (std::uint32_t i = 0; i < kills; ++i) {
+        // Each has its turn, however few there are.
+        const auto victim = i < kVictims ? i : random.below(kVictims);
+        if (auto killed = (*crashes)->kill_one(static_cast<Victim>(victim), random); !killed)
             return std::unexpected(killed.error());
+    }
     if (auto judged = (*crashes)->judge(); !judged) return std::unexpected(judged.error());
-    auto recoveries = (*crashes)->recoveries();
-    std::ranges::sort(recoveries);
-    return std::vector{static_cast<double>((*crashes)->acknowledged()),
-                       static_cast<double>(recoveries.size()),
-                       recoveries.empty() ? 0 : lab::stats::median(recoveries),
-                       recoveries.empty() ? 0 : recoveries.back()};
+    std::vector<double> values{static_cast<double>((*crashes)->acknowledged())};
+    for (auto recoveries : {(*crashes)->daemon_recoveries(), (*crashes)->service_recoveries()}) {
+        std::ranges::sort(recoveries);
+        values.insert(values.end(), {static_cast<double>(recoveries.size()),
+                                     lab::stats::median(recoveries), recoveries.back()});
+    }
+    return values;
 }
 
 }  // namespace
@@ -272,10 +271,14 @@ void crashes_part(const Options& options, Rounds& rounds) {
          .measures = {{"acknowledged", "1", "higher", "events", 1},
                       {"daemon_killed", "1", "higher", "times", 1},
                       {"recovery_p50", "s", "lower", "ms", 1e3},
-                      {"recovery_max", "s", "lower", "ms", 1e3}},
+                      {"recovery_max", "s", "lower", "ms", 1e3},
+                      {"service_killed", "1", "higher", "times", 1},
+                      {"service_recovery_p50", "s", "lower", "ms", 1e3},
+                      {"service_recovery_max", "s", "lower", "ms", 1e3}},
          .arms = {{"crucibled",
-                   "4 publishers that reconnect; fails where an acknowledged event is not in "
-                   "the database, one is there twice, or out of its source's order",
+                   "4 publishers that reconnect, half of their events for a service in a process "
+                   "of its own; fails where an acknowledged event is not in the database or that "
+                   "service's ledger, one is there twice, or out of its source's order",
                    [&] { return crash_trial(kills, random); }}}});
 }
 

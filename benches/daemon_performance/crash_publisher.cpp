@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "crucible/daemon_client.h"
+#include "daemon_performance/crash_judge.h"
 #include "runtime/event/uuid.h"
 
 namespace crucible::bench {
@@ -62,14 +63,20 @@ int crash_publisher(std::span<char* const> words) {
     if (!client) return 1;
     base::Rng random(static_cast<std::uint64_t>(::getpid()));
     Event event;
-    event.category = Category::database;
-    event.type = "transaction.committed";
-    event.source = fmt::format("publisher-{}", publisher);
+    event.source = crash_source(publisher);
     for (std::uint64_t number = 0; !told_to_end; ++number) {
         event.id = runtime::make_uuid_v7(base::wall_now(), random);
-        // A second effect would show: the record's version would be 2.
-        event.payload =
-            fmt::format(R"({{"operations":[{{"op":"upsert","key":"{}","fields":{{}}}}]}})", number);
+        if (is_for_external_service(number)) {
+            event.category = Category::custom;
+            event.type = "entry.made";
+            event.payload = fmt::format("{}", number);
+        } else {
+            event.category = Category::database;
+            event.type = "transaction.committed";
+            // A second effect would show: the record's version would be 2.
+            event.payload = fmt::format(
+                R"({{"operations":[{{"op":"upsert","key":"{}","fields":{{}}}}]}})", number);
+        }
         event.created = base::wall_now();
         if (!(*client)->publish(event, number)) return 1;
         std::unique_lock lock(mutex);

@@ -17,6 +17,7 @@
 #include "base/process.h"
 #include "crucible_version.h"
 #include "daemon_performance/crash_publisher.h"
+#include "daemon_performance/crash_service.h"
 #include "daemon_performance/options.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/peer.h"
@@ -50,11 +51,14 @@ over rounds with 95 % intervals, the spread between rounds ((greatest - least)
                   NATS and Redis, through the adapters of the lab
      durability   1 to 8 clients that write to one SQLite file, each by itself
                   (coordinator:) or through the daemon
-     crashes      30 random SIGKILLs a round, of daemon and publishers: fails
-                  where something acknowledged is lost, doubled or out of order
+     crashes      30 random SIGKILLs a round, of the daemon, of publishers and
+                  of a service in a process of its own: fails where something
+                  acknowledged is lost, doubled or out of order
      overload     three times what it can handle, and one service of eight
                   that stalls
-     memory       idle, for a connection, and for an event in the queue
+     memory       idle, for a connection, for an event in the queue; and its
+                  bound while a consumer stands still (for --seconds): fails
+                  where the end of an event is not accounted for
   --peer LIST     some of the peers, in throughput, latency and clients:
 {}
   --payload LIST  of throughput, e.g. 1KiB,4KiB
@@ -171,6 +175,7 @@ int main(int argc, char** argv) {
     const std::string_view word = words.size() > 1 ? words[1] : "";
     if (word == kZeromqBroker) return zeromq_broker(words.subspan(2));
     if (word == kCrashPublisher) return crash_publisher(words.subspan(2));
+    if (word == kCrashService) return crash_service(words.subspan(2));
     if (word == "worker") return worker(words.subspan(2));
     return run(words);
 }

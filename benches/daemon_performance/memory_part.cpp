@@ -1,5 +1,5 @@
-// What the daemon keeps in memory: idle, for an idle connection (beside the brokers), and for an
-// event in the queue of a service that has stalled.
+// What the daemon keeps in memory: idle, for an idle connection (beside the brokers), for an event
+// in the queue of a service that has stalled, and at most when a consumer stands still.
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -15,6 +15,7 @@
 #include "daemon_performance/nats_wire.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/redis_wire.h"
+#include "daemon_performance/stopped_consumer.h"
 #include "lab/record/resources.h"
 #include "lab/stats/trend.h"
 #include "runtime/daemon/connect.h"
@@ -194,6 +195,16 @@ void memory_part(const Options& options, Rounds& rounds) {
                              bytes_measure("memory_per_queued_payload_byte")},
                 .arms = {{"crucibled", "a service that stalls: another process holds its database",
                           [=] { return queued_memory(queued); }}}});
+    rounds.ask(
+        {.part = "memory",
+         .text = fmt::format("a consumer stopped for {} s, a publisher without limits",
+                             options.seconds),
+         .measures = stopped_consumer_measures(),
+         .arms = {{"crucibled",
+                   "a service in a process of its own, stopped by SIGSTOP; fails where memory "
+                   "passes the bound that queue_bytes and dead_letter_bytes set, or the end of an "
+                   "event is not accounted for",
+                   [&] { return stopped_consumer_trial(options); }}}});
 }
 
 }  // namespace crucible::bench

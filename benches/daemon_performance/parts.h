@@ -21,12 +21,13 @@ void scenarios_part(const Options& options, Rounds& rounds);
 /// 1 to 8 clients that write to one database file, at both durabilities, beside coordinators that
 /// each write for themselves.
 void durability_part(const Options& options, Rounds& rounds);
-/// Random SIGKILLs of the daemon and its publishers, and the database held against what was
-/// acknowledged.
+/// Random SIGKILLs of the daemon, its publishers and an external service, and what the services
+/// have kept held against what was acknowledged.
 void crashes_part(const Options& options, Rounds& rounds);
 /// Three times what it can handle, with priorities; and one service of eight that stalls.
 void overload_part(const Options& options, Rounds& rounds);
-/// Bytes: idle, for an idle connection, for an event in a stalled service's queue.
+/// Bytes: idle, for an idle connection, for an event in a stalled service's queue, and at most
+/// while a consumer stands still.
 void memory_part(const Options& options, Rounds& rounds);
 
 }  // namespace crucible::bench
