@@ -60,19 +60,20 @@ Result<Pattern> Pattern::parse(std::string_view text) {
     return pattern;
 }
 
-bool Pattern::matches(std::string_view text) const noexcept {
-    if (ending_ == Ending::text) return text == text_;
-    std::string_view pattern = text_;
-    for (;;) {
-        const Segment wanted = take_segment(pattern);
-        if (wanted.last && ending_ == Ending::rest) return true;
-        const Segment given = take_segment(text);
-        if (wanted.last != given.last) return false;
-        if (wanted.last && ending_ == Ending::prefix)
-            return given.text.starts_with(wanted.text.substr(0, wanted.text.size() - 1));
-        if (wanted.text != "*" && wanted.text != given.text) return false;
-        if (wanted.last) return true;
+bool Pattern::matches(std::string_view pattern, Ending ending, std::string_view text) noexcept {
+    if (ending == Ending::text) return text == pattern;
+    // A wildcard is a whole segment or the end of the pattern: all else is the same in both.
+    std::size_t given = 0;
+    for (std::size_t at = 0; at < pattern.size(); ++at) {
+        if (pattern[at] != '*') {
+            if (given == text.size() || text[given] != pattern[at]) return false;
+            ++given;
+            continue;
+        }
+        if (ending == Ending::rest && at + 2 == pattern.size()) return true;
+        given = std::min(text.find('.', given), text.size());
     }
+    return given == text.size();
 }
 
 }  // namespace crucible::runtime

@@ -29,7 +29,9 @@ public:
     static Result<Pattern> parse(std::string_view text);
 
     /// Allocates nothing; takes time in proportion to the two texts.
-    bool matches(std::string_view text) const noexcept;
+    bool matches(std::string_view text) const noexcept { return matches(text_, ending_, text); }
+    /// The same of the pattern with this text() and ending(), wherever the text is kept.
+    static bool matches(std::string_view pattern, Ending ending, std::string_view text) noexcept;
 
     bool matches_all() const noexcept { return text_ == "**"; }
     Ending ending() const noexcept { return ending_; }

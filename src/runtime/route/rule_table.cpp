@@ -146,12 +146,16 @@ Result<> RuleTable::rank_rules(std::span<const InstanceInfo> instances, const Na
         order.push_back(&rule);
     }
     std::ranges::stable_sort(order, std::greater<>(), &Rule::priority);
-    ranked_.reserve(order.size());
+    order_.reserve(order.size());
+    compact_.reserve(order.size());
     for (const Rule* rule : order) {
-        auto resolved = resolve(*rule, instances, names);
-        if (!resolved) return wrong("rule", rule->id, resolved.error().message);
-        ranked_.push_back(*std::move(resolved));
-        asks_time_ |= rule->enabled && rule->conditions.time.has_value();
+        auto compacted = compact(*rule, instances, names);
+        if (!compacted) return wrong("rule", rule->id, compacted.error().message);
+        order_.push_back(static_cast<std::uint32_t>(rule - rules_.rules.data()));
+        compact_.push_back(*compacted);
+        if (!rule->enabled) continue;
+        asks_time_ |= rule->conditions.time.has_value();
+        asks_queue_ |= rule->conditions.queue_above || rule->conditions.queue_below;
     }
     auto index = RuleIndex::build(order);
     if (!index) return std::unexpected(index.error());
@@ -159,26 +163,76 @@ Result<> RuleTable::rank_rules(std::span<const InstanceInfo> instances, const Na
     return {};
 }
 
-Result<RuleTable::RankedRule> RuleTable::resolve(const Rule& rule,
-                                                 std::span<const InstanceInfo> instances,
-                                                 const Names& names) const {
-    RankedRule ranked{.rule = &rule};
+Result<RuleTable::CompactRule> RuleTable::compact(const Rule& rule,
+                                                  std::span<const InstanceInfo> instances,
+                                                  const Names& names) {
+    const Filter& filter = rule.filter;
+    const Conditions& conditions = rule.conditions;
+    CompactRule compact;
+    compact.payload_bytes_min = filter.payload_bytes_min;
+    compact.payload_bytes_max = filter.payload_bytes_max;
+    compact.categories = filter.categories;
+    compact.event_priorities = filter.event_priorities;
+    compact.stops = rule.stop;
+    compact.asks_more = !filter.targets.empty() || !conditions.health.empty() ||
+                        conditions.queue_above || conditions.queue_below || conditions.time;
+    keep_texts(filter, compact);
+    if (auto resolved = resolve_health(rule, names); !resolved)
+        return std::unexpected(resolved.error());
+    if (auto resolved = resolve_action(rule, instances, names, compact); !resolved)
+        return std::unexpected(resolved.error());
+    return compact;
+}
+
+void RuleTable::keep_texts(const Filter& filter, CompactRule& compact) {
+    const auto literal = [](const Pattern& pattern) {
+        return pattern.matches_all() ? std::string_view() : std::string_view(pattern.text());
+    };
+    const std::string_view type = literal(filter.type);
+    const std::string_view source = literal(filter.source);
+    compact.type_bytes = static_cast<std::uint8_t>(type.size());
+    compact.type_ending = filter.type.ending();
+    compact.source_bytes = static_cast<std::uint8_t>(source.size());
+    compact.source_ending = filter.source.ending();
+    if (type.size() + source.size() > CompactRule::kTextBytes) {
+        compact.text_place = static_cast<std::uint32_t>(texts_.size());
+        texts_.append(type).append(source);
+        return;
+    }
+    std::ranges::copy(source, std::ranges::copy(type, compact.texts.begin()).out);
+}
+
+/// Of the rule of the next rank.
+Result<> RuleTable::resolve_health(const Rule& rule, const Names& names) {
+    if (!rule.conditions.health.empty() && health_begins_.empty()) {
+        health_begins_.reserve(rules_.rules.size());
+        health_begins_.resize(compact_.size());
+    }
+    if (!rule.conditions.health.empty() || !health_begins_.empty())
+        health_begins_.push_back(static_cast<std::uint32_t>(health_.size()));
     for (const auto& [name, states] : rule.conditions.health) {
         const auto instance = names.find(name);
         if (!instance) return std::unexpected(instance.error());
-        ranked.health.emplace_back(*instance, states);
+        health_.push_back({static_cast<std::uint32_t>(*instance), states});
     }
-    Delivery& delivery = ranked.delivery;
+    return {};
+}
+
+Result<> RuleTable::resolve_action(const Rule& rule, std::span<const InstanceInfo> instances,
+                                   const Names& names, CompactRule& compact) {
+    const std::size_t begin = instances_.size();
     if (const auto* deliver = std::get_if<Deliver>(&rule.action)) {
         for (const auto& name : deliver->instances) {
             const auto instance = names.find(name);
             if (!instance) return std::unexpected(instance.error());
-            if (std::ranges::find(delivery.instances, *instance) != delivery.instances.end()) {
+            const auto index = static_cast<std::uint32_t>(*instance);
+            const auto given = std::span(instances_).subspan(begin);
+            if (std::ranges::find(given, index) != given.end()) {
                 return std::unexpected(
                     Error{Errc::invalid_argument,
                           fmt::format("deliver: {} is named twice", base::in_quotes(name))});
             }
-            delivery.instances.push_back(*instance);
+            instances_.push_back(index);
         }
     } else if (const auto* to_pool = std::get_if<ToPool>(&rule.action)) {
         const auto found = std::ranges::find(pools_, to_pool->pool, &NamedPool::name);
@@ -188,32 +242,49 @@ Result<RuleTable::RankedRule> RuleTable::resolve(const Rule& rule,
             return std::unexpected(
                 Error{Errc::invalid_argument, no_such("pool", to_pool->pool, known)});
         }
-        delivery.pool = static_cast<std::size_t>(found - pools_.begin());
-        delivery.strategy = to_pool->strategy;
+        compact.place = static_cast<std::uint32_t>(found - pools_.begin());
+        compact.to_pool = true;
+        compact.strategy = to_pool->strategy;
+        return {};
     } else if (const auto* broadcast = std::get_if<Broadcast>(&rule.action)) {
         for (std::size_t i = 0; i < instances.size(); ++i) {
-            if (broadcast->instances.matches(instances[i].name)) delivery.instances.push_back(i);
+            if (broadcast->instances.matches(instances[i].name))
+                instances_.push_back(static_cast<std::uint32_t>(i));
         }
-        if (delivery.instances.empty()) {
+        if (instances_.size() == begin) {
             return std::unexpected(Error{
                 Errc::invalid_argument, fmt::format("broadcast: no instance has a name like {}",
                                                     base::in_quotes(broadcast->instances.text()))});
         }
     }
-    return ranked;
+    compact.instances = static_cast<std::uint32_t>(instances_.size() - begin);
+    compact.place = static_cast<std::uint32_t>(begin);
+    if (compact.instances == 1) {
+        compact.place = instances_.back();
+        instances_.pop_back();
+    }
+    return {};
+}
+
+Delivery RuleTable::delivery(std::size_t rank) const noexcept {
+    const CompactRule& rule = compact_[rank];
+    if (rule.to_pool) return {.instances = {}, .pool = rule.place, .strategy = rule.strategy};
+    const std::uint32_t* const first =
+        rule.instances == 1 ? &rule.place : instances_.data() + rule.place;
+    return {.instances = {first, rule.instances}, .pool = std::nullopt};
 }
 
 Health RuleTable::health_of(std::size_t rank, std::size_t condition,
                             const RouteState& state) const noexcept {
     if (state.instances == nullptr) return Health::healthy;
-    return state.instances->health(ranked_[rank].health[condition].first);
+    return state.instances->health(health_[health_begins_[rank] + condition].instance);
 }
 
 RulePart RuleTable::refusal(std::size_t rank, const EventView& event,
                             const RouteState& state) const noexcept {
-    const RankedRule& ranked = ranked_[rank];
-    const Filter& filter = ranked.rule->filter;
-    if (!ranked.rule->enabled) return RulePart::disabled;
+    const Rule& rule = this->rule(rank);
+    const Filter& filter = rule.filter;
+    if (!rule.enabled) return RulePart::disabled;
     if (!filter.categories.contains(event.category)) return RulePart::category;
     if (!filter.type.matches(event.type)) return RulePart::type;
     if (!filter.source.matches(event.source)) return RulePart::source;
@@ -223,10 +294,11 @@ RulePart RuleTable::refusal(std::size_t rank, const EventView& event,
     if (event.payload_bytes < filter.payload_bytes_min ||
         event.payload_bytes > filter.payload_bytes_max)
         return RulePart::payload;
-    for (std::size_t i = 0; i < ranked.health.size(); ++i) {
-        if (!ranked.health[i].second.contains(health_of(rank, i, state))) return RulePart::health;
+    const Conditions& conditions = rule.conditions;
+    for (std::size_t i = 0; i < conditions.health.size(); ++i) {
+        if (!health_[health_begins_[rank] + i].states.contains(health_of(rank, i, state)))
+            return RulePart::health;
     }
-    const Conditions& conditions = ranked.rule->conditions;
     if (conditions.queue_above && !(state.queue_fill > *conditions.queue_above))
         return RulePart::queue;
     if (conditions.queue_below && !(state.queue_fill < *conditions.queue_below))
@@ -235,17 +307,48 @@ RulePart RuleTable::refusal(std::size_t rank, const EventView& event,
     return RulePart::none;
 }
 
+/// Whether the rule of that rank, which is enabled, does not refuse `event`; what can be judged
+/// without a look at its texts comes first.
+bool RuleTable::matches(std::uint32_t rank, const EventView& event,
+                        const RouteState& state) const noexcept {
+    const CompactRule& rule = compact_[rank];
+    if (!rule.categories.contains(event.category) ||
+        !rule.event_priorities.contains(event.priority) ||
+        event.payload_bytes < rule.payload_bytes_min ||
+        event.payload_bytes > rule.payload_bytes_max)
+        return false;
+    const std::size_t bytes = std::size_t{rule.type_bytes} + rule.source_bytes;
+    const char* const texts =
+        bytes <= CompactRule::kTextBytes ? rule.texts.data() : texts_.data() + rule.text_place;
+    if (rule.type_bytes > 0 &&
+        !Pattern::matches({texts, rule.type_bytes}, rule.type_ending, event.type))
+        return false;
+    if (rule.source_bytes > 0 && !Pattern::matches({texts + rule.type_bytes, rule.source_bytes},
+                                                   rule.source_ending, event.source))
+        return false;
+    return !rule.asks_more || refusal(rank, event, state) == RulePart::none;
+}
+
 Decision RuleTable::route(const EventView& event, const RouteState& state) const noexcept {
     Decision decision;
-    index_.find(event, decision.cost, [&](std::span<const std::uint32_t> candidates) {
-        for (const std::uint32_t rank : candidates) {
-            if (rank >= decision.limit()) return;
-            ++decision.cost.candidates;
-            if (refusal(rank, event, state) == RulePart::none)
-                decision.add(rank, ranked_[rank].rule->stop);
+    index_.find(event, decision.cost, [&](std::span<const RuleIndex::Bucket> buckets) {
+        for (const auto& bucket : buckets) __builtin_prefetch(&compact_[*bucket.ranks]);
+        for (const auto& bucket : buckets) {
+            for (const std::uint32_t rank : bucket) {
+                if (rank >= decision.limit()) break;
+                ++decision.cost.candidates;
+                if (matches(rank, event, state)) decision.add(rank, compact_[rank].stops);
+            }
         }
     });
     return decision;
+}
+
+std::size_t RuleTable::bytes_used() const noexcept {
+    return index_.bytes_used() + compact_.capacity() * sizeof(CompactRule) +
+           (order_.capacity() + instances_.capacity() + health_begins_.capacity()) *
+               sizeof(std::uint32_t) +
+           texts_.capacity() + health_.capacity() * sizeof(HealthCondition);
 }
 
 }  // namespace crucible::runtime

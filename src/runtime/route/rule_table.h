@@ -59,10 +59,10 @@ private:
     std::uint32_t limit_ = std::numeric_limits<std::uint32_t>::max();
 };
 
-/// A rule's action with names replaced by indices.
+/// A rule's action with names replaced by indices. Refers to its table.
 struct Delivery {
     /// Deliver and Broadcast: one copy of the event to each.
-    std::vector<std::size_t> instances;
+    std::span<const std::uint32_t> instances;
     /// ToPool: for RuleTable::pool().
     std::optional<std::size_t> pool;
     Strategy strategy = Strategy::by_source;
@@ -107,13 +107,13 @@ public:
     Decision route(const EventView& event, const RouteState& state) const noexcept;
 
     /// By rank: 0 is the rule that is looked at first.
-    std::size_t size() const noexcept { return ranked_.size(); }
-    const Rule& rule(std::size_t rank) const noexcept { return *ranked_[rank].rule; }
-    const Delivery& delivery(std::size_t rank) const noexcept { return ranked_[rank].delivery; }
+    std::size_t size() const noexcept { return compact_.size(); }
+    const Rule& rule(std::size_t rank) const noexcept { return rules_.rules[order_[rank]]; }
+    Delivery delivery(std::size_t rank) const noexcept;
     /// Choosing moves its turn on: thread-safe, and no part of the rules.
     Pool& pool(std::size_t index) const noexcept { return *pools_[index].pool; }
 
-    /// The first part of the rule that refuses `event`; never `stopped`. What route() decides by.
+    /// The first part of the rule that refuses `event`; never `stopped`. route() decides the same.
     RulePart refusal(std::size_t rank, const EventView& event,
                      const RouteState& state) const noexcept;
 
@@ -123,16 +123,41 @@ public:
 
     /// Whether some enabled rule has a time window: else nobody needs to read the clock.
     bool asks_time() const noexcept { return asks_time_; }
+    /// Whether some enabled rule has a condition on the queue.
+    bool asks_queue() const noexcept { return asks_queue_; }
+    /// What finding rules and deciding takes, without the rules as they were given.
+    std::size_t bytes_used() const noexcept;
     /// As they were given.
     const RuleSet& rules() const noexcept { return rules_; }
     const RuleIndex& index() const noexcept { return index_; }
 
 private:
-    struct RankedRule {
-        const Rule* rule = nullptr;
-        /// Conditions::health with indices.
-        std::vector<std::pair<std::size_t, HealthSet>> health;
-        Delivery delivery;
+    /// What a decision needs of a rule, in one cache line: in a large table each line is a miss.
+    struct alignas(64) CompactRule {
+        static constexpr std::size_t kTextBytes = 30;
+
+        std::uint64_t payload_bytes_min = 0;
+        std::uint64_t payload_bytes_max = 0;
+        std::uint32_t place = 0;  ///< the one instance, the first of instances_, or the pool
+        std::uint32_t instances = 0;
+        std::uint32_t text_place = 0;  ///< of texts_, where the texts have no room here
+        std::uint8_t type_bytes = 0;   ///< 0: all types
+        std::uint8_t source_bytes = 0;
+        Pattern::Ending type_ending : 2 = Pattern::Ending::text;
+        Pattern::Ending source_ending : 2 = Pattern::Ending::text;
+        bool stops : 1 = false;
+        bool to_pool : 1 = false;
+        bool asks_more : 1 = false;  ///< targets or conditions: refusal() knows
+        CategorySet categories;
+        PrioritySet event_priorities;
+        Strategy strategy = Strategy::by_source;
+        std::array<char, kTextBytes> texts;  ///< the type's pattern and the source's
+    };
+    static_assert(sizeof(CompactRule) == 64);
+    /// One of Conditions::health.
+    struct HealthCondition {
+        std::uint32_t instance = 0;
+        HealthSet states;
     };
     struct NamedPool {
         std::string name;
@@ -146,14 +171,26 @@ private:
     void add_pool(std::string_view name, std::vector<Pool::Member> members,
                   const RuleTable* previous);
     Result<> rank_rules(std::span<const InstanceInfo> instances, const Names& names);
-    Result<RankedRule> resolve(const Rule& rule, std::span<const InstanceInfo> instances,
-                               const Names& names) const;
+    Result<CompactRule> compact(const Rule& rule, std::span<const InstanceInfo> instances,
+                                const Names& names);
+    Result<> resolve_action(const Rule& rule, std::span<const InstanceInfo> instances,
+                            const Names& names, CompactRule& compact);
+    Result<> resolve_health(const Rule& rule, const Names& names);
+    void keep_texts(const Filter& filter, CompactRule& compact);
+    bool matches(std::uint32_t rank, const EventView& event,
+                 const RouteState& state) const noexcept;
 
     const RuleSet rules_;
-    std::vector<RankedRule> ranked_;
+    std::vector<std::uint32_t> order_;      ///< by rank, of rules_.rules
+    std::vector<CompactRule> compact_;      ///< by rank
+    std::vector<std::uint32_t> instances_;  ///< of deliveries with several
+    std::string texts_;
+    std::vector<HealthCondition> health_;
+    std::vector<std::uint32_t> health_begins_;  ///< by rank, of health_; empty where that is
     std::vector<NamedPool> pools_;
     RuleIndex index_;
     bool asks_time_ = false;
+    bool asks_queue_ = false;
 };
 
 }  // namespace crucible::runtime

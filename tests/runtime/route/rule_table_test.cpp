@@ -102,7 +102,7 @@ TEST(RuleTable, ResolvesActions) {
             {.id = "drop", .action = Drop{"enough"}}}};
     const auto table = compiled(rules);
 
-    EXPECT_EQ(table->delivery(0).instances, (std::vector<std::size_t>{2, 0}));
+    EXPECT_TRUE(std::ranges::equal(table->delivery(0).instances, std::vector<std::uint32_t>{2, 0}));
     ASSERT_TRUE(table->delivery(1).pool);
     EXPECT_EQ(table->delivery(1).strategy, Strategy::weighted);
     const auto writers = table->pool(*table->delivery(1).pool).members();
@@ -111,7 +111,7 @@ TEST(RuleTable, ResolvesActions) {
     EXPECT_EQ(table->delivery(2).strategy, Strategy::by_source);
     const auto category = table->pool(*table->delivery(2).pool).members();
     EXPECT_TRUE(std::ranges::equal(category, std::vector<Pool::Member>{{0, 1, 0}, {1, 1, 0}}));
-    EXPECT_EQ(table->delivery(3).instances, (std::vector<std::size_t>{0, 1}));
+    EXPECT_TRUE(std::ranges::equal(table->delivery(3).instances, std::vector<std::uint32_t>{0, 1}));
     EXPECT_TRUE(table->delivery(4).drops());
     EXPECT_FALSE(table->delivery(2).drops());
 }
