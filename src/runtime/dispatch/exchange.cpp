@@ -188,15 +188,16 @@ std::optional<HandleResult> Exchange::take_repeat(const Arrival& arrival,
     return result;
 }
 
-RouteState Exchange::route_state() const noexcept {
+double Exchange::queue_fill() const noexcept {
     const auto share = [](std::size_t used, std::size_t limit) {
         return static_cast<double>(used) / static_cast<double>(limit);
     };
-    return {.now = base::wall_now(),
-            .queue_fill =
-                std::min(1.0, std::max(share(queued_events_.load(), options_.queue_events_max),
-                                       share(queued_bytes_.load(), options_.queue_bytes_max))),
-            .instances = &states_};
+    return std::min(1.0, std::max(share(queued_events_.load(), options_.queue_events_max),
+                                  share(queued_bytes_.load(), options_.queue_bytes_max)));
+}
+
+RouteState Exchange::route_state() const noexcept {
+    return {.now = base::wall_now(), .queue_fill = queue_fill(), .instances = &states_};
 }
 
 /// Another instance of the category while the one that always has this source's events is not
@@ -216,14 +217,29 @@ std::size_t Exchange::stand_in(const EventView& view, std::size_t instance) cons
 std::optional<HandleResult> Exchange::find_places(const EventView& view, const RuleTable& table,
                                                   Places& places) const {
     if (table.size() > 0) {
-        const Decision decision = table.route(view, route_state());
+        // What no rule asks is not found out: a clock and counters that workers write cost as much
+        // as the decision.
+        RouteState state{.instances = &states_};
+        if (table.asks_time()) state.now = base::wall_now();
+        if (table.asks_queue()) state.queue_fill = queue_fill();
+        const Decision decision = table.route(view, state);
         const Rule* dropped_by = nullptr;
-        const auto add = [&places](std::size_t instance) {
+        bool found = false;
+        // Mostly there is one place, and it needs no memory.
+        const auto add = [&places, &found](std::size_t instance) {
+            if (!std::exchange(found, true)) {
+                places.one = instance;
+                return;
+            }
+            if (places.instances.empty()) {
+                if (instance == places.one) return;
+                places.instances.push_back(places.one);
+            }
             if (std::ranges::find(places.instances, instance) == places.instances.end())
                 places.instances.push_back(instance);
         };
         for (const std::uint32_t rank : decision.ranks()) {
-            const Delivery& delivery = table.delivery(rank);
+            const Delivery delivery = table.delivery(rank);
             if (delivery.drops()) dropped_by = &table.rule(rank);
             for (const std::size_t instance : delivery.instances) add(instance);
             if (!delivery.pool) continue;
@@ -232,12 +248,7 @@ std::optional<HandleResult> Exchange::find_places(const EventView& view, const R
             add(pool.pick(delivery.strategy, view.source, states_)
                     .value_or(pool.members().front().instance));
         }
-        if (places.instances.size() == 1) {
-            places.one = places.instances.front();
-            places.instances.clear();
-            return std::nullopt;
-        }
-        if (!places.instances.empty()) return std::nullopt;
+        if (found) return std::nullopt;
         if (dropped_by != nullptr) {
             return HandleResult{Outcome::rejected, {}, std::get<Drop>(dropped_by->action).reason};
         }

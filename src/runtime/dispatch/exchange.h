@@ -255,6 +255,7 @@ private:
     void take_for_several(TaskPtr task, std::span<const std::size_t> instances);
     std::optional<HandleResult> find_places(const EventView& view, const RuleTable& table,
                                             Places& places) const;
+    double queue_fill() const noexcept;
     bool acknowledged_unseen(const Places& places) const;
     std::size_t stand_in(const EventView& view, std::size_t instance) const noexcept;
 
