@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/rng.h"
 #include "reference_match.h"
 
 namespace crucible::runtime {
@@ -76,6 +77,55 @@ TEST(RuleIndex, FindsExactlyTheRulesThatALookAtAllFinds) {
     }));
     // The test is about rules that match: it would pass if none ever did.
     EXPECT_GT(matched, 5000u);
+}
+
+// The same in a table as large as they come, where slots are crowded and tags meet: whatever rules
+// are drawn in among a hundred thousand others, texts longer than a rule has room for included.
+TEST(RuleIndex, FindsThemAmongAHundredThousandOthers) {
+    auto rules = many_rules(100'000);
+    for (std::size_t i = 0; i < rules.size(); i += 7) {
+        rules[i].stop = false;
+        rules[i].action = Deliver{{"system-1"}};
+        rules[i].priority = static_cast<std::int32_t>(i % 5) - 2;
+        if (i % 3 == 0) rules[i].filter.event_priorities = {Priority::low, Priority::normal};
+        if (i % 35 == 0)
+            rules[i].filter.type =
+                *Pattern::parse(fmt::format("kind-{}.created.{}", i / 5, std::string(40, 'x')));
+    }
+    const auto table = RuleTable::compile({{}, rules}, three_instances());
+    ASSERT_TRUE(table) << table.error().message;
+    const testing::RandomState state{.health = std::vector<Health>(3), .now = {}};
+    base::Rng random(1);
+    std::size_t matched = 0;
+    for (int i = 0; i < 24; ++i) {
+        const auto number = random.below(20'000);
+        Event event;
+        event.type = i % 3 == 0 ? fmt::format("kind-{}.created", number)
+                     : i % 3 == 1
+                         ? fmt::format("kind-{}.created.{}", number / 7 * 7, std::string(40, 'x'))
+                         : "record.read";
+        event.source = i % 2 == 0 ? fmt::format("client-{}", number)
+                                  : fmt::format("client-{}.eu.north", number);
+        if (i % 4 == 0) event.targets = {fmt::format("instance-{}", number), "instance-1"};
+
+        const Decision decision = (*table)->route(view_of(event), {});
+
+        EXPECT_EQ(ids_of(**table, decision), testing::route_by_the_book(rules, event, state))
+            << event.type << " of " << event.source;
+        for (const auto rank : decision.ranks())
+            EXPECT_EQ((*table)->refusal(rank, view_of(event), {}), RulePart::none);
+        matched += decision.ranks().size();
+    }
+    EXPECT_GT(matched, 24u);
+}
+
+// What is kept of each rule for deciding: a line of the cache, its rank and one and a half slots.
+TEST(RuleIndex, KeepsLittleOfEachRule) {
+    const auto table = RuleTable::compile({{}, many_rules(100'000)}, three_instances());
+    ASSERT_TRUE(table) << table.error().message;
+
+    EXPECT_LT((*table)->index().bytes_used(), 100'000u * 13);
+    EXPECT_LT((*table)->bytes_used(), 100'000u * 82);
 }
 
 // The promise: what is looked up for an event depends on the kinds of rules, not on their number.
