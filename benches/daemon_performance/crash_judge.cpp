@@ -12,7 +12,7 @@
 namespace crucible::bench {
 namespace {
 
-std::unexpected<Error> broken(std::string what) {
+std::unexpected<Error> contract_broken(std::string what) {
     return std::unexpected(Error{Errc::failed, std::move(what)});
 }
 
@@ -20,7 +20,7 @@ Result<std::uint64_t> number_of(std::string_view text) {
     std::uint64_t number = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (status != std::errc{} || end != text.data() + text.size())
-        return broken(fmt::format("'{}' is not the number of an event", text));
+        return contract_broken(fmt::format("'{}' is not the number of an event", text));
     return number;
 }
 
@@ -33,10 +33,11 @@ std::string crash_source(std::uint32_t publisher) {
 Result<> CrashJudge::add(std::string_view source, std::uint64_t number) {
     auto& [last, numbers] = sources_[std::string(source)];
     if (!numbers.insert(number).second)
-        return broken(fmt::format("event {} of {} was handled twice: {}", number, source, place_));
+        return contract_broken(
+            fmt::format("event {} of {} was handled twice: {}", number, source, place_));
     if (numbers.size() > 1 && number < last)
-        return broken(fmt::format("event {} of {} was handled after its event {}: {}", number,
-                                  source, last, place_));
+        return contract_broken(fmt::format("event {} of {} was handled after its event {}: {}",
+                                           number, source, last, place_));
     last = number;
     ++kept_;
     return {};
@@ -48,7 +49,7 @@ bool CrashJudge::kept(std::uint32_t publisher, std::uint64_t number) const {
 }
 
 std::unexpected<Error> CrashJudge::lost(std::uint64_t missing, std::uint64_t expected) const {
-    return broken(
+    return contract_broken(
         fmt::format("{} of {} acknowledged events are not in {}", missing, expected, place_));
 }
 
@@ -67,7 +68,7 @@ Result<> judge_database(const std::filesystem::path& file, const HandledEvents& 
         const auto number = number_of(text(1));
         if (!number) return std::unexpected(number.error());
         if (sqlite3_column_int64(rows->get(), 2) != 1)
-            return broken(
+            return contract_broken(
                 fmt::format("event {} of {} was handled twice: the database", *number, text(0)));
         if (auto added = judge.add(text(0), *number); !added) return added;
     }
@@ -75,14 +76,14 @@ Result<> judge_database(const std::filesystem::path& file, const HandledEvents& 
         runtime::query_integer(handle->get(), "SELECT count(*) FROM applied_events");
     if (!applied) return std::unexpected(applied.error());
     if (static_cast<std::uint64_t>(*applied) != judge.kept())
-        return broken(
+        return contract_broken(
             fmt::format("{} events were applied, {} wrote a record", *applied, judge.kept()));
     return judge.finish([](std::uint64_t number) { return !is_for_external_service(number); });
 }
 
 Result<> judge_ledger(const std::filesystem::path& file, const HandledEvents& acknowledged) {
     std::ifstream lines(file);
-    if (!lines) return broken(fmt::format("{} cannot be read", file.string()));
+    if (!lines) return contract_broken(fmt::format("{} cannot be read", file.string()));
     CrashJudge judge(acknowledged, "the ledger");
     for (std::string id, source, text; lines >> id >> source >> text;) {
         const auto number = number_of(text);

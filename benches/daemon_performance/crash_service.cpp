@@ -24,8 +24,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kReconnectFor = 60s;
-constexpr Duration kLook = 10ms;
+constexpr Duration kServiceReconnectFor = 60s;
+constexpr Duration kServiceLook = 10ms;
 
 /// What an external service has to do for an effect that happens once: it writes the ids of what it
 /// has handled with its work, durably, before it settles, and knows them again after its death.
@@ -81,7 +81,7 @@ private:
     std::vector<std::string> added_;
 };
 
-std::atomic<bool> told_to_end = false;
+std::atomic<bool> service_told_to_end = false;
 std::atomic<DaemonService*> running = nullptr;
 
 }  // namespace
@@ -89,24 +89,24 @@ std::atomic<DaemonService*> running = nullptr;
 int crash_service(std::span<char* const> words) {
     if (words.size() != 2) return 2;
     ::signal(SIGTERM, [](int) {
-        told_to_end.store(true);
+        service_told_to_end.store(true);
         if (DaemonService* service = running.load()) service->request_stop();
     });
     Ledger ledger(words[1]);
     if (!ledger.opened()) return 1;
     DaemonServiceOptions options;
     options.daemon.socket = words[0];
-    options.daemon.reconnect_for = kReconnectFor;
+    options.daemon.reconnect_for = kServiceReconnectFor;
     auto service = DaemonService::start(options, ledger);
     // The daemon may be down at this moment, or not have seen yet that the one before has died.
-    const TimePoint limit = base::monotonic_now() + kReconnectFor;
-    while (!service && !told_to_end && base::monotonic_now() < limit) {
-        std::this_thread::sleep_for(kLook);
+    const TimePoint limit = base::monotonic_now() + kServiceReconnectFor;
+    while (!service && !service_told_to_end && base::monotonic_now() < limit) {
+        std::this_thread::sleep_for(kServiceLook);
         service = DaemonService::start(options, ledger);
     }
     if (!service) return 1;
     running.store(service->get());
-    if (told_to_end) (*service)->request_stop();
+    if (service_told_to_end) (*service)->request_stop();
     const char ready = '.';
     if (::write(STDOUT_FILENO, &ready, 1) != 1) return 1;
     const auto ended = (*service)->wait();

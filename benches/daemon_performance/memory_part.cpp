@@ -30,7 +30,7 @@ constexpr std::size_t kConnections = 2'000;
 constexpr std::size_t kConnectionsSmoke = 100;
 constexpr std::size_t kQueued = 1'000'000;
 constexpr std::size_t kQueuedSmoke = 10'000;
-constexpr std::size_t kPayload = 512;
+constexpr std::size_t kQueuedPayload = 512;
 constexpr std::size_t kSteps = 8;  ///< of growth, each with a reading
 constexpr Duration kQueueLimit = 60s;
 constexpr int kQueuePollMs = 10;
@@ -158,7 +158,7 @@ Result<std::vector<double>> queued_memory(std::size_t events) {
     if (auto held = runtime::execute(lock->get(), "BEGIN IMMEDIATE"); !held)
         return std::unexpected(held.error());
     const auto socket = crucibled_socket(*daemon);
-    auto publisher = DaemonPublisher::connect(socket, records(1, kPayload));
+    auto publisher = DaemonPublisher::connect(socket, records(1, kQueuedPayload));
     if (!publisher) return std::unexpected(publisher.error());
     std::size_t published = 0;
     const auto found = growth(daemon->pid(), events, [&](std::size_t count) -> Result<> {
@@ -169,7 +169,7 @@ Result<std::vector<double>> queued_memory(std::size_t events) {
         return await_queued(socket, published);
     });
     if (!found) return std::unexpected(found.error());
-    return std::vector{found->each, found->each / kPayload};
+    return std::vector{found->each, found->each / kQueuedPayload};
 }
 
 }  // namespace
@@ -190,7 +190,7 @@ void memory_part(const Options& options, Rounds& rounds) {
     const std::size_t queued = options.smoke ? kQueuedSmoke : kQueued;
     rounds.ask({.part = "memory",
                 .text = fmt::format("resident, for each of {} queued events of {}", queued,
-                                    base::format_bytes(static_cast<double>(kPayload))),
+                                    base::format_bytes(static_cast<double>(kQueuedPayload))),
                 .measures = {bytes_measure("memory_per_queued_event"),
                              bytes_measure("memory_per_queued_payload_byte")},
                 .arms = {{"crucibled", "a service that stalls: another process holds its database",
