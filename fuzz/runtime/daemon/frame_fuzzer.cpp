@@ -11,6 +11,7 @@
 #include "pieces.h"
 #include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/service_frame.h"
 #include "runtime/daemon/session.h"
 #include "runtime/daemon/transport.h"
 
@@ -74,6 +75,37 @@ void check_response(const protocol::Frame& frame) {
     CRUCIBLE_ASSERT(response->reason.starts_with(back->reason));
 }
 
+void check_subscription(const protocol::Frame& frame) {
+    const auto subscription = protocol::read_subscription(frame);
+    if (!subscription) return check_message(subscription.error());
+    protocol::Buffer out;
+    protocol::append_subscription(out, *subscription);
+    const auto back = protocol::read_subscription(written(out));
+    CRUCIBLE_ASSERT(back && back->name == subscription->name);
+    CRUCIBLE_ASSERT(back->categories == subscription->categories);
+    CRUCIBLE_ASSERT(back->credits == subscription->credits);
+}
+
+/// What a settlement says arrives where it is written again, of its first delivery alone.
+void check_settlements(const protocol::Frame& frame) {
+    std::vector<protocol::Settlement> settlements;
+    if (const auto status = protocol::read_settlements(frame, settlements); !status)
+        return check_message(status.error());
+    for (const auto& settlement : settlements) {
+        const HandleResult result = protocol::result_of(settlement);
+        protocol::Buffer out;
+        protocol::SettlementWriter writer;
+        writer.add(out, settlement.delivery, result);
+        writer.finish(out);
+        std::vector<protocol::Settlement> read;
+        CRUCIBLE_ASSERT(protocol::read_settlements(written(out), read) && read.size() == 1);
+        CRUCIBLE_ASSERT(read[0].delivery == settlement.delivery && read[0].count == 1);
+        const HandleResult back = protocol::result_of(read[0]);
+        CRUCIBLE_ASSERT(back.outcome == result.outcome && back.not_now == result.not_now);
+        CRUCIBLE_ASSERT(back.response == result.response && back.reason == result.reason);
+    }
+}
+
 void check_body(const protocol::Frame& frame) {
     switch (frame.header.kind) {
         case Kind::hello:
@@ -86,7 +118,12 @@ void check_body(const protocol::Frame& frame) {
             return;
         case Kind::publish:
         case Kind::request:
+        case Kind::deliver:
             return check_event(frame);
+        case Kind::subscribe:
+            return check_subscription(frame);
+        case Kind::settle:
+            return check_settlements(frame);
         case Kind::acknowledge:
             return check_acknowledgements(frame);
         case Kind::response:
@@ -237,6 +274,20 @@ std::vector<std::string> seeds() {
     protocol::append_text_frame(stream(), Kind::ask, 3, R"({"about":"status"})");
     protocol::append_text_frame(stream(), Kind::tell, 3, R"({"pid":1})");
     protocol::append_refusal(stream(), Errc::unsupported, "another version");
+    // A service's side and what it is given.
+    streams.emplace_back();
+    protocol::append_subscription(stream(), {"billing", {Category::custom, Category::mcp}, 16});
+    protocol::append_empty(stream(), Kind::subscribed);
+    CRUCIBLE_ASSERT(protocol::append_event(stream(), Kind::deliver, 1, event));
+    protocol::append_empty(stream(), Kind::grant, 4);
+    protocol::append_empty(stream(), Kind::unsubscribe);
+    streams.emplace_back();
+    protocol::SettlementWriter writer;
+    for (std::uint64_t delivery = 1; delivery <= 3; ++delivery) writer.add(stream(), delivery, {});
+    writer.add(stream(), 4, {Outcome::handled, "a response", {}});
+    writer.add(stream(), 5, {Outcome::failed, {}, "a reason"});
+    writer.add(stream(), 6, {.outcome = Outcome::failed, .not_now = true});
+    writer.finish(stream());
     std::vector<std::string> inputs;
     for (const auto& bytes : streams)
         inputs.push_back(

@@ -18,6 +18,7 @@
 #include "runtime/daemon/connect.h"
 #include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/protocol.h"
+#include "runtime/daemon/service_frame.h"
 #include "runtime/daemon/unix_socket.h"
 
 namespace crucible::fuzz {
@@ -236,10 +237,28 @@ std::vector<std::string> seeds() {
           R"({"about":"test_routing","type":"a.b","source":"c","category":"database",)"
           R"("priority":"low","targets":["database-1"],"payload_bytes":9})"})
         protocol::append_text_frame(questions, Kind::ask, 1, question);
+    // Services: one that leaves in order, one that had published before and settles what it was
+    // not given, and one that goes on as a client.
+    protocol::Buffer leaving;
+    protocol::append_subscription(leaving, {"billing", {Category::custom}, 4});
+    protocol::append_empty(leaving, Kind::grant, 2);
+    protocol::append_empty(leaving, Kind::unsubscribe);
+    protocol::append_goodbye(leaving);
+    protocol::Buffer settling;
+    CRUCIBLE_ASSERT(protocol::append_event(settling, Kind::publish, 1, event));
+    protocol::append_subscription(settling, {"audit", {Category::custom, Category::mcp}, 1});
+    protocol::SettlementWriter writer;
+    writer.add(settling, 1, {Outcome::failed, {}, "never given"});
+    writer.finish(settling);
+    protocol::Buffer publishing;
+    protocol::append_subscription(publishing, {"audit", {Category::system}, 1});
+    CRUCIBLE_ASSERT(protocol::append_event(publishing, Kind::publish, 1, event));
     // Even: with the greeting in the stream, or none. Odd: behind one.
-    return {Pieces::input(as_text(hello()), "\xfe\x07"), Pieces::input(as_text(events), "\xfe"),
-            Pieces::input(as_text(events), "\xff"), Pieces::input(as_text(refused), "\xff"),
-            Pieces::input(as_text(questions), "\x0f\xff")};
+    return {
+        Pieces::input(as_text(hello()), "\xfe\x07"),   Pieces::input(as_text(events), "\xfe"),
+        Pieces::input(as_text(events), "\xff"),        Pieces::input(as_text(refused), "\xff"),
+        Pieces::input(as_text(questions), "\x0f\xff"), Pieces::input(as_text(leaving), "\xff"),
+        Pieces::input(as_text(settling), "\xff"),      Pieces::input(as_text(publishing), "\x0f")};
 }
 
 }  // namespace crucible::fuzz
