@@ -142,5 +142,24 @@ TEST_F(ClientLimitsTest, SendsAwayWhoDoesNotReadItsAnswers) {
     EXPECT_TRUE(reads.receive());
 }
 
+// A client over its rate that closes without draining takes back what the daemon has not read; what
+// it has read is handled. Whoever drains hears of it.
+TEST_F(ClientLimitsTest, WhoClosesBeforeItsTurnTakesItsEventsBack) {
+    start({}, {.rate_max = *base::Rate::per_second(0.001), .rate_burst = 2});
+    auto client = connect();
+    for (std::uint64_t token = 0; token < 5; ++token)
+        ASSERT_TRUE(client->publish(make_event(std::to_string(token)), token));
+    ASSERT_TRUE(acknowledgements_.wait_for(2));
+    const auto drained = client->drain(std::chrono::milliseconds(1));
+    ASSERT_FALSE(drained);
+    EXPECT_EQ(drained.error().code, Errc::timeout);
+    client.reset();
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    while (server_->clients().connected.load() > 0 && base::monotonic_now() < until)
+        std::this_thread::yield();
+    EXPECT_TRUE(stop());
+    EXPECT_EQ(service_->payloads(), (std::vector<std::string>{"0", "1"}));
+}
+
 }  // namespace
 }  // namespace crucible::runtime
