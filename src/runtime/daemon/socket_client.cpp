@@ -40,6 +40,11 @@ constexpr std::uint64_t kBusy = 4;
 /// needs the core.
 constexpr std::uint64_t kFewInFlight = 4;
 
+/// With so many in flight and more coming, acknowledgements are fetched at each look instead of
+/// waking the I/O thread, which takes the publisher's core: a look more is little beside what such
+/// events wait anyway.
+constexpr std::uint64_t kManyInFlight = 1024;
+
 /// Publishers send through the Outbox; the I/O thread sends what they left behind, and reads the
 /// acknowledgements.
 class SocketClient final : public DaemonClient {
@@ -125,18 +130,20 @@ private:
         std::vector<std::byte> buffer(kReceiveBytes);
         std::size_t filled = 0;
         std::uint64_t published_before = 0;
+        bool busy = false;
         while (!stopping_.load()) {
             outbox_.send_due();
             if (outbox_.waits_for_room() && transport_->has_room()) outbox_.go_on();
+            const bool many = busy && in_flight() >= kManyInFlight;
             // In this order: who announces that it waits is woken, which costs the daemon a call.
-            if (spin_for_answer() || transport_->holds_input()) {
+            if (!many && (spin_for_answer() || transport_->holds_input())) {
                 if (!receive(buffer, filled)) return;
                 continue;
             }
             const std::uint64_t published = outbox_.put_events();
-            const bool busy = published - std::exchange(published_before, published) >= kBusy;
+            busy = published - std::exchange(published_before, published) >= kBusy;
             std::array<pollfd, 2> waiters{};
-            if (!wait(waiters, busy)) return;
+            if (!wait(waiters, busy || many, many ? 0 : transport_->read_events())) return;
             if (waiters[1].revents != 0) {
                 std::uint64_t count = 0;
                 [[maybe_unused]] const auto got = ::read(wake_.get(), &count, sizeof count);
@@ -145,32 +152,31 @@ private:
             // When the daemon is gone, reading tells, after what it still sent.
             if (outbox_.waits_for_room() && happened(waiters[0], transport_->write_events()))
                 outbox_.go_on();
-            if (!happened(waiters[0], transport_->read_events() | EPOLLHUP | EPOLLERR)) continue;
+            if (!many && !happened(waiters[0], transport_->read_events() | EPOLLHUP | EPOLLERR))
+                continue;
             if (!receive(buffer, filled)) return;
         }
     }
 
-    short awaited_events() const {
-        return static_cast<short>(transport_->read_events() |
-                                  (outbox_.waits_for_room() ? transport_->write_events() : 0u));
-    }
     static bool happened(const pollfd& waiter, std::uint32_t events) {
         return (static_cast<unsigned short>(waiter.revents) & events) != 0;
     }
 
-    /// Waits for the socket or a call; while there is much to do, or something is held, no longer
-    /// than events may be held. False when that fails.
-    bool wait(std::span<pollfd> waiters, bool busy) {
+    /// Waits for a call, and for `read_events` or room at the socket; while there is much to do, or
+    /// something is held, no longer than events may be held. False when that fails.
+    bool wait(std::span<pollfd> waiters, bool busy, std::uint32_t read_events) {
         // Looked at after the sleep was announced: who finds the transport full from now on calls.
-        const bool sleeps = !busy && outbox_.may_sleep() &&
-                            !(outbox_.waits_for_room() && transport_->has_room());
+        const bool sleeps =
+            !busy && outbox_.may_sleep() && !(outbox_.waits_for_room() && transport_->has_room());
         if (!sleeps) has_rested_ = false;
         if (sleeps && has_rested_) outbox_.release_memory();
         const timespec look{.tv_sec = 0, .tv_nsec = kLook.count()};
         const timespec rest{.tv_sec = 0, .tv_nsec = kRest.count()};
         const timespec* limit = has_rested_ ? nullptr : &rest;
         if (!sleeps) limit = &look;
-        waiters[0] = {.fd = transport_->fd(), .events = awaited_events(), .revents = 0};
+        const std::uint32_t events =
+            read_events | (outbox_.waits_for_room() ? transport_->write_events() : 0u);
+        waiters[0] = {.fd = transport_->fd(), .events = static_cast<short>(events), .revents = 0};
         waiters[1] = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
         const int count = ::ppoll(waiters.data(), waiters.size(), limit, nullptr);
         outbox_.awake();
