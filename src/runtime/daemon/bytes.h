@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -26,11 +27,13 @@ inline void append_padding(Buffer& out, std::size_t bytes) {
     out.insert(out.end(), padded(bytes) - bytes, std::byte{0});
 }
 
-/// `bytes` has at least so many.
+/// `bytes` has at least so many. They are read once, however often the object is: another process
+/// may write over them.
 template <typename T>
 T read_object(std::span<const std::byte> bytes) noexcept {
     T object;
     std::memcpy(&object, bytes.data(), sizeof object);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     return object;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "runtime/daemon/bytes.h"
 #include "runtime/event/wire.h"
 
 namespace crucible::runtime::protocol {
@@ -110,8 +111,7 @@ Result<> append_event(Buffer& out, Kind kind, std::uint64_t token, const Event& 
 Result<EventBody> read_event(std::span<const std::byte> body, std::vector<std::string_view>& names,
                              Buffer* copy) {
     if (body.size() < sizeof(EventHead)) return corrupt();
-    EventHead head;
-    std::memcpy(&head, body.data(), sizeof head);
+    const auto head = read_object<EventHead>(body);
     const bool scheduled = (head.priority & EventHead::kScheduledBit) != 0;
     const unsigned priority = head.priority & ~unsigned{EventHead::kScheduledBit};
     if (static_cast<std::size_t>(head.category) >= kCategoryCount || priority >= kPriorityCount ||

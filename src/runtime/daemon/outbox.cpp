@@ -38,9 +38,6 @@ Result<> Outbox::put(protocol::Kind kind, const Event& event, std::uint64_t toke
         if (auto written = write_event(kind, event, token); !written) return written;
         batch = batch_number_;
         end = batch_.size();
-        // Counted before it leaves: its acknowledgement may come before this returns.
-        put_events_.store(put_events_.load(std::memory_order_relaxed) + 1);
-        ++batch_events_;
         now = urgent || due(/*publisher=*/true);
     }
     if (now) {
@@ -65,6 +62,7 @@ Result<> Outbox::write_event(protocol::Kind kind, const Event& event, std::uint6
     if (unsent == 0 && batch_.empty()) {
         if (std::byte* const room = transport_.room_for(size->frame)) {
             protocol::write_event_frame(*size, kind, token, event, room);
+            count_event();
             transport_.add(size->frame);
             added_ += size->frame;
             return {};
@@ -76,7 +74,15 @@ Result<> Outbox::write_event(protocol::Kind kind, const Event& event, std::uint6
     const std::size_t start = batch_.size();
     batch_.resize(start + size->frame);
     protocol::write_event_frame(*size, kind, token, event, batch_.data() + start);
+    count_event();
     return {};
+}
+
+/// Before it can leave, which whoever sends at this moment may see to once it was added: its
+/// acknowledgement may come before put() returns.
+void Outbox::count_event() noexcept {
+    put_events_.store(put_events_.load(std::memory_order_relaxed) + 1);
+    ++batch_events_;
 }
 
 /// Whether an event that ends at `end` of that batch did not leave whole: the daemon cannot have

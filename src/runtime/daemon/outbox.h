@@ -57,6 +57,7 @@ public:
 private:
     bool due(bool publisher);
     Result<> write_event(protocol::Kind kind, const Event& event, std::uint64_t token);
+    void count_event() noexcept;
     bool never_left(std::uint64_t batch, std::size_t end) const;
     void flush();
     void write_out();

@@ -346,7 +346,8 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
 
 Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame) {
     const bool request = frame.header.kind == protocol::Kind::request;
-    auto body = protocol::read_event(frame.body, target_names_, frame.shared ? &copied_ : nullptr);
+    const auto body =
+        protocol::read_event(frame.body, target_names_, frame.shared ? &copied_ : nullptr);
     if (!body) return std::unexpected(body.error());
     if (session.rate && !session.rate->holds_one(now_)) {
         pace(session);
@@ -356,11 +357,11 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
     const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
     auto taken = exchange_.take({body->id, body->view, owner, frame.header.token, now_, request},
                                 rules_.table(), [&](Event& event) {
-                                    if (frame.shared) {
-                                        own_.assign(body->encoded.begin(), body->encoded.end());
-                                        body->encoded = own_;
-                                    }
-                                    return protocol::decode_body(*body, event);
+                                    if (!frame.shared) return protocol::decode_body(*body, event);
+                                    own_.assign(body->encoded.begin(), body->encoded.end());
+                                    auto own = *body;
+                                    own.encoded = own_;
+                                    return protocol::decode_body(own, event);
                                 });
     if (!taken) {
         if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());

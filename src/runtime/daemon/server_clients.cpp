@@ -137,8 +137,8 @@ void Server::look_at_due() {
 
 void Server::end_if_idle(Session& session, TimePoint now) {
     const Duration limit = options_.clients.idle_limit;
-    const bool waits =
-        session.service || session.in_flight > 0 || session.has_unsent() || session.held_back();
+    const bool waits = session.service || session.in_flight > 0 || session.has_unsent() ||
+                       session.held_back() || session.paced || session.blocked;
     if (!session.greeted || waits || now - session.last_input < limit) {
         const TimePoint next = std::max(session.last_input + limit, now + limit / kIdleLooks);
         due_.push({next, session.id(), DueFor::idle});

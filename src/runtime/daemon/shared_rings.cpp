@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -61,6 +62,10 @@ Result<SharedRings> SharedRings::open(const base::UniqueFd& file) {
 }
 
 Result<SharedRings> SharedRings::map(int file, std::size_t ring_bytes) {
+    // Both rings begin at multiples of this, and can be mapped there.
+    if (::sysconf(_SC_PAGESIZE) != static_cast<long>(kHeadersBytes))
+        return std::unexpected(
+            Error{Errc::unsupported, "shared memory needs a machine with pages of 4 KiB"});
     const std::size_t bytes = kHeadersBytes + 4 * ring_bytes;
     void* const memory =
         ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

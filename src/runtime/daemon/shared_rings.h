@@ -22,11 +22,12 @@ public:
     static bool valid_size(std::size_t ring_bytes) noexcept;
 
     /// Makes the memory, of a size that nobody can change any more, and gives the file for the
-    /// other end too. Takes up room only where it is written to. - Errc::io.
+    /// other end too. Takes up room only where it is written to. - Errc::io. - Errc::unsupported:
+    /// this machine's pages are not those of 4 KiB.
     static Result<std::pair<SharedRings, base::UniqueFd>> make(std::size_t ring_bytes);
 
     /// Maps what the other end has made. - Errc::corrupt: somebody could change its size, so that
-    /// touching it might kill us, or its size is none that it can have. - Errc::io.
+    /// touching it might kill us, or its size is none that it can have. - the errors of make().
     static Result<SharedRings> open(const base::UniqueFd& file);
 
     SharedRings(SharedRings&& other) noexcept

@@ -138,7 +138,13 @@ void Dispatcher::give_back(std::size_t instance, std::span<TaskPtr> tasks) {
     const std::lock_guard lock(lane.mutex);
     lane.events.store(lane.events.load(std::memory_order_relaxed) + tasks.size(),
                       std::memory_order_relaxed);
-    for (std::size_t i = tasks.size(); i > 0; --i) lane.waiting.push_front(std::move(tasks[i - 1]));
+    if (lane.waiting.empty()) {
+        // All that waited may come back: a long queue is packed again.
+        for (TaskPtr& task : tasks) lane.waiting.push(std::move(task));
+    } else {
+        for (std::size_t i = tasks.size(); i > 0; --i)
+            lane.waiting.push_front(std::move(tasks[i - 1]));
+    }
     lane.scheduled = !lane.waiting.empty();
 }
 

@@ -216,6 +216,7 @@ private:
         CircuitBreaker breaker;
         std::atomic<std::uint64_t> handed_over = 0;
         std::atomic<std::uint64_t> failed = 0;
+        std::size_t awaiting_breaker = 0;  ///< events; under timer_mutex_
     };
     /// Where an event goes.
     struct Places {

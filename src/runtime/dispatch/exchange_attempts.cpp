@@ -119,7 +119,8 @@ bool Exchange::try_again(TaskPtr& task) {
 
 /// Keeps a task that the circuit breaker of an external service refused until that lets it through.
 /// Nobody was given it, so that no attempt has been made: one that its service has had may have no
-/// other left. False when nobody is there to wait for, too many wait, or there is no time.
+/// other left. False when nobody is there to wait for, so many wait as an instance may have, or
+/// there is no time.
 bool Exchange::await_breaker(TaskPtr& task) {
     if (!services_.is_external(task->instance) || hurried_.load() ||
         !services_.external().taken(task->instance - services_.services().size()))
@@ -129,7 +130,15 @@ bool Exchange::await_breaker(TaskPtr& task) {
     const TimePoint due = std::clamp(instances_[task->instance].breaker.wakes_at().value_or(soon),
                                      soon, std::max(soon, now + kBreakerLook));
     const std::lock_guard lock(timer_mutex_);
-    return wait_until(due, task);
+    auto& awaiting = instances_[task->instance].awaiting_breaker;
+    if (awaiting >= options_.dispatch.service_events_max) return false;
+    task->awaits_breaker = true;
+    if (!wait_until(due, task)) {
+        task->awaits_breaker = false;
+        return false;
+    }
+    ++awaiting;
+    return true;
 }
 
 /// Under timer_mutex_. False when too many wait; `task` is taken only else.
@@ -298,6 +307,8 @@ void Exchange::run_timer(const std::stop_token& stop) {
             const TimePoint now = base::monotonic_now();
             while (auto task = retrying_.take_due(now)) {
                 if ((*task)->scheduled) --scheduled_;
+                if (std::exchange((*task)->awaits_breaker, false))
+                    --instances_[(*task)->instance].awaiting_breaker;
                 due.push_back(std::move(*task));
             }
         }

@@ -268,6 +268,26 @@ TEST(ExchangeExternal, AnOpenBreakerTakesNoAttempts) {
     EXPECT_EQ(carrier.exchange().report().dead_letters.held, 0u);
 }
 
+// One that fails for good may not fill the whole queue: beyond what an instance may have, its
+// events use up their attempts.
+TEST(ExchangeExternal, SoManyAsAnInstanceMayHaveAwaitItsBreaker) {
+    auto options = impatient(2);
+    options.breaker = {.failures_in_a_row = 1, .open_for = std::chrono::hours(1)};
+    options.dispatch.service_events_max = 2;
+    Carrier carrier(options);
+    const auto instance = carrier.connect("a");
+    carrier.publish(1);
+    carrier.end(carrier.take(instance), {Outcome::failed, {}, "broken"});
+    for (std::uint8_t number = 2; number <= 5; ++number) carrier.publish(number);
+    while (carrier.ends().size() < 3) std::this_thread::yield();
+    EXPECT_EQ(carrier.exchange().stats().queued, 2u);
+    carrier.exchange().end_scheduled();
+    EXPECT_TRUE(carrier.exchange().drain(kGenerousLimit));
+    for (const auto& [number, outcome] : carrier.ends())
+        EXPECT_EQ(outcome, Outcome::failed) << number;
+    EXPECT_EQ(carrier.ends().size(), 5u);
+}
+
 // Who stops does not wait for a circuit breaker, and neither does a deadline.
 TEST(ExchangeExternal, NobodyWaitsForABreakerWithoutEnd) {
     auto options = impatient(2);
