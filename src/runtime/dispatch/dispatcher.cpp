@@ -266,24 +266,17 @@ void Dispatcher::work(std::uint32_t number) noexcept {
     }
 }
 
-/// Moves what waits, up to a batch, to the end of `out`. Under the lane's mutex.
-void Dispatcher::take_batch(Lane& lane, std::vector<TaskPtr>& out) noexcept {
-    std::size_t behind = 0;
-    while (out.size() < lane.batch_max && behind < kBehindMax) {
-        TaskPtr task = lane.waiting.take();
-        if (!task) return;
-        if (!out.empty() && task->event.priority > out.front()->event.priority) ++behind;
-        out.push_back(std::move(task));
-    }
-}
-
 /// Handles one batch of `lane`; true when more events wait there (it is then still ours to put
 /// back).
 bool Dispatcher::run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept {
     std::uint64_t check = 0;
     {
         const std::lock_guard lock(lane.mutex);
-        take_batch(lane, batch.tasks);
+        while (batch.tasks.size() < lane.batch_max) {
+            TaskPtr task = lane.waiting.take();
+            if (!task) break;
+            batch.tasks.push_back(std::move(task));
+        }
         check = std::exchange(lane.check_due, 0);
         if (batch.tasks.empty() && check == 0) {  // take_below() had them all
             lane.scheduled = false;

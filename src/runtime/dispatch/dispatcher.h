@@ -46,9 +46,8 @@ using ExternalCall = std::function<void(std::size_t instance)>;
 /// - One instance is run by one worker at a time; different instances run in parallel, as far as
 /// the concurrency of their category allows.
 /// - A worker takes up to a batch of events that wait for one instance, in the order of
-/// WaitingEvents, and never waits for more to come. A batch that begins with a higher priority than
-/// others in it has at most kBehindMax of these. Instances with waiting events take turns, a batch
-/// each.
+/// WaitingEvents, and never waits for more to come. Instances with waiting events take turns, a
+/// batch each.
 /// - An event whose deadline has passed when it is taken is `expired` and not handed to its
 /// service.
 /// - External instances are handled outside this process: no worker runs them. Whoever carries
@@ -57,10 +56,6 @@ using ExternalCall = std::function<void(std::size_t instance)>;
 /// limits of all instances together (Exchange).
 class Dispatcher {
 public:
-    /// Events in a batch behind one of a higher priority, at most. It ends with the whole batch,
-    /// and where such come others of that priority follow soon, and wait for this batch to end.
-    static constexpr std::size_t kBehindMax = 64;
-
     /// `services` outlive the dispatcher. Behind them come `external` external instances.
     Dispatcher(const DispatcherOptions& options, std::span<const std::unique_ptr<Service>> services,
                AttemptSink sink, std::size_t external = 0, ExternalCall call = {},
@@ -114,7 +109,6 @@ private:
     void wake_one(std::unique_lock<std::mutex>& lock) noexcept;
     Lane* next_lane(Lane* ran, bool more) noexcept;
     void work(std::uint32_t number) noexcept;
-    static void take_batch(Lane& lane, std::vector<TaskPtr>& out) noexcept;
     void handle(std::uint32_t worker, Lane& lane, Batch& batch) noexcept;
     bool run_batch(std::uint32_t worker, Lane& lane, Batch& batch) noexcept;
 

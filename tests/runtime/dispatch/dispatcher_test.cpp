@@ -145,33 +145,6 @@ TEST(Dispatcher, TakesByPriorityThenByAge) {
                 ElementsAre("first", "critical", "normal-1", "normal-2", "low"));
 }
 
-// A critical event ends with the whole batch that it is in, and the next one waits for that batch:
-// not for as many events of low priority as the service would take otherwise.
-TEST(Dispatcher, KeepsBatchesBehindAnUrgentEventShort) {
-    std::vector<std::unique_ptr<Service>> services;
-    services.push_back(std::make_unique<GatedService>("gated", Category::custom, 256));
-    auto& service = static_cast<GatedService&>(*services.front());
-    Dispatcher dispatcher({.workers = 1}, services, [](auto, auto, auto) {});
-    const auto submit = [&](Priority priority) {
-        auto task = std::make_unique<Task>();
-        task->event = make_event("x", priority);
-        ASSERT_TRUE(dispatcher.submit(std::move(task)));
-    };
-    service.close_gate();
-    submit(Priority::normal);
-    ASSERT_TRUE(service.wait_for_batches(1));
-    for (int i = 0; i < 400; ++i) submit(Priority::low);
-    for (int i = 0; i < 3; ++i) submit(Priority::critical);
-    service.open_gate();
-    ASSERT_TRUE(service.wait_for_batches(4));
-
-    const auto batches = service.batches();
-    EXPECT_EQ(batches[1].size(), 3 + Dispatcher::kBehindMax);
-    // Where all are of one priority, they are as many as ever.
-    EXPECT_EQ(batches[2].size(), 256u);
-    EXPECT_EQ(batches[3].size(), 400 - Dispatcher::kBehindMax - 256);
-}
-
 // An instance is never run by two workers at once, though three are free and its events keep
 // coming.
 TEST(Dispatcher, RunsAnInstanceOnOneThreadAtATime) {
