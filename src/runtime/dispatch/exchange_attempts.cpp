@@ -160,14 +160,20 @@ void Exchange::end(TaskPtr task, HandleResult& result) {
 
 void Exchange::end_all(Ends& ends) {
     std::array<std::uint64_t, 4> counts{};
+    std::size_t alone = 0;
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < ends.tasks.size(); ++i) {
         Task& task = *ends.tasks[i];
         HandleResult& result = *ends.results[i];
-        bytes += task.bytes;
         if (const auto joint = std::exchange(task.joint, nullptr)) {
+            // Before the last of them, perhaps another worker's, ends the event: who has drained
+            // finds the queue empty.
+            release(1, task.bytes);
             if (!joint->join(result)) continue;
             if (joint->failure) bury(task, *joint->failure, result.reason);
+        } else {
+            ++alone;
+            bytes += task.bytes;
         }
         ++ends.events;
         ++counts[static_cast<std::size_t>(result.outcome)];
@@ -183,7 +189,7 @@ void Exchange::end_all(Ends& ends) {
     }
     // Room is made before the completions go out: a publisher that waits for one finds a place when
     // it has it.
-    release(ends.tasks.size(), bytes);
+    release(alone, bytes);
     pool_.recycle(ends.tasks);
     ends.tasks.clear();
     ends.results.clear();
