@@ -122,7 +122,7 @@ private:
     const pid_t pid_;
     std::span<const std::byte> received_;  ///< in the server's scratch buffer or the transport's
                                            ///< memory; empty between loop turns
-    bool peeked_ = false;  ///< they are in the transport's
+    bool peeked_ = false;                  ///< they are in the transport's
     bool held_back_ = false;
     protocol::Buffer in_;  ///< the beginning of a frame
     protocol::Buffer out_;
