@@ -1,0 +1,314 @@
+// The malloc family, in the place of glibc's, which it calls. What stands before a block says whose
+// it is and how large it was asked to be, so that its free is taken off where its allocation was
+// counted, whichever thread frees it.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bit>
+
+#include "alloc/preload/tracker.h"
+
+extern "C" {
+// glibc's own, under the names that nobody replaces.
+void* __libc_malloc(std::size_t bytes);
+void* __libc_calloc(std::size_t count, std::size_t bytes);
+void* __libc_realloc(void* block, std::size_t bytes);
+void* __libc_memalign(std::size_t alignment, std::size_t bytes);
+void __libc_free(void* block);
+}
+
+namespace crucible::alloc {
+namespace {
+
+/// Right before each block.
+struct BlockHeader {
+    std::uint64_t size_and_owner;  ///< requested bytes * 256 + owner
+    /// A Kind in the upper 16 bits. glibc's chunk size is in its place before a block that is not
+    /// ours, and has zeros there. In the lowest 8 of a block that is aligned to more than 16: the
+    /// binary logarithm of how far before it begins what glibc gave.
+    std::uint64_t kind_and_shift;
+};
+static_assert(sizeof(BlockHeader) == kBlockHeaderBytes);
+
+enum Kind : std::uint64_t { kCounted = 0xa10c, kCountedAligned = 0xa10d, kUncounted = 0xa10e };
+
+constexpr unsigned kPlainShift = 4;
+constexpr std::size_t kAlignment = 16;
+/// What leaves room for the owner beside the size; glibc cannot give as much anyway.
+constexpr std::size_t kBytesMax = std::size_t{1} << 46;
+
+BlockHeader& header_of(void* block) noexcept {
+    return static_cast<BlockHeader*>(block)[-1];
+}
+Kind kind_of(const BlockHeader& header) noexcept {
+    return static_cast<Kind>(header.kind_and_shift >> 48);
+}
+bool is_ours(const BlockHeader& header) noexcept {
+    return header.kind_and_shift >> 48 >= kCounted && header.kind_and_shift >> 48 <= kUncounted;
+}
+unsigned shift_of(const BlockHeader& header) noexcept {
+    return header.kind_and_shift & 0xff;
+}
+void* real_start(void* block, const BlockHeader& header) noexcept {
+    return static_cast<char*>(block) - (std::size_t{1} << shift_of(header));
+}
+
+/// glibc's word before what it gave: the chunk's size, and flags in the lowest four bits.
+std::size_t chunk_word(const void* real) noexcept {
+    return static_cast<const std::size_t*>(real)[-1];
+}
+/// The chunk with the one word of its size: the next chunk's first word is its last, except where
+/// it has a mapping for itself (flag 2). Without what alignment takes in front of the block.
+std::size_t chunk_bytes(std::size_t word, unsigned shift) noexcept {
+    return (word & ~std::size_t{7}) - ((word & 2) << 2) -
+           ((std::size_t{1} << shift) - kBlockHeaderBytes);
+}
+
+void* refused() noexcept {
+    errno = ENOMEM;
+    return nullptr;
+}
+
+/// Counts by the chunk in its row.
+void count_chunk(Row& row, std::size_t word, unsigned shift, std::uint64_t Cell::*counter,
+                 std::uint64_t Row::*usable) noexcept {
+    const std::size_t chunk = chunk_bytes(word, shift);
+    add(row.cells[size_class(chunk)].*counter, 1);
+    if (chunk >= kSmallChunkEnd) add(row.*usable, chunk - kChunkOverheadBytes);
+}
+
+std::int64_t live_bytes(const Row& row) noexcept {
+    return static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
+}
+
+void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::size_t bytes,
+                   unsigned shift) noexcept {
+    char* const block = static_cast<char*>(real) + (std::size_t{1} << shift);
+    header_of(block) = {bytes << 8 | owner, kind << 48 | shift};
+    return block;
+}
+
+/// Of any block, in any thread. The two below are the same for the usual case, without calls that
+/// come back, for which they would have to keep registers.
+[[gnu::noinline]] void* count_any_allocation(void* real, std::size_t bytes,
+                                             unsigned shift) noexcept {
+    const Attached attached;
+    ThreadState& state = attached.state();
+    Row* row = state.rows[state.owner];
+    if (row == nullptr) row = make_row(state, state.owner);
+    if (row == nullptr) {
+        count_uncounted();
+        return write_header(real, kUncounted, 0, bytes, shift);
+    }
+    count_chunk(*row, chunk_word(real), shift, &Cell::allocations, &Row::large_usable);
+    add(row->bytes, bytes);
+    add(state.counts.allocations, 1);
+    add(state.counts.bytes, bytes);
+    if (const std::int64_t live = live_bytes(*row); live > load(row->high)) {
+        store(row->high, live);
+        if (live > load(row->flush_above)) flush(*row);
+    }
+    return write_header(real, shift == kPlainShift ? kCounted : kCountedAligned, row->owner, bytes,
+                        shift);
+}
+
+[[gnu::noinline]] void* flushed(Row& row, void* block) noexcept {
+    flush(row);
+    return block;
+}
+
+[[gnu::always_inline]] inline void* allocated(void* real, std::size_t bytes) noexcept {
+    if (real == nullptr) [[unlikely]]
+        return nullptr;  // errno is set
+    ThreadState* const state = thread_state;
+    if (state == nullptr) [[unlikely]]
+        return count_any_allocation(real, bytes, kPlainShift);
+    Row* const row = state->rows[state->owner];
+    const std::size_t word = chunk_word(real);
+    if (row == nullptr || word >= kSmallChunkEnd) [[unlikely]]
+        return count_any_allocation(real, bytes, kPlainShift);
+    add(row->bytes, bytes);
+    add(row->cells[word / 16].allocations, 1);
+    add(state->counts.allocations, 1);
+    add(state->counts.bytes, bytes);
+    void* const block = write_header(real, kCounted, row->owner, bytes, kPlainShift);
+    if (const std::int64_t live = live_bytes(*row); live > load(row->high)) [[unlikely]] {
+        store(row->high, live);
+        if (live > load(row->flush_above)) return flushed(*row, block);
+    }
+    return block;
+}
+
+/// Of a block that was counted, with the word before what glibc gave.
+void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t word) noexcept {
+    const std::size_t bytes = header.size_and_owner >> 8;
+    const auto owner = static_cast<std::uint32_t>(header.size_and_owner & 0xff);
+    Row* row = state.rows[owner];
+    if (row == nullptr) row = make_row(state, owner);
+    if (row == nullptr) return count_stray_free(bytes);
+    count_chunk(*row, word, shift_of(header), &Cell::frees, &Row::large_freed_usable);
+    add(row->freed_bytes, bytes);
+    if (live_bytes(*row) < load(row->flush_below)) flush(*row);
+}
+
+/// Any block, in any thread.
+[[gnu::noinline]] void free_any(void* block) noexcept {
+    const BlockHeader header = header_of(block);
+    if (!is_ours(header)) {
+        // glibc says what is to be said of it.
+        count_foreign_free();
+        return ::__libc_free(block);
+    }
+    void* const real = real_start(block, header);
+    if (kind_of(header) != kUncounted) {
+        const Attached attached;
+        count_any_free(attached.state(), header, chunk_word(real));
+    }
+    ::__libc_free(real);
+}
+
+[[gnu::noinline]] void flush_and_free(Row& row, void* real) noexcept {
+    flush(row);
+    ::__libc_free(real);
+}
+
+[[gnu::always_inline]] inline void free_block(void* block) noexcept {
+    if (block == nullptr) return;
+    const BlockHeader header = header_of(block);
+    ThreadState* const state = thread_state;
+    if (kind_of(header) != kCounted || state == nullptr) [[unlikely]]
+        return free_any(block);
+    char* const real = static_cast<char*>(block) - kBlockHeaderBytes;
+    Row* const row = state->rows[header.size_and_owner & 0xff];
+    const std::size_t word = chunk_word(real);
+    if (row == nullptr || word >= kSmallChunkEnd) [[unlikely]]
+        return free_any(block);
+    add(row->freed_bytes, header.size_and_owner >> 8);
+    add(row->cells[word / 16].frees, 1);
+    if (live_bytes(*row) < load(row->flush_below)) [[unlikely]]
+        return flush_and_free(*row, real);
+    ::__libc_free(real);
+}
+
+[[gnu::always_inline]] inline void* plain(std::size_t bytes) noexcept {
+    if (bytes > kBytesMax) [[unlikely]]
+        return refused();
+    return allocated(::__libc_malloc(bytes + kBlockHeaderBytes), bytes);
+}
+
+/// `alignment` a power of two.
+void* aligned(std::size_t alignment, std::size_t bytes) noexcept {
+    if (alignment <= kAlignment) return plain(bytes);
+    if (bytes > kBytesMax || alignment > kBytesMax) return refused();
+    void* const real = ::__libc_memalign(alignment, bytes + alignment);
+    if (real == nullptr) return nullptr;
+    return count_any_allocation(real, bytes, static_cast<unsigned>(std::countr_zero(alignment)));
+}
+
+void* resized(void* block, std::size_t bytes) noexcept {
+    const BlockHeader header = header_of(block);
+    if (!is_ours(header)) return ::__libc_realloc(block, bytes);
+    if (bytes > kBytesMax) return refused();
+    void* const real = real_start(block, header);
+    const std::size_t before = header.size_and_owner >> 8;
+    const Attached attached;
+    add(attached.state().slot->reallocations, 1);
+    if (shift_of(header) != kPlainShift) {
+        // glibc would move what stands before it, but not to an aligned place again.
+        void* const moved = plain(bytes);
+        if (moved == nullptr) return nullptr;
+        ::memcpy(moved, block, bytes < before ? bytes : before);
+        free_block(block);
+        return moved;
+    }
+    // Once it has succeeded the chunk is gone that tells the size class.
+    const std::size_t word = chunk_word(real);
+    void* const moved = ::__libc_realloc(real, bytes + kBlockHeaderBytes);
+    if (moved == nullptr) return nullptr;
+    // The free first: what both held together was never asked for.
+    if (kind_of(header) == kCounted) count_any_free(attached.state(), header, word);
+    return allocated(moved, bytes);
+}
+
+}  // namespace
+}  // namespace crucible::alloc
+
+using namespace crucible::alloc;
+
+extern "C" {
+#pragma GCC visibility push(default)
+
+void* malloc(std::size_t bytes) noexcept {
+    return plain(bytes);
+}
+
+void free(void* block) noexcept {
+    free_block(block);
+}
+
+void* calloc(std::size_t count, std::size_t each) noexcept {
+    std::size_t bytes = 0;
+    if (__builtin_mul_overflow(count, each, &bytes) || bytes > kBytesMax) return refused();
+    return allocated(::__libc_calloc(1, bytes + kBlockHeaderBytes), bytes);
+}
+
+void* realloc(void* block, std::size_t bytes) noexcept {
+    if (block == nullptr) return plain(bytes);
+    if (bytes == 0) {
+        free_block(block);
+        return nullptr;
+    }
+    return resized(block, bytes);
+}
+
+void* reallocarray(void* block, std::size_t count, std::size_t each) noexcept {
+    std::size_t bytes = 0;
+    if (__builtin_mul_overflow(count, each, &bytes)) return refused();
+    return realloc(block, bytes);
+}
+
+void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+    if (alignment > kBytesMax) {
+        errno = EINVAL;
+        return nullptr;
+    }
+    // As glibc does, of what is no power of two.
+    return aligned(std::bit_ceil(alignment), bytes);
+}
+
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+    return memalign(alignment, bytes);
+}
+
+int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) noexcept {
+    if (alignment % sizeof(void*) != 0 || !std::has_single_bit(alignment)) return EINVAL;
+    const int before = errno;
+    void* const made = aligned(alignment, bytes);
+    errno = before;
+    if (made == nullptr) return ENOMEM;
+    *block = made;
+    return 0;
+}
+
+void* valloc(std::size_t bytes) noexcept {
+    return aligned(static_cast<std::size_t>(::getpagesize()), bytes);
+}
+
+void* pvalloc(std::size_t bytes) noexcept {
+    const auto page = static_cast<std::size_t>(::getpagesize());
+    if (bytes > kBytesMax) return refused();
+    return aligned(page, (bytes + page - 1) / page * page);
+}
+
+std::size_t malloc_usable_size(void* block) noexcept {
+    if (block == nullptr) return 0;
+    const BlockHeader& header = header_of(block);
+    if (!is_ours(header)) return chunk_bytes(chunk_word(block), kPlainShift) - sizeof(std::size_t);
+    return chunk_bytes(chunk_word(real_start(block, header)), shift_of(header)) -
+           kChunkOverheadBytes;
+}
+
+#pragma GCC visibility pop
+}

@@ -1,0 +1,129 @@
+#include "alloc/preload/region_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+namespace crucible::alloc {
+namespace {
+
+constinit bool has_file = false;
+/// Kept: a program may change its environment, and its forks' regions belong beside its own.
+constinit char directory[PATH_MAX];
+
+bool keep_directory() noexcept {
+    if (directory[0] != '\0') return true;
+    const char* const named = environ == nullptr ? nullptr : ::getenv(kDirectoryVariable);
+    if (named == nullptr || named[0] != '/' || ::strlen(named) >= sizeof directory) return false;
+    ::strcpy(directory, named);
+    return true;
+}
+
+/// Decimal digits of `number`, with a zero at the end; snprintf() may allocate.
+char* append(char* to, const char* text) noexcept {
+    while (*text != '\0') *to++ = *text++;
+    *to = '\0';
+    return to;
+}
+char* append(char* to, unsigned long number) noexcept {
+    char digits[24];
+    int count = 0;
+    do {
+        digits[count++] = static_cast<char>('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0) *to++ = digits[--count];
+    *to = '\0';
+    return to;
+}
+
+/// A new file of the region's size with room for all before the threads. -1: there is none.
+int new_file() noexcept {
+    if (!keep_directory()) return -1;
+    rlimit limit{};
+    // Growing a file beyond it is answered with a signal.
+    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < sizeof(Region)) return -1;
+    char path[sizeof directory + 64];
+    // A process that executes another program keeps its number, and its earlier file is there.
+    for (unsigned long image = 0; image < 10'000; ++image) {
+        char* end = append(path, directory);
+        end = append(end, "/");
+        end = append(end, static_cast<unsigned long>(::getpid()));
+        end = append(end, "-");
+        end = append(end, image);
+        append(end, ".alloc");
+        const int file = ::open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (file < 0 && errno == EEXIST) continue;
+        if (file < 0) return -1;
+        const int allocated = ::fallocate(file, 0, 0, offsetof(Region, threads));
+        if ((allocated == 0 || errno == EOPNOTSUPP) && ::ftruncate(file, sizeof(Region)) == 0)
+            return file;
+        ::unlink(path);
+        ::close(file);
+        return -1;
+    }
+    return -1;
+}
+
+}  // namespace
+
+Region* open_region() noexcept {
+    const int file = new_file();
+    void* memory = MAP_FAILED;
+    if (file >= 0) {
+        memory = ::mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        ::close(file);
+        has_file = memory != MAP_FAILED;
+    }
+    if (memory == MAP_FAILED)
+        memory = ::mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    // All zero already, which is what a Region begins as.
+    auto* const region = static_cast<Region*>(memory);
+    region->version = kFormatVersion;
+    region->pid = static_cast<std::uint32_t>(::getpid());
+    region->bytes = sizeof(Region);
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    region->started_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                         static_cast<std::uint64_t>(now.tv_nsec);
+    return region;
+}
+
+bool renew_region(Region* region, const void* content, std::size_t bytes) noexcept {
+    if (!has_file) return false;
+    const int file = new_file();
+    bool renewed = false;
+    if (file >= 0) {
+        const int allocated = ::fallocate(file, 0, 0, static_cast<off_t>(bytes));
+        if (allocated == 0 || errno == EOPNOTSUPP) {
+            renewed = ::mmap(region, sizeof(Region), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                             file, 0) != MAP_FAILED;
+        }
+        ::close(file);
+    }
+    has_file = renewed;
+    if (renewed) ::memcpy(static_cast<void*>(region), content, bytes);
+    return renewed;
+}
+
+bool back_with_memory(const void* part, std::size_t bytes) noexcept {
+    if (!has_file) return true;
+    const auto begin = reinterpret_cast<std::uintptr_t>(part) & ~(kPageBytes - 1);
+    const auto end = reinterpret_cast<std::uintptr_t>(part) + bytes;
+    if (::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE) == 0)
+        return true;
+    // A kernel before 5.14 does not know it: there the page is hoped for.
+    return errno == EINVAL;
+}
+
+}  // namespace crucible::alloc

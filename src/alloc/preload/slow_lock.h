@@ -1,0 +1,42 @@
+#pragma once
+
+#include <sched.h>
+#include <signal.h>
+
+namespace crucible::alloc {
+
+/// A lock for what is rare and short. Signals wait meanwhile: a handler that allocates would wait
+/// for the thread that it interrupts. Not for pthread's mutexes: a forked process sets it free.
+class SlowLock {
+public:
+    void acquire() noexcept {
+        sigset_t all;
+        sigset_t before;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before);
+        while (__atomic_exchange_n(&held_, true, __ATOMIC_ACQUIRE)) ::sched_yield();
+        before_ = before;
+    }
+    void release() noexcept {
+        const sigset_t before = before_;
+        __atomic_store_n(&held_, false, __ATOMIC_RELEASE);
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+
+    class Hold {
+    public:
+        explicit Hold(SlowLock& lock) noexcept : lock_(lock) { lock_.acquire(); }
+        ~Hold() { lock_.release(); }
+        Hold(const Hold&) = delete;
+        Hold& operator=(const Hold&) = delete;
+
+    private:
+        SlowLock& lock_;
+    };
+
+private:
+    bool held_ = false;
+    sigset_t before_{};  ///< of the thread that holds it
+};
+
+}  // namespace crucible::alloc

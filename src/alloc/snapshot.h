@@ -1,0 +1,103 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "alloc/region.h"
+#include "crucible/error.h"
+
+namespace crucible::alloc {
+
+/// Sums since the process began (or since the process began from which it was forked).
+struct Counts {
+    std::uint64_t allocations = 0;
+    std::uint64_t frees = 0;
+    std::uint64_t bytes = 0;        ///< requested
+    std::uint64_t freed_bytes = 0;  ///< requested of what was freed
+    std::uint64_t usable_bytes =
+        0;  ///< what the blocks could have held: at least what was requested
+    std::uint64_t freed_usable_bytes = 0;
+
+    /// Negative for a thread that frees what others allocated.
+    std::int64_t live_blocks() const noexcept {
+        return static_cast<std::int64_t>(allocations - frees);
+    }
+    std::int64_t live_bytes() const noexcept {
+        return static_cast<std::int64_t>(bytes - freed_bytes);
+    }
+    std::int64_t live_usable_bytes() const noexcept {
+        return static_cast<std::int64_t>(usable_bytes - freed_usable_bytes);
+    }
+    Counts& operator+=(const Counts& other) noexcept;
+    friend Counts operator-(const Counts& a, const Counts& b) noexcept;
+    bool operator==(const Counts&) const = default;
+};
+
+struct OwnerCounts {
+    std::string name;
+    Counts counts;
+    std::int64_t peak_live_bytes = 0;
+};
+
+struct ThreadCounts {
+    pid_t tid = 0;             ///< 0: the last thread that used this has ended
+    std::uint32_t served = 0;  ///< threads, one after the other
+    std::string name;          ///< of the last one that has ended
+    Counts counts;
+};
+
+struct ClassCounts {
+    std::size_t usable_from = 0;  ///< usable bytes of its smallest block
+    std::uint64_t allocations = 0;
+    std::uint64_t frees = 0;
+};
+
+/// What one process has allocated. While its threads go on, each count is of a moment between
+/// begin and end of the reading; where they rest, all are exact.
+struct Snapshot {
+    pid_t pid = 0;
+    pid_t forked_from = 0;  ///< 0: it was not forked since it began to count
+    Counts total;
+    std::uint64_t reallocations = 0;
+    /// Most requested bytes that were live at once, and by how much it may have been more.
+    std::int64_t peak_live_bytes = 0;
+    std::int64_t peak_error_bytes = 0;
+    std::vector<OwnerCounts> owners;  ///< "other" first; all that were ever named
+    std::vector<ThreadCounts> threads;
+    std::vector<ClassCounts> classes;  ///< in which something was allocated, ascending
+    std::uint64_t foreign_frees = 0;
+    /// Allocations that are in no other count, for want of room in the region.
+    std::uint64_t uncounted = 0;
+    bool owners_complete = true;  ///< false: what some owned is with "other"
+    /// What the tracker itself holds of the process's memory: headers before live blocks, and rows.
+    std::uint64_t tracker_bytes = 0;
+};
+
+/// Reads the region of a process while it runs, or after it has ended, however it ended.
+class RegionReader {
+public:
+    /// - Errc::not_found: no such file, or the process has not begun to count.
+    /// - Errc::corrupt: it is not a region. - Errc::unsupported: of another version.
+    /// - Errc::permission_denied, Errc::io.
+    static Result<RegionReader> open(const std::filesystem::path& file);
+    /// Of this process, where the tracker is linked in. - Errc::not_found: it is not.
+    static Result<RegionReader> self();
+
+    Snapshot read() const;
+
+private:
+    explicit RegionReader(std::shared_ptr<const Region> region) : region_(std::move(region)) {}
+    std::shared_ptr<const Region> region_;
+};
+
+/// The file in `directory` of what that process runs now: it has one for each program that it has
+/// executed. - Errc::not_found: none; the tracker is not in that process.
+Result<std::filesystem::path> region_file(const std::filesystem::path& directory, pid_t pid);
+
+}  // namespace crucible::alloc
