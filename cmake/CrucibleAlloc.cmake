@@ -1,6 +1,6 @@
-# The allocation tracker that stands in the place of malloc: libcrucible_alloc.so to preload into any
-# program, and Crucible::alloc to link with. Always optimized, never with a sanitizer (they bring a
-# malloc of their own), and without the C++ library, which the programs may not have.
+# The allocation tracker that stands in the place of malloc: libcrucible_alloc.so to preload into
+# any program, and Crucible::alloc to link with. Always optimized, never with a sanitizer (they have
+# a malloc of their own), and without the C++ library, which the programs may not have.
 file(GLOB tracker_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/alloc/preload/*.cpp)
 add_library(crucible_alloc_objects OBJECT ${tracker_sources})
 set_target_properties(crucible_alloc_objects PROPERTIES
