@@ -140,14 +140,14 @@ static_assert(offsetof(Region, rows) % kPageBytes == 0);
 /// Rows are flushed into the process's and the owner's live bytes when they have moved so far from
 /// the last time. Far below the peak that may be far: all of them together cannot reach it by half
 /// of what was missing when they were settled, and are settled again when half of that is gone.
-/// Near it, this is what a peak can be off for each row but one, besides an operation under way in
-/// each thread.
+/// Near it, the peak can be off by the least distance for each row but one, besides an operation
+/// under way in each thread: 0.4 % of it in all, or 1 KiB a row.
 inline constexpr std::int64_t kFlushBytesMin = 1024;
-inline constexpr int kFlushShift = 12;  ///< of the peak: 0.024 %
+inline constexpr int kFlushShift = 8;
 constexpr std::int64_t flush_distance(std::int64_t slack, std::int64_t peak,
                                       std::int64_t rows) noexcept {
-    const std::int64_t least =
-        peak >> kFlushShift > kFlushBytesMin ? peak >> kFlushShift : kFlushBytesMin;
+    const std::int64_t part = (peak >> kFlushShift) / rows;
+    const std::int64_t least = part > kFlushBytesMin ? part : kFlushBytesMin;
     const std::int64_t share = slack / (2 * rows);
     return share > least ? share : least;
 }

@@ -174,7 +174,7 @@ Snapshot RegionReader::read() const {
     // One row: every rise is known. More: each may have moved so far unseen when another was
     // highest.
     if (rows > 1)
-        snapshot.peak_error_bytes = (rows - 1) * flush_distance(0, snapshot.peak_live_bytes, 1);
+        snapshot.peak_error_bytes = (rows - 1) * flush_distance(0, snapshot.peak_live_bytes, rows);
     for (std::uint32_t i = 0; i < kClasses; ++i) {
         if (classes[i].allocations > 0)
             snapshot.classes.push_back({usable_of(i), classes[i].allocations, classes[i].frees});

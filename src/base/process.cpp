@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "base/clock.h"
@@ -23,6 +24,7 @@ namespace {
 /// What the child works on between fork and exec; made before, as it may not allocate.
 struct ChildPlan {
     std::vector<char*> arguments;              ///< null at the end
+    std::vector<char*> environment;            ///< the same
     std::vector<std::pair<int, int>> inherit;  ///< {descriptor, its number in the child}
     int output = -1;
     int error_output = -1;
@@ -68,10 +70,27 @@ int first_free_number(const std::vector<std::pair<int, int>>& inherit) {
                   place(plan.output >= 0 ? plan.output : null, STDOUT_FILENO) &&
                   (plan.error_output < 0 || place(plan.error_output, STDERR_FILENO));
     for (const auto& [ours, theirs] : plan.inherit) placed = placed && place(ours, theirs);
-    if (placed) ::execv(plan.arguments[0], plan.arguments.data());
+    if (placed) ::execve(plan.arguments[0], plan.arguments.data(), plan.environment.data());
     const int failure = errno;
     [[maybe_unused]] const auto written = ::write(plan.report, &failure, sizeof failure);
     ::_exit(127);
+}
+
+std::string_view name_of(std::string_view variable) {
+    return variable.substr(0, variable.find('='));
+}
+
+/// This process's, with `own` in the place of what has the same names; null at the end.
+std::vector<char*> environment_with(const std::vector<std::string>& own) {
+    std::vector<char*> all;
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+        const bool replaced = std::ranges::any_of(
+            own, [variable](const std::string& one) { return name_of(one) == name_of(*variable); });
+        if (!replaced) all.push_back(*variable);
+    }
+    for (const auto& variable : own) all.push_back(const_cast<char*>(variable.c_str()));
+    all.push_back(nullptr);
+    return all;
 }
 
 Result<UniqueFd> open_output(const std::filesystem::path& path) {
@@ -108,6 +127,7 @@ Result<Process> Process::start(const Options& options) {
         plan.arguments.push_back(const_cast<char*>(argument.c_str()));
     }
     plan.arguments.push_back(nullptr);
+    plan.environment = environment_with(options.environment);
     const int free_number = first_free_number(options.inherit);
 
     const pid_t pid = ::fork();

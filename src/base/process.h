@@ -31,6 +31,8 @@ public:
         /// {our descriptor, its number in the child}, in any order and overlap; all others that are
         /// close-on-exec stay behind.
         std::vector<std::pair<int, int>> inherit;
+        /// NAME=value, in the place of what this process has under the name.
+        std::vector<std::string> environment;
         std::filesystem::path standard_output;  ///< empty: /dev/null
         std::filesystem::path standard_error;   ///< empty: inherited
         CpuSet cpus;                            ///< it may use; empty: as this process

@@ -47,6 +47,17 @@ std::string read_all(int fd) {
     }
 }
 
+TEST(Process, HasItsOwnVariablesBesidesOurs) {
+    ::setenv("CRUCIBLE_TEST_OURS", "kept", 1);
+    ::setenv("CRUCIBLE_TEST_BOTH", "old", 1);
+    auto options =
+        shell("[ \"$CRUCIBLE_TEST_OURS/$CRUCIBLE_TEST_BOTH/$CRUCIBLE_TEST_OWN\" = kept/new/own ]");
+    options.environment = {"CRUCIBLE_TEST_BOTH=new", "CRUCIBLE_TEST_OWN=own"};
+    auto process = Process::start(options);
+    ASSERT_TRUE(process) << process.error().message;
+    EXPECT_EQ(process->wait(kLimit)->exit_code, 0);
+}
+
 TEST(Process, ReportsItsExitCode) {
     auto process = Process::start(shell("exit 3"));
     ASSERT_TRUE(process) << process.error().message;

@@ -31,7 +31,8 @@ std::string name_of(const Clients::Client& client) {
     return fmt::format("client-{} (pid {})", client.number, client.process.pid());
 }
 
-Result<Clients::Client> start_client(std::uint32_t number) {
+Result<Clients::Client> start_client(std::uint32_t number,
+                                     const std::vector<std::string>& environment) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return std::unexpected(base::errno_error("socketpair", errno));
@@ -40,6 +41,7 @@ Result<Clients::Client> start_client(std::uint32_t number) {
     base::Process::Options command;
     command.arguments = {worker_program(), "worker", "--control-fd", std::to_string(kControlFd)};
     command.inherit = {{theirs.get(), kControlFd}};
+    command.environment = environment;
     auto process = base::Process::start(command);
     if (!process) return std::unexpected(process.error());
     return Clients::Client{.number = number,
@@ -53,10 +55,11 @@ Result<Clients::Client> start_client(std::uint32_t number) {
 
 }  // namespace
 
-Result<Clients> Clients::start(const std::string& endpoint, const Plan& plan) {
+Result<Clients> Clients::start(const std::string& endpoint, const Plan& plan,
+                               const std::vector<std::string>& environment) {
     Clients clients;
     for (std::uint32_t number = 0; number < plan.clients; ++number) {
-        auto client = start_client(number);
+        auto client = start_client(number, environment);
         if (!client) return std::unexpected(client.error());
         clients.clients_.push_back(*std::move(client));
     }

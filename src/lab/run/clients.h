@@ -19,8 +19,10 @@ namespace crucible::lab {
 /// be used by the thread that made it, because its processes die with that thread.
 class Clients {
 public:
-    /// Starts `plan.clients` processes and hands each its plan. - the errors of Process::start().
-    static Result<Clients> start(const std::string& endpoint, const Plan& plan);
+    /// Starts `plan.clients` processes, with these variables (NAME=value) in their environment, and
+    /// hands each its plan. - the errors of Process::start().
+    static Result<Clients> start(const std::string& endpoint, const Plan& plan,
+                                 const std::vector<std::string>& environment = {});
 
     void tell_all(const Order& order);
 

@@ -4,8 +4,12 @@
 #include <chrono>
 #include <cmath>
 
+#include "crucible/allocation.h"
+
 namespace crucible::lab {
 namespace {
+
+const AllocationOwner kWorkloadOwner("workload");
 
 using namespace std::chrono_literals;
 
@@ -86,6 +90,7 @@ void PhaseRun::run(Target& target) {
 }
 
 void PhaseRun::fill(std::uint64_t n) {
+    const AllocationScope scope(kWorkloadOwner);
     workload_.fill(index_of(n), share_.client, share_.clients, event_);
 }
 

@@ -83,6 +83,7 @@ public:
     void run_phases() {
         const auto roots = own_processes();
         const auto first = read_machine(roots);
+        tell_quiet(0);
         for (std::uint32_t i = 0; i < plan_.phases.size() && going(); ++i) run_phase(i);
         result_.surroundings = surroundings_between(first, read_machine(roots));
     }
@@ -124,6 +125,7 @@ private:
         const Duration own_time = load_time(phase);
         remaining_ -= own_time;
         await_drained(number, own_time);
+        tell_quiet(number + 1);
         Usage usage = monitors.all ? monitors.all->stop() : Usage{};
         Usage usage_system = monitors.system ? monitors.system->stop() : Usage{};
         take_results(number, usage, usage_system);
@@ -139,6 +141,17 @@ private:
         if (roots.empty() && !system_.includes_clients()) return {};
         roots.push_back(::getpid());
         return roots;
+    }
+
+    void tell_quiet(std::uint32_t phases_ended) const {
+        if (!options_.on_quiet) return;
+        QuietMoment moment{phases_ended, {}, system_.processes()};
+        for (const auto& client : clients_.all()) {
+            moment.clients.push_back(client.process.pid());
+            moment.system.insert(moment.system.end(), client.system_processes.begin(),
+                                 client.system_processes.end());
+        }
+        options_.on_quiet(moment);
     }
 
     struct Monitors {
@@ -273,10 +286,13 @@ Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& syst
     Plan plan = given_plan;
     plan.clients = client_count(target, plan.clients);
     if (const auto ok = check_plan(plan); !ok) return std::unexpected(ok.error());
-    auto system = start_system(target, system_options);
+    auto with_environment = system_options;
+    with_environment.environment.insert(with_environment.environment.end(),
+                                        options.environment.begin(), options.environment.end());
+    auto system = start_system(target, with_environment);
     if (!system) return std::unexpected(system.error());
     plan.realtime = plan.realtime && !(*system)->runs_in_senders();
-    auto clients = Clients::start((*system)->endpoint(), plan);
+    auto clients = Clients::start((*system)->endpoint(), plan, options.environment);
     if (!clients) return std::unexpected(clients.error());
     Trial trial(**system, plan, options, *std::move(clients));
     if (const auto ready = trial.prepare(); !ready) return std::unexpected(ready.error());

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -144,9 +146,21 @@ struct TrialProgress {
     Duration remaining{};
 };
 
+/// A moment at which nothing is in flight.
+struct QuietMoment {
+    /// Phases that have ended: before the first one 0.
+    std::uint32_t phases_ended = 0;
+    std::vector<pid_t> clients;
+    std::vector<pid_t> system;  ///< the system's own processes besides them
+};
+
 struct TrialOptions {
     std::function<void(const TrialProgress&)> on_progress;
     std::stop_token stop;
+    /// NAME=value, for every process that the trial starts.
+    std::vector<std::string> environment;
+    /// Called before the first phase and after each, when all its events have ended.
+    std::function<void(const QuietMoment&)> on_quiet;
     /// Called after the load and before the system stops, with the system (tests inspect its data
     /// here).
     std::function<void(System&)> before_stop;

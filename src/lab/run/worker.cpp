@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/realtime.h"
+#include "crucible/allocation.h"
 #include "lab/run/control.h"
 #include "lab/run/phase_run.h"
 #include "lab/run/trial.h"
@@ -20,6 +21,8 @@ namespace crucible::lab {
 namespace {
 
 using namespace std::chrono_literals;
+
+const AllocationOwner kHarnessOwner("harness");
 
 constexpr Duration kWorkerProgressInterval = 200ms;
 
@@ -101,8 +104,12 @@ private:
             return give_up(pinned.error());
         workload_.emplace(plan_.workload);
         if (const auto permitted = measure_margin(); !permitted) return give_up(permitted.error());
+        // What the target keeps is not the harness's; inside, its parts have owners of their own.
+        static const AllocationOwner kTargetOwner("target");
+        const AllocationScope target_scope(kTargetOwner);
         auto target = open_target(prepare.endpoint, client_,
                                   [this](std::span<const Completion> batch, TimePoint at) {
+                                      const AllocationScope scope(kHarnessOwner);
                                       const std::lock_guard lock(completions_);
                                       if (receiver_ != nullptr) receiver_->completed(batch, at);
                                   });
@@ -145,6 +152,7 @@ private:
         next_sample_ = start.at;
         next_progress_ = base::monotonic_now() + kWorkerProgressInterval;
         load_ = std::jthread([this] {
+            const AllocationScope scope(kHarnessOwner);
             base::set_precise_timers();
             // In closed loop it may never wait: nothing else would run any more.
             if (plan_.realtime && plan_.phases[number_].open_loop()) [[maybe_unused]]
@@ -221,6 +229,7 @@ private:
 }  // namespace
 
 int worker_main(int control_fd) {
+    const AllocationScope scope(kHarnessOwner);
     return Worker(Channel(base::UniqueFd(control_fd))).run();
 }
 

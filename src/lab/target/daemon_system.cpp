@@ -174,6 +174,7 @@ base::Process::Options daemon_command(const TargetUrl& url, const SystemOptions&
         }
     }
     command.inherit = {{ready, kReadyFd}};
+    command.environment = options.environment;
     command.standard_error = PrivateDaemon::log(directory);
     return command;
 }

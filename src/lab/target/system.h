@@ -41,8 +41,9 @@ std::uint32_t client_count(const TargetUrl& url, std::uint32_t otherwise);
 struct SystemOptions {
     std::uint32_t clients = 4;
     std::uint32_t services = 6;
-    base::CpuSet cpus;       ///< that its own processes may use; empty: all
-    std::uint64_t seed = 1;  ///< for the `synthetic:` target's own random draws
+    base::CpuSet cpus;                     ///< that its own processes may use; empty: all
+    std::vector<std::string> environment;  ///< NAME=value, for its own processes besides ours
+    std::uint64_t seed = 1;                ///< for the `synthetic:` target's own random draws
 };
 
 /// The process-level side of a system under test: started once per trial by the suite, before the

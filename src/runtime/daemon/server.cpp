@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "crucible/allocation.h"
 #include "runtime/coordinator/exchange_options.h"
 #include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/inspect.h"
@@ -19,6 +20,8 @@
 
 namespace crucible::runtime {
 namespace {
+
+const AllocationOwner kSessionOwner("session");
 
 using base::UniqueFd;
 
@@ -169,6 +172,7 @@ void Server::reload() {
 }
 
 Result<> Server::run() {
+    const AllocationScope scope(kSessionOwner);
     tell_manager(systemd::notify("READY=1"));
     for (;;) {
         if (reload_requested_.exchange(false)) reload();

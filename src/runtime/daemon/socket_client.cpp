@@ -18,6 +18,7 @@
 
 #include "base/brief_spin.h"
 #include "base/clock.h"
+#include "crucible/allocation.h"
 #include "runtime/coordinator/request_table.h"
 #include "runtime/daemon/connect.h"
 #include "runtime/daemon/outbox.h"
@@ -25,6 +26,8 @@
 
 namespace crucible::runtime {
 namespace {
+
+const AllocationOwner kStubOwner("client stub");
 
 using namespace std::chrono_literals;
 
@@ -67,10 +70,12 @@ public:
     }
 
     Result<> publish(const Event& event, std::uint64_t token) override {
+        const AllocationScope scope(kStubOwner);
         return outbox_.put(protocol::Kind::publish, event, token, /*urgent=*/false);
     }
 
     Result<Response> request(const Event& event, Duration limit) override {
+        const AllocationScope scope(kStubOwner);
         const std::uint64_t id = requests_.begin();
         if (auto accepted = outbox_.put(protocol::Kind::request, event, id, /*urgent=*/true);
             !accepted) {
@@ -117,6 +122,7 @@ private:
 
     void run() {
         ::pthread_setname_np(::pthread_self(), "daemon-client");
+        const AllocationScope scope(kStubOwner);
         receive_until_closed();
         outbox_.close();
         gone_.store(true);

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "crucible/allocation.h"
 #include "runtime/dispatch/run_service.h"
 #include "runtime/dispatch/waiting_events.h"
 
@@ -15,8 +16,11 @@ namespace crucible::runtime {
 
 /// One service instance and what waits for it.
 struct alignas(64) Dispatcher::Lane {
-    Service* service = nullptr;  ///< null: external
-    Group* group = nullptr;      ///< null: not limited
+    explicit Lane(std::string_view name) noexcept : owner(name) {}
+
+    const AllocationOwner owner;  ///< of what the service allocates
+    Service* service = nullptr;   ///< null: external
+    Group* group = nullptr;       ///< null: not limited
     std::size_t batch_max = 1;
     std::size_t instance = 0;  ///< its number
     std::mutex mutex;
@@ -38,6 +42,8 @@ struct Dispatcher::Batch {
 };
 
 namespace {
+
+const AllocationOwner kQueueOwner("queue");
 
 void reset(HandleResult& result) {
     constexpr std::size_t kept_bytes_max = 64u << 10;
@@ -64,7 +70,7 @@ Dispatcher::Dispatcher(const DispatcherOptions& options,
     for (std::size_t category = 0; category < kCategoryCount; ++category)
         groups_[category].limit = options.concurrency[category];
     for (const auto& service : services) {
-        auto& lane = *lanes_.emplace_back(std::make_unique<Lane>());
+        auto& lane = *lanes_.emplace_back(std::make_unique<Lane>(service->name()));
         lane.service = service.get();
         lane.instance = lanes_.size() - 1;
         lane.batch_max = options.batch_max > 0 ? options.batch_max
@@ -72,7 +78,7 @@ Dispatcher::Dispatcher(const DispatcherOptions& options,
         Group& group = groups_[static_cast<std::size_t>(service->category())];
         if (group.limit > 0) lane.group = &group;
     }
-    for (std::size_t i = 0; i < external; ++i) lanes_.emplace_back(std::make_unique<Lane>());
+    for (std::size_t i = 0; i < external; ++i) lanes_.emplace_back(std::make_unique<Lane>("queue"));
     for (std::uint32_t number = 0; number < options.workers; ++number) {
         workers_.emplace_back([this, number] { work(number); });
     }
@@ -100,6 +106,7 @@ Result<> Dispatcher::submit(TaskPtr&& task) {
         const std::size_t events = lane.events.load(std::memory_order_relaxed);
         if (events >= options_.service_events_max)
             return std::unexpected(Error{Errc::overloaded, {}});
+        const AllocationScope scope(kQueueOwner);
         lane.events.store(events + 1, std::memory_order_relaxed);
         lane.waiting.push(std::move(task));
         if (std::exchange(lane.scheduled, true)) return {};
@@ -258,6 +265,7 @@ Dispatcher::Lane* Dispatcher::next_lane(Lane* ran, bool more) noexcept {
 
 void Dispatcher::work(std::uint32_t number) noexcept {
     ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(number)).c_str());
+    const AllocationScope scope(kQueueOwner);
     Batch batch;
     Lane* lane = next_lane(nullptr, false);
     while (lane != nullptr) {
@@ -309,6 +317,7 @@ void Dispatcher::handle(std::uint32_t worker, Lane& lane, Batch& batch) noexcept
     for (auto& result : results) reset(result);
     if (live > 0) {
         for (const auto& task : batch.tasks) batch.events.push_back(&task->event);
+        const AllocationScope scope(lane.owner);
         run_service(*lane.service, batch.events, results.first(live));
     }
     for (auto& task : batch.expired) {

@@ -5,12 +5,16 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "crucible/allocation.h"
 #include "runtime/dispatch/joint_delivery.h"
 #include "runtime/route/keyed_hash.h"
 
 namespace crucible::runtime {
 
 namespace {
+
+const AllocationOwner kRouterOwner("router");
+const AllocationOwner kTaskOwner("queue");
 
 /// Longest that a publisher waits for room without looking anew.
 constexpr Duration kLookAgain = std::chrono::milliseconds(100);
@@ -123,6 +127,7 @@ bool Exchange::acknowledged_unseen(const Places& places) const {
 Result<std::optional<HandleResult>> Exchange::take_by(const Arrival& arrival,
                                                       const RuleTable& table, FillRef fill) {
     if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
+    const AllocationScope scope(kRouterOwner);
     Places places;
     auto ends_as = find_places(arrival.view, table, places);
     if (!ends_as && !arrival.view.scheduled && acknowledged_unseen(places)) ends_as.emplace();
@@ -279,6 +284,7 @@ Result<std::optional<HandleResult>> Exchange::take_first(const Arrival& arrival,
     const std::size_t bytes = event_bytes(arrival.view);
     if (auto room = make_room(copies, copies * bytes, arrival.view.priority); !room)
         return std::unexpected(std::move(room.error()));
+    const AllocationScope scope(kTaskOwner);
     TaskPtr task = pool_.acquire();
     if (auto filled = fill(task->event); !filled) {
         release(copies, copies * bytes);

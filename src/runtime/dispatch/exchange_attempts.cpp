@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "crucible/allocation.h"
 #include "runtime/dispatch/exchange.h"
 
 namespace crucible::runtime {
@@ -12,6 +13,7 @@ namespace {
 
 /// What a repeat is told of the reason that its first ended for.
 constexpr std::size_t kReasonBytesMax = 1024;
+const AllocationOwner kEndsOwner("router");
 constexpr std::string_view kWaitedOut = "its deadline passed while it waited";
 /// How often one that waits for a circuit breaker is looked at: by then its deadline may have
 /// passed, its service may have gone, or the process may be stopping.
@@ -59,6 +61,7 @@ Result<> Exchange::hand_over_or_shed(TaskPtr& task) {
 /// In a worker: what becomes of the events of a batch.
 void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
                               std::span<HandleResult> results) {
+    const AllocationScope scope(kEndsOwner);
     const TimePoint now = base::monotonic_now();
     // All of a batch were given to one instance.
     const std::size_t place = tasks.front()->instance;
@@ -286,6 +289,7 @@ void Exchange::poke_timer() {
 
 void Exchange::run_timer(const std::stop_token& stop) {
     ::pthread_setname_np(::pthread_self(), "timer");
+    const AllocationScope scope(kEndsOwner);
     std::vector<TaskPtr> due;
     while (!stop.stop_requested()) {
         // Without timer_mutex_: a breaker takes it with its own lock held.

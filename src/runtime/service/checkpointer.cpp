@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "crucible/allocation.h"
+
 namespace crucible::runtime {
 namespace {
 
@@ -57,6 +59,8 @@ int Checkpointer::committed(void* self, sqlite3*, const char*, int pages) noexce
 
 void Checkpointer::watch(const std::stop_token& stop) {
     ::pthread_setname_np(::pthread_self(), "checkpoint");
+    static const AllocationOwner kOwner("checkpoint");
+    const AllocationScope scope(kOwner);
     for (;;) {
         {
             std::unique_lock lock(mutex_);

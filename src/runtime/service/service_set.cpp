@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/assert.h"
+#include "crucible/allocation.h"
 #include "runtime/service/deal.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/services.h"
@@ -104,6 +105,7 @@ struct ServiceSet::State {
             const Category first = categories.front();
             const auto number = ++numbers[static_cast<std::size_t>(first)];
             std::string name = std::string(to_string(first)) + "-" + std::to_string(number);
+            const AllocationScope scope{AllocationOwner(name)};
             if (categories.size() == 1 || shop == nullptr) {
                 add(make(first, std::move(name)), categories);
                 continue;
@@ -122,6 +124,8 @@ Result<std::unique_ptr<ServiceSet>> ServiceSet::open(const ServiceOptions& optio
     if (options.services < 1 || options.services > kServicesMax) {
         return invalid("services: 1 to " + std::to_string(kServicesMax) + " are possible");
     }
+    static const AllocationOwner owner("services");  // what they share
+    const AllocationScope scope(owner);
     auto state = std::make_unique<State>();
     if (options.work == Work::real) {
         auto shop = open_workshop(options);
