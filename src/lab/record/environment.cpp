@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <sstream>
 #include <string_view>
 
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/realtime.h"
 #include "lab/record/histogram.h"
+#include "lab/record/pressure.h"
 
 namespace crucible::lab {
 namespace {
@@ -78,11 +78,9 @@ std::optional<double> read_steal_seconds() {
 }
 
 std::optional<double> read_cpu_pressure_seconds() {
-    // some avg10=0.00 avg60=0.00 avg300=0.00 total=<microseconds>
-    const auto content = read_or_empty("/proc/pressure/cpu");
-    const auto at = content.find("total=");
-    if (!content.starts_with("some") || at == std::string::npos) return std::nullopt;
-    return std::strtod(content.c_str() + at + 6, nullptr) * 1e-6;
+    const auto pressure = read_pressure("/proc/pressure/cpu");
+    if (!pressure) return std::nullopt;
+    return pressure->some_seconds;
 }
 
 Machine read_machine_kind() {

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "lab/record/process_probe.h"
+#include "lab/record/resource_recorder.h"
 
 namespace crucible::lab {
 namespace {
@@ -23,8 +24,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr Duration kIntervalMin = std::chrono::milliseconds(10);
 constexpr Duration kSwitchesInterval = std::chrono::seconds(1);
-constexpr int kMemoryShare =
-    100;  // memory is read again after 100 times what reading it took: 1 % of a core
+// What is costly is read again after 100 times what reading it took: 1 % of a core.
+constexpr int kCostlyShare = 100;
 
 Duration thread_cpu() noexcept {
     timespec time{};
@@ -46,56 +47,87 @@ struct Watched {
 struct ResourceMonitor::State {
     std::vector<Watched> processes;
     Duration interval{};
+    std::optional<ResourceRecorder> recorder;  ///< at Depth::full; numbers processes alike
     SteadyTime started;
     Usage usage;
+    SamplerCost cost;
     std::optional<Usage> result;
 
-    SteadyTime next_memory;
+    SteadyTime next_costly;
     SteadyTime next_switches;
+    SteadyTime last_costly;
     SteadyTime last_memory_time;
     double last_memory_bytes = 0;
     double memory_byte_seconds = 0;
-    std::atomic<std::uint64_t> memory_samples{0};
+    std::atomic<std::uint64_t> costly_samples{0};
 
     std::mutex mutex;
     std::condition_variable_any wake;
     std::jthread thread;  // last: it ends before what it uses
 
+    Duration since_start() const { return std::chrono::steady_clock::now() - started; }
     void sample(bool everything);
-    void sample_memory(SteadyTime now);
+    void sample_cheap(bool switches);
+    void sample_costly(SteadyTime now);
+    void take_memory(SteadyTime now, double bytes);
     void sample_until(const std::stop_token& stop);
     void conclude();
 };
 
-/// Reads counters now, and memory and switches when they are due (or `everything` is asked).
+/// Reads counters now, and what is costly and the switches when they are due (or `everything` is
+/// asked).
 void ResourceMonitor::State::sample(bool everything) {
     const auto now = std::chrono::steady_clock::now();
+    if (usage.samples == 0) started = last_memory_time = now;
     const bool switches = everything || now >= next_switches;
     if (switches) next_switches = now + kSwitchesInterval;
+    sample_cheap(switches && !recorder);
+    if (everything || now >= next_costly) sample_costly(now);
+    cost.wall += std::chrono::steady_clock::now() - now;
+}
+
+void ResourceMonitor::State::sample_cheap(bool switches) {
     std::uint32_t threads = 0;
-    for (auto& process : processes) {
-        if (process.gone) continue;
+    for (std::size_t i = 0; i < processes.size(); ++i) {
+        auto& [probe, first, last, gone] = processes[i];
+        if (gone) continue;
         // Whatever fails, the reading before it stands: a process that died counts with its last
         // one.
-        process.gone = !process.probe.read_counters(process.last);
-        if (process.gone) continue;
-        threads += process.last.threads;
-        if (switches) static_cast<void>(process.probe.read_switches(process.last));
+        gone = !probe.read_counters(last);
+        if (gone) {
+            if (recorder) recorder->end_process(i, since_start());
+            continue;
+        }
+        threads += last.threads;
+        if (switches) static_cast<void>(probe.read_switches(last));
+        if (recorder) recorder->take_cheap(i, since_start(), probe, last);
     }
     usage.threads_max = std::max(usage.threads_max, threads);
     ++usage.samples;
-    if (everything || now >= next_memory) sample_memory(now);
 }
 
-void ResourceMonitor::State::sample_memory(SteadyTime now) {
+void ResourceMonitor::State::sample_costly(SteadyTime now) {
     const Duration before = thread_cpu();
     double bytes = 0;
-    for (auto& process : processes) {
-        if (process.gone) continue;
-        if (process.probe.read_memory(process.last))
-            bytes += static_cast<double>(process.last.pss_bytes);
+    bool all_read = true;
+    for (std::size_t i = 0; i < processes.size(); ++i) {
+        auto& [probe, first, last, gone] = processes[i];
+        if (gone) continue;
+        const auto memory = probe.read_memory(last);
+        all_read &= memory.has_value();
+        if (memory) bytes += static_cast<double>(*last.pss_bytes);
+        if (recorder) recorder->take_costly(i, since_start(), probe, last, memory);
     }
-    next_memory = now + kMemoryShare * (thread_cpu() - before);
+    if (recorder) recorder->take_surroundings(since_start());
+    const Duration took = thread_cpu() - before;
+    cost.costly_cpu += took;
+    next_costly = now + kCostlyShare * took;
+    last_costly = now;
+    if (all_read) take_memory(now, bytes);
+    costly_samples.store(++cost.costly_samples, std::memory_order_release);
+}
+
+void ResourceMonitor::State::take_memory(SteadyTime now, double bytes) {
     if (usage.memory_samples > 0) {
         const std::chrono::duration<double> elapsed = now - last_memory_time;
         memory_byte_seconds += elapsed.count() * (last_memory_bytes + bytes) / 2;
@@ -104,7 +136,6 @@ void ResourceMonitor::State::sample_memory(SteadyTime now) {
     last_memory_bytes = bytes;
     usage.memory_peak_bytes = std::max(usage.memory_peak_bytes, bytes);
     ++usage.memory_samples;
-    memory_samples.store(usage.memory_samples, std::memory_order_release);
 }
 
 void ResourceMonitor::State::sample_until(const std::stop_token& stop) {
@@ -124,9 +155,8 @@ void ResourceMonitor::State::sample_until(const std::stop_token& stop) {
 }
 
 void ResourceMonitor::State::conclude() {
-    const auto wall = last_memory_time - started;
-    usage.wall = std::chrono::duration_cast<Duration>(wall);
-    const double seconds = std::chrono::duration<double>(wall).count();
+    usage.wall = last_costly - started;
+    const double seconds = std::chrono::duration<double>(last_memory_time - started).count();
     usage.memory_mean_bytes = seconds > 0 ? memory_byte_seconds / seconds : last_memory_bytes;
     for (const auto& [probe, first, last, gone] : processes) {
         usage.cpu += last.cpu - first.cpu;
@@ -137,32 +167,41 @@ void ResourceMonitor::State::conclude() {
     }
 }
 
-Result<std::unique_ptr<ResourceMonitor>> ResourceMonitor::start(std::vector<pid_t> pids,
-                                                                Duration interval) {
-    if (interval < kIntervalMin) {
+Result<std::unique_ptr<ResourceMonitor>> ResourceMonitor::start(
+    std::vector<MonitoredProcess> processes, const MonitorOptions& options) {
+    if (options.interval < kIntervalMin) {
         return std::unexpected(
             Error{Errc::invalid_argument, "the sampling interval is below 10 ms"});
     }
     auto state = std::make_unique<State>();
     const Duration cpu_before = thread_cpu();
-    state->interval = interval;
-    for (const pid_t pid : pids) {
-        auto probe = ProcessProbe::open(pid);
+    state->interval = options.interval;
+    if (options.depth == Depth::full) state->recorder.emplace(options.interval, options.root);
+    for (auto& [pid, role] : processes) {
+        auto probe = ProcessProbe::open(pid, options.root);
         if (!probe) return std::unexpected(probe.error());
         ProcessReading reading;
         if (auto read = probe->read_counters(reading); !read) return std::unexpected(read.error());
-        if (auto read = probe->read_memory(reading); !read) return std::unexpected(read.error());
+        if (auto read = probe->read_memory(reading); !read && !state->recorder)
+            return std::unexpected(read.error());
+        if (state->recorder) state->recorder->add_process(pid, std::move(role), *probe);
         state->processes.push_back({std::move(*probe), {}, {}});
     }
     state->sample(true);
     for (auto& process : state->processes) process.first = process.last;
-    state->started = state->last_memory_time;
     state->usage.sampler_cpu = thread_cpu() - cpu_before;
     auto monitor = std::unique_ptr<ResourceMonitor>(new ResourceMonitor(std::move(state)));
     State& running = *monitor->state_;
     running.thread =
         std::jthread([&running](const std::stop_token& stop) { running.sample_until(stop); });
     return monitor;
+}
+
+Result<std::unique_ptr<ResourceMonitor>> ResourceMonitor::start(const std::vector<pid_t>& pids,
+                                                                Duration interval) {
+    std::vector<MonitoredProcess> processes;
+    for (const pid_t pid : pids) processes.push_back({pid, {}});
+    return start(std::move(processes), {.interval = interval});
 }
 
 ResourceMonitor::ResourceMonitor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -179,8 +218,21 @@ Usage ResourceMonitor::stop() {
     return *state_->result;
 }
 
-std::uint64_t ResourceMonitor::memory_samples() const noexcept {
-    return state_->memory_samples.load(std::memory_order_acquire);
+ResourceReport ResourceMonitor::report() {
+    const Usage usage = stop();
+    ResourceReport report = state_->recorder ? state_->recorder->report() : ResourceReport{};
+    const auto series_bytes = report.sampler.series_bytes;
+    report.wall = usage.wall;
+    report.interval = state_->interval;
+    report.sampler = state_->cost;
+    report.sampler.cpu = usage.sampler_cpu;
+    report.sampler.samples = usage.samples;
+    report.sampler.series_bytes = series_bytes;
+    return report;
+}
+
+std::uint64_t ResourceMonitor::costly_samples() const noexcept {
+    return state_->costly_samples.load(std::memory_order_acquire);
 }
 
 }  // namespace crucible::lab

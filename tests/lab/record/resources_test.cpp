@@ -30,10 +30,10 @@ void* take_block() {
 }
 
 /// Until `more` further samples of memory have been begun and taken after this call.
-void wait_for_memory_samples(const ResourceMonitor& monitor, std::uint64_t more) {
-    const auto want = monitor.memory_samples() + more;
+void wait_for_costly_samples(const ResourceMonitor& monitor, std::uint64_t more) {
+    const auto want = monitor.costly_samples() + more;
     const auto limit = base::monotonic_now() + 30s;
-    while (monitor.memory_samples() < want) {
+    while (monitor.costly_samples() < want) {
         ASSERT_LT(base::monotonic_now(), limit) << "the monitor takes no samples";
         std::this_thread::yield();
     }
@@ -85,7 +85,7 @@ TEST(ReadProcess, SeesTouchedMemory) {
     const auto growth = [](std::uint64_t from, std::uint64_t to) {
         return (static_cast<double>(to) - static_cast<double>(from)) / static_cast<double>(kMiB);
     };
-    EXPECT_NEAR(growth(before->pss_bytes, after->pss_bytes), 64, 1);
+    EXPECT_NEAR(growth(*before->pss_bytes, *after->pss_bytes), 64, 1);
     EXPECT_NEAR(growth(before->rss_bytes, after->rss_bytes), 64, 1);
 }
 
@@ -193,15 +193,15 @@ TEST(ResourceMonitor, KeepsThePeakOfMemoryThatWasGivenBack) {
     child.hear();
     const auto reading = read_process(child.pid());
     ASSERT_TRUE(reading);
-    const auto base_bytes = static_cast<double>(reading->pss_bytes);
+    const auto base_bytes = static_cast<double>(*reading->pss_bytes);
     auto monitor = ResourceMonitor::start({child.pid()}, 10ms);
     ASSERT_TRUE(monitor) << monitor.error().message;
     child.go();
     ASSERT_EQ(child.hear(), 1);
-    wait_for_memory_samples(**monitor, 2);
+    wait_for_costly_samples(**monitor, 2);
     child.go();
     child.hear();
-    wait_for_memory_samples(**monitor, 2);
+    wait_for_costly_samples(**monitor, 2);
     const Usage usage = (*monitor)->stop();
     // The pages it shares with its parent count half or whole as that one changes them: 2 MiB of
     // play.
@@ -226,10 +226,10 @@ TEST(ResourceMonitor, KeepsTheLastReadingOfAProcessThatDied) {
     ASSERT_TRUE(monitor) << monitor.error().message;
     child.go();
     const double own = milliseconds(Duration(child.hear()));
-    wait_for_memory_samples(**monitor, 2);
+    wait_for_costly_samples(**monitor, 2);
     child.go();
     child.reap();
-    wait_for_memory_samples(**monitor, 2);
+    wait_for_costly_samples(**monitor, 2);
     const Usage usage = (*monitor)->stop();
     EXPECT_GE(milliseconds(usage.cpu), 0.98 * own);
     EXPECT_LE(milliseconds(usage.cpu), 1.02 * own + 20);
