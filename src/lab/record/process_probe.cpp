@@ -96,14 +96,16 @@ Result<> ProcessProbe::read_counters(ProcessReading& reading) {
     if (!stat) return std::unexpected(stat.error());
     const auto fields = stat_fields(*stat);
     constexpr std::size_t kState = 0, kMinor = 7, kMajor = 9, kUser = 11, kSystem = 12,
-                          kThreads = 17, kRss = 21;
+                          kThreads = 17, kVirtual = 20, kRss = 21;
     const auto readable = [&](std::size_t field) {
         return field < fields.size() && leading_number(fields[field]);
     };
-    if (!std::ranges::all_of(std::array{kMinor, kMajor, kUser, kSystem, kThreads, kRss}, readable))
+    if (!std::ranges::all_of(std::array{kMinor, kMajor, kUser, kSystem, kThreads, kVirtual, kRss},
+                             readable))
         return std::unexpected(corrupt("stat"));
     const auto number = [&](std::size_t field) { return *leading_number(fields[field]); };
     ended_ = fields[kState] == "Z" || fields[kState] == "X";
+    has_memory_ = number(kVirtual) > 0;
     reading.cpu = std::chrono::seconds(cpu.tv_sec) + std::chrono::nanoseconds(cpu.tv_nsec);
     reading.cpu_user = from_ticks(number(kUser));
     reading.cpu_system = from_ticks(number(kSystem));
@@ -119,6 +121,7 @@ Result<> ProcessProbe::read_memory(ProcessReading& reading) {
     const auto rollup = ended_ ? Result<std::string>(std::string()) : read("smaps_rollup");
     const bool gone = !rollup && rollup.error().code == Errc::not_found;
     if (ended_ || gone) {
+        has_memory_ = false;
         reading.pss_bytes = reading.swap_bytes = 0;
         return {};
     }

@@ -79,6 +79,9 @@ public:
 
     /// As of the last read_counters(): a zombie, which has counters and no memory.
     bool ended() const noexcept { return ended_; }
+    /// As of the last reading: not on its way to its end, where memory goes first, then
+    /// descriptors, while its counters still grow.
+    bool has_memory() const noexcept { return has_memory_; }
     /// Its program's name as the kernel keeps it (at most 15 bytes); empty when that is not to be
     /// had.
     std::string command() const;
@@ -95,6 +98,7 @@ private:
     base::UniqueFd directory_;
     bool in_procfs_ = false;  ///< not a copy
     bool ended_ = false;
+    bool has_memory_ = true;
     ThreadTotals switches_;
     ThreadTotals delay_;
 };

@@ -150,11 +150,9 @@ void ResourceRecorder::take_cheap(std::size_t process, Duration at, ProcessProbe
     figures.add(Metric::written, at, part(io, &ProcessIo::written_bytes));
     figures.add(Metric::storage_read, at, part(io, &ProcessIo::storage_read_bytes));
     figures.add(Metric::storage_written, at, part(io, &ProcessIo::storage_written_bytes));
-    if (probe.ended()) {
-        // Its counters are final, and count. What it had is gone: no part of what it used.
-        about.ended = at;
-        return;
-    }
+    // Then its counters are final, and count. What it had is gone: no part of what it used.
+    if (probe.ended()) about.ended = at;
+    if (!probe.has_memory()) return;
     figures.add(Metric::memory_rss, at, reading_of(reading.rss_bytes));
     figures.add(Metric::threads, at, reading_of(reading.threads));
 }
@@ -162,7 +160,7 @@ void ResourceRecorder::take_cheap(std::size_t process, Duration at, ProcessProbe
 void ResourceRecorder::take_costly(std::size_t process, Duration at, ProcessProbe& probe,
                                    ProcessReading& reading, const Result<>& memory) {
     auto& [about, figures, counters] = processes_[process];
-    if (about.ended) return;
+    if (about.ended || !probe.has_memory()) return;
     const auto value = [](const Result<>& outcome, const auto& of) {
         return outcome ? Result<double>(reading_of(of())) : std::unexpected(outcome.error());
     };

@@ -152,6 +152,19 @@ TEST(Cgroup, V1HasOtherFiles) {
     EXPECT_EQ(reading.cpu.error().message, "only cgroup v2 has pressure");
 }
 
+// Version 1 writes a number of 19 digits where there is no limit: not to be shown as one.
+TEST(Cgroup, V1WithoutLimitsSaysSo) {
+    FakeRoot root;
+    write_v1(root);
+    root.write("sys/fs/cgroup/memory/jobs/one/memory.limit_in_bytes", "9223372036854771712\n");
+    root.write("sys/fs/cgroup/cpu,cpuacct/jobs/cpu.cfs_quota_us", "-1\n");
+    const auto cgroup = find_in(root);
+    ASSERT_TRUE(cgroup);
+    EXPECT_TRUE(cgroup->limits().memory_max_bytes.unlimited);
+    EXPECT_TRUE(cgroup->limits().cpu_max_cores.unlimited);
+    EXPECT_EQ(cgroup->read().throttling.error().code, Errc::not_found);
+}
+
 // systemd's hybrid: controllers in version 1, and a tree of version 2 beside them, which has the
 // pressure.
 TEST(Cgroup, HybridTakesEachFromWhereItIs) {

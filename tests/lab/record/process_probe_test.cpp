@@ -199,10 +199,12 @@ TEST(ProcessProbe, KnowsThatItsProcessIsGone) {
     ProcessReading reading;
     ASSERT_TRUE(probe->read_counters(reading));
     EXPECT_FALSE(probe->ended());
+    EXPECT_TRUE(probe->has_memory());
     child.go();
     child.wait_for_end_without_reaping();
     ASSERT_TRUE(probe->read_counters(reading));
     EXPECT_TRUE(probe->ended());
+    EXPECT_FALSE(probe->has_memory());
     EXPECT_TRUE(probe->read_descriptors(reading));
     EXPECT_EQ(reading.descriptors, 0u);
     child.reap();
@@ -269,6 +271,18 @@ TEST(ProcessProbe, SaysWhatTheKernelDoesNotKeep) {
     }
     EXPECT_EQ(probe->read_io(reading).error().message, "this kernel has no /proc/<pid>/io");
     EXPECT_FALSE(reading.io || reading.pss_bytes || reading.run_queue_delay || reading.descriptors);
+}
+
+// On its way to its end a process has no memory any more, and is not yet a zombie.
+TEST(ProcessProbe, SeesAProcessGoing) {
+    FakeRoot root;
+    root.write_process("stat", "1 (a) R 1 1 1 0 -1 4194304 1 0 1 0 1 1 0 0 20 0 1 0 1 0 0 0");
+    auto probe = ProcessProbe::open(::getpid(), root.path());
+    ASSERT_TRUE(probe);
+    ProcessReading reading;
+    ASSERT_TRUE(probe->read_counters(reading));
+    EXPECT_FALSE(probe->ended());
+    EXPECT_FALSE(probe->has_memory());
 }
 
 TEST(ProcessProbe, RefusesWhatItCannotParse) {
