@@ -1,9 +1,11 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <tuple>
 
@@ -163,6 +165,32 @@ TEST(ResourceReport, EndsTheFiguresOfAProcessThatDied) {
     EXPECT_LE(memory.end, *died.ended);
     EXPECT_GT(summary_of(died, ResourceMetric::threads).last, 0);
     EXPECT_GT(summary_of(report.processes[1], ResourceMetric::memory_rss).end, *died.ended);
+}
+
+// On its way to its end it has no memory any more while its counters still grow: the first is no
+// figure of what it used, the second is.
+TEST(ResourceReport, LeavesOutTheMemoryOfAProcessGoing) {
+    FakeRoot root;
+    const auto write_stat = [&](std::string_view faults, std::string_view memory) {
+        root.write_process("stat", fmt::format("1 (a) R 1 1 1 0 -1 4194304 {} 0 7 0 12 34 0 0 20 0 "
+                                               "3 0 1 {} {} 1",
+                                               faults, memory, memory));
+    };
+    write_stat("100", "25");
+    root.write_process("smaps_rollup", "Pss: 80 kB\nSwap: 0 kB\n");
+    const MonitorOptions options{.interval = 10ms, .depth = Depth::full, .root = root.path()};
+    auto monitor = ResourceMonitor::start({{::getpid(), "system"}}, options);
+    ASSERT_TRUE(monitor) << monitor.error().message;
+    wait_for_full_samples(**monitor, 2);
+    write_stat("130", "0");
+    wait_for_full_samples(**monitor, 2);
+    root.write_process("smaps_rollup", "Pss: 0 kB\nSwap: 0 kB\n");
+    wait_for_full_samples(**monitor, 2);
+    const auto report = (*monitor)->report();
+    const auto& process = report.processes.at(0);
+    EXPECT_EQ(summary_of(process, ResourceMetric::memory_rss).last, 25 * 4096);
+    EXPECT_EQ(figure_of(process, ResourceMetric::faults_minor).total(), 30);
+    EXPECT_EQ(summary_of(process, ResourceMetric::memory_pss).last, 80 * 1024);
 }
 
 // A machine without this and that: each figure says what is missing, and nothing is zero.
