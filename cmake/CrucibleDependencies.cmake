@@ -13,6 +13,7 @@ find_package(tomlplusplus REQUIRED)
 find_package(FlatBuffers REQUIRED)
 find_package(GSL REQUIRED)
 find_package(PkgConfig REQUIRED)
+pkg_check_modules(Libdw REQUIRED IMPORTED_TARGET libdw libelf)
 pkg_check_modules(Hiredis REQUIRED IMPORTED_TARGET hiredis)
 # Debian's libnats-dev names a static library in its CMake files that it does not hold.
 pkg_check_modules(Nats REQUIRED IMPORTED_TARGET libnats)
