@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/file.h"
@@ -25,20 +24,6 @@ bool has_symbol_table(Elf* elf) {
     while ((section = elf_nextscn(elf, section)) != nullptr) {
         GElf_Shdr header;
         if (gelf_getshdr(section, &header) != nullptr && header.sh_type == SHT_SYMTAB) return true;
-    }
-    return false;
-}
-
-/// How many functions the module defines, of those in its table of symbols.
-bool defines_functions(Dwfl_Module* module) {
-    const int count = dwfl_module_getsymtab(module);
-    for (int i = 0; i < count; ++i) {
-        GElf_Sym symbol;
-        GElf_Addr address = 0;
-        if (dwfl_module_getsym_info(module, i, &symbol, &address, nullptr, nullptr, nullptr) !=
-                nullptr &&
-            symbol.st_shndx != SHN_UNDEF && GELF_ST_TYPE(symbol.st_info) == STT_FUNC)
-            return true;
     }
     return false;
 }
@@ -118,13 +103,14 @@ void SymbolFile::find_symbols() {
         DwarfIndex index(dwarf);
         if (!index.empty()) debug_.emplace(std::move(index));
     }
+    table_.emplace(module_);
     if (debug_) {
         const char* main = nullptr;
         const char* separated = nullptr;
         dwfl_module_info(module_, nullptr, nullptr, nullptr, nullptr, nullptr, &main, &separated);
         debug_path_ = separated != nullptr ? separated : main != nullptr ? main : "";
         source_ = SymbolSource::debug;
-    } else if (defines_functions(module_)) {
+    } else if (!table_->empty()) {
         source_ = has_table ? SymbolSource::table : SymbolSource::exported;
     }
 }
@@ -156,21 +142,11 @@ std::optional<std::uint64_t> SymbolFile::address_of(std::uint64_t file_offset,
     return without_content.front();
 }
 
-std::string SymbolFile::elf_symbol(std::uint64_t address) {
-    GElf_Off offset = 0;
-    GElf_Sym symbol;
-    const char* name =
-        dwfl_module_addrinfo(module_, address, &offset, &symbol, nullptr, nullptr, nullptr);
-    if (name == nullptr) return {};
-    // Without the version that libraries put behind it: "memcpy@@GLIBC_2.14".
-    return {name, std::strcspn(name, "@")};
-}
-
 std::vector<Frame> SymbolFile::frames(std::uint64_t address) {
     std::vector<Frame> frames;
     if (debug_) frames = debug_->frames(address - debug_bias_);
     if (!frames.empty() && !frames.back().symbol.empty()) return frames;
-    auto symbol = elf_symbol(address);
+    auto symbol = table_->find(address);
     if (frames.empty()) {
         if (symbol.empty()) return {};
         frames.push_back({.function = demangle(symbol), .symbol = std::move(symbol)});

@@ -11,6 +11,7 @@
 #include "crucible/error.h"
 #include "lab/profile/dwarf_index.h"
 #include "lab/profile/frame.h"
+#include "lab/profile/symbol_table.h"
 
 namespace crucible::lab {
 
@@ -57,12 +58,12 @@ private:
     SymbolFile() = default;
     Result<> begin(const std::string& path, const std::string& debug_folders);
     void find_symbols();
-    std::string elf_symbol(std::uint64_t address);
 
     std::unique_ptr<Settings> settings_;
     std::unique_ptr<Dwfl, SessionEnd> session_;
     Dwfl_Module* module_ = nullptr;
     std::optional<DwarfIndex> debug_;
+    std::optional<SymbolTable> table_;
     Dwarf_Addr debug_bias_ = 0;
     std::string debug_path_;
     SymbolSource source_ = SymbolSource::none;

@@ -97,6 +97,15 @@ TEST_F(KnownSymbols, OfATableHaveNoLines) {
     EXPECT_EQ(remark(symbolizer), "no debug information: no lines, nothing inlined");
 }
 
+// Jumps to other modules stand behind _init, which has no size, in a section of their own.
+TEST_F(KnownSymbols, DoNotReachIntoTheNextSection) {
+    run("libknown.so");
+    Symbolizer symbolizer(modules_);
+    const auto start = library_module().start;
+    EXPECT_EQ(symbolizer.frames(start).at(0).function, "_init");
+    EXPECT_THAT(symbolizer.frames(start + 0x20).at(0).function, StartsWith("libknown.so+0x"));
+}
+
 // A function that is not exported must not be given the name of the exported one before it.
 TEST_F(KnownSymbols, ThatAreNotExportedBecomePlaces) {
     run("known_stripped.so");
