@@ -13,6 +13,10 @@ namespace crucible::alloc {
 inline constexpr std::uint64_t kMagic = 0x31434f4c41435243;  // "CRCALOC1"
 inline constexpr std::uint32_t kFormatVersion = 1;
 
+/// The environment variable with the directory in which a process makes its region's file,
+/// <pid>-<n>.alloc. Without it, or where no file can be made, the region is private memory.
+inline constexpr const char* kDirectoryVariable = "CRUCIBLE_ALLOC_DIRECTORY";
+
 inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::uint32_t kOwnersMax = 256;
 inline constexpr std::uint32_t kThreadsMax = 4096;

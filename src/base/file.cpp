@@ -37,6 +37,15 @@ Result<TempDir> TempDir::make(std::string_view label) {
     std::error_code status;
     const auto parent = std::filesystem::temp_directory_path(status);
     if (status) return std::unexpected(Error{Errc::io, "temporary directory: " + status.message()});
+    return make_in(parent, label);
+}
+
+Result<TempDir> TempDir::make_in_memory(std::string_view label) {
+    if (auto made = make_in("/dev/shm", label)) return made;
+    return make(label);
+}
+
+Result<TempDir> TempDir::make_in(const std::filesystem::path& parent, std::string_view label) {
     std::string pattern = (parent / ("crucible-" + std::string(label) + "-XXXXXX")).string();
     if (::mkdtemp(pattern.data()) == nullptr) return std::unexpected(errno_error(pattern, errno));
     return TempDir(pattern);

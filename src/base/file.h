@@ -33,6 +33,8 @@ class TempDir {
 public:
     /// `$TMPDIR/crucible-<label>-XXXXXX`. - Errc::io.
     static Result<TempDir> make(std::string_view label);
+    /// The same in shared memory (/dev/shm) where there is such a directory.
+    static Result<TempDir> make_in_memory(std::string_view label);
     TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
     TempDir& operator=(TempDir&& other) noexcept;
     ~TempDir() { remove(); }
@@ -40,6 +42,7 @@ public:
     const std::filesystem::path& path() const noexcept { return path_; }
 
 private:
+    static Result<TempDir> make_in(const std::filesystem::path& parent, std::string_view label);
     explicit TempDir(std::filesystem::path path) : path_(std::move(path)) {}
     void remove() noexcept;
     std::filesystem::path path_;

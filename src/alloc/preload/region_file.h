@@ -6,10 +6,6 @@
 
 namespace crucible::alloc {
 
-/// The environment variable with the directory in which a process makes its region's file,
-/// <pid>-<n>.alloc. Without it, or where no file can be made, the region is private memory.
-inline constexpr const char* kDirectoryVariable = "CRUCIBLE_ALLOC_DIRECTORY";
-
 /// A new region, empty but for what says whose it is; `magic` is not set yet. Null: no memory.
 Region* open_region() noexcept;
 

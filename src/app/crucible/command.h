@@ -22,6 +22,8 @@ using Command = int (*)(std::span<const std::string_view> args, std::ostream& ou
 int compare_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 /// crucible run <target>
 int run_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
+/// crucible profile <target> [candidate]
+int profile_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 /// crucible report <result>
 int report_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 

@@ -20,9 +20,10 @@ struct NamedCommand {
     Command run;
 };
 
-constexpr std::array<NamedCommand, 4> kCommands{{
+constexpr std::array<NamedCommand, 5> kCommands{{
     {"compare", "compare two systems under the same load: which to ship", compare_command},
     {"run", "drive one system and measure it", run_command},
+    {"profile", "count its allocations, every byte with its owner", profile_command},
     {"report", "render a stored result again", report_command},
     {"daemon", "look inside a running crucibled", daemon_command},
 }};
@@ -53,8 +54,8 @@ int worker(std::span<const std::string_view> args, std::ostream& err) {
 
 int crucible_main(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
     if (args.empty())
-        return usage_error(err,
-                           "a command is missing: compare, run or report; see crucible --help");
+        return usage_error(
+            err, "a command is missing: compare, run, profile or report; see crucible --help");
     const auto name = args.front();
     if (name == "--help" || name == "-h" || name == "help") {
         print_help(out);

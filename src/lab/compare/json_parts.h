@@ -31,6 +31,10 @@ nlohmann::json estimate_json(const std::optional<Estimate>& estimate);
 /// {"latency_p99": 0.001, ...}: only what was measured.
 nlohmann::json values_json(const std::vector<MetricValue>& metrics);
 
+/// How metrics were judged, and one that was.
+nlohmann::json method_json(const CompareOptions& options);
+nlohmann::json compared_metric_json(const MetricComparison& metric);
+
 /// What the harness alone cost under the same load: the median over `trials` of each metric.
 nlohmann::json harness_json(const std::vector<const std::vector<MetricValue>*>& trials);
 

@@ -298,7 +298,54 @@ struct ObservationDocument {
     std::vector<ObservedScenario> scenarios;
 };
 
-using Document = std::variant<ComparisonDocument, ObservationDocument, RunDocument>;
+/// A figure over rounds; absent why there is none.
+struct MemoryMetric {
+    std::string name;
+    std::string unit;
+    Estimate estimate;
+    std::uint64_t n = 0;
+    std::string absent;
+};
+
+/// One owner of memory in one kind of process.
+struct OwnerRow {
+    std::string place;
+    std::string owner;
+    Estimate live_bytes;
+    Estimate peak_bytes;
+    Estimate allocations_per_event;
+    Estimate bytes_per_event;
+};
+
+struct MemoryAtClients {
+    std::uint64_t clients = 0;
+    std::uint64_t rounds = 0;
+    std::vector<MemoryMetric> metrics;
+};
+
+struct MemoryTarget {
+    std::string target;
+    std::vector<MemoryMetric> metrics;
+    std::vector<OwnerRow> owners;
+    std::vector<MemoryAtClients> by_clients;
+    std::vector<MemoryMetric> per_client;  ///< slopes
+    std::vector<std::string> missing;
+};
+
+/// What one system has allocated, or two.
+struct MemoryDocument {
+    Header header;
+    std::string scenario;
+    std::string description;
+    Load load;
+    std::uint64_t clients = 0;
+    std::vector<Check> checks;
+    std::vector<MemoryTarget> targets;
+    std::vector<ComparedMetric> compared;  ///< empty where there is one target
+    std::optional<Method> method;
+};
+
+using Document = std::variant<ComparisonDocument, ObservationDocument, RunDocument, MemoryDocument>;
 
 /// Reads any kind of result. - the errors of report.h.
 Result<Document> read_document(const nlohmann::json& result);

@@ -43,6 +43,9 @@ std::optional<Estimate> optional_estimate(const nlohmann::json& object, const ch
 ComparedMetric read_compared_metric(const nlohmann::json& object);
 Method read_method(const nlohmann::json& object);
 
+/// What systems have allocated.
+MemoryDocument read_memory(const nlohmann::json& object);
+
 /// A comparison of two stored results.
 ObservationDocument read_observation(const nlohmann::json& object);
 

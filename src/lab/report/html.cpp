@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/report/page_comparison.h"
+#include "lab/report/page_memory.h"
 #include "lab/report/page_observation.h"
 #include "lab/report/page_run.h"
 #include "lab/report/report.h"

@@ -52,21 +52,6 @@ void write_metric(Markdown& text, const ComparedMetric& metric) {
               plain(verdict_word(metric.verdict)), plain(metric.reason)});
 }
 
-void write_metrics(Markdown& text, const ComparedScenario& scenario) {
-    text.row({"Metric", "Baseline", "Candidate", "Change (95 % interval)", "Noise", "Verdict",
-              "Because"});
-    text.row({"---", "---:", "---:", "---:", "---:", "---", "---"});
-    for (const bool gated : {true, false}) {
-        for (const auto& metric : scenario.metrics)
-            if (metric.gated == gated) write_metric(text, metric);
-    }
-    text.blank();
-    text.line(
-        "Metrics in bold decide. *Noise* is the change of a second copy of the baseline against "
-        "the first. CPU, memory and context switches are net of the harness.");
-    text.blank();
-}
-
 void write_invalid_rounds(Markdown& text, const ComparedScenario& scenario) {
     for (const auto& round : scenario.round_details) {
         if (round.valid) continue;
@@ -149,7 +134,7 @@ std::string render(const ComparisonDocument& document) {
         text.line("- {}", rounds_sentence(scenario));
         write_invalid_rounds(text, scenario);
         text.blank();
-        write_metrics(text, scenario);
+        write_compared(text, scenario.metrics);
         write_expectations(text, scenario.expectations);
         if (const auto segments = compared_segments(scenario); !segments.empty()) {
             text.line("{}:", kComparedSegments);
@@ -196,6 +181,10 @@ std::string render(const ObservationDocument& document) {
     return render_observation(document);
 }
 
+std::string render(const MemoryDocument& document) {
+    return render_memory(document);
+}
+
 std::string render(const RunDocument& document) {
     Markdown text;
     text.line("# {}", plain(headline(document)));
@@ -218,6 +207,21 @@ std::string render(const RunDocument& document) {
 }
 
 }  // namespace
+
+void write_compared(Markdown& text, const std::vector<ComparedMetric>& metrics) {
+    text.row({"Metric", "Baseline", "Candidate", "Change (95 % interval)", "Noise", "Verdict",
+              "Because"});
+    text.row({"---", "---:", "---:", "---:", "---:", "---", "---"});
+    for (const bool gated : {true, false}) {
+        for (const auto& metric : metrics)
+            if (metric.gated == gated) write_metric(text, metric);
+    }
+    text.blank();
+    text.line(
+        "Metrics in bold decide. *Noise* is the change of a second copy of the baseline against "
+        "the first. CPU, memory and context switches are net of the harness.");
+    text.blank();
+}
 
 Result<std::string> render_markdown(const nlohmann::json& result) {
     const auto document = read_document(result);

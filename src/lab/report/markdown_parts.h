@@ -45,6 +45,12 @@ void write_ledger(Markdown& text,
 void write_checks(Markdown& text, const std::vector<Check>& checks);
 void write_origin(Markdown& text, const Header& header);
 
+/// The whole of a memory profile; markdown_memory.cpp.
+std::string render_memory(const MemoryDocument& document);
+
+/// The table of compared metrics; markdown.cpp.
+void write_compared(Markdown& text, const std::vector<ComparedMetric>& metrics);
+
 /// The whole of an observation; markdown_observation.cpp.
 std::string render_observation(const ObservationDocument& document);
 

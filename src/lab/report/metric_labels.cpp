@@ -12,7 +12,7 @@ struct MetricLabel {
     std::string_view meaning;
 };
 
-constexpr std::array<MetricLabel, 29> kLabels{{
+constexpr std::array<MetricLabel, 36> kLabels{{
     {"throughput", "Throughput",
      "Events handled per second, by the closed loop where there is one."},
     {"payload_throughput", "Payload rate", "Payload bytes of handled events per second."},
@@ -38,6 +38,17 @@ constexpr std::array<MetricLabel, 29> kLabels{{
      "Largest proportional set size, summed over the system's processes."},
     {"memory_mean", "Memory mean",
      "Mean proportional set size, summed over the system's processes."},
+    {"allocations_per_event", "Allocations",
+     "Allocations of the system under test for each event."},
+    {"allocated_bytes_per_event", "Allocated/event",
+     "Bytes that the system under test asked for, for each event."},
+    {"live_bytes", "Live", "Bytes still allocated when all events had ended."},
+    {"live_bytes_peak", "Live peak",
+     "Most bytes that were allocated at once: of each owner since the start, summed."},
+    {"payload_per_live_peak", "Payload/peak", "Payload bytes of all events over the live peak."},
+    {"freed_share", "Freed", "Bytes freed over bytes allocated, while the events were handled."},
+    {"fragmentation", "Fragmentation",
+     "Resident memory that is no file's over what the live blocks can hold."},
     {"error_rate", "Error rate", "Share of sent events that were rejected or lost."},
     {"lost", "Events lost", "Events accepted and never acknowledged."},
     {"duplicated", "Duplicated", "Acknowledgements beyond an event's first."},

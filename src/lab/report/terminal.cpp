@@ -67,21 +67,6 @@ void write_metric(TerminalText& text, const ComparedMetric& metric) {
     text.line(line + text.cell(verdict_word(metric.verdict), 1, false, ink_of(metric.verdict)));
 }
 
-void write_metrics(TerminalText& text, const ComparedScenario& scenario, bool gated) {
-    std::string line = " " + text.cell(gated ? "deciding" : "also measured", kLabel);
-    line += text.cell("baseline", kBaseline, true) + text.cell("candidate", kCandidate, true);
-    line += text.cell("change", kChange, true) + " " + text.cell("% [95 %]", kInterval);
-    text.blank();
-    text.line(line + text.cell("noise", kNoise, true) + " verdict", Ink::dim);
-    AbsentValues absent;
-    for (const auto& metric : scenario.metrics) {
-        if (metric.gated != gated) continue;
-        write_metric(text, metric);
-        if (!metric.baseline || !metric.candidate) absent.add(metric.name, metric.reason);
-    }
-    write_absent(text, absent);
-}
-
 void write_invalid_rounds(TerminalText& text, const ComparedScenario& scenario) {
     for (const auto& round : scenario.round_details) {
         if (round.valid) continue;
@@ -123,8 +108,8 @@ void write_scenario(TerminalText& text, const ComparedScenario& scenario) {
     write_load(text, scenario.name, scenario.description, scenario.load);
     text.paragraph(rounds_sentence(scenario), 2, Ink::dim);
     write_invalid_rounds(text, scenario);
-    write_metrics(text, scenario, true);
-    write_metrics(text, scenario, false);
+    write_compared(text, scenario.metrics, true);
+    write_compared(text, scenario.metrics, false);
     write_expectations(text, scenario.expectations);
     write_segments(text, compared_segments(scenario), kComparedSegments);
     write_ledger_header(text);
@@ -221,6 +206,10 @@ std::string render(const ObservationDocument& document, std::size_t width, bool 
     return render_observation(document, width, colour);
 }
 
+std::string render(const MemoryDocument& document, std::size_t width, bool colour) {
+    return render_memory(document, width, colour);
+}
+
 std::string render(const RunDocument& document, std::size_t width, bool colour) {
     TerminalText text(width, colour);
     text.paragraph(headline(document), 0, Ink::bold);
@@ -248,6 +237,21 @@ std::string render(const RunDocument& document, std::size_t width, bool colour) 
 }
 
 }  // namespace
+
+void write_compared(TerminalText& text, const std::vector<ComparedMetric>& metrics, bool gated) {
+    std::string line = " " + text.cell(gated ? "deciding" : "also measured", kLabel);
+    line += text.cell("baseline", kBaseline, true) + text.cell("candidate", kCandidate, true);
+    line += text.cell("change", kChange, true) + " " + text.cell("% [95 %]", kInterval);
+    text.blank();
+    text.line(line + text.cell("noise", kNoise, true) + " verdict", Ink::dim);
+    AbsentValues absent;
+    for (const auto& metric : metrics) {
+        if (metric.gated != gated) continue;
+        write_metric(text, metric);
+        if (!metric.baseline || !metric.candidate) absent.add(metric.name, metric.reason);
+    }
+    write_absent(text, absent);
+}
 
 Result<std::string> render_terminal(const nlohmann::json& result, std::size_t width, bool colour) {
     const auto document = read_document(result);

@@ -31,6 +31,12 @@ void write_ledger_row(TerminalText& text, std::string_view name, const Delivery&
 /// Program, seed, time and machine of a measurement.
 void write_closing(TerminalText& text, const Header& header);
 
+/// The whole of a memory profile; terminal_memory.cpp.
+std::string render_memory(const MemoryDocument& document, std::size_t width, bool colour);
+
+/// The table of compared metrics; terminal.cpp.
+void write_compared(TerminalText& text, const std::vector<ComparedMetric>& metrics, bool gated);
+
 /// The whole of an observation; terminal_observation.cpp.
 std::string render_observation(const ObservationDocument& document, std::size_t width, bool colour);
 

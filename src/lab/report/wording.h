@@ -47,6 +47,7 @@ std::string verdict_word(std::string_view verdict);
 /// The whole result in one plain sentence.
 std::string headline(const ComparisonDocument& document);
 std::string headline(const RunDocument& document);
+std::string headline(const MemoryDocument& document);
 /// "ADOPT", "KEEP", "NO DIFFERENCE", "NOT PROVEN".
 std::string verdict_badge(const ComparisonDocument& document);
 
@@ -113,6 +114,16 @@ std::string failed_label(const FailedCheck& failed);
 std::vector<FailedCheck> failed_checks(const ComparisonDocument& document);
 std::vector<FailedCheck> failed_checks(const RunDocument& document);
 std::vector<FailedCheck> failed_checks(const ObservationDocument& document);
+std::vector<FailedCheck> failed_checks(const MemoryDocument& document);
+
+/// "4.2 KiB [4.1, 4.4]", or kNoValue; the interval in the value's unit.
+std::string format_with_interval(const MemoryMetric& metric);
+/// Those owners that hold most, the others as one row; by live bytes and then by what they
+/// allocate.
+std::vector<OwnerRow> telling_owners(const MemoryTarget& target);
+inline constexpr std::array<std::string_view, 5> kOwnerColumns{"owner", "live", "peak",
+                                                               "allocations/event", "bytes/event"};
+std::array<std::string, 5> owner_cells(const OwnerRow& owner);
 
 /// "not_saturated" -> "not saturated".
 std::string check_label(std::string_view name);

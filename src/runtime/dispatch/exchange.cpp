@@ -81,6 +81,7 @@ Exchange::Exchange(const ExchangeOptions& options, const ServiceSet& services, C
       retrying_(options.queue_events_max),
       random_(HashKey::random().low),
       worker_ends_(options.dispatch.workers) {
+    const AllocationScope scope(kRouterOwner);
     for (std::size_t i = 0; i < states_.size(); ++i) {
         instances_.emplace_back(options.breaker,
                                 [this, i](CircuitBreaker::State state, bool admits) {

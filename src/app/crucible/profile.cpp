@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <utility>
+
+#include "app/crucible/command.h"
+#include "app/crucible/interrupt.h"
+#include "app/crucible/load_options.h"
+#include "app/crucible/output.h"
+#include "app/crucible/parse_arguments.h"
+#include "app/crucible/progress.h"
+#include "app/crucible/version.h"
+#include "base/clock.h"
+#include "lab/memory/memory_profile.h"
+
+namespace crucible::app {
+namespace {
+
+constexpr const char* kProfileFooter = R"(Examples:
+  crucible profile coordinator: daemon:
+  crucible profile coordinator: daemon: --scenario heavy --clients 8
+  crucible profile daemon: --ladder none --rounds 6
+  crucible profile 'exec:./my-system --port 7'
+
+Owners are the parts of the system that have allocated what is counted. Memory (memory_peak,
+memory_mean) is measured in trials of their own, without counting.
+
+Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
+5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
+
+constexpr std::string_view kLadder = "1,4,8,16";
+/// Long enough for a thousand events at the usual rates; memory does not need more.
+constexpr const char* kDuration = "1s";
+
+/// "1,4,8,16", or "none".
+Result<std::vector<std::uint32_t>> parse_ladder(std::string_view text) {
+    std::vector<std::uint32_t> ladder;
+    if (text == "none") return ladder;
+    for (std::string_view rest = text;;) {
+        const auto comma = rest.find(',');
+        const auto count = parse_count("ladder", rest.substr(0, comma), lab::kClientsMax);
+        if (!count) {
+            return std::unexpected(Error{
+                Errc::invalid_argument,
+                fmt::format("--ladder '{}': 'none', or whole numbers from 1 to {} with commas "
+                            "between them",
+                            text, lab::kClientsMax)});
+        }
+        ladder.push_back(static_cast<std::uint32_t>(*count));
+        if (comma == std::string_view::npos) return ladder;
+        rest.remove_prefix(comma + 1);
+    }
+}
+
+/// What the command line asks for.
+struct Asked {
+    std::vector<std::string> targets;
+    std::string ladder{kLadder};
+    LoadOptions load;
+};
+
+Result<lab::ProfileOptions> profile_options(Asked& asked) {
+    lab::ProfileOptions options;
+    for (const auto& text : asked.targets) {
+        auto target = resolve_target(text, asked.load);
+        if (!target) return std::unexpected(target.error());
+        options.targets.push_back(*std::move(target));
+    }
+    const auto ladder = parse_ladder(asked.ladder);
+    if (!ladder) return std::unexpected(ladder.error());
+    options.ladder = *ladder;
+    const auto seed = resolve_seed(asked.load);
+    if (!seed) return std::unexpected(seed.error());
+    options.seed = *seed;
+    const auto rounds = resolve_rounds(asked.load, options.rounds);
+    if (!rounds) return std::unexpected(rounds.error());
+    options.rounds = *rounds;
+    if (asked.load.scenarios.size() > 1)
+        return std::unexpected(
+            Error{Errc::invalid_argument, "--scenario: a profile has one scenario"});
+    if (asked.load.duration.empty() && asked.load.events.empty() && asked.load.pattern.empty())
+        asked.load.duration = kDuration;
+    auto scenarios = resolve_scenarios(asked.load, {.capacity_phase = false}, *seed);
+    if (!scenarios) return std::unexpected(scenarios.error());
+    for (const auto& target : options.targets) {
+        if (target.option("clients") != nullptr) {
+            return std::unexpected(
+                Error{Errc::invalid_argument,
+                      fmt::format("{}: clients: a profile changes the number of clients; give it "
+                                  "with --clients and --ladder",
+                                  target.text)});
+        }
+        if (const auto fitting = check_targets({&target}, *scenarios); !fitting)
+            return std::unexpected(fitting.error());
+    }
+    options.scenario = std::move(scenarios->front());
+    auto tracker = lab::find_tracker();
+    if (!tracker) return std::unexpected(tracker.error());
+    options.tracker = *std::move(tracker);
+    return options;
+}
+
+}  // namespace
+
+int profile_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
+    CLI::App command(
+        "Counts the allocations of one system, or of two and compares them: every byte "
+        "with its owner.",
+        "profile");
+    Asked asked;
+    command
+        .add_option("targets", asked.targets,
+                    "the system, or baseline and candidate: target URLs (see crucible compare "
+                    "--help)")
+        ->required()
+        ->expected(1, 2)
+        ->type_name("URL");
+    command
+        .add_option("--ladder", asked.ladder,
+                    "numbers of clients at which memory is measured besides --clients, or none "
+                    "(default 1,4,8,16)")
+        ->type_name("N,N,...");
+    add_load_options(command, asked.load);
+    command.footer(kProfileFooter);
+    if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
+    auto options = profile_options(asked);
+    if (!options) return usage_error(err, options.error().message);
+    const auto awake = begin_realtime(asked.load);
+    if (!awake) return usage_error(err, awake.error().message);
+    const auto directory = prepare_output(asked.load.out, "profile");
+    if (!directory) return usage_error(err, directory.error().message);
+
+    auto facts = run_facts("profile", args, options->seed);
+    const InterruptGuard interrupt;
+    options->stop = interrupt.token();
+    const TimePoint started = base::monotonic_now();
+    lab::MemoryProfile profile;
+    {
+        ProgressLine progress(err, asked.load.quiet);
+        options->on_progress = [&](const lab::ProfileProgress& at) {
+            progress.show(fmt::format("round {}/{} {}", at.round, at.rounds, at.what), at.trial);
+        };
+        profile = lab::run_memory_profile(*options);
+    }
+    facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
+    const auto result = lab::memory_json(facts, *options, profile);
+    if (const auto shown = show_result(out, result, *directory, asked.load.json); !shown) {
+        err << "crucible: " << shown.error().message << '\n';
+        return kBadUsage;
+    }
+    if (profile.interrupted) return kInterrupted;
+    if (profile.failure) {
+        err << "crucible: " << profile.failure->message << "; the partial result is kept\n";
+        return kTargetFailed;
+    }
+    for (const auto& target : profile.targets) {
+        if (target.cells.contains(profile.clients)) continue;
+        err << "crucible: no trial of " << target.target
+            << " was valid: a check that the measurement rests on failed in each\n";
+        return kEnvironmentInvalid;
+    }
+    return kDone;
+}
+
+}  // namespace crucible::app

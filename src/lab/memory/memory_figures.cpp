@@ -1,0 +1,167 @@
+#include "lab/memory/memory_figures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+namespace crucible::lab {
+namespace {
+
+/// Owners in client processes that are the measurement's own.
+constexpr std::array<std::string_view, 2> kHarnessOwners{"harness", "workload"};
+constexpr std::string_view kUnowned = "other";
+
+constexpr std::array kAllocationMetrics{
+    MetricInfo{"allocations_per_event", "1", Better::lower, true},
+    MetricInfo{"allocated_bytes_per_event", "bytes", Better::lower, true},
+    MetricInfo{"live_bytes", "bytes", Better::lower, true},
+    MetricInfo{"live_bytes_peak", "bytes", Better::lower, true},
+    MetricInfo{"payload_per_live_peak", "1", Better::higher, false},
+    MetricInfo{"freed_share", "1", Better::higher, false},
+    MetricInfo{"fragmentation", "1", Better::lower, false},
+};
+
+bool is_harness(const std::string& owner) {
+    return std::ranges::find(kHarnessOwners, owner) != kHarnessOwners.end();
+}
+
+const alloc::Counts& counts_of(const alloc::Snapshot& snapshot, const std::string& owner) {
+    static const alloc::Counts none;
+    const auto found = std::ranges::find(snapshot.owners, owner, &alloc::OwnerCounts::name);
+    return found == snapshot.owners.end() ? none : found->counts;
+}
+
+void add(OwnerFigures& to, const alloc::Counts& before, const alloc::OwnerCounts& after) {
+    const alloc::Counts done = after.counts - before;
+    to.allocations += static_cast<double>(done.allocations);
+    to.bytes += static_cast<double>(done.bytes);
+    to.frees += static_cast<double>(done.frees);
+    to.freed_bytes += static_cast<double>(done.freed_bytes);
+    to.live_bytes += static_cast<double>(after.counts.live_bytes());
+    to.live_blocks += static_cast<double>(after.counts.live_blocks());
+    to.peak_bytes += static_cast<double>(after.peak_live_bytes);
+}
+
+void add(OwnerFigures& to, const OwnerFigures& one) {
+    to.allocations += one.allocations;
+    to.bytes += one.bytes;
+    to.frees += one.frees;
+    to.freed_bytes += one.freed_bytes;
+    to.live_bytes += one.live_bytes;
+    to.live_blocks += one.live_blocks;
+    to.peak_bytes += one.peak_bytes;
+}
+
+/// Why the counts of a process do not add up; empty when they do.
+std::string discrepancy(const alloc::Snapshot& snapshot) {
+    alloc::Counts owners;
+    alloc::Counts threads;
+    std::uint64_t blocks = 0;
+    for (const auto& owner : snapshot.owners) owners += owner.counts;
+    for (const auto& thread : snapshot.threads) threads += thread.counts;
+    for (const auto& size : snapshot.classes) blocks += size.allocations - size.frees;
+    if (snapshot.uncounted > 0)
+        return fmt::format(
+            "{} allocations of process {} are not counted, for want of shared memory",
+            snapshot.uncounted, snapshot.pid);
+    if (!snapshot.owners_complete)
+        return fmt::format(
+            "some of what process {} allocated is with \"other\" instead of its owner",
+            snapshot.pid);
+    if (owners != snapshot.total || threads != snapshot.total ||
+        static_cast<std::int64_t>(blocks) != snapshot.total.live_blocks()) {
+        return fmt::format("process {}: {} bytes live by owner, {} by thread, {} in all",
+                           snapshot.pid, owners.live_bytes(), threads.live_bytes(),
+                           snapshot.total.live_bytes());
+    }
+    return {};
+}
+
+}  // namespace
+
+std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase) {
+    MemoryFigures figures;
+    figures.conserved = {"memory_conserved", true, {}};
+    if (phase >= trial.trial.phases.size()) return std::nullopt;
+    const auto& driven = trial.trial.phases[phase];
+    figures.events = static_cast<double>(driven.delivery.sent);
+    if (driven.throughput > 0)
+        figures.payload_bytes = figures.events * driven.payload_throughput / driven.throughput;
+    std::map<std::pair<std::string, std::string>, OwnerFigures> owners;
+    std::size_t watched = 0;
+    double live = 0;
+    for (const auto& process : trial.processes) {
+        const auto& before = process.quiet[phase];
+        const auto& after = process.quiet[phase + 1];
+        if (auto wrong = discrepancy(after); !wrong.empty() && figures.conserved.passed)
+            figures.conserved = {"memory_conserved", false, std::move(wrong)};
+        if (process.client && !trial.trial.includes_clients) continue;
+        ++watched;
+        live += static_cast<double>(after.total.live_bytes());
+        figures.resident_bytes +=
+            process.anonymous_bytes[phase + 1] - static_cast<double>(after.tracker_bytes);
+        figures.usable_bytes += static_cast<double>(after.total.live_usable_bytes());
+        const std::string place = process.client ? "client" : "system";
+        for (const auto& owner : after.owners) {
+            if (owner.counts.allocations == 0) continue;
+            if (process.client && is_harness(owner.name)) {
+                figures.harness_live_bytes += static_cast<double>(owner.counts.live_bytes());
+                continue;
+            }
+            const std::string name = owner.name == kUnowned ? "process" : owner.name;
+            auto& figure = owners[{place, name}];
+            figure.place = place;
+            figure.owner = name;
+            add(figure, counts_of(before, owner.name), owner);
+        }
+    }
+    if (watched == 0) return std::nullopt;
+    figures.total.owner = "total";
+    for (auto& [key, figure] : owners) {
+        add(figures.total, figure);
+        figures.owners.push_back(std::move(figure));
+    }
+    if (figures.conserved.passed) {
+        figures.conserved.detail = fmt::format(
+            "{:.0f} bytes live in {} processes: {:.0f} of the system's owners and {:.0f} of the "
+            "harness",
+            live, watched, figures.total.live_bytes, figures.harness_live_bytes);
+        figures.conserved.passed = live == figures.total.live_bytes + figures.harness_live_bytes;
+    }
+    return figures;
+}
+
+std::span<const MetricInfo> allocation_metrics() noexcept {
+    return kAllocationMetrics;
+}
+
+std::vector<MetricValue> allocation_values(const MemoryFigures& figures) {
+    const auto& total = figures.total;
+    const std::array<std::pair<double, double>, kAllocationMetrics.size()> quotients{{
+        {total.allocations, figures.events},
+        {total.bytes, figures.events},
+        {total.live_bytes, 1},
+        {total.peak_bytes, 1},
+        {figures.payload_bytes, total.peak_bytes},
+        {total.freed_bytes, total.bytes},
+        {figures.resident_bytes, figures.usable_bytes},
+    }};
+    std::vector<MetricValue> values;
+    for (std::size_t i = 0; i < quotients.size(); ++i) {
+        MetricValue value{.info = &kAllocationMetrics[i]};
+        const auto [upper, lower] = quotients[i];
+        if (lower > 0) {
+            value.value = upper / lower;
+            value.n = static_cast<std::uint64_t>(figures.events);
+        } else {
+            value.absent = "nothing was allocated";
+        }
+        values.push_back(std::move(value));
+    }
+    return values;
+}
+
+}  // namespace crucible::lab

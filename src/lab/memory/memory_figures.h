@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lab/aggregate/metric.h"
+#include "lab/memory/memory_trial.h"
+
+namespace crucible::lab {
+
+/// What one owner of the system under test did in one phase of a trial, over all processes.
+struct OwnerFigures {
+    std::string place;       ///< "client" or "system": in which processes
+    std::string owner;       ///< "process" for what no part of ours owns
+    double allocations = 0;  ///< in the phase
+    double bytes = 0;
+    double frees = 0;
+    double freed_bytes = 0;
+    double live_bytes = 0;  ///< when the phase's events had ended
+    double live_blocks = 0;
+    double peak_bytes =
+        0;  ///< most that was live at once since the processes began, summed over them
+};
+
+/// What the allocations of the system under test in one phase come to. What the harness in the
+/// client processes allocates for itself is left out.
+struct MemoryFigures {
+    double events = 0;                 ///< sent in the phase, its warm-up included
+    double payload_bytes = 0;          ///< of those
+    std::vector<OwnerFigures> owners;  ///< by place and name
+    OwnerFigures total;
+    double harness_live_bytes = 0;
+    /// Of the processes that hold the system, harness and all: resident memory that is no file's,
+    /// less the tracker's own, and what of the live blocks could be used.
+    double resident_bytes = 0;
+    double usable_bytes = 0;
+    /// In every process owners, threads and size classes add up to the same, and nothing is
+    /// uncounted.
+    Check conserved;
+};
+
+/// Of phase `phase` (0-based). No value where no process of the system was watched.
+std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase);
+
+/// The metrics of allocations, in the order in which reports show them.
+std::span<const MetricInfo> allocation_metrics() noexcept;
+std::vector<MetricValue> allocation_values(const MemoryFigures& figures);
+
+}  // namespace crucible::lab

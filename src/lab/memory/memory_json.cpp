@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lab/compare/json_parts.h"
+#include "lab/compare/judge_metric.h"
+#include "lab/memory/memory_profile.h"
+#include "lab/stats/signed_rank.h"
+#include "lab/stats/trend.h"
+
+namespace crucible::lab {
+namespace {
+
+using nlohmann::json;
+
+constexpr double kLevel = 0.95;
+
+/// Hodges-Lehmann over rounds, and its interval from 6 rounds on.
+json over_rounds(const std::vector<double>& values) {
+    json result{
+        {"value", nullptr}, {"ci_low", nullptr}, {"ci_high", nullptr}, {"n", values.size()}};
+    if (values.empty()) return result;
+    result["value"] = number(stats::hodges_lehmann_estimate(values));
+    if (const auto located = stats::hodges_lehmann(values, kLevel)) {
+        result["ci_low"] = number(located->interval.low);
+        result["ci_high"] = number(located->interval.high);
+    }
+    return result;
+}
+
+json metrics_json(const MemoryCell& cell) {
+    json result = json::array();
+    if (cell.metrics.empty()) return result;
+    for (std::size_t m = 0; m < cell.metrics.front().size(); ++m) {
+        const auto& info = *cell.metrics.front()[m].info;
+        std::vector<double> values;
+        std::string absent;
+        for (const auto& round : cell.metrics) {
+            if (round[m].value) {
+                values.push_back(*round[m].value);
+            } else if (absent.empty()) {
+                absent = round[m].absent;
+            }
+        }
+        // Rounds without a value are the extreme ones.
+        if (!absent.empty()) values.clear();
+        json metric = over_rounds(values);
+        metric.update({{"name", info.name},
+                       {"unit", info.unit},
+                       {"better", to_string(info.better)},
+                       {"absent", absent}});
+        result.push_back(std::move(metric));
+    }
+    return result;
+}
+
+/// One figure of an owner in each round; rounds in which it did not occur have 0.
+std::vector<double> figures_of(const MemoryCell& cell, const std::string& place,
+                               const std::string& owner,
+                               double (*figure)(const OwnerFigures&, double events)) {
+    std::vector<double> values;
+    for (const auto& round : cell.figures) {
+        const auto found = std::ranges::find_if(round.owners, [&](const OwnerFigures& one) {
+            return one.place == place && one.owner == owner;
+        });
+        values.push_back(found == round.owners.end() ? 0 : figure(*found, round.events));
+    }
+    return values;
+}
+
+json owners_json(const MemoryCell& cell) {
+    std::vector<std::pair<std::string, std::string>> owners;
+    for (const auto& round : cell.figures) {
+        for (const auto& owner : round.owners) {
+            const std::pair key{owner.place, owner.owner};
+            if (std::ranges::find(owners, key) == owners.end()) owners.push_back(key);
+        }
+    }
+    std::ranges::sort(owners);
+    json result = json::array();
+    for (const auto& [place, owner] : owners) {
+        const auto over = [&](double (*figure)(const OwnerFigures&, double)) {
+            return over_rounds(figures_of(cell, place, owner, figure));
+        };
+        result.push_back(
+            {{"place", place},
+             {"owner", owner},
+             {"live_bytes", over([](const auto& one, double) { return one.live_bytes; })},
+             {"live_blocks", over([](const auto& one, double) { return one.live_blocks; })},
+             {"peak_bytes", over([](const auto& one, double) { return one.peak_bytes; })},
+             {"allocations_per_event",
+              over([](const auto& one, double events) { return one.allocations / events; })},
+             {"bytes_per_event",
+              over([](const auto& one, double events) { return one.bytes / events; })},
+             {"grown_per_event", over([](const auto& one, double events) {
+                  return (one.bytes - one.freed_bytes) / events;
+              })}});
+    }
+    return result;
+}
+
+/// Of each round the slope over the numbers of clients at which it has the metric.
+json slope_json(const TargetMemory& target, std::string_view name, std::string_view unit) {
+    std::vector<double> slopes;
+    for (std::size_t round = 0;; ++round) {
+        std::vector<double> clients;
+        std::vector<double> values;
+        for (const auto& [count, cell] : target.cells) {
+            if (round >= cell.metrics.size()) continue;
+            for (const auto& metric : cell.metrics[round]) {
+                if (metric.info->name != name || !metric.value) continue;
+                clients.push_back(count);
+                values.push_back(*metric.value);
+            }
+        }
+        if (clients.size() < 2 || clients.size() < target.cells.size()) break;
+        slopes.push_back(stats::theil_sen_slope(clients, values));
+    }
+    json slope = over_rounds(slopes);
+    slope.update({{"name", name}, {"unit", unit}});
+    return slope;
+}
+
+json target_json(const TargetMemory& target, std::uint32_t clients) {
+    json by_clients = json::array();
+    for (const auto& [count, cell] : target.cells) {
+        by_clients.push_back({{"clients", count},
+                              {"rounds", cell.metrics.size()},
+                              {"metrics", metrics_json(cell)},
+                              {"owners", owners_json(cell)}});
+    }
+    static const MemoryCell none;
+    const auto main = target.cells.find(clients);
+    const MemoryCell& cell = main == target.cells.end() ? none : main->second;
+    json slopes = json::array();
+    for (const auto name : {"memory_peak", "live_bytes", "live_bytes_peak"})
+        slopes.push_back(slope_json(target, name, "bytes"));
+    return {{"target", target.target},
+            {"metrics", metrics_json(cell)},
+            {"owners", owners_json(cell)},
+            {"by_clients", std::move(by_clients)},
+            {"per_client", std::move(slopes)},
+            {"leak", nullptr},
+            {"resources", nullptr},
+            {"missing", target.missing}};
+}
+
+json comparison_json(const ProfileOptions& options, const MemoryProfile& profile) {
+    if (profile.targets.size() != 2) return nullptr;
+    std::vector<WeighedMetric> weighed;
+    for (const auto* name : {"memory_peak", "memory_mean"})
+        weighed.push_back(weigh_metric(profile.rounds, *find_metric(name), options.compare));
+    for (const auto& info : allocation_metrics())
+        weighed.push_back(weigh_metric(profile.rounds, info, options.compare));
+    std::vector<WeighedMetric*> gated;
+    std::vector<WeighedMetric*> others;
+    for (auto& metric : weighed) (metric.result.info->gated ? gated : others).push_back(&metric);
+    correct_family(gated, stats::Adjustment::holm);
+    correct_family(others, stats::Adjustment::benjamini_hochberg);
+    json metrics = json::array();
+    for (auto& metric : weighed) {
+        add_intervals(metric, options.compare);
+        decide(metric, metric.result.info->gated ? gated.size() : others.size(), options.compare);
+        metrics.push_back(compared_metric_json(metric.result));
+    }
+    return {{"baseline", profile.targets[0].target},
+            {"candidate", profile.targets[1].target},
+            {"clients", profile.clients},
+            {"method", method_json(options.compare)},
+            {"metrics", std::move(metrics)}};
+}
+
+}  // namespace
+
+json memory_json(const RunFacts& facts, const ProfileOptions& options,
+                 const MemoryProfile& profile) {
+    json result = header_json("crucible.memory/1", facts);
+    result["interrupted"] = profile.interrupted;
+    result["failure"] = failure_json(profile.failure);
+    result["scenario"] = {{"name", options.scenario.name},
+                          {"description", options.scenario.description},
+                          {"load", load_json(options.scenario)}};
+    result["clients"] = profile.clients;
+    result["checks"] = checks_json(profile.checks);
+    result["targets"] = json::array();
+    for (const auto& target : profile.targets)
+        result["targets"].push_back(target_json(target, profile.clients));
+    result["comparison"] = comparison_json(options, profile);
+    return result;
+}
+
+}  // namespace crucible::lab

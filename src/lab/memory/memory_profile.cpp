@@ -1,0 +1,249 @@
+#include "lab/memory/memory_profile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/rng.h"
+
+namespace crucible::lab {
+namespace {
+
+/// What trials without the tracker say of memory.
+constexpr std::array<std::string_view, 2> kPlainMetrics{"memory_peak", "memory_mean"};
+
+/// One trial of a round.
+struct Job {
+    Arm arm;
+    std::uint32_t clients;
+    bool counting;  ///< with the tracker
+};
+
+/// What a round found of one arm with one number of clients.
+struct Found {
+    std::optional<TrialResult> plain;
+    std::optional<MemoryTrial> counted;
+};
+
+class Profiler {
+public:
+    explicit Profiler(const ProfileOptions& options)
+        : options_(options), harness_(*parse_target("null:")) {
+        profile_.clients = options.scenario.plan.clients;
+        for (const auto& target : options.targets)
+            profile_.targets.push_back({target.text, {}, {}});
+        counts_ = options.ladder;
+        counts_.push_back(profile_.clients);
+        std::ranges::sort(counts_);
+        counts_.erase(std::ranges::unique(counts_).begin(), counts_.end());
+    }
+
+    MemoryProfile run() {
+        for (std::uint32_t r = 0; r < options_.rounds && going(); ++r) {
+            number_ = r;
+            found_.clear();
+            for (const Job& job : jobs(r)) {
+                if (going()) run_job(job);
+            }
+            if (going()) conclude_round();
+        }
+        add_checks();
+        return std::move(profile_);
+    }
+
+private:
+    bool going() const { return !profile_.failure && !profile_.interrupted; }
+    bool compares() const { return options_.targets.size() == 2; }
+
+    const TargetUrl& url_of(Arm arm) const {
+        if (arm == Arm::harness) return harness_;
+        return arm == Arm::candidate ? options_.targets[1] : options_.targets[0];
+    }
+
+    std::vector<Job> jobs(std::uint32_t round) const {
+        std::vector<Job> all;
+        for (const std::uint32_t clients : counts_) {
+            const bool compared = clients == profile_.clients;
+            if (!compared && round >= options_.ladder_rounds) continue;
+            all.push_back({Arm::harness, clients, false});
+            std::vector<Arm> arms{Arm::baseline};
+            if (compares()) arms.push_back(Arm::candidate);
+            if (compares() && compared) arms.push_back(Arm::control);
+            for (const Arm arm : arms) {
+                all.push_back({arm, clients, false});
+                all.push_back({arm, clients, true});
+            }
+        }
+        base::Rng random(round_seed(options_.seed, 1, round));
+        for (std::size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[random.below(i)]);
+        return all;
+    }
+
+    Plan plan_of(const Job& job) const {
+        Plan plan = options_.scenario.plan;
+        plan.clients = job.clients;
+        plan.workload.seed = round_seed(options_.seed, 0, number_);
+        if (!job.counting) return plan;
+        // The first time that a system does something it allocates what stays: caches, compiled
+        // statements. That is in what is live, and would be in what an event allocates.
+        plan.phases.insert(plan.phases.begin(), plan.phases.begin(), plan.phases.end());
+        return plan;
+    }
+
+    TrialOptions trial_options(const Job& job) {
+        TrialOptions trial;
+        trial.stop = options_.stop;
+        trial.on_progress = [this, &job](const TrialProgress& at) {
+            if (!options_.on_progress) return;
+            options_.on_progress(
+                {number_ + 1, options_.rounds,
+                 fmt::format("{} with {} client{}{}", url_of(job.arm).text, job.clients,
+                             job.clients == 1 ? "" : "s", job.counting ? ", counting" : ""),
+                 at});
+        };
+        return trial;
+    }
+
+    void run_job(const Job& job) {
+        const auto& url = url_of(job.arm);
+        const Plan plan = plan_of(job);
+        auto& found = found_[{job.arm, job.clients}];
+        if (job.counting) {
+            auto trial = run_memory_trial(url, options_.scenario.system, plan, trial_options(job),
+                                          options_.tracker);
+            if (!trial) return fail(trial.error());
+            note(trial->trial);
+            found.counted = *std::move(trial);
+        } else {
+            auto trial = run_trial(url, options_.scenario.system, plan, trial_options(job));
+            if (!trial) return fail(trial.error());
+            note(*trial);
+            found.plain = *std::move(trial);
+        }
+    }
+
+    void fail(const Error& error) {
+        if (options_.stop.stop_requested()) {
+            profile_.interrupted = true;
+        } else {
+            profile_.failure = error;
+        }
+    }
+
+    void note(const TrialResult& trial) {
+        if (trial.failure) profile_.failure = trial.failure;
+        if (trial.interrupted) profile_.interrupted = true;
+    }
+
+    /// The metrics of one arm; what has no value says why.
+    std::vector<MetricValue> metrics_of(Arm arm, std::uint32_t clients,
+                                        const std::optional<MemoryFigures>& figures) const {
+        const auto& found = found_.at({arm, clients});
+        const auto& harness = found_.at({Arm::harness, clients});
+        std::vector<MetricValue> metrics;
+        for (auto& value : trial_metrics(*found.plain, &*harness.plain)) {
+            if (std::ranges::find(kPlainMetrics, value.info->name) != kPlainMetrics.end())
+                metrics.push_back(std::move(value));
+        }
+        if (figures) {
+            for (auto& value : allocation_values(*figures)) metrics.push_back(std::move(value));
+            return metrics;
+        }
+        for (const auto& info : allocation_metrics()) {
+            MetricValue absent{.info = &info};
+            absent.absent = found.counted->missing.empty() ? "no process of the system is known"
+                                                           : found.counted->missing.front();
+            metrics.push_back(std::move(absent));
+        }
+        return metrics;
+    }
+
+    ArmResult arm_result(Arm arm, std::uint32_t clients) {
+        const auto& found = found_.at({arm, clients});
+        ArmResult result;
+        result.target = url_of(arm).text;
+        if (arm == Arm::harness) {
+            result.valid = found.plain->valid();
+            return result;
+        }
+        result.valid = found.plain->valid() && found.counted->trial.valid();
+        const auto figures = memory_figures(*found.counted, found.counted->trial.phases.size() - 1);
+        result.metrics = metrics_of(arm, clients, figures);
+        result.checks = found.plain->checks;
+        if (figures) result.checks.push_back(figures->conserved);
+        return result;
+    }
+
+    void conclude_round() {
+        Round round;
+        round.index = number_;
+        round.machine = machine_identity();
+        for (const auto& [key, found] : found_) {
+            const auto [arm, clients] = key;
+            auto result = arm_result(arm, clients);
+            if (arm == Arm::baseline || arm == Arm::candidate)
+                keep(profile_.targets[arm == Arm::candidate ? 1 : 0], clients, *found.counted,
+                     result);
+            if (clients != profile_.clients) continue;
+            round.order.push_back(arm);
+            round[arm] = std::move(result);
+        }
+        if (compares()) profile_.rounds.push_back(std::move(round));
+    }
+
+    void keep(TargetMemory& target, std::uint32_t clients, const MemoryTrial& counted,
+              const ArmResult& result) {
+        for (const auto& missing : counted.missing) {
+            // Process numbers differ in each trial; one line says what it is about.
+            if (target.missing.empty()) target.missing.push_back(missing);
+        }
+        for (const auto& check : result.checks) note(target.target, clients, check);
+        if (!result.valid) return;
+        auto& cell = target.cells[clients];
+        cell.metrics.push_back(result.metrics);
+        if (auto figures = memory_figures(counted, counted.trial.phases.size() - 1))
+            cell.figures.push_back(*std::move(figures));
+    }
+
+    /// Failed ones one by one; of those that pass how often.
+    void note(const std::string& target, std::uint32_t clients, const Check& check) {
+        auto& [passed, failed] = checks_[check.name];
+        if (check.passed) {
+            ++passed;
+        } else if (failed.size() < kFailedShown) {
+            failed.push_back(fmt::format("round {}, {} with {} clients: {}", number_ + 1, target,
+                                         clients, check.detail));
+        }
+    }
+
+    void add_checks() {
+        for (auto& [name, outcome] : checks_) {
+            auto& [passed, failed] = outcome;
+            if (failed.empty()) {
+                profile_.checks.push_back({name, true, fmt::format("in all {} trials", passed)});
+                continue;
+            }
+            for (auto& detail : failed) profile_.checks.push_back({name, false, std::move(detail)});
+        }
+    }
+
+    static constexpr std::size_t kFailedShown = 3;
+
+    const ProfileOptions& options_;
+    const TargetUrl harness_;
+    std::vector<std::uint32_t> counts_;
+    MemoryProfile profile_;
+    std::uint32_t number_ = 0;
+    std::map<std::pair<Arm, std::uint32_t>, Found> found_;
+    std::map<std::string, std::pair<std::uint64_t, std::vector<std::string>>> checks_;
+};
+
+}  // namespace
+
+MemoryProfile run_memory_profile(const ProfileOptions& options) {
+    return Profiler(options).run();
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,141 @@
+#include "lab/memory/memory_trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/file.h"
+#include "base/process.h"
+
+namespace crucible::lab {
+namespace {
+
+constexpr const char* kTrackerVariable = "CRUCIBLE_ALLOC";
+constexpr const char* kTrackerName = "libcrucible_alloc.so";
+
+/// Resident and not a file's; 0 where it cannot be read.
+double anonymous_bytes(pid_t pid) {
+    const auto rollup = base::read_file(fmt::format("/proc/{}/smaps_rollup", pid));
+    if (!rollup) return 0;
+    const auto at = rollup->find("\nAnonymous:");
+    if (at == std::string::npos) return 0;
+    return 1024.0 * std::strtod(rollup->c_str() + at + 11, nullptr);
+}
+
+/// Looks at all processes of a trial when nothing is in flight.
+class Watcher {
+public:
+    explicit Watcher(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+    void look(const QuietMoment& moment) {
+        std::map<pid_t, bool> is_client;
+        for (const pid_t pid : moment.clients) is_client[pid] = true;
+        for (const pid_t pid : moment.system) is_client[pid] = false;
+        // What these have started themselves is the system's as well.
+        for (const pid_t pid : writers()) {
+            if (!is_client.contains(pid) && std::filesystem::exists(fmt::format("/proc/{}", pid)))
+                is_client[pid] = false;
+        }
+        for (const auto& [pid, client] : is_client) {
+            const auto snapshot = read(pid);
+            if (!snapshot) {
+                missing_[pid] = snapshot.error().message;
+                continue;
+            }
+            auto& course = courses_[pid];
+            course.pid = pid;
+            course.client = client;
+            // One that began later had nothing before.
+            course.quiet.resize(moment.phases_ended);
+            course.anonymous_bytes.resize(moment.phases_ended);
+            course.quiet.push_back(*snapshot);
+            course.anonymous_bytes.push_back(anonymous_bytes(pid));
+        }
+        moments_ = moment.phases_ended + 1;
+    }
+
+    void conclude(MemoryTrial& result) {
+        for (auto& [pid, course] : courses_) {
+            if (course.quiet.size() == moments_) {
+                result.processes.push_back(std::move(course));
+            } else {
+                missing_[pid] = fmt::format("process {} ended before the load did", pid);
+            }
+        }
+        for (auto& [pid, why] : missing_) result.missing.push_back(std::move(why));
+    }
+
+private:
+    std::set<pid_t> writers() const {
+        std::set<pid_t> pids;
+        std::error_code status;
+        for (const auto& entry : std::filesystem::directory_iterator(directory_, status)) {
+            const std::string name = entry.path().filename().string();
+            pid_t pid = 0;
+            std::from_chars(name.data(), name.data() + name.size(), pid);
+            if (pid > 0 && name.ends_with(".alloc")) pids.insert(pid);
+        }
+        return pids;
+    }
+
+    Result<alloc::Snapshot> read(pid_t pid) const {
+        const auto file = alloc::region_file(directory_, pid);
+        if (!file) return std::unexpected(file.error());
+        const auto reader = alloc::RegionReader::open(*file);
+        if (!reader) return std::unexpected(reader.error());
+        return reader->read();
+    }
+
+    const std::filesystem::path directory_;
+    std::map<pid_t, ProcessCourse> courses_;
+    std::map<pid_t, std::string> missing_;
+    std::size_t moments_ = 0;
+};
+
+}  // namespace
+
+Result<std::filesystem::path> find_tracker() {
+    if (const char* named = std::getenv(kTrackerVariable); named != nullptr && *named != '\0') {
+        if (std::filesystem::exists(named)) return std::filesystem::absolute(named);
+        return std::unexpected(
+            Error{Errc::not_found, fmt::format("{}: {} is not there", kTrackerVariable, named)});
+    }
+    const auto programs = base::self_executable().parent_path();
+    const std::array places{programs / "../lib", programs / "../lib/x86_64-linux-gnu"};
+    for (const auto& place : places) {
+        const auto library = place / kTrackerName;
+        if (std::filesystem::exists(library)) return std::filesystem::canonical(library);
+    }
+    return std::unexpected(
+        Error{Errc::not_found,
+              fmt::format("the allocation tracker {} is not in {}; {} can name it", kTrackerName,
+                          places.front().lexically_normal().string(), kTrackerVariable)});
+}
+
+Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOptions& system,
+                                     const Plan& plan, TrialOptions options,
+                                     const std::filesystem::path& tracker) {
+    // Shared memory, so that counting never waits for a disk.
+    const auto directory = base::TempDir::make_in_memory("alloc");
+    if (!directory) return std::unexpected(directory.error());
+    Watcher watcher(directory->path());
+    const char* const others = std::getenv("LD_PRELOAD");
+    options.environment = {
+        fmt::format("LD_PRELOAD={}{}{}", tracker.string(), others == nullptr ? "" : ":",
+                    others == nullptr ? "" : others),
+        fmt::format("{}={}", alloc::kDirectoryVariable, directory->path().string())};
+    options.on_quiet = [&watcher](const QuietMoment& moment) { watcher.look(moment); };
+    auto trial = run_trial(target, system, plan, options);
+    if (!trial) return std::unexpected(trial.error());
+    MemoryTrial result{.trial = *std::move(trial), .processes = {}, .missing = {}};
+    watcher.conclude(result);
+    return result;
+}
+
+}  // namespace crucible::lab

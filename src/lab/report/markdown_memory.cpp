@@ -1,0 +1,67 @@
+#include "lab/report/markdown_parts.h"
+
+namespace crucible::lab::report {
+namespace {
+
+void write_target(Markdown& text, const MemoryTarget& target) {
+    text.line("## {}", code(target.target));
+    text.blank();
+    for (const auto& missing : target.missing) text.line("- Not counted: {}", plain(missing));
+    if (!target.missing.empty()) text.blank();
+    text.row({"Metric", "Value [95 %]", "Rounds", "Note"});
+    text.row({"---", "---:", "---:", "---"});
+    for (const auto& metric : target.metrics) {
+        text.row({plain(metric_label(metric.name)), format_with_interval(metric),
+                  format_integer(metric.n), plain(metric.absent)});
+    }
+    text.blank();
+    if (!target.owners.empty()) {
+        text.row({kOwnerColumns.begin(), kOwnerColumns.end()});
+        text.row({"---", "---:", "---:", "---:", "---:"});
+        for (const auto& owner : telling_owners(target)) {
+            auto cells = owner_cells(owner);
+            cells.front() = plain(cells.front());
+            text.row({cells.begin(), cells.end()});
+        }
+        text.blank();
+    }
+    if (target.by_clients.size() < 2) return;
+    text.row({"clients", "memory peak [95 %]", "live [95 %]"});
+    text.row({"---:", "---:", "---:"});
+    const auto row = [&text](const std::string& clients, const std::vector<MemoryMetric>& metrics) {
+        std::string peak;
+        std::string live;
+        for (const auto& metric : metrics) {
+            if (metric.name == "memory_peak") peak = format_with_interval(metric);
+            if (metric.name == "live_bytes") live = format_with_interval(metric);
+        }
+        text.row({clients, peak, live});
+    };
+    for (const auto& at : target.by_clients) row(format_integer(at.clients), at.metrics);
+    row("each", target.per_client);
+    text.blank();
+}
+
+}  // namespace
+
+std::string render_memory(const MemoryDocument& document) {
+    Markdown text;
+    text.line("# {}", plain(headline(document)));
+    text.blank();
+    write_alerts(text, document.header, failed_checks(document));
+    write_load(text, document.scenario, document.description, document.load);
+    text.blank();
+    if (!document.compared.empty()) {
+        text.line(
+            "Baseline {}, candidate {}, with {} clients:", code(document.targets.front().target),
+            code(document.targets.back().target), document.clients);
+        text.blank();
+        write_compared(text, document.compared);
+    }
+    for (const auto& target : document.targets) write_target(text, target);
+    write_checks(text, document.checks);
+    write_origin(text, document.header);
+    return text.take();
+}
+
+}  // namespace crucible::lab::report

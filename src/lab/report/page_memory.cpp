@@ -1,0 +1,153 @@
+#include "lab/report/page_memory.h"
+
+#include "lab/report/charts.h"
+#include "lab/report/page.h"
+#include "lab/report/typography.h"
+
+namespace crucible::lab::report {
+namespace {
+
+std::string figure_of(const MemoryMetric& metric) {
+    return escape_html(typeset(format_with_interval(metric)));
+}
+
+void write_compared(Page& page, const MemoryDocument& document) {
+    if (document.compared.empty()) return;
+    page.add("<section><h2>Compared with {} clients</h2>", document.clients);
+    write_figure(page, forest_chart(document.compared, document.method->margin),
+                 "Change from the baseline to the candidate with its interval; the band is the "
+                 "margin within which differences do not matter.");
+    page.begin_frame("Compared metrics");
+    page.add("<table><thead><tr>");
+    for (const auto* column :
+         {"Metric", "Baseline", "Candidate", "Change %", "95 % interval", "Verdict", "Because"})
+        page.add(R"(<th scope="col">{}</th>)", column);
+    page.add("</tr></thead><tbody>");
+    for (const auto& metric : document.compared) {
+        page.add(R"(<tr><th scope="row" title="{}">{}</th><td class="num">{}</td>)",
+                 escape_html(metric_meaning(metric.name)), escape_html(metric_label(metric.name)),
+                 value_of(metric, metric.baseline));
+        const auto interval = metric.ratio ? format_ratio_interval(*metric.ratio) : std::string();
+        page.add(R"(<td class="num">{}</td><td class="num">{}</td><td class="range">{}</td>)",
+                 value_of(metric, metric.candidate), change_of(metric),
+                 escape_html(typeset(interval)));
+        page.add(R"(<td><span class="chip {}">{}</span></td><td class="note">{}</td></tr>)",
+                 escape_html(metric.verdict), escape_html(verdict_word(metric.verdict)),
+                 escape_html(metric.reason));
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+    page.add("</section>");
+}
+
+void write_owners(Page& page, const MemoryTarget& target) {
+    if (target.owners.empty()) return;
+    page.begin_frame("Owners of " + target.target);
+    page.add("<table><caption>Who owns it</caption><thead><tr>");
+    for (const auto column : kOwnerColumns)
+        page.add(R"(<th scope="col"{}>{}</th>)", column == "owner" ? "" : R"( class="num")",
+                 column);
+    page.add("</tr></thead><tbody>");
+    for (const auto& owner : telling_owners(target)) {
+        const auto cells = owner_cells(owner);
+        page.add(R"(<tr><th scope="row">{}</th>)", escape_html(cells[0]));
+        for (std::size_t i = 1; i < cells.size(); ++i)
+            page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cells[i])));
+        page.add("</tr>");
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+}
+
+void write_ladder_row(Page& page, const std::string& clients,
+                      const std::vector<MemoryMetric>& metrics) {
+    page.add(R"(<tr><th scope="row">{}</th>)", clients);
+    for (const auto* name : {"memory_peak", "live_bytes", "live_bytes_peak"}) {
+        std::string cell;
+        for (const auto& metric : metrics)
+            if (metric.name == name) cell = figure_of(metric);
+        page.add(R"(<td class="num">{}</td>)", cell);
+    }
+    page.add("</tr>");
+}
+
+void write_ladder(Page& page, const MemoryTarget& target) {
+    if (target.by_clients.size() < 2) return;
+    page.begin_frame("Memory by the number of clients of " + target.target);
+    page.add(R"(<table><caption>By the number of clients</caption><thead><tr>)"
+             R"(<th scope="col">clients</th><th scope="col" class="num">memory peak</th>)"
+             R"(<th scope="col" class="num">live</th>)"
+             R"(<th scope="col" class="num">live peak</th></tr></thead><tbody>)");
+    for (const auto& at : target.by_clients)
+        write_ladder_row(page, format_integer(at.clients), at.metrics);
+    write_ladder_row(page, "each further one", target.per_client);
+    page.add("</tbody></table>");
+    page.end_frame();
+}
+
+void write_target(Page& page, const MemoryTarget& target) {
+    page.add("<section><h2>{}</h2>", escape_html(target.target));
+    for (const auto& missing : target.missing)
+        page.add("<p>Not counted: {}</p>", escape_html(missing));
+    page.begin_frame("Memory of " + target.target);
+    page.add("<table><caption>Memory</caption><tbody>");
+    for (const auto& metric : target.metrics) {
+        page.add(R"(<tr><th scope="row" title="{}">{}</th><td class="num">{}</td>)"
+                 R"(<td class="note">{}</td></tr>)",
+                 escape_html(metric_meaning(metric.name)), escape_html(metric_label(metric.name)),
+                 figure_of(metric), escape_html(metric.absent));
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+    write_owners(page, target);
+    write_ladder(page, target);
+    page.add("</section>");
+}
+
+std::pair<std::string, std::string> badge_of(const MemoryDocument& document) {
+    if (!document.header.failure.empty()) return {"failed", "FAILED"};
+    if (document.header.interrupted) return {"open", "INTERRUPTED"};
+    return {"done", "MEASURED"};
+}
+
+}  // namespace
+
+std::string render_page(const MemoryDocument& document) {
+    Page page;
+    write_head(page, "memory profile", headline(document), badge_of(document), document.header);
+    std::vector<Side> sides;
+    for (std::size_t i = 0; i < document.targets.size(); ++i) {
+        const std::string_view role = document.targets.size() == 1 ? "Target"
+                                      : i == 0                     ? "Baseline"
+                                                                   : "Candidate";
+        sides.push_back({i == 0 ? "a" : "b", role, document.targets[i].target});
+    }
+    write_sides(page, sides);
+    write_alerts(page, document.header, failed_checks(document));
+    page.add("<section><h2>{}</h2>", escape_html(document.scenario));
+    if (!document.description.empty()) page.add("<p>{}</p>", escape_html(document.description));
+    write_load(page, document.load);
+    page.add("</section>");
+    write_compared(page, document);
+    for (const auto& target : document.targets) write_target(page, target);
+    page.add("<section><h2>How this was measured</h2>");
+    page.add(
+        "<p>Memory is the proportional set size of the system's processes in trials without "
+        "counting, net of the harness alone under the same load. Allocations were counted, each of "
+        "them and with its owner, in trials of their own by a tracker in the place of malloc. Live "
+        "and peak are requested bytes; a peak is the sum of its owners' and processes', which need "
+        "not have been at once.</p>");
+    write_checks(page, document.checks);
+    std::vector<std::string> names;
+    for (const auto& target : document.targets) {
+        if (!names.empty()) break;
+        for (const auto& metric : target.metrics) names.push_back(metric.name);
+    }
+    write_meanings(page, names);
+    write_origin(page, document.header);
+    page.add("</section>");
+    write_foot(page, document.header);
+    return page.take();
+}
+
+}  // namespace crucible::lab::report

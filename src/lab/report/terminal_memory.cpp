@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include "lab/report/terminal_parts.h"
+
+namespace crucible::lab::report {
+namespace {
+
+void write_metrics(TerminalText& text, const MemoryTarget& target) {
+    for (const auto& metric : target.metrics) {
+        text.line(" " + text.cell(metric_label(metric.name), 18) +
+                  (metric.absent.empty() ? format_with_interval(metric)
+                                         : std::string(kNoValue) + "  " + metric.absent));
+    }
+}
+
+void write_owners(TerminalText& text, const MemoryTarget& target) {
+    if (target.owners.empty()) return;
+    const auto row = [&text](const auto& cells) {
+        std::string line = " " + text.cell(cells[0], 27);
+        for (std::size_t i = 1; i < cells.size(); ++i)
+            line += text.cell(cells[i], i == 3 ? 18 : 12, true);
+        return line;
+    };
+    text.blank();
+    text.line(row(kOwnerColumns), Ink::dim);
+    for (const auto& owner : telling_owners(target)) text.line(row(owner_cells(owner)));
+}
+
+void write_ladder(TerminalText& text, const MemoryTarget& target) {
+    if (target.by_clients.size() < 2) return;
+    text.blank();
+    text.line(" " + text.cell("clients", 8) + text.cell("memory peak [95 %]", 36) + "live [95 %]",
+              Ink::dim);
+    for (const auto& at : target.by_clients) {
+        std::string peak;
+        std::string live;
+        for (const auto& metric : at.metrics) {
+            if (metric.name == "memory_peak") peak = format_with_interval(metric);
+            if (metric.name == "live_bytes") live = format_with_interval(metric);
+        }
+        text.line(" " + text.cell(fmt::format("{}", at.clients), 8) + text.cell(peak, 36) + live);
+    }
+    std::string peak;
+    std::string live;
+    for (const auto& slope : target.per_client) {
+        if (slope.name == "memory_peak") peak = format_with_interval(slope);
+        if (slope.name == "live_bytes") live = format_with_interval(slope);
+    }
+    text.line(" " + text.cell("each", 8) + text.cell(peak, 36) + live);
+}
+
+}  // namespace
+
+std::string render_memory(const MemoryDocument& document, std::size_t width, bool colour) {
+    TerminalText text(width, colour);
+    text.paragraph(headline(document), 0, Ink::bold);
+    write_failed_checks(text, failed_checks(document));
+    write_load(text, document.scenario, document.description, document.load);
+    if (!document.compared.empty()) {
+        text.blank();
+        text.item("baseline ", document.targets.front().target, 1);
+        text.item("candidate", document.targets.back().target, 1);
+        write_compared(text, document.compared, true);
+        write_compared(text, document.compared, false);
+    }
+    for (const auto& target : document.targets) {
+        text.blank();
+        text.line(target.target, Ink::bold);
+        for (const auto& missing : target.missing) text.item("not counted:", missing, 1, Ink::warn);
+        write_metrics(text, target);
+        write_owners(text, target);
+        write_ladder(text, target);
+    }
+    text.blank();
+    text.paragraph(
+        "Memory is the proportional set size in trials without counting, net of the harness; live, "
+        "peak and allocations are requested bytes in trials of their own. A peak is the sum of its "
+        "owners' and processes', which need not have been at once.",
+        0, Ink::dim);
+    write_closing(text, document.header);
+    return text.take();
+}
+
+}  // namespace crucible::lab::report

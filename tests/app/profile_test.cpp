@@ -1,0 +1,96 @@
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/process.h"
+#include "in_process.h"
+#include "real_binary.h"
+
+namespace crucible::app {
+namespace {
+
+class Profile : public RealBinary {
+protected:
+    std::string profile_complaints() const {
+        const auto found = out().parent_path() / "profile_complaints";
+        auto python = base::Process::start(
+            {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
+                           std::string(CRUCIBLE_FORMATS) + "/memory.schema.json",
+                           out() / "result.json"},
+             .inherit = {},
+             .standard_output = found,
+             .standard_error = found});
+        if (!python) return python.error().message;
+        const auto status = python->wait(60s);
+        if (status && status->exit_code == 0) return {};
+        return "not valid: " + base::read_file(found).value_or("");
+    }
+};
+
+const nlohmann::json& metric_named(const nlohmann::json& metrics, std::string_view name) {
+    for (const auto& metric : metrics)
+        if (metric.at("name") == name) return metric;
+    ADD_FAILURE() << "no metric " << name;
+    return metrics.front();
+}
+
+// Both architectures at two numbers of clients: who owns what, in a file that follows the schema.
+TEST_F(Profile, TellsOwnersOfBothArchitectures) {
+    ASSERT_EQ(run({"profile", "coordinator:", "daemon:", "--scenario", "light", "--clients", "2",
+                   "--ladder", "1", "--rounds", "2", "--rate", "200", "--duration", "200ms",
+                   "--warmup", "0s", "--quiet"}),
+              0)
+        << errors();
+
+    EXPECT_EQ(profile_complaints(), "");
+    const auto json = result();
+    for (const auto& check : json.at("checks")) {
+        if (check.at("name") == "memory_conserved")
+            EXPECT_TRUE(check.at("passed").get<bool>()) << check.at("detail");
+    }
+    for (const auto& target : json.at("targets")) {
+        EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
+        ASSERT_EQ(target.at("by_clients").size(), 2U);
+        const auto& live = metric_named(target.at("metrics"), "live_bytes");
+        ASSERT_EQ(live.at("n"), 2);
+        double owned = 0;
+        bool has_service = false;
+        for (const auto& owner : target.at("owners")) {
+            owned += owner.at("live_bytes").at("value").get<double>();
+            has_service |= owner.at("owner").get<std::string>().starts_with("database");
+            EXPECT_NE(owner.at("owner"), "harness");
+        }
+        EXPECT_TRUE(has_service);
+        // Estimates over two rounds: each is the mean, and means add up.
+        EXPECT_NEAR(owned, live.at("value").get<double>(), 1.0);
+        EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 0.5);
+    }
+    EXPECT_NE(output().find("database"), std::string::npos) << output();
+}
+
+// What is in a process that has not the tracker is not known, and is said not to be.
+TEST_F(Profile, SaysWhatCouldNotBeCounted) {
+    ASSERT_EQ(run({"profile", "synthetic:", "--clients", "1", "--ladder", "none", "--rounds", "1",
+                   "--rate", "200", "--duration", "100ms", "--warmup", "0s", "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_TRUE(result().at("comparison").is_null());
+}
+
+TEST(ProfileInput, IsRefusedInOneLine) {
+    const auto refused = [](std::vector<std::string> words, const std::string& line) {
+        const auto ended = crucible(words);
+        EXPECT_EQ(ended.exit_code, kBadUsage);
+        EXPECT_EQ(ended.err, "crucible: " + line + "\n");
+    };
+    refused({"profile", "null:", "--ladder", "1,x"},
+            "--ladder '1,x': 'none', or whole numbers from 1 to 1000 with commas between them");
+    refused({"profile", "daemon:?clients=3"},
+            "daemon:?clients=3: clients: a profile changes the number of clients; give it with "
+            "--clients and --ladder");
+    refused({"profile", "null:", "--scenario", "light", "--scenario", "medium"},
+            "--scenario: a profile has one scenario");
+}
+
+}  // namespace
+}  // namespace crucible::app

@@ -1,0 +1,115 @@
+#include "lab/memory/memory_figures.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace crucible::lab {
+namespace {
+
+struct Amounts {
+    std::uint64_t allocations, frees, bytes, freed;
+    std::int64_t peak;
+};
+
+/// One thread, one size class: whatever the owners have adds up.
+alloc::Snapshot snapshot(std::vector<std::pair<std::string, Amounts>> owners) {
+    alloc::Snapshot all;
+    all.pid = 7;
+    for (const auto& [name, amounts] : owners) {
+        alloc::OwnerCounts owner{.name = name, .counts = {}, .peak_live_bytes = amounts.peak};
+        owner.counts = {amounts.allocations, amounts.frees, amounts.bytes,
+                        amounts.freed,       amounts.bytes, amounts.freed};
+        all.total += owner.counts;
+        all.owners.push_back(owner);
+    }
+    all.threads = {{.tid = 7, .served = 1, .name = {}, .counts = all.total}};
+    all.classes = {{8, all.total.allocations, all.total.frees}};
+    return all;
+}
+
+MemoryTrial trial_of(std::uint64_t sent, bool includes_clients) {
+    MemoryTrial trial;
+    trial.trial.includes_clients = includes_clients;
+    auto& phase = trial.trial.phases.emplace_back();
+    phase.delivery.sent = sent;
+    phase.throughput = 100;
+    phase.payload_throughput = 51'200;
+    return trial;
+}
+
+double value_named(const std::vector<MetricValue>& values, std::string_view name) {
+    const auto found = std::ranges::find_if(
+        values, [name](const MetricValue& value) { return value.info->name == name; });
+    EXPECT_TRUE(found != values.end() && found->value) << name;
+    return found == values.end() ? 0 : found->value.value_or(0);
+}
+
+// Of a client process the harness's own owners are not the system's; of both kinds of process what
+// was allocated in the phase counts, and what was live before is in what is live.
+TEST(MemoryFigures, AreThoseOfTheSystemAlone) {
+    auto trial = trial_of(1000, true);
+    trial.processes.push_back(
+        {.pid = 1,
+         .client = true,
+         .quiet = {snapshot({{"other", {1, 0, 100, 0, 100}}, {"harness", {5, 0, 5000, 0, 5000}}}),
+                   snapshot({{"other", {1, 0, 100, 0, 100}},
+                             {"harness", {50, 5, 9000, 500, 9000}},
+                             {"client stub", {2000, 1990, 64'000, 63'000, 2000}}})},
+         .anonymous_bytes = {0, 20'000}});
+    trial.processes.push_back(
+        {.pid = 2,
+         .client = false,
+         .quiet = {snapshot({{"other", {10, 0, 1000, 0, 1000}}}),
+                   snapshot({{"other", {10, 0, 1000, 0, 1000}},
+                             {"database-1", {3000, 3000, 300'000, 300'000, 4000}}})},
+         .anonymous_bytes = {0, 5'000}});
+
+    const auto figures = memory_figures(trial, 0);
+    ASSERT_TRUE(figures);
+    EXPECT_TRUE(figures->conserved.passed) << figures->conserved.detail;
+    EXPECT_EQ(figures->total.live_bytes, 100 + 1000 + 1000 + 0);
+    EXPECT_EQ(figures->harness_live_bytes, 8500);
+    EXPECT_EQ(figures->total.allocations, 5000);
+    EXPECT_EQ(figures->total.peak_bytes, 100 + 2000 + 1000 + 4000);
+    ASSERT_EQ(figures->owners.size(), 4U);
+    EXPECT_EQ(figures->owners[1].place + "/" + figures->owners[1].owner, "client/process");
+
+    const auto values = allocation_values(*figures);
+    EXPECT_DOUBLE_EQ(value_named(values, "allocations_per_event"), 5);
+    EXPECT_DOUBLE_EQ(value_named(values, "allocated_bytes_per_event"), 364);
+    EXPECT_DOUBLE_EQ(value_named(values, "freed_share"), 363'000.0 / 364'000);
+    EXPECT_DOUBLE_EQ(value_named(values, "payload_per_live_peak"), 512'000.0 / 7100);
+    EXPECT_DOUBLE_EQ(value_named(values, "fragmentation"), 25'000.0 / (1000 + 100 + 8500 + 1000));
+}
+
+TEST(MemoryFigures, OfAServersClientsAreNotTheSystems) {
+    auto trial = trial_of(10, false);
+    trial.processes.push_back({.pid = 1,
+                               .client = true,
+                               .quiet = {snapshot({}), snapshot({{"other", {1, 0, 1, 0, 1}}})},
+                               .anonymous_bytes = {0, 0}});
+    EXPECT_FALSE(memory_figures(trial, 0));
+}
+
+TEST(MemoryFigures, DoNotAddUpWhereSomethingIsMissing) {
+    auto trial = trial_of(10, true);
+    auto after = snapshot({{"queue", {10, 0, 100, 0, 100}}});
+    after.total.bytes += 8;
+    after.total.allocations += 1;
+    trial.processes.push_back(
+        {.pid = 1, .client = false, .quiet = {snapshot({}), after}, .anonymous_bytes = {0, 0}});
+    const auto figures = memory_figures(trial, 0);
+    ASSERT_TRUE(figures);
+    EXPECT_FALSE(figures->conserved.passed);
+    EXPECT_EQ(figures->conserved.detail,
+              "process 7: 100 bytes live by owner, 100 by thread, 108 in all");
+
+    trial.processes.front().quiet[1] = snapshot({{"queue", {10, 0, 100, 0, 100}}});
+    trial.processes.front().quiet[1].uncounted = 3;
+    EXPECT_EQ(memory_figures(trial, 0)->conserved.detail,
+              "3 allocations of process 7 are not counted, for want of shared memory");
+}
+
+}  // namespace
+}  // namespace crucible::lab
