@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <new>
@@ -19,14 +20,14 @@ thread_local constinit ThreadState* thread_state = nullptr;
 
 namespace {
 
-/// Set while a thread ends, once it has given its state back.
-[[gnu::tls_model("initial-exec")]] thread_local constinit bool thread_ended = false;
-
 constinit SlowLock lock;
 // All under the lock, and set once.
 constinit Region* region = nullptr;
 constinit ThreadState* all_states = nullptr;
 constinit ThreadState* free_states = nullptr;
+constinit ThreadState* ending_states = nullptr;
+/// So many slots in use, and none free: it is time to look for threads that ended unheard.
+constinit std::uint32_t search_at = 64;
 constinit pthread_key_t at_thread_end{};
 constinit bool has_thread_end = false;
 
@@ -45,24 +46,59 @@ void* private_memory(std::size_t bytes) noexcept {
     return memory == MAP_FAILED ? nullptr : memory;
 }
 
-void give_back(ThreadState& state) noexcept {
-    ::prctl(PR_GET_NAME, state.slot->name.data());
+void make_free(ThreadState& state) noexcept {
     store(state.slot->tid, 0U);
-    state.owner = 0;
-    state.is_free = true;
-    state.next_free = free_states;
+    static_cast<ThreadCounters&>(state) = {};
+    state.use = ThreadState::Use::free;
+    state.next_unused = free_states;
     free_states = &state;
 }
 
-/// The thread-specific destructor. Others' may still allocate and free in this round or in the next
-/// ones, so that the state is kept as long as rounds are known to follow.
+/// The thread-specific destructor. Others' may still allocate and free in this round, in the next
+/// ones, and in the last one after this: the state is the thread's until the system does not know
+/// it any more, and here it only says that this will be soon.
 void thread_ends(void* value) {
     auto& state = *static_cast<ThreadState*>(value);
     if (--state.rounds_left > 0 && ::pthread_setspecific(at_thread_end, value) == 0) return;
-    thread_state = nullptr;
-    thread_ended = true;
     const SlowLock::Hold hold(lock);
-    give_back(state);
+    ::prctl(PR_GET_NAME, state.slot->name.data());
+    store(state.slot->tid, 0U);
+    state.use = ThreadState::Use::ending;
+    state.next_unused = ending_states;
+    ending_states = &state;
+}
+
+/// Whether the thread is no more that has the state.
+bool has_ended(const ThreadState& state) noexcept {
+    // Not with getpid(), which in a vfork()'s child is of another process than the threads.
+    return ::syscall(SYS_tgkill, region->pid, state.tid, 0) != 0 && errno == ESRCH;
+}
+
+void free_ended() noexcept {
+    ThreadState* state = ending_states;
+    ending_states = nullptr;
+    while (state != nullptr) {
+        ThreadState* const next = state->next_unused;
+        if (has_ended(*state)) {
+            make_free(*state);
+        } else {
+            state->next_unused = ending_states;
+            ending_states = state;
+        }
+        state = next;
+    }
+}
+
+/// The system does not call destructors for what a thread sets in the last round of them.
+void free_ended_unheard() noexcept {
+    std::uint32_t found = 0;
+    for (auto* state = all_states; state != nullptr; state = state->next) {
+        if (state->use != ThreadState::Use::running || !has_ended(*state)) continue;
+        make_free(*state);
+        ++found;
+    }
+    // Not every time, when there are that many threads indeed.
+    if (found < search_at / 2) search_at *= 2;
 }
 
 std::size_t used_bytes() noexcept {
@@ -105,15 +141,13 @@ void after_fork_in_child() {
     region->forked_from = parent;
     region->pid = static_cast<std::uint32_t>(::getpid());
     free_states = nullptr;
+    ending_states = nullptr;
     for (auto* state = all_states; state != nullptr; state = state->next) {
         if (state == thread_state) {
-            store(state->slot->tid, static_cast<std::uint32_t>(::gettid()));
+            state->tid = static_cast<std::uint32_t>(::gettid());
+            store(state->slot->tid, state->tid);
         } else {
-            store(state->slot->tid, 0U);
-            state->owner = 0;
-            state->is_free = true;
-            state->next_free = free_states;
-            free_states = state;
+            make_free(*state);
         }
     }
     forget_fork();
@@ -150,16 +184,21 @@ ThreadState* new_state() noexcept {
 ThreadState* take_state() noexcept {
     if (region == nullptr) begin();
     if (region == nullptr) return nullptr;
+    if (free_states == nullptr) free_ended();
+    if (free_states == nullptr && load(region->threads_used) >= search_at) free_ended_unheard();
     ThreadState* state = free_states;
     if (state != nullptr) {
-        free_states = state->next_free;
-        state->is_free = false;
+        free_states = state->next_unused;
     } else {
         state = new_state();
     }
     if (state == nullptr) return nullptr;
+    state->use = ThreadState::Use::running;
+    // A vfork()'s child has the memory of the thread that waits for it, but not its number.
+    const bool is_own = static_cast<std::uint32_t>(::getpid()) == region->pid;
+    state->tid = is_own ? static_cast<std::uint32_t>(::gettid()) : 0;
     state->slot->served += 1;
-    store(state->slot->tid, static_cast<std::uint32_t>(::gettid()));
+    store(state->slot->tid, state->tid);
     return state;
 }
 
@@ -170,27 +209,20 @@ Attached::Attached() noexcept : state_(thread_state), errno_(errno) {
     {
         const SlowLock::Hold hold(lock);
         state_ = take_state();
+        // Here, where no signal handler comes between that would take another.
+        thread_state = state_;
     }
     if (state_ == nullptr) {
         state_ = &uncounted_state;
         state_->slot = &uncounted_slot;
         return;
     }
-    if (thread_ended || !has_thread_end) {
-        borrowed_ = true;
-        return;
-    }
-    thread_state = state_;
     state_->rounds_left = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
     // It may allocate, with the state that is in place by now.
-    ::pthread_setspecific(at_thread_end, state_);
+    if (has_thread_end) ::pthread_setspecific(at_thread_end, state_);
 }
 
 Attached::~Attached() {
-    if (borrowed_) {
-        const SlowLock::Hold hold(lock);
-        give_back(*state_);
-    }
     errno = errno_;
 }
 

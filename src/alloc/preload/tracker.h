@@ -17,17 +17,17 @@ struct ThreadState : ThreadCounters {
     Thread* slot = nullptr;
     std::array<Row*, kOwnersMax> rows{};  ///< by owner; null: it has none yet
     ThreadState* next = nullptr;          ///< of all
-    ThreadState* next_free = nullptr;
-    bool is_free = false;
-    int rounds_left = 0;  ///< of thread-specific destructors, before it is given back
+    ThreadState* next_unused = nullptr;   ///< of those that are free, or whose threads are ending
+    enum class Use : std::uint8_t { free, running, ending } use = Use::free;
+    std::uint32_t tid = 0;  ///< whose it is; 0: of a thread that cannot be asked for
+    int rounds_left = 0;    ///< of thread-specific destructors, before its thread is called ending
 };
 
-/// Of the calling thread; null before it allocates for the first time, and when it is about to end.
+/// Of the calling thread, until it is no more; null before it allocates for the first time.
 /// In the static TLS block, where it costs one instruction.
 [[gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadState* thread_state;
 
-/// A state for the calling thread: its own from now on, or where the thread is ending and has given
-/// its own back already, borrowed until this is destroyed.
+/// The calling thread's state, made now where it has none.
 class Attached {
 public:
     Attached() noexcept;
@@ -38,7 +38,6 @@ public:
 
 private:
     ThreadState* state_;
-    bool borrowed_ = false;
     int errno_;  // allocating may not change it
 };
 
