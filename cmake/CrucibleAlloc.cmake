@@ -17,7 +17,8 @@ target_compile_options(crucible_alloc_objects PRIVATE
 add_library(crucible_alloc_preload SHARED $<TARGET_OBJECTS:crucible_alloc_objects>)
 set_target_properties(crucible_alloc_preload PROPERTIES OUTPUT_NAME crucible_alloc
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
-target_link_options(crucible_alloc_preload PRIVATE -nodefaultlibs -Wl,-z,now)
+# initfirst: what libraries' constructors register for a fork is to come after the tracker's.
+target_link_options(crucible_alloc_preload PRIVATE -nodefaultlibs -Wl,-z,now -Wl,-z,initfirst)
 target_link_libraries(crucible_alloc_preload PRIVATE c gcc)
 
 # Takes malloc's place in the program that links it, also where only its libraries call malloc.
@@ -25,6 +26,8 @@ add_library(crucible_alloc_linked STATIC $<TARGET_OBJECTS:crucible_alloc_objects
 set_target_properties(crucible_alloc_linked PROPERTIES EXPORT_NAME alloc LINKER_LANGUAGE CXX)
 target_include_directories(crucible_alloc_linked INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
-target_link_options(crucible_alloc_linked INTERFACE -Wl,--undefined=malloc)
+# Libraries that the program loads find the tracker there.
+target_link_options(crucible_alloc_linked INTERFACE
+  -Wl,--undefined=malloc -Wl,--export-dynamic-symbol=crucible_alloc_*)
 crucible_install(crucible_alloc_linked)
 install(TARGETS crucible_alloc_preload LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

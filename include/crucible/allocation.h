@@ -38,8 +38,9 @@ extern "C" {
 [[gnu::weak]] const void* crucible_alloc_region() noexcept;
 }
 
-/// Null without a tracker.
-inline ThreadCounters* this_thread() noexcept {
+/// Null without a tracker. Hidden: what it keeps would otherwise be unique in the process, and no
+/// library that uses it could be unloaded.
+[[gnu::visibility("hidden")]] inline ThreadCounters* this_thread() noexcept {
     if (crucible_alloc_thread == nullptr) return nullptr;
     static thread_local constinit ThreadCounters* cached = nullptr;
     if (cached == nullptr) cached = crucible_alloc_thread();

@@ -206,8 +206,10 @@ ThreadState* take_state() noexcept {
 
 Attached::Attached() noexcept : state_(thread_state), errno_(errno) {
     if (state_ != nullptr) return;
+    bool is_first = false;
     {
         const SlowLock::Hold hold(lock);
+        is_first = region == nullptr;
         state_ = take_state();
         // Here, where no signal handler comes between that would take another.
         thread_state = state_;
@@ -218,8 +220,11 @@ Attached::Attached() noexcept : state_(thread_state), errno_(errno) {
         return;
     }
     state_->rounds_left = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
-    // It may allocate, with the state that is in place by now.
+    // These may allocate, with the state that is in place by now.
     if (has_thread_end) ::pthread_setspecific(at_thread_end, state_);
+    // Before others': their handlers then run outside ours, between which there is the lock, and in
+    // the child the parent's region.
+    if (is_first) ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 Attached::~Attached() {
@@ -351,10 +356,11 @@ void count_uncounted() noexcept {
 
 namespace {
 
-// Before what the program itself registers: its handlers run between these.
-[[gnu::constructor(101)]] void watch_forks() {
-    { const Attached attached; }
-    if (region != nullptr) ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+// Before libraries' constructors where the linker is told so, and then even before the C library's
+// own, which would say what the environment is.
+[[gnu::constructor(101)]] void begin_early(int, char**, char** environment) {
+    if (environ == nullptr) environ = environment;
+    const Attached attached;
 }
 
 }  // namespace
