@@ -17,9 +17,10 @@
 namespace crucible::alloc {
 namespace {
 
+/// In the order in which it is written here.
 template <class Integer>
 Integer load(const Integer& counter) noexcept {
-    return __atomic_load_n(&counter, __ATOMIC_RELAXED);
+    return __atomic_load_n(&counter, __ATOMIC_ACQUIRE);
 }
 
 template <std::size_t Size>
@@ -32,25 +33,49 @@ std::size_t usable_of(std::uint32_t index) noexcept {
     return chunk > kChunkOverheadBytes ? chunk - kChunkOverheadBytes : 0;
 }
 
-Counts counts_of(const Row& row, std::array<Cell, kClasses>& classes) {
+Counts freed_of(const Row& row, std::array<Cell, kClasses>& classes) {
     Counts counts;
-    // What was freed before what was allocated: nothing is seen freed that was not allocated yet.
     counts.freed_bytes = load(row.freed_bytes);
     counts.freed_usable_bytes = load(row.large_freed_usable);
     for (std::uint32_t i = 0; i < kClasses; ++i) {
         const std::uint64_t frees = load(row.cells[i].frees);
+        classes[i].frees += frees;
+        counts.frees += frees;
+        if (i < kSmallClasses) counts.freed_usable_bytes += frees * usable_of(i);
+    }
+    return counts;
+}
+
+Counts allocated_of(const Row& row, std::array<Cell, kClasses>& classes) {
+    Counts counts;
+    counts.bytes = load(row.bytes);
+    counts.usable_bytes = load(row.large_usable);
+    for (std::uint32_t i = 0; i < kClasses; ++i) {
         const std::uint64_t allocations = load(row.cells[i].allocations);
         classes[i].allocations += allocations;
-        classes[i].frees += frees;
         counts.allocations += allocations;
-        counts.frees += frees;
-        if (i >= kSmallClasses) continue;
-        counts.usable_bytes += allocations * usable_of(i);
-        counts.freed_usable_bytes += frees * usable_of(i);
+        if (i < kSmallClasses) counts.usable_bytes += allocations * usable_of(i);
     }
-    counts.usable_bytes += load(row.large_usable);
-    counts.bytes = load(row.bytes);
     return counts;
+}
+
+/// All that is known of owners and threads besides their rows.
+void name(Snapshot& snapshot, const Region& region) {
+    const std::uint32_t owners = std::min(load(region.owners_used), kOwnersMax);
+    snapshot.owners.resize(owners);
+    for (std::uint32_t i = 0; i < owners; ++i) {
+        snapshot.owners[i].name = text(region.owners[i].name);
+        snapshot.owners[i].peak_live_bytes = load(region.owners[i].peak);
+    }
+    const std::uint32_t threads = std::min(load(region.threads_used), kThreadsMax);
+    snapshot.threads.resize(threads);
+    for (std::uint32_t i = 0; i < threads; ++i) {
+        const Thread& thread = region.threads[i];
+        snapshot.threads[i].tid = static_cast<pid_t>(load(thread.tid));
+        snapshot.threads[i].served = load(thread.served);
+        snapshot.threads[i].name = text(thread.name);
+        snapshot.reallocations += load(thread.reallocations);
+    }
 }
 
 std::unexpected<Error> no_tracker(pid_t pid, const std::filesystem::path& directory) {
@@ -129,44 +154,34 @@ Snapshot RegionReader::read() const {
     snapshot.pid = static_cast<pid_t>(region.pid);
     snapshot.forked_from = static_cast<pid_t>(region.forked_from);
 
-    const std::uint32_t owners = std::min(load(region.owners_used), kOwnersMax);
-    snapshot.owners.resize(owners);
-    for (std::uint32_t i = 0; i < owners; ++i) {
-        snapshot.owners[i].name = text(region.owners[i].name);
-        snapshot.owners[i].peak_live_bytes = load(region.owners[i].peak);
-    }
-    const std::uint32_t threads = std::min(load(region.threads_used), kThreadsMax);
-    snapshot.threads.resize(threads);
-    for (std::uint32_t i = 0; i < threads; ++i) {
-        const Thread& thread = region.threads[i];
-        snapshot.threads[i].tid = static_cast<pid_t>(load(thread.tid));
-        snapshot.threads[i].served = load(thread.served);
-        snapshot.threads[i].name = text(thread.name);
-        snapshot.reallocations += load(thread.reallocations);
-    }
-
+    // First what was freed, in all rows, then what was allocated: what one thread allocates,
+    // another may free meanwhile, and nothing is to be seen freed that was not seen allocated. The
+    // number of rows again, too, and last the owners and threads that they name.
     std::array<Cell, kClasses> classes{};
-    const std::uint32_t rows =
-        std::min(__atomic_load_n(&region.rows_used, __ATOMIC_ACQUIRE), kRowsMax);
+    const std::uint64_t stray_frees = load(region.stray_frees);
+    snapshot.total.frees = stray_frees;
+    snapshot.total.freed_bytes = load(region.stray_freed_bytes);
+    std::vector<Counts> counts(std::min(load(region.rows_used), kRowsMax));
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = freed_of(region.rows[i], classes);
+    counts.resize(std::min(load(region.rows_used), kRowsMax));
+    const auto rows = static_cast<std::uint32_t>(counts.size());
+    for (std::uint32_t i = 0; i < rows; ++i) counts[i] += allocated_of(region.rows[i], classes);
+
+    name(snapshot, region);
     std::int64_t highest = 0;  // above what was flushed of its row, of any row
     for (std::uint32_t i = 0; i < rows; ++i) {
         const Row& row = region.rows[i];
-        const Counts counts = counts_of(row, classes);
-        snapshot.total += counts;
-        if (row.owner < owners) {
-            auto& owner = snapshot.owners[row.owner];
-            owner.counts += counts;
-            owner.peak_live_bytes =
-                std::max(owner.peak_live_bytes,
-                         load(region.owners[row.owner].live) + load(row.high) - load(row.flushed));
-        }
-        if (row.thread < threads) snapshot.threads[row.thread].counts += counts;
+        snapshot.total += counts[i];
         const std::int64_t above = load(row.high) - load(row.flushed);
         highest = std::max(highest, above);
+        if (row.owner < snapshot.owners.size()) {
+            auto& owner = snapshot.owners[row.owner];
+            owner.counts += counts[i];
+            owner.peak_live_bytes =
+                std::max(owner.peak_live_bytes, load(region.owners[row.owner].live) + above);
+        }
+        if (row.thread < snapshot.threads.size()) snapshot.threads[row.thread].counts += counts[i];
     }
-    const std::uint64_t stray_frees = load(region.stray_frees);
-    snapshot.total.frees += stray_frees;
-    snapshot.total.freed_bytes += load(region.stray_freed_bytes);
 
     const std::int64_t live = load(region.live);
     const std::int64_t peak = load(region.peak);
@@ -183,7 +198,7 @@ Snapshot RegionReader::read() const {
     snapshot.uncounted = load(region.uncounted);
     snapshot.owners_complete = load(region.flags) == 0 && stray_frees == 0;
     snapshot.tracker_bytes =
-        offsetof(Region, threads) + threads * sizeof(Thread) + rows * sizeof(Row) +
+        offsetof(Region, threads) + snapshot.threads.size() * sizeof(Thread) + rows * sizeof(Row) +
         static_cast<std::uint64_t>(std::max<std::int64_t>(snapshot.total.live_blocks(), 0)) *
             kBlockHeaderBytes;
     return snapshot;

@@ -59,7 +59,8 @@ struct ClassCounts {
 };
 
 /// What one process has allocated. While its threads go on, each count is of a moment between
-/// begin and end of the reading; where they rest, all are exact.
+/// begin and end of the reading, and what was freed is of an earlier one than what was allocated;
+/// where they rest, all are exact.
 struct Snapshot {
     pid_t pid = 0;
     pid_t forked_from = 0;  ///< 0: it was not forked since it began to count
