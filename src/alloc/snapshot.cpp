@@ -23,6 +23,13 @@ Integer load(const Integer& counter) noexcept {
     return __atomic_load_n(&counter, __ATOMIC_ACQUIRE);
 }
 
+/// What every version begins with.
+struct Begin {
+    std::uint64_t magic = 0;
+    std::uint32_t version = 0;
+};
+static_assert(offsetof(Begin, version) == offsetof(Region, version));
+
 template <std::size_t Size>
 std::string text(const std::array<char, Size>& name) {
     return std::string(name.data(), ::strnlen(name.data(), Size));
@@ -111,12 +118,24 @@ Result<RegionReader> RegionReader::open(const std::filesystem::path& file) {
     const base::UniqueFd descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!descriptor) return std::unexpected(base::errno_error(file.string(), errno));
     struct stat status {};
-    if (::fstat(descriptor.get(), &status) != 0 ||
-        status.st_size != static_cast<off_t>(sizeof(Region))) {
-        return std::unexpected(
-            Error{Errc::corrupt, fmt::format("{}: not an allocation region: {} bytes instead of {}",
-                                             file.string(), status.st_size, sizeof(Region))});
+    if (::fstat(descriptor.get(), &status) != 0)
+        return std::unexpected(base::errno_error(file.string(), errno));
+    const auto corrupt = [&](std::string_view why) {
+        return std::unexpected(Error{
+            Errc::corrupt, fmt::format("{}: not an allocation region{}", file.string(), why)});
+    };
+    if (!S_ISREG(status.st_mode)) return corrupt("");
+    // Before its size: another version's may be another.
+    Begin begin;
+    const bool is_complete = ::pread(descriptor.get(), &begin, sizeof begin, 0) == sizeof begin;
+    if (is_complete && begin.magic == kMagic && begin.version != kFormatVersion) {
+        return std::unexpected(Error{
+            Errc::unsupported,
+            fmt::format("{}: an allocation region of version {}; this crucible reads version {}",
+                        file.string(), begin.version, kFormatVersion)});
     }
+    if (status.st_size != static_cast<off_t>(sizeof(Region)))
+        return corrupt(fmt::format(": {} bytes instead of {}", status.st_size, sizeof(Region)));
     void* const memory =
         ::mmap(nullptr, sizeof(Region), PROT_READ, MAP_SHARED, descriptor.get(), 0);
     if (memory == MAP_FAILED)
@@ -124,18 +143,12 @@ Result<RegionReader> RegionReader::open(const std::filesystem::path& file) {
     std::shared_ptr<const Region> region(
         static_cast<const Region*>(memory),
         [](const Region* mapped) { ::munmap(const_cast<Region*>(mapped), sizeof(Region)); });
-    const std::uint64_t magic = __atomic_load_n(&region->magic, __ATOMIC_ACQUIRE);
+    const std::uint64_t magic = load(region->magic);
     if (magic == 0)
         return std::unexpected(
             Error{Errc::not_found, file.string() + ": its process has not begun to count"});
-    if (magic != kMagic)
-        return std::unexpected(Error{Errc::corrupt, file.string() + ": not an allocation region"});
-    if (region->version != kFormatVersion || region->bytes != sizeof(Region)) {
-        return std::unexpected(Error{
-            Errc::unsupported,
-            fmt::format("{}: an allocation region of version {}; this crucible reads version {}",
-                        file.string(), region->version, kFormatVersion)});
-    }
+    if (magic != kMagic || region->version != kFormatVersion || region->bytes != sizeof(Region))
+        return corrupt("");
     return RegionReader(std::move(region));
 }
 
