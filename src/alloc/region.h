@@ -98,7 +98,7 @@ struct Thread {
 static_assert(sizeof(Thread) == 32);
 
 enum Flag : std::uint32_t {
-    kRowsExhausted = 1,    ///< no row was left: see uncounted
+    kRowsExhausted = 1,    ///< no row was left, or no thread: see uncounted
     kOwnersExhausted = 2,  ///< some owners have no number and are counted as owner 0
     kMemoryExhausted = 4,  ///< the file system had no room for a row: see uncounted
 };

@@ -45,12 +45,22 @@ char* append(char* to, unsigned long number) noexcept {
     return to;
 }
 
-/// A new file of the region's size with room for all before the threads. -1: there is none.
-int new_file() noexcept {
-    if (!keep_directory()) return -1;
+/// The memory of that file, at `place` where there is one, with room for its first `backed` bytes.
+/// Null: not to be had.
+Region* map_file(int file, Region* place, std::size_t backed) noexcept {
+    if (::fallocate(file, 0, 0, static_cast<off_t>(backed)) != 0 && errno != EOPNOTSUPP)
+        return nullptr;
+    if (::ftruncate(file, sizeof(Region)) != 0) return nullptr;
+    void* const memory = ::mmap(place, sizeof(Region), PROT_READ | PROT_WRITE,
+                                MAP_SHARED | (place == nullptr ? 0 : MAP_FIXED), file, 0);
+    return memory == MAP_FAILED ? nullptr : static_cast<Region*>(memory);
+}
+
+Region* map_new_file(Region* place, std::size_t backed) noexcept {
+    if (!keep_directory()) return nullptr;
     rlimit limit{};
     // Growing a file beyond it is answered with a signal.
-    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < sizeof(Region)) return -1;
+    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < sizeof(Region)) return nullptr;
     char path[sizeof directory + 64];
     // A process that executes another program keeps its number, and its earlier file is there.
     for (unsigned long image = 0; image < 10'000; ++image) {
@@ -62,33 +72,30 @@ int new_file() noexcept {
         append(end, ".alloc");
         const int file = ::open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (file < 0 && errno == EEXIST) continue;
-        if (file < 0) return -1;
-        const int allocated = ::fallocate(file, 0, 0, offsetof(Region, threads));
-        if ((allocated == 0 || errno == EOPNOTSUPP) && ::ftruncate(file, sizeof(Region)) == 0)
-            return file;
-        ::unlink(path);
+        if (file < 0) return nullptr;
+        Region* const region = map_file(file, place, backed);
+        if (region == nullptr) ::unlink(path);
         ::close(file);
-        return -1;
+        return region;
     }
-    return -1;
+    return nullptr;
+}
+
+Region* map_private(Region* place) noexcept {
+    void* const memory = ::mmap(
+        place, sizeof(Region), PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (place == nullptr ? 0 : MAP_FIXED), -1, 0);
+    return memory == MAP_FAILED ? nullptr : static_cast<Region*>(memory);
 }
 
 }  // namespace
 
 Region* open_region() noexcept {
-    const int file = new_file();
-    void* memory = MAP_FAILED;
-    if (file >= 0) {
-        memory = ::mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        ::close(file);
-        has_file = memory != MAP_FAILED;
-    }
-    if (memory == MAP_FAILED)
-        memory = ::mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) return nullptr;
+    Region* region = map_new_file(nullptr, offsetof(Region, threads));
+    has_file = region != nullptr;
+    if (!has_file) region = map_private(nullptr);
+    if (region == nullptr) return nullptr;
     // All zero already, which is what a Region begins as.
-    auto* const region = static_cast<Region*>(memory);
     region->version = kFormatVersion;
     region->pid = static_cast<std::uint32_t>(::getpid());
     region->bytes = sizeof(Region);
@@ -99,21 +106,15 @@ Region* open_region() noexcept {
     return region;
 }
 
+bool is_shared_region() noexcept {
+    return has_file;
+}
+
 bool renew_region(Region* region, const void* content, std::size_t bytes) noexcept {
-    if (!has_file) return false;
-    const int file = new_file();
-    bool renewed = false;
-    if (file >= 0) {
-        const int allocated = ::fallocate(file, 0, 0, static_cast<off_t>(bytes));
-        if (allocated == 0 || errno == EOPNOTSUPP) {
-            renewed = ::mmap(region, sizeof(Region), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                             file, 0) != MAP_FAILED;
-        }
-        ::close(file);
-    }
-    has_file = renewed;
-    if (renewed) ::memcpy(static_cast<void*>(region), content, bytes);
-    return renewed;
+    has_file = map_new_file(region, bytes) != nullptr;
+    if (!has_file && map_private(region) == nullptr) return false;
+    ::memcpy(static_cast<void*>(region), content, bytes);
+    return true;
 }
 
 bool back_with_memory(const void* part, std::size_t bytes) noexcept {

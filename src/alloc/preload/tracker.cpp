@@ -17,12 +17,13 @@
 namespace crucible::alloc {
 
 thread_local constinit ThreadState* thread_state = nullptr;
+constinit Region* region = nullptr;  // under the lock, and set once
 
 namespace {
 
 constinit SlowLock lock;
-// All under the lock, and set once.
-constinit Region* region = nullptr;
+// All under the lock.
+constinit bool has_begun = false;
 constinit ThreadState* all_states = nullptr;
 constinit ThreadState* free_states = nullptr;
 constinit ThreadState* ending_states = nullptr;
@@ -112,9 +113,12 @@ constinit std::size_t at_fork_bytes = 0;
 
 void before_fork() {
     lock.acquire();
+    if (region == nullptr || !is_shared_region()) return;
     at_fork_bytes = used_bytes();
     at_fork = private_memory(at_fork_bytes);
-    if (at_fork != nullptr) ::memcpy(at_fork, region, at_fork_bytes);
+    if (at_fork == nullptr) return;
+    ::memcpy(at_fork, region, at_fork_bytes);
+    static_cast<Region*>(at_fork)->magic = 0;
 }
 
 void forget_fork() noexcept {
@@ -127,19 +131,31 @@ void after_fork_in_parent() {
     lock.release();
 }
 
+/// There is only the parent's region to count in: nothing is counted any more.
+void stop_counting() noexcept {
+    region = nullptr;
+    for (auto* state = all_states; state != nullptr; state = state->next) {
+        state->slot = &uncounted_slot;
+        state->rows = {};
+    }
+}
+
 /// The child has the blocks of all threads and only the one thread. It counts in a region of its
 /// own at the same place, beginning with what was counted.
 void after_fork_in_child() {
     const int before = errno;
-    const std::uint32_t parent = region->pid;
-    if (at_fork == nullptr || !renew_region(region, at_fork, at_fork_bytes)) {
-        // Nothing to count in but the parent's: this process is not watched any more.
-        ::mmap(region, sizeof(Region), PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-        if (at_fork != nullptr) ::memcpy(static_cast<void*>(region), at_fork, at_fork_bytes);
+    if (region != nullptr) {
+        const std::uint32_t parent = region->pid;
+        const bool is_own = !is_shared_region() ||
+                            (at_fork != nullptr && renew_region(region, at_fork, at_fork_bytes));
+        if (is_own) {
+            region->forked_from = parent;
+            region->pid = static_cast<std::uint32_t>(::getpid());
+            __atomic_store_n(&region->magic, kMagic, __ATOMIC_RELEASE);
+        } else {
+            stop_counting();
+        }
     }
-    region->forked_from = parent;
-    region->pid = static_cast<std::uint32_t>(::getpid());
     free_states = nullptr;
     ending_states = nullptr;
     for (auto* state = all_states; state != nullptr; state = state->next) {
@@ -156,6 +172,7 @@ void after_fork_in_child() {
 }
 
 void begin() noexcept {
+    has_begun = true;
     region = open_region();
     if (region == nullptr) return;
     has_thread_end = ::pthread_key_create(&at_thread_end, thread_ends) == 0;
@@ -165,13 +182,18 @@ void begin() noexcept {
     __atomic_store_n(&region->magic, kMagic, __ATOMIC_RELEASE);
 }
 
+std::nullptr_t missing(Flag what) noexcept {
+    __atomic_fetch_or(&region->flags, what, __ATOMIC_RELAXED);
+    return nullptr;
+}
+
 ThreadState* new_state() noexcept {
     const std::uint32_t number = load(region->threads_used);
-    if (number == kThreadsMax) return nullptr;
+    if (number == kThreadsMax) return missing(kRowsExhausted);
     Thread& slot = region->threads[number];
-    if (!back_with_memory(&slot, sizeof slot)) return nullptr;
+    if (!back_with_memory(&slot, sizeof slot)) return missing(kMemoryExhausted);
     void* const memory = private_memory(kStateOffset + sizeof(ThreadState));
-    if (memory == nullptr) return nullptr;
+    if (memory == nullptr) return missing(kMemoryExhausted);
     auto* const state = new (static_cast<char*>(memory) + kStateOffset) ThreadState;
     state->slot = &slot;
     state->next = all_states;
@@ -182,7 +204,7 @@ ThreadState* new_state() noexcept {
 
 /// Under the lock.
 ThreadState* take_state() noexcept {
-    if (region == nullptr) begin();
+    if (!has_begun) begin();
     if (region == nullptr) return nullptr;
     if (free_states == nullptr) free_ended();
     if (free_states == nullptr && load(region->threads_used) >= search_at) free_ended_unheard();
@@ -209,22 +231,22 @@ Attached::Attached() noexcept : state_(thread_state), errno_(errno) {
     bool is_first = false;
     {
         const SlowLock::Hold hold(lock);
-        is_first = region == nullptr;
+        is_first = !has_begun;
         state_ = take_state();
         // Here, where no signal handler comes between that would take another.
         thread_state = state_;
     }
+    // Before others': their handlers then run outside ours, between which there is the lock, and in
+    // the child the parent's region. It may allocate, with the state that is in place by now.
+    if (is_first && region != nullptr)
+        ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     if (state_ == nullptr) {
         state_ = &uncounted_state;
         state_->slot = &uncounted_slot;
         return;
     }
     state_->rounds_left = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
-    // These may allocate, with the state that is in place by now.
-    if (has_thread_end) ::pthread_setspecific(at_thread_end, state_);
-    // Before others': their handlers then run outside ours, between which there is the lock, and in
-    // the child the parent's region.
-    if (is_first) ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (has_thread_end) ::pthread_setspecific(at_thread_end, state_);  // may allocate, too
 }
 
 Attached::~Attached() {
@@ -232,7 +254,7 @@ Attached::~Attached() {
 }
 
 Row* make_row(ThreadState& state, std::uint32_t owner) noexcept {
-    if (&state == &uncounted_state) return nullptr;
+    if (&state == &uncounted_state || region == nullptr) return nullptr;
     const int before = errno;
     const SlowLock::Hold hold(lock);
     // By a signal handler, meanwhile.
@@ -246,7 +268,7 @@ Row* make_row(ThreadState& state, std::uint32_t owner) noexcept {
     }
     errno = before;
     if (row == nullptr) {
-        __atomic_fetch_or(&region->flags, why, __ATOMIC_RELAXED);
+        missing(why);
         return state.rows[owner] = state.rows[0];
     }
     row->owner = owner;
@@ -256,87 +278,6 @@ Row* make_row(ThreadState& state, std::uint32_t owner) noexcept {
     add(region->owners[owner].rows, 1);
     __atomic_store_n(&region->rows_used, number + 1, __ATOMIC_RELEASE);
     return state.rows[owner] = row;
-}
-
-namespace {
-
-/// What a row's flush found.
-struct Moved {
-    std::int64_t above;  ///< its highest live bytes since the last one, above its present ones
-    std::int64_t total;  ///< the process's live bytes with it
-    std::int64_t owner_total;  ///< its owner's
-};
-
-/// Brings the live bytes of the process and the owner up to date with the row; from any thread.
-Moved bring(Row& row) noexcept {
-    const auto live = static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
-    const std::int64_t high = load(row.high);
-    // Exchanged: a signal handler that allocates, or another thread, may do the same between these
-    // lines, and what it has brought is not brought again.
-    const std::int64_t moved = live - __atomic_exchange_n(&row.flushed, live, __ATOMIC_RELAXED);
-    store(row.high, live);
-    Owner& owner = region->owners[row.owner];
-    return {high > live ? high - live : 0,
-            __atomic_add_fetch(&region->live, moved, __ATOMIC_RELAXED),
-            __atomic_add_fetch(&owner.live, moved, __ATOMIC_RELAXED)};
-}
-
-void set_distance(Row& row) noexcept {
-    const std::int64_t live = load(row.flushed);
-    const Owner& owner = region->owners[row.owner];
-    std::int64_t distance =
-        flush_distance(load(region->slack), load(region->peak), load(region->rows_used));
-    if (const auto rows = static_cast<std::int64_t>(load(owner.rows)); rows > 1) {
-        const std::int64_t own = flush_distance(load(owner.slack), load(owner.peak), rows);
-        if (own < distance) distance = own;
-    }
-    store(row.flush_above, live + distance);
-    store(row.flush_below, live - distance);
-}
-
-/// Brings what all rows have, or all of one owner, up to date: then the sum of their live bytes is
-/// that of this moment, and so is a peak.
-void settle(Owner* owner, std::int64_t above) noexcept {
-    const std::uint32_t rows = __atomic_load_n(&region->rows_used, __ATOMIC_ACQUIRE);
-    const auto each = [&](auto act) {
-        for (std::uint32_t i = 0; i < rows; ++i) {
-            Row& row = region->rows[i];
-            if (owner == nullptr || &region->owners[row.owner] == owner) act(row);
-        }
-    };
-    each([](Row& row) { bring(row); });
-    std::int64_t& live = owner == nullptr ? region->live : owner->live;
-    std::int64_t& peak = owner == nullptr ? region->peak : owner->peak;
-    raise(peak, load(live) + above);
-    store(owner == nullptr ? region->slack : owner->slack, load(peak) - load(live));
-    each(set_distance);
-}
-
-}  // namespace
-
-void flush(Row& row) noexcept {
-    const Moved moved = bring(row);
-    const auto follow = [&](std::int64_t total, std::int64_t& peak, std::int64_t slack,
-                            std::int64_t rows, Owner* owner) {
-        const std::int64_t missing = load(peak) - total - moved.above;
-        if (rows == 1) {
-            raise(peak, total + moved.above);
-            return;
-        }
-        if (missing < 0 || missing < slack / 2) settle(owner, moved.above);
-    };
-    Owner& owner = region->owners[row.owner];
-    follow(moved.total, region->peak, load(region->slack), load(region->rows_used), nullptr);
-    follow(moved.owner_total, owner.peak, load(owner.slack),
-           static_cast<std::int64_t>(load(owner.rows)), &owner);
-    // As seen from where it is now, far below.
-    if (const std::int64_t slack = load(region->peak) - load(region->live);
-        slack > 2 * load(region->slack))
-        store(region->slack, slack);
-    if (const std::int64_t slack = load(owner.peak) - load(owner.live);
-        slack > 2 * load(owner.slack))
-        store(owner.slack, slack);
-    set_distance(row);
 }
 
 void count_foreign_free() noexcept {

@@ -27,6 +27,9 @@ struct ThreadState : ThreadCounters {
 /// In the static TLS block, where it costs one instruction.
 [[gnu::tls_model("initial-exec")]] extern thread_local constinit ThreadState* thread_state;
 
+/// What is kept about this process; null before it allocates, and where there is no memory for it.
+extern constinit Region* region;
+
 /// The calling thread's state, made now where it has none.
 class Attached {
 public:

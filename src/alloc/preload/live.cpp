@@ -1,0 +1,87 @@
+// How much memory is live, and the most that ever was: of the process and of each owner, from what
+// the threads' rows have.
+#include "alloc/preload/tracker.h"
+
+namespace crucible::alloc {
+namespace {
+
+/// What a row's flush found.
+struct Moved {
+    std::int64_t above;  ///< its highest live bytes since the last one, above its present ones
+    std::int64_t total;  ///< the process's live bytes with it
+    std::int64_t owner_total;  ///< its owner's
+};
+
+/// Brings the live bytes of the process and the owner up to date with the row; from any thread.
+Moved bring(Row& row) noexcept {
+    const auto live = static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
+    const std::int64_t high = load(row.high);
+    // Exchanged: a signal handler that allocates, or another thread, may do the same between these
+    // lines, and what it has brought is not brought again.
+    const std::int64_t moved = live - __atomic_exchange_n(&row.flushed, live, __ATOMIC_RELAXED);
+    store(row.high, live);
+    Owner& owner = region->owners[row.owner];
+    return {high > live ? high - live : 0,
+            __atomic_add_fetch(&region->live, moved, __ATOMIC_RELAXED),
+            __atomic_add_fetch(&owner.live, moved, __ATOMIC_RELAXED)};
+}
+
+void set_distance(Row& row) noexcept {
+    const std::int64_t live = load(row.flushed);
+    const Owner& owner = region->owners[row.owner];
+    std::int64_t distance =
+        flush_distance(load(region->slack), load(region->peak), load(region->rows_used));
+    if (const auto rows = static_cast<std::int64_t>(load(owner.rows)); rows > 1) {
+        const std::int64_t own = flush_distance(load(owner.slack), load(owner.peak), rows);
+        if (own < distance) distance = own;
+    }
+    store(row.flush_above, live + distance);
+    store(row.flush_below, live - distance);
+}
+
+/// Brings what all rows have, or all of one owner, up to date: then the sum of their live bytes is
+/// that of this moment, and so is a peak.
+void settle(Owner* owner, std::int64_t above) noexcept {
+    const std::uint32_t rows = __atomic_load_n(&region->rows_used, __ATOMIC_ACQUIRE);
+    const auto each = [&](auto act) {
+        for (std::uint32_t i = 0; i < rows; ++i) {
+            Row& row = region->rows[i];
+            if (owner == nullptr || &region->owners[row.owner] == owner) act(row);
+        }
+    };
+    each([](Row& row) { bring(row); });
+    std::int64_t& live = owner == nullptr ? region->live : owner->live;
+    std::int64_t& peak = owner == nullptr ? region->peak : owner->peak;
+    raise(peak, load(live) + above);
+    store(owner == nullptr ? region->slack : owner->slack, load(peak) - load(live));
+    each(set_distance);
+}
+
+}  // namespace
+
+void flush(Row& row) noexcept {
+    const Moved moved = bring(row);
+    const auto follow = [&](std::int64_t total, std::int64_t& peak, std::int64_t slack,
+                            std::int64_t rows, Owner* owner) {
+        const std::int64_t missing = load(peak) - total - moved.above;
+        if (rows == 1) {
+            raise(peak, total + moved.above);
+            return;
+        }
+        if (missing < 0 || missing < slack / 2) settle(owner, moved.above);
+    };
+    Owner& owner = region->owners[row.owner];
+    follow(moved.total, region->peak, load(region->slack), load(region->rows_used), nullptr);
+    follow(moved.owner_total, owner.peak, load(owner.slack),
+           static_cast<std::int64_t>(load(owner.rows)), &owner);
+    // As seen from where it is now, far below.
+    if (const std::int64_t slack = load(region->peak) - load(region->live);
+        slack > 2 * load(region->slack))
+        store(region->slack, slack);
+    if (const std::int64_t slack = load(owner.peak) - load(owner.live);
+        slack > 2 * load(owner.slack))
+        store(owner.slack, slack);
+    set_distance(row);
+}
+
+}  // namespace crucible::alloc
