@@ -2,6 +2,7 @@
 // it is and how large it was asked to be, so that its free is taken off where its allocation was
 // counted, whichever thread frees it.
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,16 @@ std::size_t chunk_bytes(std::size_t word, unsigned shift) noexcept {
 void* refused() noexcept {
     errno = ENOMEM;
     return nullptr;
+}
+
+/// For what is not ours. A block of ours that was freed has in its header what glibc keeps in a
+/// free chunk, a random key: taken for a chunk's size it would lead glibc astray, instead of
+/// stopping the program as it does for its own blocks. A size has zeros there.
+void check_foreign(const BlockHeader& header, const char* otherwise) noexcept {
+    if (header.kind_and_shift >> 48 == 0) [[likely]]
+        return;
+    (void)!::write(STDERR_FILENO, otherwise, ::strlen(otherwise));
+    ::abort();
 }
 
 /// Counts by the chunk in its row.
@@ -157,6 +168,7 @@ void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t w
 [[gnu::noinline]] void free_any(void* block) noexcept {
     const BlockHeader header = header_of(block);
     if (!is_ours(header)) {
+        check_foreign(header, "free(): double free or invalid pointer\n");
         // glibc says what is to be said of it.
         count_foreign_free();
         return ::__libc_free(block);
@@ -209,24 +221,28 @@ void* aligned(std::size_t alignment, std::size_t bytes) noexcept {
 
 void* resized(void* block, std::size_t bytes) noexcept {
     const BlockHeader header = header_of(block);
-    if (!is_ours(header)) return ::__libc_realloc(block, bytes);
+    if (!is_ours(header)) {
+        check_foreign(header, "realloc(): freed block or invalid pointer\n");
+        return ::__libc_realloc(block, bytes);
+    }
     if (bytes > kBytesMax) return refused();
     void* const real = real_start(block, header);
     const std::size_t before = header.size_and_owner >> 8;
     const Attached attached;
-    add(attached.state().slot->reallocations, 1);
     if (shift_of(header) != kPlainShift) {
         // glibc would move what stands before it, but not to an aligned place again.
         void* const moved = plain(bytes);
         if (moved == nullptr) return nullptr;
         ::memcpy(moved, block, bytes < before ? bytes : before);
         free_block(block);
+        add(attached.state().slot->reallocations, 1);
         return moved;
     }
     // Once it has succeeded the chunk is gone that tells the size class.
     const std::size_t word = chunk_word(real);
     void* const moved = ::__libc_realloc(real, bytes + kBlockHeaderBytes);
     if (moved == nullptr) return nullptr;
+    add(attached.state().slot->reallocations, 1);
     // The free first: what both held together was never asked for.
     if (kind_of(header) == kCounted) count_any_free(attached.state(), header, word);
     return allocated(moved, bytes);
@@ -270,7 +286,7 @@ void* reallocarray(void* block, std::size_t count, std::size_t each) noexcept {
 }
 
 void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
-    if (alignment > kBytesMax) {
+    if (alignment > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
         return nullptr;
     }
@@ -284,9 +300,7 @@ void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
 
 int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) noexcept {
     if (alignment % sizeof(void*) != 0 || !std::has_single_bit(alignment)) return EINVAL;
-    const int before = errno;
     void* const made = aligned(alignment, bytes);
-    errno = before;
     if (made == nullptr) return ENOMEM;
     *block = made;
     return 0;
