@@ -1,29 +1,12 @@
 // The tracker against programs that know what they have allocated.
 #include <gtest/gtest.h>
 
-#include <cstdint>
-#include <sstream>
 #include <string>
 
 #include "alloc/watched.h"
 
 namespace crucible::alloc {
 namespace {
-
-/// What exercise prints.
-struct Exercised {
-    std::uint64_t calls = 0, allocations = 0, frees = 0, bytes = 0, freed = 0;
-    std::int64_t live = 0, peak_low = 0, peak_high = 0;
-    std::uint64_t largest = 0, reallocations = 0;
-};
-Exercised exercised(const std::string& line) {
-    Exercised all;
-    std::istringstream text(line);
-    text >> all.calls >> all.allocations >> all.frees >> all.bytes >> all.freed >> all.live >>
-        all.peak_low >> all.peak_high >> all.largest >> all.reallocations;
-    EXPECT_TRUE(text) << line;
-    return all;
-}
 
 void expect_exact(const Ended& ended) {
     ASSERT_EQ(ended.status.exit_code, 0) << ended.status.describe();

@@ -142,6 +142,16 @@ void expect_ledgers(const Ended& ended, std::size_t lines) {
     for (const auto& line : ledgers) expect_counted(snapshot_of(ended, line.pid), line);
 }
 
+Exercised exercised(const std::string& line) {
+    Exercised all;
+    std::istringstream text(line);
+    text >> all.calls >> all.allocations >> all.frees >> all.bytes >> all.freed >> all.live >>
+        all.peak_low >> all.peak_high >> all.largest >> all.reallocations >> all.padded_bytes >>
+        all.padded_live >> all.padded_peak;
+    EXPECT_TRUE(text) << line;
+    return all;
+}
+
 void expect_partitions(const Snapshot& snapshot) {
     Counts owners;
     Counts threads;

@@ -73,6 +73,15 @@ std::vector<LedgerLine> ledger_lines(const Ended& ended);
 void expect_ledgers(const Ended& ended, std::size_t lines);
 void expect_counted(const Snapshot& snapshot, const LedgerLine& line);
 
+/// What `exercise` prints (programs/exercise.cpp).
+struct Exercised {
+    std::uint64_t calls = 0, allocations = 0, frees = 0, bytes = 0, freed = 0;
+    std::int64_t live = 0, peak_low = 0, peak_high = 0;
+    std::uint64_t largest = 0, reallocations = 0;
+    std::int64_t padded_bytes = 0, padded_live = 0, padded_peak = 0;
+};
+Exercised exercised(const std::string& line);
+
 /// Owners, threads and classes are three partitions of one whole.
 void expect_partitions(const Snapshot& snapshot);
 

@@ -229,22 +229,21 @@ void* resized(void* block, std::size_t bytes) noexcept {
     void* const real = real_start(block, header);
     const std::size_t before = header.size_and_owner >> 8;
     const Attached attached;
-    if (shift_of(header) != kPlainShift) {
-        // glibc would move what stands before it, but not to an aligned place again.
-        void* const moved = plain(bytes);
-        if (moved == nullptr) return nullptr;
-        ::memcpy(moved, block, bytes < before ? bytes : before);
-        free_block(block);
-        add(attached.state().slot->reallocations, 1);
-        return moved;
-    }
     // Once it has succeeded the chunk is gone that tells the size class.
     const std::size_t word = chunk_word(real);
-    void* const moved = ::__libc_realloc(real, bytes + kBlockHeaderBytes);
+    void* moved = nullptr;
+    if (shift_of(header) == kPlainShift) {
+        moved = ::__libc_realloc(real, bytes + kBlockHeaderBytes);
+    } else if ((moved = ::__libc_malloc(bytes + kBlockHeaderBytes)) != nullptr) {
+        // glibc would move what stands before it, but not to an aligned place again.
+        ::memcpy(static_cast<char*>(moved) + kBlockHeaderBytes, block,
+                 bytes < before ? bytes : before);
+        ::__libc_free(real);
+    }
     if (moved == nullptr) return nullptr;
     add(attached.state().slot->reallocations, 1);
     // The free first: what both held together was never asked for.
-    if (kind_of(header) == kCounted) count_any_free(attached.state(), header, word);
+    if (kind_of(header) != kUncounted) count_any_free(attached.state(), header, word);
     return allocated(moved, bytes);
 }
 

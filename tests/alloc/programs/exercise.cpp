@@ -1,7 +1,8 @@
 // exercise SEED CALLS THREADS [live]: calls the whole malloc family at random, and prints what it
 // has called, for the tracker's counts to be compared with: "calls allocations frees bytes
-// freed_bytes live_bytes peak_low peak_high largest reallocations". `live`: then waits for the end
-// of its standard input. It counts in the scope "exercise" and prints outside it.
+// freed_bytes live_bytes peak_low peak_high largest reallocations padded_bytes padded_live
+// padded_peak". Padded: where a block of no bytes counts as one. `live`: then waits for the end of
+// its standard input. It counts in the scope "exercise" and prints outside it.
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -51,6 +52,12 @@ struct Course {
 };
 Course upper;
 Course lower;
+Course padded;
+std::atomic<std::uint64_t> padded_bytes = 0;
+
+std::int64_t at_least_one(std::size_t bytes) {
+    return static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1));
+}
 
 std::uint64_t seed = 1;
 std::uint64_t calls_each = 0;
@@ -165,6 +172,8 @@ void call_once(Random& random, Expected& own) {
         if (malloc_usable_size(slot.block) < asked) fail("a block is too small");
         if (asked > 0) memset(slot.block, 0x5a, malloc_usable_size(slot.block));
         slot.bytes = asked;
+        padded.move(at_least_one(asked));
+        padded_bytes += static_cast<std::uint64_t>(at_least_one(asked));
         ++own.allocations;
         own.bytes += asked;
         own.largest = std::max(own.largest, asked);
@@ -182,6 +191,8 @@ void call_once(Random& random, Expected& own) {
         if (kept > 0 && (content[0] != 0x5a || content[kept - 1] != 0x5a))
             fail("realloc lost content");
         memset(moved, 0x5a, bytes);
+        padded.move(at_least_one(bytes) - at_least_one(slot.bytes));
+        padded_bytes += bytes;
         ++own.allocations, ++own.frees, ++own.reallocations;
         own.bytes += bytes;
         own.freed += slot.bytes;
@@ -191,6 +202,7 @@ void call_once(Random& random, Expected& own) {
         slot.alignment = 16;
     } else {
         lower.move(-static_cast<std::int64_t>(slot.bytes));
+        padded.move(-at_least_one(slot.bytes));
         free_by(slot);
         upper.move(-static_cast<std::int64_t>(slot.bytes));
         ++own.frees;
@@ -240,14 +252,16 @@ int main(int count, char** arguments) {
     // Not with stdio, which allocates its buffer.
     char line[400];
     const int length = snprintf(
-        line, sizeof line, "%llu %llu %llu %llu %llu %lld %lld %lld %llu %llu\n",
+        line, sizeof line, "%llu %llu %llu %llu %llu %lld %lld %lld %llu %llu %llu %lld %lld\n",
         static_cast<unsigned long long>(all.calls),
         static_cast<unsigned long long>(all.allocations),
         static_cast<unsigned long long>(all.frees), static_cast<unsigned long long>(all.bytes),
         static_cast<unsigned long long>(all.freed), static_cast<long long>(lower.live.load()),
         static_cast<long long>(lower.peak.load()), static_cast<long long>(upper.peak.load()),
         static_cast<unsigned long long>(all.largest),
-        static_cast<unsigned long long>(all.reallocations));
+        static_cast<unsigned long long>(all.reallocations),
+        static_cast<unsigned long long>(padded_bytes.load()),
+        static_cast<long long>(padded.live.load()), static_cast<long long>(padded.peak.load()));
     if (write(STDOUT_FILENO, line, static_cast<std::size_t>(length)) != length) return 3;
     char byte;
     if (count > 4 && strcmp(arguments[4], "live") == 0)
