@@ -37,6 +37,7 @@ TEST(Family, AnswersAsGlibcDoes) {
     });
 }
 
+// A refused call changed nothing, so that it may leave no trace in the counts.
 TEST(Family, CountsNothingOfWhatFails) {
     run_both("family", {"counts"}, [](const Ended& ended) {
         expect_ledgers(ended, 1);

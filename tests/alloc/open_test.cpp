@@ -43,10 +43,12 @@ void expect_refused(const std::filesystem::path& path, Errc code, const std::str
     EXPECT_EQ(reader.error().message, path.string() + message);
 }
 
+// The system's own words, after the path.
 TEST(RegionOpen, NoSuchFile) {
     expect_refused("/nonexistent/1-0.alloc", Errc::not_found, ": No such file or directory");
 }
 
+// Mapping it and reading would kill the reader.
 TEST(RegionOpen, AnEmptyFile) {
     expect_refused(
         RegionFile(0).path, Errc::corrupt,
@@ -60,11 +62,13 @@ TEST(RegionOpen, AFileOfTheWrongSize) {
                                sizeof(Region) - 1, sizeof(Region)));
 }
 
+// Its numbers would be taken for counts.
 TEST(RegionOpen, SomethingElseOfTheRightSize) {
     expect_refused(RegionFile(sizeof(Region), 0x1234).path, Errc::corrupt,
                    ": not an allocation region");
 }
 
+// What is given by mistake: the directory of the regions.
 TEST(RegionOpen, ADirectory) {
     const auto directory = region_directory();
     expect_refused(directory.path(), Errc::corrupt, ": not an allocation region");
@@ -94,7 +98,7 @@ TEST(RegionOpen, ANewerVersion) {
     expect_refused(RegionFile(4096, kMagic, kFormatVersion + 1).path, Errc::unsupported, message);
 }
 
-// The tracker is not in this process.
+// Without a tracker there is nothing to read, and no crash.
 TEST(RegionOpen, OfThisProcess) {
     const auto reader = RegionReader::self();
     ASSERT_FALSE(reader);
@@ -102,6 +106,7 @@ TEST(RegionOpen, OfThisProcess) {
     EXPECT_EQ(reader.error().message, "the allocation tracker is not in this process");
 }
 
+// By number, not by text, and no other process's.
 TEST(RegionOpen, TheNewestFileOfAProcess) {
     const auto directory = region_directory();
     for (const auto* const name : {"7-0.alloc", "7-9.alloc", "7-10.alloc", "77-11.alloc",

@@ -48,6 +48,7 @@ void expect_same(const std::vector<std::string>& command, std::size_t regions_le
     EXPECT_EQ(allocations > 0, allocates);
 }
 
+// It forks for each subshell and pipe, and frees there what its parent allocated.
 TEST(RealPrograms, Bash) {
     expect_same({"/bin/bash", "-c", R"(
         for i in 1 2 3; do (echo "subshell $i"; (echo deeper); exit $i) | cat; done
@@ -59,6 +60,7 @@ TEST(RealPrograms, Bash) {
                 10);
 }
 
+// Threads, vfork() for its children, fork() with handlers, and an allocator above malloc.
 TEST(RealPrograms, Python) {
     expect_same({"/usr/bin/python3", "-c", R"(
 import json, subprocess, sys, threading, multiprocessing
@@ -78,6 +80,7 @@ sys.exit(5))"},
                 3);
 }
 
+// It asks malloc_usable_size() for each block, to keep its own account.
 TEST(RealPrograms, Sqlite) {
     expect_same({"/usr/bin/sqlite3", ":memory:", R"(
         CREATE TABLE numbers(n INTEGER PRIMARY KEY, text TEXT);
@@ -87,6 +90,7 @@ TEST(RealPrograms, Sqlite) {
         SELECT text FROM numbers WHERE n % 1777 = 0 ORDER BY text DESC;)"});
 }
 
+// Linked with jemalloc.
 TEST(RealPrograms, RedisServerSaysItsVersion) {
     expect_same({"/usr/bin/redis-server", "--version"});
 }
