@@ -109,7 +109,7 @@ struct Region {
     std::uint32_t pid = 0;
     std::uint64_t bytes = 0;         ///< of the whole region
     std::uint64_t started_ns = 0;    ///< CLOCK_MONOTONIC
-    std::uint64_t sample_bytes = 0;  ///< mean distance of sampled stacks; 0: none are taken
+    std::uint64_t sample_bytes = 0;  ///< mean distance of sampled stacks; 1: all; 0: none
     std::uint32_t forked_from = 0;   ///< pid; its counts up to then are in this region's
     std::uint32_t flags = 0;         ///< atomic; Flag
     std::uint32_t owners_used = 0;   ///< atomic; numbers below it are registered

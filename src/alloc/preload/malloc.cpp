@@ -9,6 +9,7 @@
 
 #include <bit>
 
+#include "alloc/preload/sampler.h"
 #include "alloc/preload/tracker.h"
 
 extern "C" {
@@ -25,15 +26,23 @@ namespace {
 
 /// Right before each block.
 struct BlockHeader {
-    std::uint64_t size_and_owner;  ///< requested bytes * 256 + owner
+    /// Requested bytes * 256 + owner; of a sample, requested bytes * 2^24 + the lower bits of its
+    /// birth.
+    std::uint64_t size_and_owner;
     /// A Kind in the upper 16 bits. glibc's chunk size is in its place before a block that is not
     /// ours, and has zeros there. In the lowest 8 of a block that is aligned to more than 16: the
-    /// binary logarithm of how far before it begins what glibc gave.
+    /// binary logarithm of how far before it begins what glibc gave. Between them, of a sample, its
+    /// tally's number and the upper bits of its birth.
     std::uint64_t kind_and_shift;
 };
 static_assert(sizeof(BlockHeader) == kBlockHeaderBytes);
 
-enum Kind : std::uint64_t { kCounted = 0xa10c, kCountedAligned = 0xa10d, kUncounted = 0xa10e };
+enum Kind : std::uint64_t {
+    kCounted = 0xa10c,
+    kCountedAligned = 0xa10d,
+    kUncounted = 0xa10e,
+    kSampled = 0xa10f,
+};
 
 constexpr unsigned kPlainShift = 4;
 constexpr std::size_t kAlignment = 16;
@@ -47,11 +56,37 @@ Kind kind_of(const BlockHeader& header) noexcept {
     return static_cast<Kind>(header.kind_and_shift >> 48);
 }
 bool is_ours(const BlockHeader& header) noexcept {
-    return header.kind_and_shift >> 48 >= kCounted && header.kind_and_shift >> 48 <= kUncounted;
+    return header.kind_and_shift >> 48 >= kCounted && header.kind_and_shift >> 48 <= kSampled;
 }
 unsigned shift_of(const BlockHeader& header) noexcept {
     return header.kind_and_shift & 0xff;
 }
+
+constexpr unsigned kLowBirthBits = 64 - kSampledBytesBits;
+constexpr std::uint64_t low_bits(std::uint64_t word, unsigned bits) noexcept {
+    return word & ((std::uint64_t{1} << bits) - 1);
+}
+static_assert(16 + kTallyBits + (kBirthBits - kLowBirthBits) + 8 == 64);
+
+BlockHeader sampled_header(const Sample& sample, std::size_t bytes, unsigned shift) noexcept {
+    return {bytes << kLowBirthBits | low_bits(sample.birth, kLowBirthBits),
+            kSampled << 48 | std::uint64_t{sample.tally} << (48 - kTallyBits) |
+                sample.birth >> kLowBirthBits << 8 | shift};
+}
+Sample sample_of(const BlockHeader& header) noexcept {
+    const std::uint64_t word = header.kind_and_shift;
+    return {static_cast<std::uint32_t>(low_bits(word >> (48 - kTallyBits), kTallyBits)),
+            low_bits(word >> 8, 40 - kTallyBits) << kLowBirthBits |
+                low_bits(header.size_and_owner, kLowBirthBits)};
+}
+std::size_t requested_bytes(const BlockHeader& header) noexcept {
+    return header.size_and_owner >> (kind_of(header) == kSampled ? kLowBirthBits : 8);
+}
+std::uint32_t owner_of(const BlockHeader& header) noexcept {
+    return kind_of(header) == kSampled ? owner_of(sample_of(header))
+                                       : static_cast<std::uint32_t>(header.size_and_owner & 0xff);
+}
+
 void* real_start(void* block, const BlockHeader& header) noexcept {
     return static_cast<char*>(block) - (std::size_t{1} << shift_of(header));
 }
@@ -103,10 +138,8 @@ void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::siz
 
 /// Of any block, in any thread. The two below are the same for the usual case, without calls that
 /// come back, for which they would have to keep registers.
-[[gnu::noinline]] void* count_any_allocation(void* real, std::size_t bytes,
-                                             unsigned shift) noexcept {
-    const Attached attached;
-    ThreadState& state = attached.state();
+void* count_allocation(ThreadState& state, void* real, std::size_t bytes, unsigned shift,
+                       const CallSite& site) noexcept {
     Row* row = state.rows[state.owner];
     if (row == nullptr) row = make_row(state, state.owner);
     if (row == nullptr) {
@@ -121,8 +154,19 @@ void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::siz
         store(row->high, live);
         if (live > load(row->flush_above)) flush(*row);
     }
-    return write_header(real, shift == kPlainShift ? kCounted : kCountedAligned, row->owner, bytes,
-                        shift);
+    void* const block = write_header(real, shift == kPlainShift ? kCounted : kCountedAligned,
+                                     row->owner, bytes, shift);
+    if (load(state.counts.bytes) < load(state.sample_at)) return block;
+    const Sample sample = take_sample(state, *row, bytes, site);
+    if (sample.tally != kNone) header_of(block) = sampled_header(sample, bytes, shift);
+    return block;
+}
+
+/// Only as the last act of an exported function, or of one that was: see call_site().
+[[gnu::noinline]] void* count_any_allocation(void* real, std::size_t bytes) noexcept {
+    const CallSite site = call_site();
+    const Attached attached;
+    return count_allocation(attached.state(), real, bytes, kPlainShift, site);
 }
 
 [[gnu::noinline]] void* flushed(Row& row, void* block) noexcept {
@@ -135,11 +179,13 @@ void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::siz
         return nullptr;  // errno is set
     ThreadState* const state = thread_state;
     if (state == nullptr) [[unlikely]]
-        return count_any_allocation(real, bytes, kPlainShift);
+        return count_any_allocation(real, bytes);
     Row* const row = state->rows[state->owner];
     const std::size_t word = chunk_word(real);
     if (row == nullptr || word >= kSmallChunkEnd) [[unlikely]]
-        return count_any_allocation(real, bytes, kPlainShift);
+        return count_any_allocation(real, bytes);
+    if (load(state->counts.bytes) + bytes >= load(state->sample_at)) [[unlikely]]
+        return count_any_allocation(real, bytes);
     add(row->bytes, bytes);
     add(row->cells[word / 16].allocations, 1);
     add(state->counts.allocations, 1);
@@ -154,10 +200,11 @@ void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::siz
 
 /// Of a block that was counted, with the word before what glibc gave.
 void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t word) noexcept {
-    const std::size_t bytes = header.size_and_owner >> 8;
-    const auto owner = static_cast<std::uint32_t>(header.size_and_owner & 0xff);
+    const std::size_t bytes = requested_bytes(header);
+    const std::uint32_t owner = owner_of(header);
     Row* row = state.rows[owner];
     if (row == nullptr) row = make_row(state, owner);
+    if (kind_of(header) == kSampled) end_sample(row, sample_of(header), bytes);
     if (row == nullptr) return count_stray_free(bytes);
     count_chunk(*row, word, shift_of(header), &Cell::frees, &Row::large_freed_usable);
     add(row->freed_bytes, bytes);
@@ -211,15 +258,18 @@ void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t w
 }
 
 /// `alignment` a power of two.
-void* aligned(std::size_t alignment, std::size_t bytes) noexcept {
-    if (alignment <= kAlignment) return plain(bytes);
+void* aligned(std::size_t alignment, std::size_t bytes, const CallSite& site) noexcept {
     if (bytes > kBytesMax || alignment > kBytesMax) return refused();
-    void* const real = ::__libc_memalign(alignment, bytes + alignment);
+    if (alignment < kAlignment) alignment = kAlignment;
+    void* const real = alignment == kAlignment ? ::__libc_malloc(bytes + kBlockHeaderBytes)
+                                               : ::__libc_memalign(alignment, bytes + alignment);
     if (real == nullptr) return nullptr;
-    return count_any_allocation(real, bytes, static_cast<unsigned>(std::countr_zero(alignment)));
+    const Attached attached;
+    return count_allocation(attached.state(), real, bytes,
+                            static_cast<unsigned>(std::countr_zero(alignment)), site);
 }
 
-void* resized(void* block, std::size_t bytes) noexcept {
+void* resized(void* block, std::size_t bytes, const CallSite& site) noexcept {
     const BlockHeader header = header_of(block);
     if (!is_ours(header)) {
         check_foreign(header, "realloc(): freed block or invalid pointer\n");
@@ -227,7 +277,7 @@ void* resized(void* block, std::size_t bytes) noexcept {
     }
     if (bytes > kBytesMax) return refused();
     void* const real = real_start(block, header);
-    const std::size_t before = header.size_and_owner >> 8;
+    const std::size_t before = requested_bytes(header);
     const Attached attached;
     // Once it has succeeded the chunk is gone that tells the size class.
     const std::size_t word = chunk_word(real);
@@ -244,7 +294,7 @@ void* resized(void* block, std::size_t bytes) noexcept {
     add(attached.state().slot->reallocations, 1);
     // The free first: what both held together was never asked for.
     if (kind_of(header) != kUncounted) count_any_free(attached.state(), header, word);
-    return allocated(moved, bytes);
+    return count_allocation(attached.state(), moved, bytes, kPlainShift, site);
 }
 
 }  // namespace
@@ -275,7 +325,7 @@ void* realloc(void* block, std::size_t bytes) noexcept {
         free_block(block);
         return nullptr;
     }
-    return resized(block, bytes);
+    return resized(block, bytes, call_site());
 }
 
 void* reallocarray(void* block, std::size_t count, std::size_t each) noexcept {
@@ -290,7 +340,7 @@ void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
         return nullptr;
     }
     // As glibc does, of what is no power of two.
-    return aligned(std::bit_ceil(alignment), bytes);
+    return aligned(std::bit_ceil(alignment), bytes, call_site());
 }
 
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
@@ -299,20 +349,20 @@ void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
 
 int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) noexcept {
     if (alignment % sizeof(void*) != 0 || !std::has_single_bit(alignment)) return EINVAL;
-    void* const made = aligned(alignment, bytes);
+    void* const made = aligned(alignment, bytes, call_site());
     if (made == nullptr) return ENOMEM;
     *block = made;
     return 0;
 }
 
 void* valloc(std::size_t bytes) noexcept {
-    return aligned(static_cast<std::size_t>(::getpagesize()), bytes);
+    return aligned(static_cast<std::size_t>(::getpagesize()), bytes, call_site());
 }
 
 void* pvalloc(std::size_t bytes) noexcept {
     const auto page = static_cast<std::size_t>(::getpagesize());
     if (bytes > kBytesMax) return refused();
-    return aligned(page, (bytes + page - 1) / page * page);
+    return aligned(page, (bytes + page - 1) / page * page, call_site());
 }
 
 std::size_t malloc_usable_size(void* block) noexcept {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@ namespace {
 constinit bool has_file = false;
 /// Kept: a program may change its environment, and its forks' regions belong beside its own.
 constinit char directory[PATH_MAX];
+/// Of the region's file, without ".alloc".
+constinit char region_stem[kPathMax];
 
 bool keep_directory() noexcept {
     if (directory[0] != '\0') return true;
@@ -45,12 +48,8 @@ char* append(char* to, unsigned long number) noexcept {
     return to;
 }
 
-/// The memory of that file, at `place` where there is one, with room for its first `backed` bytes.
-/// Null: not to be had.
-Region* map_file(int file, Region* place, std::size_t backed) noexcept {
-    if (::fallocate(file, 0, 0, static_cast<off_t>(backed)) != 0 && errno != EOPNOTSUPP)
-        return nullptr;
-    if (::ftruncate(file, sizeof(Region)) != 0) return nullptr;
+/// The memory of that file, at `place` where there is one. Null: not to be had.
+Region* map_file(int file, Region* place) noexcept {
     void* const memory = ::mmap(place, sizeof(Region), PROT_READ | PROT_WRITE,
                                 MAP_SHARED | (place == nullptr ? 0 : MAP_FIXED), file, 0);
     return memory == MAP_FAILED ? nullptr : static_cast<Region*>(memory);
@@ -58,10 +57,7 @@ Region* map_file(int file, Region* place, std::size_t backed) noexcept {
 
 Region* map_new_file(Region* place, std::size_t backed) noexcept {
     if (!keep_directory()) return nullptr;
-    rlimit limit{};
-    // Growing a file beyond it is answered with a signal.
-    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < sizeof(Region)) return nullptr;
-    char path[sizeof directory + 64];
+    char path[kPathMax];
     // A process that executes another program keeps its number, and its earlier file is there.
     for (unsigned long image = 0; image < 10'000; ++image) {
         char* end = append(path, directory);
@@ -70,12 +66,17 @@ Region* map_new_file(Region* place, std::size_t backed) noexcept {
         end = append(end, "-");
         end = append(end, image);
         append(end, ".alloc");
-        const int file = ::open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        const int file = new_sparse_file(path, sizeof(Region), backed);
         if (file < 0 && errno == EEXIST) continue;
         if (file < 0) return nullptr;
-        Region* const region = map_file(file, place, backed);
-        if (region == nullptr) ::unlink(path);
-        ::close(file);
+        Region* const region = map_file(file, place);
+        ::syscall(SYS_close, file);
+        if (region == nullptr) {
+            ::unlink(path);
+            return nullptr;
+        }
+        ::memcpy(region_stem, path, static_cast<std::size_t>(end - path));
+        region_stem[end - path] = '\0';
         return region;
     }
     return nullptr;
@@ -89,6 +90,31 @@ Region* map_private(Region* place) noexcept {
 }
 
 }  // namespace
+
+int new_sparse_file(const char* path, std::size_t bytes, std::size_t backed) noexcept {
+    rlimit limit{};
+    // Growing a file beyond it is answered with a signal.
+    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur < bytes) {
+        errno = EFBIG;
+        return -1;
+    }
+    // Not by the functions of these names, in which a cancelled thread would end: in malloc.
+    const auto file = static_cast<int>(
+        ::syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (file < 0) return -1;
+    const long allocated = ::syscall(SYS_fallocate, file, 0, 0L, static_cast<long>(backed));
+    if ((allocated == 0 || errno == EOPNOTSUPP) &&
+        ::syscall(SYS_ftruncate, file, static_cast<long>(bytes)) == 0)
+        return file;
+    ::unlink(path);
+    ::syscall(SYS_close, file);
+    errno = ENOSPC;
+    return -1;
+}
+
+const char* region_file_stem() noexcept {
+    return has_file ? region_stem : nullptr;
+}
 
 Region* open_region() noexcept {
     Region* region = map_new_file(nullptr, offsetof(Region, threads));
@@ -118,7 +144,10 @@ bool renew_region(Region* region, const void* content, std::size_t bytes) noexce
 }
 
 bool back_with_memory(const void* part, std::size_t bytes) noexcept {
-    if (!has_file) return true;
+    return !has_file || populate(part, bytes);
+}
+
+bool populate(const void* part, std::size_t bytes) noexcept {
     const auto begin = reinterpret_cast<std::uintptr_t>(part) & ~(kPageBytes - 1);
     const auto end = reinterpret_cast<std::uintptr_t>(part) + bytes;
     if (::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE) == 0)

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits.h>
+
 #include <cstddef>
 
 #include "alloc/region.h"
@@ -19,5 +21,14 @@ bool renew_region(Region* region, const void* content, std::size_t bytes) noexce
 /// Has the file system set memory aside for that part of the region: touching what it has none for
 /// would kill the process. False: it has none.
 bool back_with_memory(const void* part, std::size_t bytes) noexcept;
+/// The same, for what is known to be a file's.
+bool populate(const void* part, std::size_t bytes) noexcept;
+
+inline constexpr std::size_t kPathMax = PATH_MAX + 64;
+/// The path of the region's file without ".alloc". Null: it has none.
+const char* region_file_stem() noexcept;
+/// A new file of that size, with memory set aside for its beginning. -1: there is none; errno is
+/// EEXIST where it was there.
+int new_sparse_file(const char* path, std::size_t bytes, std::size_t backed) noexcept;
 
 }  // namespace crucible::alloc

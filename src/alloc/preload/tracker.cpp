@@ -12,7 +12,9 @@
 #include <new>
 
 #include "alloc/preload/region_file.h"
+#include "alloc/preload/sampler.h"
 #include "alloc/preload/slow_lock.h"
+#include "alloc/preload/stack_store.h"
 
 namespace crucible::alloc {
 
@@ -113,6 +115,7 @@ constinit std::size_t at_fork_bytes = 0;
 
 void before_fork() {
     lock.acquire();
+    stacks_before_fork();
     if (region == nullptr || !is_shared_region()) return;
     at_fork_bytes = used_bytes();
     at_fork = private_memory(at_fork_bytes);
@@ -128,6 +131,7 @@ void forget_fork() noexcept {
 
 void after_fork_in_parent() {
     forget_fork();
+    stacks_after_fork_in_parent();
     lock.release();
 }
 
@@ -159,6 +163,7 @@ void after_fork_in_child() {
     free_states = nullptr;
     ending_states = nullptr;
     for (auto* state = all_states; state != nullptr; state = state->next) {
+        forget_samples(*state);
         if (state == thread_state) {
             state->tid = static_cast<std::uint32_t>(::gettid());
             store(state->slot->tid, state->tid);
@@ -167,6 +172,7 @@ void after_fork_in_child() {
         }
     }
     forget_fork();
+    stacks_after_fork_in_child();
     lock.release();
     errno = before;
 }
@@ -179,6 +185,7 @@ void begin() noexcept {
     static constexpr char kOther[] = "other";
     ::memcpy(region->owners[0].name.data(), kOther, sizeof kOther);
     store(region->owners_used, 1U);
+    prepare_samples(*region);
     __atomic_store_n(&region->magic, kMagic, __ATOMIC_RELEASE);
 }
 
@@ -196,6 +203,7 @@ ThreadState* new_state() noexcept {
     if (memory == nullptr) return missing(kMemoryExhausted);
     auto* const state = new (static_cast<char*>(memory) + kStateOffset) ThreadState;
     state->slot = &slot;
+    state->sample_at = first_sample_at();
     state->next = all_states;
     all_states = state;
     store(region->threads_used, number + 1);
@@ -219,6 +227,7 @@ ThreadState* take_state() noexcept {
     // A vfork()'s child has the memory of the thread that waits for it, but not its number.
     const bool is_own = static_cast<std::uint32_t>(::getpid()) == region->pid;
     state->tid = is_own ? static_cast<std::uint32_t>(::gettid()) : 0;
+    begin_thread_samples(*state);
     state->slot->served += 1;
     store(state->slot->tid, state->tid);
     return state;

@@ -12,10 +12,15 @@
 /// from the heap, throws, or needs the C++ library: it is in programs that know nothing of it.
 namespace crucible::alloc {
 
+struct Sampler;
+
 /// What a thread counts with. In private memory, so that a forked process has its own.
 struct ThreadState : ThreadCounters {
     Thread* slot = nullptr;
+    /// Allocations that bring counts.bytes to this or beyond are looked at for a sample.
+    std::uint64_t sample_at = ~std::uint64_t{0};
     std::array<Row*, kOwnersMax> rows{};  ///< by owner; null: it has none yet
+    Sampler* sampler = nullptr;           ///< null: it has taken none yet
     ThreadState* next = nullptr;          ///< of all
     ThreadState* next_unused = nullptr;   ///< of those that are free, or whose threads are ending
     enum class Use : std::uint8_t { free, running, ending } use = Use::free;

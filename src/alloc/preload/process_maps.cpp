@@ -1,0 +1,91 @@
+#include "alloc/preload/process_maps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace crucible::alloc {
+namespace {
+
+/// open() and its like would let a cancelled thread end in the middle of malloc.
+class MapsFile {
+public:
+    MapsFile() noexcept
+        : file_(::syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
+    ~MapsFile() {
+        if (file_ >= 0) ::syscall(SYS_close, file_);
+    }
+    MapsFile(const MapsFile&) = delete;
+    MapsFile& operator=(const MapsFile&) = delete;
+
+    /// 0 at its end, negative where it cannot be read.
+    long read(char* to, std::size_t room) noexcept {
+        if (file_ < 0) return -1;
+        long got = 0;
+        do {
+            got = ::syscall(SYS_read, file_, to, room);
+        } while (got < 0 && errno == EINTR);
+        return got;
+    }
+
+private:
+    long file_;
+};
+
+}  // namespace
+
+bool find_mapping(std::uintptr_t address, Mapping& found) noexcept {
+    MapsFile file;
+    MapsText text;
+    char piece[1024];  // of a stack that may be small
+    bool has_found = false;
+    while (!has_found) {
+        const long got = file.read(piece, sizeof piece);
+        if (got <= 0) break;
+        text.feed(piece, static_cast<std::size_t>(got), [&](const Mapping& mapping) {
+            if (address < mapping.begin || address >= mapping.end || !mapping.readable) return;
+            found = mapping;
+            has_found = true;
+        });
+    }
+    return has_found;
+}
+
+std::size_t read_maps(char* to, std::size_t room) noexcept {
+    MapsFile file;
+    std::size_t bytes = 0;
+    while (bytes < room) {
+        const long got = file.read(to + bytes, room - bytes);
+        if (got < 0) return 0;
+        if (got == 0) return bytes;
+        bytes += static_cast<std::size_t>(got);
+    }
+    return 0;
+}
+
+void CodeMap::add(const Mapping& mapping) noexcept {
+    if (!mapping.executable || used_ == kRangesMax) return;
+    ranges_[used_++] = {mapping.begin, mapping.end};
+    // Whatever is longer has every bit.
+    const std::uintptr_t first = mapping.begin >> 12;
+    std::uintptr_t count = (mapping.end - mapping.begin) >> 12;
+    if (count > pages_.size() * 64) count = pages_.size() * 64;
+    for (std::uintptr_t page = first; page < first + count; ++page)
+        pages_[page / 64 % pages_.size()] |= std::uint64_t{1} << (page % 64);
+}
+
+bool CodeMap::is_within(std::uintptr_t address) const noexcept {
+    std::uint32_t low = 0;
+    std::uint32_t high = used_;
+    while (low < high) {
+        const std::uint32_t middle = (low + high) / 2;
+        if (ranges_[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < used_ && ranges_[low].begin <= address;
+}
+
+}  // namespace crucible::alloc

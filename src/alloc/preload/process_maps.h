@@ -1,0 +1,95 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+/// The process's own mappings, from /proc/self/maps, read without the C library's streams and
+/// without points of cancellation.
+namespace crucible::alloc {
+
+struct Mapping {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    bool readable = false;
+    bool executable = false;
+};
+
+/// Takes the text in pieces of any length.
+class MapsText {
+public:
+    /// Calls `each(mapping)` when what it needs of a line is complete.
+    template <class Each>
+    void feed(const char* text, std::size_t bytes, Each each) noexcept {
+        for (std::size_t i = 0; i < bytes; ++i) {
+            const char c = text[i];
+            if (c == '\n') {
+                mapping_ = {};
+                at_ = At::begin;
+                continue;
+            }
+            switch (at_) {
+                case At::begin:
+                    if (c == '-')
+                        at_ = At::end;
+                    else
+                        mapping_.begin = mapping_.begin << 4 | digit(c);
+                    break;
+                case At::end:
+                    if (c == ' ')
+                        at_ = At::rights;
+                    else
+                        mapping_.end = mapping_.end << 4 | digit(c);
+                    break;
+                case At::rights:
+                    mapping_.readable = mapping_.readable || c == 'r';
+                    mapping_.executable = mapping_.executable || c == 'x';
+                    if (c != ' ') break;
+                    at_ = At::rest;
+                    each(static_cast<const Mapping&>(mapping_));
+                    break;
+                case At::rest:
+                    break;
+            }
+        }
+    }
+
+private:
+    enum class At { begin, end, rights, rest };
+    static std::uintptr_t digit(char c) noexcept {
+        return static_cast<std::uintptr_t>(c <= '9' ? c - '0' : c - 'a' + 10) & 0xf;
+    }
+    Mapping mapping_;
+    At at_ = At::begin;
+};
+
+/// The readable mapping that holds the address. False: there is none, or it could not be read.
+bool find_mapping(std::uintptr_t address, Mapping& found) noexcept;
+
+/// The whole text. 0: it could not be read, or is longer than the room.
+std::size_t read_maps(char* to, std::size_t room) noexcept;
+
+/// Where there is code, as of one reading. Immutable once it is in use.
+class CodeMap {
+public:
+    void add(const Mapping& mapping) noexcept;  ///< in ascending order
+    bool holds(std::uintptr_t address) const noexcept {
+        const std::uintptr_t page = address >> 12;
+        if ((pages_[page / 64 % pages_.size()] >> (page % 64) & 1) == 0) return false;
+        return is_within(address);
+    }
+
+private:
+    static constexpr std::uint32_t kRangesMax = 1000;
+    bool is_within(std::uintptr_t address) const noexcept;
+    struct Range {
+        std::uintptr_t begin;
+        std::uintptr_t end;
+    };
+    /// By page modulo 65,536: few words of a stack that are no code's pass this.
+    std::array<std::uint64_t, 1024> pages_{};
+    std::uint32_t used_ = 0;
+    std::array<Range, kRangesMax> ranges_{};
+};
+
+}  // namespace crucible::alloc

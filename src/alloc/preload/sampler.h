@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "alloc/preload/call_stack.h"
+#include "alloc/region.h"
+
+/// Which allocations are sampled, and what is counted of those. Nothing here is on the path of an
+/// allocation that is not.
+namespace crucible::alloc {
+
+struct ThreadState;
+
+/// The environment variable that turns it on: "all", or how many bytes lie between two sample
+/// points in the mean ("512KiB"; "B", "KiB", "MiB" and "GiB").
+inline constexpr const char* kSampleVariable = "CRUCIBLE_ALLOC_SAMPLE";
+/// A number. Of the same one, a thread samples the same places of its stream of bytes in each run
+/// of a program, except in what it has forked. Without it they are others each time.
+inline constexpr const char* kSeedVariable = "CRUCIBLE_ALLOC_SEED";
+
+/// ThreadState::sample_at of a thread that takes none.
+inline constexpr std::uint64_t kNoSamples = ~std::uint64_t{0};
+
+/// Reads the environment; once, with the new region. Says in it what was asked for.
+void prepare_samples(Region& region) noexcept;
+
+/// For ThreadState::sample_at at first.
+std::uint64_t first_sample_at() noexcept;
+
+/// For a state that another thread has now.
+void begin_thread_samples(ThreadState& state) noexcept;
+
+/// After the fork, in the child: of what the threads of its parent knew, nothing holds.
+void forget_samples(ThreadState& state) noexcept;
+
+/// What a block says of its sample.
+struct Sample {
+    std::uint32_t tally = kNone;  ///< its number; kNone: the block is no sample
+    std::uint64_t birth = 0;      ///< kBirthBits of it, in units of 1 << kBirthShift ticks
+};
+
+/// For an allocation that was just counted, in `row` and in the state's counts.
+Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
+                   const CallSite& site) noexcept;
+
+/// For its free; in `row`, if the thread has one.
+void end_sample(const Row* row, const Sample& sample, std::size_t bytes) noexcept;
+
+/// Who allocated it.
+std::uint32_t owner_of(const Sample& sample) noexcept;
+
+}  // namespace crucible::alloc

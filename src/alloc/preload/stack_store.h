@@ -1,0 +1,66 @@
+#pragma once
+
+#include <time.h>
+
+#include <cstdint>
+
+#include "alloc/preload/call_stack.h"
+#include "alloc/stack_file.h"
+
+/// The file of stacks in the watched process: found by anybody without a lock, and added to under
+/// one.
+namespace crucible::alloc {
+
+/// Says that stacks are wanted, and their file is made when the first one is; false where there is
+/// no room for it, or `region` has no file beside which it could be.
+bool prepare_stacks(const Region& region, std::uint64_t mean_bytes) noexcept;
+
+/// Makes the file if there is none yet. False: it cannot be made.
+bool open_stacks() noexcept;
+
+/// The file's memory, at one place as long as the process lives; only after open_stacks().
+StackFile& stack_file() noexcept;
+
+/// Null until open_stacks().
+const CodeMap* known_code() noexcept;
+
+/// The tally, by its place in the file, for what that thread allocates at that stack. 0: this pair
+/// is new.
+std::uint32_t find_tally(std::uint64_t hash, std::uint32_t thread) noexcept;
+
+/// Adds it, and the stack where that is new too. Where there is no room: the one that its owner has
+/// for that.
+std::uint32_t add_tally(std::uint64_t hash, const CallSite& site, std::uintptr_t top,
+                        std::uint32_t owner, std::uint32_t thread) noexcept;
+
+/// Of that row, which is the owner's. Null: there is no memory for it.
+Lifetimes* lifetimes_of(std::uint32_t row, std::uint32_t owner) noexcept;
+
+/// The number by which a block names the tally, in this process and those forked from it. A forked
+/// process begins without stacks and with other numbers, so that it knows what is not its own.
+std::uint32_t number_of_tally(std::uint32_t tally) noexcept;
+/// kNone: it is not of this process, but of one that it was forked from.
+std::uint32_t tally_of_number(std::uint32_t number) noexcept;
+/// Also of those that are not.
+std::uint32_t owner_of_number(std::uint32_t number) noexcept;
+
+/// Notes what time it is, for readers to tell how long a tick is.
+void note_clock() noexcept;
+
+inline std::uint64_t clock_ticks() noexcept {
+#if defined(__x86_64__)
+    // A third of what asking the system costs.
+    return __builtin_ia32_rdtsc();
+#else
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_nsec);
+#endif
+}
+
+void stacks_before_fork() noexcept;
+void stacks_after_fork_in_parent() noexcept;
+void stacks_after_fork_in_child() noexcept;
+
+}  // namespace crucible::alloc

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "alloc/stack_file.h"
+#include "crucible/error.h"
+
+namespace crucible::alloc {
+
+/// What all allocations would sum up to, by those that were sampled. Exact, with a variance of 0,
+/// where every allocation is a sample.
+struct Estimate {
+    double value = 0;
+    double variance = 0;  ///< of the estimate, itself estimated
+
+    /// 95 % of such intervals hold the true sum, if it is of enough samples to be about normal:
+    /// some dozens, also of the sizes that make up most of it. So for bytes, and for the count of
+    /// one size; the count of many sizes may be of small blocks, of which hardly any is a sample,
+    /// and then it is off more often. (How many there are of each size the region knows exactly.)
+    std::pair<double, double> interval95() const noexcept;
+    Estimate& operator+=(const Estimate& other) noexcept;
+    friend Estimate operator-(const Estimate& all, const Estimate& part) noexcept;
+};
+
+/// Of the allocations at one stack. Where samples are taken by bytes, blocks of no bytes are in no
+/// estimate.
+struct SampledCounts {
+    // Of the samples themselves.
+    std::uint64_t allocations = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t frees = 0;
+    std::uint64_t freed_bytes = 0;
+
+    // Of all that they stand for.
+    Estimate all_allocations;
+    Estimate all_bytes;
+    Estimate live_blocks;
+    Estimate live_bytes;
+    /// Bytes times the seconds that they were live, of what has been freed.
+    double freed_byte_seconds = 0;
+
+    SampledCounts& operator+=(const SampledCounts& other) noexcept;
+};
+
+struct ThreadSamples {
+    std::uint32_t thread = 0;  ///< index in Snapshot::threads
+    SampledCounts counts;
+};
+
+/// A stack on which one owner's memory was allocated.
+struct StackSamples {
+    std::string owner;
+    /// Return addresses as frame pointers lead to them, innermost first. Where frames lack them
+    /// (operator new's, for one) some are missing: lab/unwind finds them. Empty for what there was
+    /// no room for.
+    std::vector<std::uint64_t> pcs;
+    std::optional<std::uint32_t> raw;   ///< for StacksReader::memory(); none: it was not saved
+    std::optional<std::uint32_t> maps;  ///< index in StackSnapshot::maps
+    SampledCounts counts;
+    std::vector<ThreadSamples> threads;  ///< shares of the counts
+};
+
+struct LifetimeClass {
+    double from_ns = 0;  ///< up to twice that; the first: from 0
+    double blocks = 0;   ///< estimated
+};
+struct OwnerLifetimes {
+    std::string owner;
+    std::vector<LifetimeClass> classes;  ///< that occur, ascending
+};
+
+struct StackSnapshot {
+    pid_t pid = 0;
+    std::uint64_t mean_bytes = 0;   ///< between sample points; 0: every allocation is a sample
+    std::vector<std::string> maps;  ///< texts of /proc/<pid>/maps, in the order of time
+    std::vector<StackSamples> stacks;
+    std::vector<OwnerLifetimes> lifetimes;
+    std::uint64_t without_stack = 0;  ///< samples for whose stacks there was no room
+    std::uint64_t raw_not_saved = 0;  ///< stacks whose memory there was no room for
+    std::uint64_t maps_not_saved = 0;
+
+    SampledCounts total() const;
+};
+
+/// A stack's memory when it was first sampled, and the registers of malloc's caller.
+struct StackMemory {
+    std::uint64_t pc = 0;
+    std::uint64_t sp = 0;
+    std::uint64_t bp = 0;
+    std::vector<std::byte> bytes;  ///< from sp on
+};
+
+/// Reads the stacks of a process while it runs, or after it has ended, however it ended. While its
+/// threads go on, each count is of a moment between begin and end of the reading.
+class StacksReader {
+public:
+    /// - Errc::not_found: no such file, or the process has not begun to sample.
+    /// - Errc::corrupt: it is not such a file. - Errc::unsupported: of another version.
+    /// - Errc::permission_denied, Errc::io.
+    static Result<StacksReader> open(const std::filesystem::path& file);
+
+    StackSnapshot read() const;
+    /// Of StackSamples::raw; nothing where the file is not what it should be.
+    std::optional<StackMemory> memory(std::uint32_t raw) const;
+
+private:
+    explicit StacksReader(std::shared_ptr<const StackFile> file) : file_(std::move(file)) {}
+    std::shared_ptr<const StackFile> file_;
+};
+
+/// Beside the region's file (region_file()), where stacks are sampled.
+std::filesystem::path stacks_file(std::filesystem::path region_file);
+
+}  // namespace crucible::alloc
