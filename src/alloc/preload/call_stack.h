@@ -74,18 +74,22 @@ inline void walk_frames(const CallSite& site, std::uintptr_t top, Visit visit) n
     }
 }
 
+/// How far from a stack's end return addresses are looked for: where every allocation is sampled,
+/// and where few are, which has time.
+inline constexpr std::size_t kGuessedBytesOfAll = 512;
+inline constexpr std::size_t kGuessedBytes = 2048;
+
 /// What tells stacks apart: the owner, the frames, and how deep it is. Below the first frame that
 /// its pointer leads to lie those of code without them (operator new, to begin with): so also what
-/// looks like a return address there, as far as `kGuessedBytes`.
-inline constexpr std::size_t kGuessedBytes = 256;
+/// looks like a return address there.
 inline std::uint64_t stack_hash(const CallSite& site, std::uintptr_t top, std::uint32_t owner,
-                                const CodeMap* code) noexcept {
+                                const CodeMap* code, std::size_t guessed_bytes) noexcept {
     constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15;
     std::uint64_t hash = (top == 0 ? 0 : top - site.sp) << 8 | owner;
     const auto mix = [&hash](std::uint64_t word) { hash = (std::rotl(hash, 23) ^ word) * kFactor; };
     walk_frames(site, top, mix);
     if (top != 0 && code != nullptr) {
-        std::uintptr_t end = top < site.sp + kGuessedBytes ? top : site.sp + kGuessedBytes;
+        std::uintptr_t end = top < site.sp + guessed_bytes ? top : site.sp + guessed_bytes;
         if (site.bp >= site.sp && site.bp < end && site.bp % 16 == 0) end = site.bp;
         for (std::uintptr_t at = site.sp; at + sizeof at <= end; at += sizeof at) {
             const std::uintptr_t word = *reinterpret_cast<const std::uintptr_t*>(at);

@@ -65,27 +65,22 @@ std::size_t read_maps(char* to, std::size_t room) noexcept {
 }
 
 void CodeMap::add(const Mapping& mapping) noexcept {
-    if (!mapping.executable || used_ == kRangesMax) return;
-    ranges_[used_++] = {mapping.begin, mapping.end};
-    // Whatever is longer has every bit.
-    const std::uintptr_t first = mapping.begin >> 12;
-    std::uintptr_t count = (mapping.end - mapping.begin) >> 12;
-    if (count > pages_.size() * 64) count = pages_.size() * 64;
-    for (std::uintptr_t page = first; page < first + count; ++page)
+    if (!mapping.executable) return;
+    const std::uintptr_t first = mapping.begin >> kPageBits;
+    std::uintptr_t end = mapping.end >> kPageBits;
+    constexpr std::uintptr_t kPagesMax = std::uintptr_t{1} << 20;  // 4 GiB; more is nobody's code
+    if (end - first > kPagesMax) end = first + kPagesMax;
+    for (std::uintptr_t page = first; page < end; ++page)
         pages_[page / 64 % pages_.size()] |= std::uint64_t{1} << (page % 64);
+    constexpr unsigned kBits = kWindowBits - kPageBits;
+    for (std::uintptr_t window = first >> kBits; window <= (end - 1) >> kBits; ++window)
+        add_window(window);
 }
 
-bool CodeMap::is_within(std::uintptr_t address) const noexcept {
-    std::uint32_t low = 0;
-    std::uint32_t high = used_;
-    while (low < high) {
-        const std::uint32_t middle = (low + high) / 2;
-        if (ranges_[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < used_ && ranges_[low].begin <= address;
+void CodeMap::add_window(std::uintptr_t window) noexcept {
+    for (std::uint32_t i = 0; i < windows_used_; ++i)
+        if (windows_[i] == window) return;
+    if (windows_used_ < windows_.size()) windows_[windows_used_++] = window;
 }
 
 }  // namespace crucible::alloc

@@ -72,24 +72,26 @@ std::size_t read_maps(char* to, std::size_t room) noexcept;
 /// Where there is code, as of one reading. Immutable once it is in use.
 class CodeMap {
 public:
-    void add(const Mapping& mapping) noexcept;  ///< in ascending order
+    void add(const Mapping& mapping) noexcept;
+    /// Asked of every word of a stack's end, so that it is short: code lies close together in a few
+    /// parts of the address space, and a page of one may rarely be taken for one of another.
     bool holds(std::uintptr_t address) const noexcept {
-        const std::uintptr_t page = address >> 12;
+        const std::uintptr_t page = address >> kPageBits;
         if ((pages_[page / 64 % pages_.size()] >> (page % 64) & 1) == 0) return false;
-        return is_within(address);
+        for (std::uint32_t i = 0; i < windows_used_; ++i)
+            if (windows_[i] == address >> kWindowBits) return true;
+        return false;
     }
 
 private:
-    static constexpr std::uint32_t kRangesMax = 1000;
-    bool is_within(std::uintptr_t address) const noexcept;
-    struct Range {
-        std::uintptr_t begin;
-        std::uintptr_t end;
-    };
-    /// By page modulo 65,536: few words of a stack that are no code's pass this.
-    std::array<std::uint64_t, 1024> pages_{};
-    std::uint32_t used_ = 0;
-    std::array<Range, kRangesMax> ranges_{};
+    static constexpr unsigned kPageBits = 12;
+    static constexpr unsigned kWindowBits = 28;
+    void add_window(std::uintptr_t window) noexcept;
+
+    /// By the page's place in its window.
+    std::array<std::uint64_t, (std::size_t{1} << (kWindowBits - kPageBits)) / 64> pages_{};
+    std::uint32_t windows_used_ = 0;
+    std::array<std::uintptr_t, 64> windows_{};
 };
 
 }  // namespace crucible::alloc

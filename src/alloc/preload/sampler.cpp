@@ -103,7 +103,8 @@ Sampler* sampler_of(ThreadState& state) noexcept {
 std::uint32_t tally_at(Sampler& sampler, const Row& row, const CallSite& site) noexcept {
     const std::uintptr_t top =
         site.sp != 0 && sampler.stack.holds(site.sp) ? sampler.stack.top() : 0;
-    const std::uint64_t hash = stack_hash(site, top, row.owner, known_code());
+    const std::uint64_t hash = stack_hash(site, top, row.owner, known_code(),
+                                          mean_bytes > 0 ? kGuessedBytes : kGuessedBytesOfAll);
     std::uint64_t& known = sampler.known[hash % sampler.known.size()];
     const std::uint64_t seen = load(known);
     if ((seen ^ hash) >> kTallyBits == 0 && seen != 0)
