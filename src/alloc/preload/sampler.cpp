@@ -33,7 +33,7 @@ namespace {
 constinit bool is_on = false;
 constinit double mean_bytes = 0;  ///< 0: every allocation
 constinit std::uint64_t seed = 0;
-constinit const Region* region = nullptr;
+constinit const Region* watched = nullptr;
 
 constexpr std::uint64_t kPlace = (std::uint64_t{1} << kTallyBits) - 1;
 constexpr std::uint64_t kBirths = (std::uint64_t{1} << kBirthBits) - 1;
@@ -89,9 +89,9 @@ Sampler* sampler_of(ThreadState& state) noexcept {
     }
     Sampler& sampler = *state.sampler;
     if (!sampler.has_begun) {
-        const auto slot = static_cast<std::uint64_t>(state.slot - region->threads.data());
+        const auto slot = static_cast<std::uint64_t>(state.slot - watched->threads.data());
         // A forked process does not repeat what its parent does, nor its sisters.
-        const std::uint64_t process = region->forked_from == 0 ? 0 : region->pid;
+        const std::uint64_t process = watched->forked_from == 0 ? 0 : watched->pid;
         sampler.points = SamplePoints(
             SampleRandom::mixed(SampleRandom::mixed(seed + (process << 32)) + slot), mean_bytes);
         sampler.has_begun = true;
@@ -133,7 +133,7 @@ void prepare_samples(Region& of) noexcept {
         seed = ::strtoull(seeded, nullptr, 10);
     else
         seed = SampleRandom::mixed(of.started_ns ^ std::uint64_t{of.pid} << 40);
-    region = &of;
+    watched = &of;
     mean_bytes = static_cast<double>(mean);
     of.sample_bytes = all ? 1 : mean;
     is_on = true;
@@ -207,7 +207,7 @@ void end_sample(const Row* row, const Sample& sample, std::size_t bytes) noexcep
     }
     if (row == nullptr) return;
     Lifetimes* const lifetimes =
-        lifetimes_of(static_cast<std::uint32_t>(row - region->rows.data()), row->owner);
+        lifetimes_of(static_cast<std::uint32_t>(row - watched->rows.data()), row->owner);
     if (lifetimes == nullptr) return;
     const auto class_of_ticks =
         static_cast<std::size_t>(ticks == 0 ? 0 : std::bit_width(ticks) - 1);
