@@ -100,7 +100,7 @@ void compare(int seed) {
         return std::move(*process);
     };
     // Beside each other: they take most of the time of all tests here.
-    auto memcheck_run = start({"--leak-check=summary"}, "memcheck");
+    auto memcheck_run = start({"--leak-check=no", "--undef-value-errors=no"}, "memcheck");
     auto dhat_run =
         start({"--tool=dhat", "--dhat-out-file=" + (directory.path() / "json").string()}, "dhat");
     const Ended ended = run(program);
