@@ -75,7 +75,7 @@ void TomlKeys::share(std::string_view key, std::optional<double>& value) {
     }
     // Written so that a NaN fails.
     if (share && *share >= 0 && *share <= 1) {
-        value = share;
+        value = *share + 0.0;  // of the two zeros the plain one, as it is written again
     } else {
         fail(key, "must be a share from 0 to 100 %, e.g. \"80%\" or 0.8");
     }
