@@ -55,11 +55,10 @@ private:
 void remember_main_thread() noexcept;
 
 /// Visits the return addresses from the call site on, innermost first, as far as frame pointers
-/// lead. `top` is the stack's, 0 where only the call site is known.
+/// lead, until `visit(pc)` says false. `top` is the stack's, 0 where only the call site is known.
 template <class Visit>
 inline void walk_frames(const CallSite& site, std::uintptr_t top, Visit visit) noexcept {
-    visit(site.pc);
-    if (top == 0) return;
+    if (!visit(site.pc) || top == 0) return;
     // Code without frame pointers has anything in that register. What is followed is within the
     // stack, and higher each time: it ends.
     std::uintptr_t above = site.sp;
@@ -67,8 +66,7 @@ inline void walk_frames(const CallSite& site, std::uintptr_t top, Visit visit) n
     for (std::uint32_t i = 1; i < kFramesMax; ++i) {
         if (frame < above || frame > top - 2 * sizeof frame || frame % 16 != 0) return;
         const auto* const words = reinterpret_cast<const std::uintptr_t*>(frame);
-        if (words[1] < kPageBytes) return;
-        visit(words[1]);
+        if (!visit(words[1])) return;
         above = frame + 2 * sizeof frame;
         frame = words[0];
     }
@@ -78,23 +76,28 @@ inline void walk_frames(const CallSite& site, std::uintptr_t top, Visit visit) n
 /// and where few are, which has time.
 inline constexpr std::size_t kGuessedBytesOfAll = 512;
 inline constexpr std::size_t kGuessedBytes = 2048;
+/// Where little room is left for more stacks: what calls before have left lying there makes several
+/// of one, and each takes the room of another.
+inline constexpr std::size_t kGuessedBytesInTheEnd = 64;
 
 /// What tells stacks apart: the owner, the frames, and how deep it is. Below the first frame that
 /// its pointer leads to lie those of code without them (operator new, to begin with): so also what
 /// looks like a return address there.
 inline std::uint64_t stack_hash(const CallSite& site, std::uintptr_t top, std::uint32_t owner,
-                                const CodeMap* code, std::size_t guessed_bytes) noexcept {
+                                const CodeMap& code, std::size_t guessed_bytes) noexcept {
     constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15;
     std::uint64_t hash = (top == 0 ? 0 : top - site.sp) << 8 | owner;
-    const auto mix = [&hash](std::uint64_t word) { hash = (std::rotl(hash, 23) ^ word) * kFactor; };
+    const auto mix = [&](std::uintptr_t word) {
+        if (!code.holds(word)) return false;
+        hash = (std::rotl(hash, 23) ^ word) * kFactor;
+        return true;
+    };
     walk_frames(site, top, mix);
-    if (top != 0 && code != nullptr) {
+    if (top != 0) {
         std::uintptr_t end = top < site.sp + guessed_bytes ? top : site.sp + guessed_bytes;
         if (site.bp >= site.sp && site.bp < end && site.bp % 16 == 0) end = site.bp;
-        for (std::uintptr_t at = site.sp; at + sizeof at <= end; at += sizeof at) {
-            const std::uintptr_t word = *reinterpret_cast<const std::uintptr_t*>(at);
-            if (code->holds(word)) mix(word);
-        }
+        for (std::uintptr_t at = site.sp; at + sizeof at <= end; at += sizeof at)
+            mix(*reinterpret_cast<const std::uintptr_t*>(at));
     }
     hash ^= hash >> 32;
     hash *= kFactor;

@@ -73,6 +73,7 @@ std::size_t read_maps(char* to, std::size_t room) noexcept;
 class CodeMap {
 public:
     void add(const Mapping& mapping) noexcept;
+    bool operator==(const CodeMap&) const noexcept = default;
     /// Asked of every word of a stack's end, so that it is short: code lies close together in a few
     /// parts of the address space, and a page of one may rarely be taken for one of another.
     bool holds(std::uintptr_t address) const noexcept {

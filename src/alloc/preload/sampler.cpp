@@ -99,12 +99,18 @@ Sampler* sampler_of(ThreadState& state) noexcept {
     return &sampler;
 }
 
+std::size_t guessed_bytes() noexcept {
+    const StackFile& file = stack_file();
+    if (load(file.raw_used) > kRawPoolBytes / 4 * 3 || load(file.stacks_used) > kStacksMax / 4 * 3)
+        return kGuessedBytesInTheEnd;
+    return mean_bytes > 0 ? kGuessedBytes : kGuessedBytesOfAll;
+}
+
 /// Its place in the file.
 std::uint32_t tally_at(Sampler& sampler, const Row& row, const CallSite& site) noexcept {
-    const std::uintptr_t top =
-        site.sp != 0 && sampler.stack.holds(site.sp) ? sampler.stack.top() : 0;
-    const std::uint64_t hash = stack_hash(site, top, row.owner, known_code(),
-                                          mean_bytes > 0 ? kGuessedBytes : kGuessedBytesOfAll);
+    const bool is_own = site.sp != 0 && sampler.stack.holds(site.sp);
+    const std::uintptr_t top = is_own ? sampler.stack.top() : 0;
+    const std::uint64_t hash = stack_hash(site, top, row.owner, *known_code(), guessed_bytes());
     std::uint64_t& known = sampler.known[hash % sampler.known.size()];
     const std::uint64_t seen = load(known);
     if ((seen ^ hash) >> kTallyBits == 0 && seen != 0)

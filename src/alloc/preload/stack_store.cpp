@@ -26,8 +26,9 @@ constinit bool is_open = false;     // atomic
 constinit bool has_failed = false;  // atomic
 constinit StackIndex stack_index;
 constinit const CodeMap* code = nullptr;  // atomic
-constinit std::uint32_t maps_looked = 0;
-constexpr std::uint32_t kMapsLooksMax = 256;
+/// From so many stacks on, the mappings are looked at again.
+constinit std::uint32_t look_again_at = 0;
+constinit bool has_strange_code = false;
 /// By a tally's number, of this process and those that it was forked from.
 constinit std::uint8_t* owners_of_numbers = nullptr;
 constinit std::uint32_t first_number = 0;
@@ -84,34 +85,53 @@ void note_clock_locked() noexcept {
     __atomic_fetch_add(&file->clock_writes, 1, __ATOMIC_RELEASE);
 }
 
-/// Reads the mappings again, and keeps their text as far as there is room for it.
+void keep_maps(std::uint32_t number, const char* text, std::size_t bytes) noexcept {
+    const Maps* const last = number == 0 ? nullptr : &file->maps[number - 1];
+    const std::uint32_t begin = last == nullptr ? 0 : last->offset + last->bytes;
+    if (number == kMapsMax || !maps_part.back(begin + bytes)) {
+        store(file->maps_not_saved, load(file->maps_not_saved) + 1);
+        return;
+    }
+    ::memcpy(file->maps_text.data() + begin, text, bytes);
+    file->maps[number] = {begin, static_cast<std::uint32_t>(bytes)};
+    __atomic_store_n(&file->maps_used, number + 1, __ATOMIC_RELEASE);
+}
+
+/// Reads the mappings, and keeps their text if there is other code now and room for it.
 void look_at_maps() noexcept {
-    if (maps_looked == kMapsLooksMax) return;
-    ++maps_looked;
-    const std::uint32_t used = load(file->maps_used);
-    const std::uint32_t begin =
-        used == 0 ? 0 : file->maps[used - 1].offset + file->maps[used - 1].bytes;
     constexpr std::size_t kTextMax = std::size_t{1} << 20;
     auto* const text = static_cast<char*>(private_memory(kTextMax));
     void* const memory = private_memory(sizeof(CodeMap));
     const std::size_t bytes = text == nullptr || memory == nullptr ? 0 : read_maps(text, kTextMax);
+    const CodeMap* fresh = nullptr;
     if (bytes > 0) {
-        // Whoever has the old one goes on with it, which is why it stays.
-        auto* const fresh = new (memory) CodeMap;
+        auto* const made = new (memory) CodeMap;
         MapsText parser;
-        parser.feed(text, bytes, [&](const Mapping& mapping) { fresh->add(mapping); });
-        __atomic_store_n(&code, fresh, __ATOMIC_RELEASE);
-    } else if (memory != nullptr) {
-        ::munmap(memory, sizeof(CodeMap));
+        parser.feed(text, bytes, [&](const Mapping& mapping) { made->add(mapping); });
+        fresh = made;
     }
-    if (bytes > 0 && used < kMapsMax && maps_part.back(begin + bytes)) {
-        ::memcpy(file->maps_text.data() + begin, text, bytes);
-        file->maps[used] = {begin, static_cast<std::uint32_t>(bytes)};
-        __atomic_store_n(&file->maps_used, used + 1, __ATOMIC_RELEASE);
-    } else {
+    const std::uint32_t used = load(file->maps_used);
+    if (fresh == nullptr) {
         store(file->maps_not_saved, load(file->maps_not_saved) + 1);
+    } else if (used == 0 || *fresh != *code) {
+        // Whoever has the old one goes on with it, which is why it stays.
+        __atomic_store_n(&code, fresh, __ATOMIC_RELEASE);
+        keep_maps(used, text, bytes);
     }
+    if (memory != nullptr && code != fresh) ::munmap(memory, sizeof(CodeMap));
     if (text != nullptr) ::munmap(text, kTextMax);
+}
+
+/// Nobody says when a library is loaded. A caller of malloc that is no code that was known is one
+/// of its; but most call through others. So also now and then, each time when there are a sixteenth
+/// more stacks: 200 times for all that there is room for.
+void look_for_new_code(std::uintptr_t caller) noexcept {
+    const bool is_strange = !code->holds(caller) && !has_strange_code;
+    const std::uint32_t stacks = load(file->stacks_used);
+    if (!is_strange && stacks < look_again_at) return;
+    look_at_maps();
+    look_again_at = stacks + stacks / 16;
+    has_strange_code = has_strange_code || (is_strange && !code->holds(caller));
 }
 
 /// The stack's memory, to be unwound by a reader. kNone: there is no room for it.
@@ -144,15 +164,15 @@ std::uint32_t make_stack(std::uint64_t hash, const CallSite& site, std::uintptr_
     if (number == kStacksMax || !stacks_part.back((number + 1) * sizeof(StackEntry)) ||
         !pcs_part.back((first + kFramesMax) * sizeof(std::uint64_t)) || !stack_index.has_room())
         return 0;
+    look_for_new_code(site.pc);
     StackEntry& entry = file->stacks[number];
     std::uint32_t frames = 0;
-    bool is_known = true;
     walk_frames(site, top, [&](std::uintptr_t pc) {
+        if (!code->holds(pc) && frames > 0) return false;
         file->pcs[first + frames++] = pc;
-        if (!code->holds(pc)) is_known = false;
+        return true;
     });
     store(file->pcs_used, first + frames);
-    if (!is_known) look_at_maps();
     entry.hash = hash;
     entry.owner = owner;
     entry.frames = frames;
@@ -337,7 +357,7 @@ void stacks_after_fork_in_child() noexcept {
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         for (auto* part : {&stacks_part, &tallies_part, &pcs_part, &maps_part, &raw_part})
             part->forget();
-        maps_looked = 0;
+        look_again_at = 0;
         is_open = false;
     }
     lock.release();

@@ -21,7 +21,7 @@ bool open_stacks() noexcept;
 /// The file's memory, at one place as long as the process lives; only after open_stacks().
 StackFile& stack_file() noexcept;
 
-/// Null until open_stacks().
+/// Not null after open_stacks().
 const CodeMap* known_code() noexcept;
 
 /// The tally, by its place in the file, for what that thread allocates at that stack. 0: this pair
