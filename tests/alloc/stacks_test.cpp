@@ -81,6 +81,13 @@ TEST(Stacks, EndAtTheTopOfAThreadsStack) {
                 ElementsAre("innermost", "middle", "outermost", "thread_begin"));
 }
 
+// What a sample needs of a stack fits beside what a thread with the smallest one has.
+TEST(Stacks, AreTakenOnTheSmallestStackThatThereIs) {
+    const auto stacks = named_stacks(stacks_of(run_stacks("small")), "stacks", 501);
+    ASSERT_THAT(stacks, SizeIs(1));
+    EXPECT_THAT(stacks[0], Contains("thread_begin"));
+}
+
 TEST(Stacks, HoldAtMostSixtyFourFrames) {
     const auto stacks = named_stacks(stacks_of(run_stacks("deep")), "stacks");
     ASSERT_THAT(stacks, SizeIs(1));
@@ -179,6 +186,48 @@ TEST(Stacks, AreOffUnlessAskedFor) {
         const TrackedRun done = run_stacks("nested", sample);
         EXPECT_FALSE(StacksReader::open(file_of(done, done.pid))) << sample;
     }
+}
+
+// A limit that has room for the region and not for the stacks' file: growing a file beyond it would
+// be the end of the program.
+TEST(Stacks, AreLeftOutWhereTheirFileHasNoRoom) {
+    const TrackedRun done = run(
+        "all",
+        {"/bin/bash", "-c", "ulimit -f 102400 && exec " CRUCIBLE_ALLOC_PROGRAMS "/stacks family"});
+    ASSERT_EQ(done.status.exit_code, 0) << done.status.describe();
+    EXPECT_FALSE(StacksReader::open(file_of(done, done.pid)));
+    std::uint64_t allocations = 0;
+    for (const auto& owner : region_of(done, done.pid).owners)
+        if (owner.name == "stacks") allocations = owner.counts.allocations;
+    EXPECT_EQ(allocations, 12U);
+}
+
+// 1,500 depths of recursion are as many stacks: more than a first table has room for, and than a
+// thread remembers.
+TEST(Stacks, AreManyWhereThereAreMany) {
+    const StackSnapshot snapshot = stacks_of(run_stacks("many"));
+    std::size_t stacks = 0;
+    for (const auto& stack : snapshot.stacks) {
+        if (stack.owner != "stacks") continue;
+        ++stacks;
+        EXPECT_EQ(stack.counts.allocations, 2U);
+        EXPECT_EQ(stack.counts.frees, 2U);
+    }
+    EXPECT_EQ(stacks, 1500U);
+}
+
+TEST(Stacks, AreReadFromNothingElse) {
+    const auto directory = base::TempDir::make("stacks-test");
+    ASSERT_TRUE(directory);
+    const auto file = directory->path() / "1-0.stacks";
+    EXPECT_EQ(StacksReader::open(file).error().code, Errc::not_found);
+    ASSERT_TRUE(base::write_file(file, "short"));
+    EXPECT_EQ(StacksReader::open(file).error().code, Errc::corrupt);
+    std::filesystem::resize_file(file, 0);
+    std::filesystem::resize_file(file, sizeof(StackFile));
+    EXPECT_EQ(StacksReader::open(file).error().code, Errc::not_found);
+    std::fstream(file, std::ios::in | std::ios::out) << "other";
+    EXPECT_EQ(StacksReader::open(file).error().code, Errc::corrupt);
 }
 
 // Whatever is in the way of a program must not change what it does: large ones, with interpreters,

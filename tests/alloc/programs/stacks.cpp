@@ -37,9 +37,12 @@ void check(bool condition, int line) {
 struct Aside {
     const crucible::AllocationScope scope{crucible::AllocationOwner("aside")};
 };
-void start(pthread_t& thread, void* (*begin)(void*)) {
+void start(pthread_t& thread, void* (*begin)(void*), size_t stack_bytes = 0) {
     const Aside aside;
-    CHECK(pthread_create(&thread, nullptr, begin, nullptr) == 0);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    if (stack_bytes != 0) CHECK(pthread_attr_setstacksize(&attributes, stack_bytes) == 0);
+    CHECK(pthread_create(&thread, &attributes, begin, nullptr) == 0);
 }
 }  // namespace
 
@@ -256,6 +259,10 @@ int main(int count, char** arguments) {
     if (is("query")) query();
     if (is("thread")) {
         start(thread, thread_begin);
+        pthread_join(thread, nullptr);
+    }
+    if (is("small")) {
+        start(thread, thread_begin, 16 * 1024);  // the least that there is
         pthread_join(thread, nullptr);
     }
     if (is("deep")) kept = dive(100), stay();
