@@ -87,17 +87,16 @@ inline std::uint64_t stack_hash(const CallSite& site, std::uintptr_t top, std::u
                                 const CodeMap& code, std::size_t guessed_bytes) noexcept {
     constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15;
     std::uint64_t hash = (top == 0 ? 0 : top - site.sp) << 8 | owner;
-    const auto mix = [&](std::uintptr_t word) {
-        if (!code.holds(word)) return false;
-        hash = (std::rotl(hash, 23) ^ word) * kFactor;
+    const auto mix = [&](std::uintptr_t word) { hash = (std::rotl(hash, 23) ^ word) * kFactor; };
+    walk_frames(site, top, [&](std::uintptr_t pc) {
+        if (!code.holds(pc)) return false;
+        mix(pc);
         return true;
-    };
-    walk_frames(site, top, mix);
+    });
     if (top != 0) {
         std::uintptr_t end = top < site.sp + guessed_bytes ? top : site.sp + guessed_bytes;
         if (site.bp >= site.sp && site.bp < end && site.bp % 16 == 0) end = site.bp;
-        for (std::uintptr_t at = site.sp; at + sizeof at <= end; at += sizeof at)
-            mix(*reinterpret_cast<const std::uintptr_t*>(at));
+        code.each_in(site.sp, end, mix);
     }
     hash ^= hash >> 32;
     hash *= kFactor;

@@ -52,6 +52,12 @@ constexpr std::size_t kBytesMax = std::size_t{1} << 46;
 BlockHeader& header_of(void* block) noexcept {
     return static_cast<BlockHeader*>(block)[-1];
 }
+/// Each word for itself: the processor cannot give back both at once while they are still on their
+/// way from being written.
+BlockHeader copy_of_header(void* block) noexcept {
+    const BlockHeader& header = header_of(block);
+    return {load(header.size_and_owner), load(header.kind_and_shift)};
+}
 Kind kind_of(const BlockHeader& header) noexcept {
     return static_cast<Kind>(header.kind_and_shift >> 48);
 }
@@ -165,6 +171,9 @@ void* count_allocation(ThreadState& state, void* real, std::size_t bytes, unsign
 /// Only as the last act of an exported function, or of one that was: see call_site().
 [[gnu::noinline]] void* count_any_allocation(void* real, std::size_t bytes) noexcept {
     const CallSite site = call_site();
+    // As Attached has it, without the trouble about errno: what is slow below keeps it.
+    if (ThreadState* const state = thread_state; state != nullptr)
+        return count_allocation(*state, real, bytes, kPlainShift, site);
     const Attached attached;
     return count_allocation(attached.state(), real, bytes, kPlainShift, site);
 }
@@ -213,7 +222,7 @@ void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t w
 
 /// Any block, in any thread.
 [[gnu::noinline]] void free_any(void* block) noexcept {
-    const BlockHeader header = header_of(block);
+    const BlockHeader header = copy_of_header(block);
     if (!is_ours(header)) {
         check_foreign(header, "free(): double free or invalid pointer\n");
         // glibc says what is to be said of it.
@@ -221,7 +230,9 @@ void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t w
         return ::__libc_free(block);
     }
     void* const real = real_start(block, header);
-    if (kind_of(header) != kUncounted) {
+    if (ThreadState* const state = thread_state; state != nullptr) {
+        if (kind_of(header) != kUncounted) count_any_free(*state, header, chunk_word(real));
+    } else if (kind_of(header) != kUncounted) {
         const Attached attached;
         count_any_free(attached.state(), header, chunk_word(real));
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,9 +13,11 @@ namespace {
 class MapsFile {
 public:
     MapsFile() noexcept
-        : file_(::syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
+        : errno_(errno),
+          file_(::syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
     ~MapsFile() {
         if (file_ >= 0) ::syscall(SYS_close, file_);
+        errno = errno_;
     }
     MapsFile(const MapsFile&) = delete;
     MapsFile& operator=(const MapsFile&) = delete;
@@ -30,6 +33,7 @@ public:
     }
 
 private:
+    int errno_;  // the program's
     long file_;
 };
 
@@ -66,6 +70,10 @@ std::size_t read_maps(char* to, std::size_t room) noexcept {
 
 void CodeMap::add(const Mapping& mapping) noexcept {
     if (!mapping.executable) return;
+    // The kernel's own: no stack leads through it, and its neighbour is the main thread's stack,
+    // whose addresses would look like code at first.
+    const std::uintptr_t kernels = ::getauxval(AT_SYSINFO_EHDR);
+    if (kernels >= mapping.begin && kernels < mapping.end) return;
     const std::uintptr_t first = mapping.begin >> kPageBits;
     std::uintptr_t end = mapping.end >> kPageBits;
     constexpr std::uintptr_t kPagesMax = std::uintptr_t{1} << 20;  // 4 GiB; more is nobody's code
@@ -80,7 +88,22 @@ void CodeMap::add(const Mapping& mapping) noexcept {
 void CodeMap::add_window(std::uintptr_t window) noexcept {
     for (std::uint32_t i = 0; i < windows_used_; ++i)
         if (windows_[i] == window) return;
-    if (windows_used_ < windows_.size()) windows_[windows_used_++] = window;
+    if (windows_used_ == windows_.size()) return;
+    windows_[windows_used_++] = window;
+
+    std::size_t used = 0;
+    std::array<int, kHalvesMax> halves{};
+    for (std::uint32_t i = 0; i < windows_used_; ++i) {
+        const auto half = static_cast<int>(windows_[i] << kWindowBits >> 32);
+        std::size_t at = 0;
+        while (at < used && halves[at] != half) ++at;
+        if (at < used) continue;
+        has_few_halves_ = used < kHalvesMax;
+        if (!has_few_halves_) return;
+        halves[used++] = half;
+    }
+    for (std::size_t i = used; i < kHalvesMax; ++i) halves[i] = halves[0];
+    upper_halves_ = halves;
 }
 
 }  // namespace crucible::alloc

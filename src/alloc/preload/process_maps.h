@@ -1,5 +1,9 @@
 #pragma once
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -84,15 +88,48 @@ public:
         return false;
     }
 
+    /// Calls `visit(word)` for the words in between that are addresses of code.
+    template <class Visit>
+    void each_in(std::uintptr_t begin, std::uintptr_t end, Visit visit) const noexcept {
+        std::uintptr_t at = begin;
+#if defined(__x86_64__)
+        // Most words are told by their upper half, and four at once.
+        constexpr std::size_t kStep = 4 * sizeof(std::uintptr_t);
+        for (; has_few_halves_ && at + kStep <= end; at += kStep) {
+            const auto* const four = reinterpret_cast<const __m128i*>(at);
+            const __m128i halves =
+                _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(_mm_loadu_si128(four)),
+                                                _mm_castsi128_ps(_mm_loadu_si128(four + 1)), 0xdd));
+            __m128i same = _mm_cmpeq_epi32(halves, _mm_set1_epi32(upper_halves_[0]));
+            for (std::size_t i = 1; i < kHalvesMax; ++i)
+                same =
+                    _mm_or_si128(same, _mm_cmpeq_epi32(halves, _mm_set1_epi32(upper_halves_[i])));
+            for (int mask = _mm_movemask_ps(_mm_castsi128_ps(same)); mask != 0; mask &= mask - 1) {
+                const auto word = reinterpret_cast<const std::uintptr_t*>(
+                    at)[__builtin_ctz(static_cast<unsigned>(mask))];
+                if (holds(word)) visit(word);
+            }
+        }
+#endif
+        for (; at + sizeof at <= end; at += sizeof at) {
+            const auto word = *reinterpret_cast<const std::uintptr_t*>(at);
+            if (holds(word)) visit(word);
+        }
+    }
+
 private:
     static constexpr unsigned kPageBits = 12;
     static constexpr unsigned kWindowBits = 28;
+    static constexpr std::size_t kHalvesMax = 4;
     void add_window(std::uintptr_t window) noexcept;
 
     /// By the page's place in its window.
     std::array<std::uint64_t, (std::size_t{1} << (kWindowBits - kPageBits)) / 64> pages_{};
     std::uint32_t windows_used_ = 0;
     std::array<std::uintptr_t, 64> windows_{};
+    /// The different upper halves of addresses of code; the rest repeats the first.
+    std::array<int, kHalvesMax> upper_halves_{};
+    bool has_few_halves_ = true;
 };
 
 }  // namespace crucible::alloc

@@ -1,5 +1,6 @@
 #include "alloc/preload/sampler.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -82,8 +83,10 @@ void add_weighted(Weighted& sums, std::size_t bytes, const SampleWeight& weight)
 
 Sampler* sampler_of(ThreadState& state) noexcept {
     if (state.sampler == nullptr) {
+        const int before = errno;
         void* const memory = ::mmap(nullptr, sizeof(Sampler), PROT_READ | PROT_WRITE,
                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        errno = before;
         if (memory == MAP_FAILED) return nullptr;
         store(state.sampler, new (memory) Sampler);
     }
@@ -110,7 +113,7 @@ std::size_t guessed_bytes() noexcept {
 std::uint32_t tally_at(Sampler& sampler, const Row& row, const CallSite& site) noexcept {
     const bool is_own = site.sp != 0 && sampler.stack.holds(site.sp);
     const std::uintptr_t top = is_own ? sampler.stack.top() : 0;
-    const std::uint64_t hash = stack_hash(site, top, row.owner, *known_code(), guessed_bytes());
+    const std::uint64_t hash = stack_hash(site, top, row.owner, known_code(), guessed_bytes());
     std::uint64_t& known = sampler.known[hash % sampler.known.size()];
     const std::uint64_t seen = load(known);
     if ((seen ^ hash) >> kTallyBits == 0 && seen != 0)
@@ -172,7 +175,7 @@ Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
         if (stream < state.sample_at) return {};
         store(state.sample_at, sampler->points.next_after(stream));
     }
-    if (!open_stacks()) {
+    if (!stacks_are_open() && !open_stacks()) {
         store(state.sample_at, kNoSamples);
         return {};
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -23,15 +24,21 @@ public:
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
+    /// While it is held, system calls may fail: errno is then what it was, since it is the
+    /// program's, which has only called malloc.
     class Hold {
     public:
-        explicit Hold(SlowLock& lock) noexcept : lock_(lock) { lock_.acquire(); }
-        ~Hold() { lock_.release(); }
+        explicit Hold(SlowLock& lock) noexcept : lock_(lock), errno_(errno) { lock_.acquire(); }
+        ~Hold() {
+            lock_.release();
+            errno = errno_;
+        }
         Hold(const Hold&) = delete;
         Hold& operator=(const Hold&) = delete;
 
     private:
         SlowLock& lock_;
+        int errno_;
     };
 
 private:

@@ -15,23 +15,26 @@
 #include "alloc/preload/stack_index.h"
 
 namespace crucible::alloc {
+
+constinit StackStore store_of_stacks;
+
 namespace {
+
+constinit StackFile*& file = store_of_stacks.file;
+constinit const CodeMap*& code = store_of_stacks.code;
+constinit std::uint32_t& first_number = store_of_stacks.first_number;
+constinit bool& is_open = store_of_stacks.is_open;
+constinit std::uint8_t*& owners_of_numbers = store_of_stacks.owners_of_numbers;
 
 constinit SlowLock lock;
 // All under the lock, except that what is published atomically is read without.
 constinit const Region* region = nullptr;
-constinit StackFile* file = nullptr;
 constinit std::uint64_t mean = 0;
-constinit bool is_open = false;     // atomic
 constinit bool has_failed = false;  // atomic
 constinit StackIndex stack_index;
-constinit const CodeMap* code = nullptr;  // atomic
 /// From so many stacks on, the mappings are looked at again.
 constinit std::uint32_t look_again_at = 0;
 constinit bool has_strange_code = false;
-/// By a tally's number, of this process and those that it was forked from.
-constinit std::uint8_t* owners_of_numbers = nullptr;
-constinit std::uint32_t first_number = 0;
 constexpr std::uint32_t kNumbers = 1U << kTallyBits;
 
 void* private_memory(std::size_t bytes) noexcept {
@@ -271,14 +274,6 @@ bool open_stacks() noexcept {
     return is_open;
 }
 
-StackFile& stack_file() noexcept {
-    return *file;
-}
-
-const CodeMap* known_code() noexcept {
-    return __atomic_load_n(&code, __ATOMIC_ACQUIRE);
-}
-
 std::uint32_t find_tally(std::uint64_t hash, std::uint32_t thread) noexcept {
     const std::uint32_t stack = stack_index.find(hash);
     return stack == 0 ? 0 : tally_in(file->stacks[stack], thread);
@@ -307,32 +302,15 @@ std::uint32_t add_tally(std::uint64_t hash, const CallSite& site, std::uintptr_t
     return number;
 }
 
-Lifetimes* lifetimes_of(std::uint32_t row, std::uint32_t owner) noexcept {
+bool add_lifetimes(std::uint32_t row, std::uint32_t owner) noexcept {
     const std::size_t page = row * sizeof(Lifetimes) / kPageBytes;
-    const std::uint64_t bit = std::uint64_t{1} << (page % 64);
-    std::uint64_t& used = file->lifetimes_used[page / 64];
-    Lifetimes& lifetimes = file->lifetimes[row];
-    if ((load(used) & bit) == 0) {
-        const SlowLock::Hold hold(lock);
-        auto* const begin = reinterpret_cast<std::byte*>(file->lifetimes.data());
-        if (!populate(begin + page * kPageBytes, kPageBytes)) return nullptr;
-        __atomic_fetch_or(&used, bit, __ATOMIC_RELEASE);
-    }
-    if (load(lifetimes.owner_and_one) == 0)
-        store(lifetimes.owner_and_one, std::uint64_t{owner} + 1);
-    return &lifetimes;
-}
-
-std::uint32_t number_of_tally(std::uint32_t tally) noexcept {
-    return first_number + tally;
-}
-
-std::uint32_t tally_of_number(std::uint32_t number) noexcept {
-    return number < first_number || !load(is_open) ? kNone : number - first_number;
-}
-
-std::uint32_t owner_of_number(std::uint32_t number) noexcept {
-    return owners_of_numbers[number];
+    const SlowLock::Hold hold(lock);
+    auto* const begin = reinterpret_cast<std::byte*>(file->lifetimes.data());
+    if (!populate(begin + page * kPageBytes, kPageBytes)) return false;
+    __atomic_fetch_or(&file->lifetimes_used[page / 64], std::uint64_t{1} << (page % 64),
+                      __ATOMIC_RELEASE);
+    store(file->lifetimes[row].owner_and_one, std::uint64_t{owner} + 1);
+    return true;
 }
 
 void note_clock() noexcept {

@@ -112,7 +112,8 @@ void family() {
 CALLED void two_news() {
     kept = ::operator new(201);
     stay();
-    for (int i = 0; i < 2; ++i) kept = ::operator new(202);
+    static volatile int twice = 2;  // one place of the code, whatever the compiler would like
+    for (int i = 0; i < twice; ++i) kept = ::operator new(202);
     stay();
 }
 
