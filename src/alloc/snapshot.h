@@ -66,7 +66,8 @@ struct Snapshot {
     pid_t forked_from = 0;  ///< 0: it was not forked since it began to count
     Counts total;
     std::uint64_t reallocations = 0;
-    /// Most requested bytes that were live at once, and by how much it may have been more.
+    /// Most requested bytes that were live at once, and by how much that may be off, besides an
+    /// operation under way in each thread.
     std::int64_t peak_live_bytes = 0;
     std::int64_t peak_error_bytes = 0;
     std::vector<OwnerCounts> owners;  ///< "other" first; all that were ever named

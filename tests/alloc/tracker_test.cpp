@@ -20,7 +20,9 @@ void expect_exact(const Ended& ended) {
     EXPECT_EQ(own.counts.live_bytes(), truth.live);
     EXPECT_EQ(snapshot.reallocations, truth.reallocations);
     EXPECT_GE(own.counts.usable_bytes, own.counts.bytes);
-    EXPECT_LE(own.peak_live_bytes, truth.peak_high);
+    // Rows are read one after the other: an operation that ends here and one that begins there may
+    // both be seen, or neither.
+    EXPECT_LE(own.peak_live_bytes, truth.peak_high + snapshot.peak_error_bytes);
     EXPECT_GE(own.peak_live_bytes + snapshot.peak_error_bytes, truth.peak_low);
     EXPECT_LE(snapshot.peak_error_bytes, 64 * 1024);
     EXPECT_EQ(snapshot.foreign_frees, 0U);

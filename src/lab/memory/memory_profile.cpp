@@ -213,8 +213,8 @@ private:
         if (check.passed) {
             ++passed;
         } else if (failed.size() < kFailedShown) {
-            failed.push_back(fmt::format("round {}, {} with {} clients: {}", number_ + 1, target,
-                                         clients, check.detail));
+            failed.push_back(fmt::format("round {}, {} with {} client{}: {}", number_ + 1, target,
+                                         clients, clients == 1 ? "" : "s", check.detail));
         }
     }
 
