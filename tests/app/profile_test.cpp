@@ -77,6 +77,33 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
     EXPECT_TRUE(result().at("comparison").is_null());
 }
 
+// A planted leak of 64 bytes an event is found, with its owner; without it the same system has
+// none.
+TEST_F(Profile, FindsAPlantedLeak) {
+    const auto judged = [this](const std::string& target) {
+        EXPECT_EQ(run({"profile", target, "--clients", "1", "--ladder", "none", "--rounds", "1",
+                       "--leaks", "20", "--rate", "1000", "--duration", "50ms", "--warmup", "0s",
+                       "--quiet"}),
+                  0)
+            << errors();
+        EXPECT_EQ(profile_complaints(), "");
+        const auto leak = result().at("targets").at(0).at("leak");
+        std::filesystem::remove_all(out());
+        return leak;
+    };
+    const auto leaking = judged("synthetic:?leak=64B");
+    EXPECT_EQ(leaking.at("verdict"), "leak") << leaking;
+    EXPECT_EQ(leaking.at("site"), "client: target");
+    const auto& slope = leaking.at("sites").at(0).at("bytes_per_event");
+    EXPECT_LE(slope.at("ci_low"), 64 + 24);  // and a vector's header for each
+    EXPECT_GE(slope.at("ci_high"), 64);
+    // What it keeps for events under way is not quite the same each time: fifty events may be too
+    // few to call that clean, and never enough to call it a leak.
+    const auto sound = judged("synthetic:");
+    EXPECT_NE(sound.at("verdict"), "leak") << sound;
+    EXPECT_LT(sound.at("smallest_visible"), 10);
+}
+
 TEST(ProfileInput, IsRefusedInOneLine) {
     const auto refused = [](std::vector<std::string> words, const std::string& line) {
         const auto ended = crucible(words);
@@ -88,6 +115,8 @@ TEST(ProfileInput, IsRefusedInOneLine) {
     refused({"profile", "daemon:?clients=3"},
             "daemon:?clients=3: clients: a profile changes the number of clients; give it with "
             "--clients and --ladder");
+    refused({"profile", "null:", "--leaks", "5"},
+            "--leaks '5': fewer than 20 iterations say nothing");
     refused({"profile", "null:", "--scenario", "light", "--scenario", "medium"},
             "--scenario: a profile has one scenario");
 }

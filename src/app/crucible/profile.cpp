@@ -21,7 +21,7 @@ namespace {
 constexpr const char* kProfileFooter = R"(Examples:
   crucible profile coordinator: daemon:
   crucible profile coordinator: daemon: --scenario heavy --clients 8
-  crucible profile daemon: --ladder none --rounds 6
+  crucible profile daemon: --ladder none --rounds 6 --leaks 24
   crucible profile 'exec:./my-system --port 7'
 
 Owners are the parts of the system that have allocated what is counted. Memory (memory_peak,
@@ -30,6 +30,7 @@ memory_mean) is measured in trials of their own, without counting.
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
 
+constexpr std::uint64_t kIterationsMax = 100'000;
 constexpr std::string_view kLadder = "1,4,8,16";
 /// Long enough for a thousand events at the usual rates; memory does not need more.
 constexpr const char* kDuration = "1s";
@@ -58,6 +59,7 @@ Result<std::vector<std::uint32_t>> parse_ladder(std::string_view text) {
 struct Asked {
     std::vector<std::string> targets;
     std::string ladder{kLadder};
+    std::string leaks;
     LoadOptions load;
 };
 
@@ -71,6 +73,17 @@ Result<lab::ProfileOptions> profile_options(Asked& asked) {
     const auto ladder = parse_ladder(asked.ladder);
     if (!ladder) return std::unexpected(ladder.error());
     options.ladder = *ladder;
+    if (!asked.leaks.empty()) {
+        const auto iterations = parse_count("leaks", asked.leaks, kIterationsMax);
+        if (!iterations) return std::unexpected(iterations.error());
+        if (*iterations < lab::kLeakIterationsMin) {
+            return std::unexpected(
+                Error{Errc::invalid_argument,
+                      fmt::format("--leaks '{}': fewer than {} iterations say nothing", asked.leaks,
+                                  lab::kLeakIterationsMin)});
+        }
+        options.leak_iterations = static_cast<std::uint32_t>(*iterations);
+    }
     const auto seed = resolve_seed(asked.load);
     if (!seed) return std::unexpected(seed.error());
     options.seed = *seed;
@@ -122,6 +135,12 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
                     "numbers of clients at which memory is measured besides --clients, or none "
                     "(default 1,4,8,16)")
         ->type_name("N,N,...");
+    command
+        .add_option(
+            "--leaks", asked.leaks,
+            "watch each target for leaks, over so many equal iterations (at least 20) after "
+            "the rounds")
+        ->type_name("N");
     add_load_options(command, asked.load);
     command.footer(kProfileFooter);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;

@@ -134,6 +134,31 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
     return figures;
 }
 
+std::vector<SiteCourse> owner_courses(const MemoryTrial& trial) {
+    std::map<std::string, SiteCourse> courses;
+    const std::size_t phases = trial.trial.phases.size();
+    for (const auto& process : trial.processes) {
+        if (process.client && !trial.trial.includes_clients) continue;
+        for (std::size_t phase = 0; phase < phases; ++phase) {
+            for (const auto& owner : process.quiet[phase + 1].owners) {
+                if (owner.counts.allocations == 0 || (process.client && is_harness(owner.name)))
+                    continue;
+                const auto site = fmt::format("{}: {}", process.client ? "client" : "system",
+                                              owner.name == kUnowned ? "process" : owner.name);
+                auto& course = courses[site];
+                course.site = site;
+                course.live_bytes.resize(phases);
+                course.live_objects.resize(phases);
+                course.live_bytes[phase] += static_cast<double>(owner.counts.live_bytes());
+                course.live_objects[phase] += static_cast<double>(owner.counts.live_blocks());
+            }
+        }
+    }
+    std::vector<SiteCourse> all;
+    for (auto& [site, course] : courses) all.push_back(std::move(course));
+    return all;
+}
+
 std::span<const MetricInfo> allocation_metrics() noexcept {
     return kAllocationMetrics;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lab/aggregate/metric.h"
+#include "lab/memory/leak.h"
 #include "lab/memory/memory_trial.h"
 
 namespace crucible::lab {
@@ -45,6 +46,10 @@ struct MemoryFigures {
 
 /// Of phase `phase` (0-based). No value where no process of the system was watched.
 std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase);
+
+/// What each owner of the system under test held after each phase, over all processes of a place:
+/// "system: database-1". Empty where no process of the system was watched.
+std::vector<SiteCourse> owner_courses(const MemoryTrial& trial);
 
 /// The metrics of allocations, in the order in which reports show them.
 std::span<const MetricInfo> allocation_metrics() noexcept;

@@ -5,6 +5,7 @@
 
 #include "lab/compare/json_parts.h"
 #include "lab/compare/judge_metric.h"
+#include "lab/memory/leak_json.h"
 #include "lab/memory/memory_profile.h"
 #include "lab/stats/signed_rank.h"
 #include "lab/stats/trend.h"
@@ -141,7 +142,7 @@ json target_json(const TargetMemory& target, std::uint32_t clients) {
             {"owners", owners_json(cell)},
             {"by_clients", std::move(by_clients)},
             {"per_client", std::move(slopes)},
-            {"leak", nullptr},
+            {"leak", target.leak ? leak_json(*target.leak) : json(nullptr)},
             {"resources", nullptr},
             {"missing", target.missing}};
 }

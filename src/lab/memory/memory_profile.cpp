@@ -27,13 +27,21 @@ struct Found {
     std::optional<MemoryTrial> counted;
 };
 
+/// Memory is what it is whether or not events were sent in time; that they all ended matters.
+bool counts(const TrialResult& trial) {
+    if (trial.failure || trial.interrupted) return false;
+    return std::ranges::none_of(trial.checks, [](const Check& check) {
+        return check.name == "conservation" && !check.passed;
+    });
+}
+
 class Profiler {
 public:
     explicit Profiler(const ProfileOptions& options)
         : options_(options), harness_(*parse_target("null:")) {
         profile_.clients = options.scenario.plan.clients;
         for (const auto& target : options.targets)
-            profile_.targets.push_back({target.text, {}, {}});
+            profile_.targets.push_back({target.text, {}, {}, {}});
         counts_ = options.ladder;
         counts_.push_back(profile_.clients);
         std::ranges::sort(counts_);
@@ -48,6 +56,9 @@ public:
                 if (going()) run_job(job);
             }
             if (going()) conclude_round();
+        }
+        for (std::size_t i = 0; i < options_.targets.size() && options_.leak_iterations > 0; ++i) {
+            if (going()) look_for_leaks(options_.targets[i], profile_.targets[i]);
         }
         add_checks();
         return std::move(profile_);
@@ -92,18 +103,41 @@ private:
         return plan;
     }
 
-    TrialOptions trial_options(const Job& job) {
+    TrialOptions trial_options(const std::string& what) {
         TrialOptions trial;
         trial.stop = options_.stop;
-        trial.on_progress = [this, &job](const TrialProgress& at) {
+        trial.on_progress = [this, what](const TrialProgress& at) {
             if (!options_.on_progress) return;
-            options_.on_progress(
-                {number_ + 1, options_.rounds,
-                 fmt::format("{} with {} client{}{}", url_of(job.arm).text, job.clients,
-                             job.clients == 1 ? "" : "s", job.counting ? ", counting" : ""),
-                 at});
+            const auto round = std::min(number_ + 1, options_.rounds);
+            options_.on_progress({round, options_.rounds, what, at});
         };
         return trial;
+    }
+    TrialOptions trial_options(const Job& job) {
+        return trial_options(fmt::format("{} with {} client{}{}", url_of(job.arm).text, job.clients,
+                                         job.clients == 1 ? "" : "s",
+                                         job.counting ? ", counting" : ""));
+    }
+
+    /// One trial of many equal iterations.
+    void look_for_leaks(const TargetUrl& url, TargetMemory& target) {
+        Plan plan = options_.scenario.plan;
+        plan.workload.seed = round_seed(options_.seed, 2, 0);
+        const auto once = plan.phases;
+        for (std::uint32_t i = 1; i < kLeakWarmUp + options_.leak_iterations; ++i)
+            plan.phases.insert(plan.phases.end(), once.begin(), once.end());
+        auto trial =
+            run_memory_trial(url, options_.scenario.system, plan,
+                             trial_options(url.text + ", watched for leaks"), options_.tracker);
+        if (!trial) return fail(trial.error());
+        note(trial->trial);
+        if (!going()) return;
+        const auto courses = owner_courses(*trial);
+        if (courses.empty()) return;
+        LeakOptions judged{.events_per_iteration = 0, .warm_up = kLeakWarmUp * once.size()};
+        for (const auto& phase : trial->trial.phases)
+            judged.events.push_back(std::max(static_cast<double>(phase.delivery.sent), 1.0));
+        target.leak = judge_leaks(courses, judged);
     }
 
     void run_job(const Job& job) {
@@ -165,10 +199,10 @@ private:
         ArmResult result;
         result.target = url_of(arm).text;
         if (arm == Arm::harness) {
-            result.valid = found.plain->valid();
+            result.valid = counts(*found.plain);
             return result;
         }
-        result.valid = found.plain->valid() && found.counted->trial.valid();
+        result.valid = counts(*found.plain) && counts(found.counted->trial);
         const auto figures = memory_figures(*found.counted, found.counted->trial.phases.size() - 1);
         result.metrics = metrics_of(arm, clients, figures);
         result.checks = found.plain->checks;
@@ -199,7 +233,10 @@ private:
             // Process numbers differ in each trial; one line says what it is about.
             if (target.missing.empty()) target.missing.push_back(missing);
         }
-        for (const auto& check : result.checks) note(target.target, clients, check);
+        for (const auto& check : result.checks) {
+            if (check.name == "conservation" || check.name == "memory_conserved")
+                note(target.target, clients, check);
+        }
         if (!result.valid) return;
         auto& cell = target.cells[clients];
         cell.metrics.push_back(result.metrics);

@@ -24,6 +24,9 @@ struct ProfileProgress {
     TrialProgress trial;
 };
 
+/// Iterations that are not judged.
+inline constexpr std::uint32_t kLeakWarmUp = 4;
+
 struct ProfileOptions {
     std::vector<TargetUrl> targets;  ///< one, or a baseline and a candidate
     /// Its phases are driven as they are; the last one is measured. Its number of clients is the
@@ -33,6 +36,9 @@ struct ProfileOptions {
     std::vector<std::uint32_t> ladder;
     std::uint32_t rounds = 10;
     std::uint32_t ladder_rounds = 6;  ///< of those, from the first on
+    /// Iterations of the scenario's phases at which each target is watched for leaks, after the
+    /// rounds and after kLeakWarmUp more; 0: it is not.
+    std::uint32_t leak_iterations = 0;
     std::uint64_t seed = 1;
     std::filesystem::path tracker;
     CompareOptions compare;
@@ -50,6 +56,7 @@ struct TargetMemory {
     std::string target;
     std::map<std::uint32_t, MemoryCell> cells;  ///< by the number of clients
     std::vector<std::string> missing;           ///< processes that were not watched, and why
+    std::optional<LeakJudgement> leak;          ///< of its owners; absent where it was not watched
 };
 
 struct MemoryProfile {

@@ -323,8 +323,19 @@ struct MemoryAtClients {
     std::vector<MemoryMetric> metrics;
 };
 
+/// Whether a target leaks.
+struct LeakRow {
+    std::string verdict;
+    std::string reason;
+    std::uint64_t iterations = 0;
+    std::optional<Estimate> bytes_per_event;
+    std::optional<double> smallest_visible;
+    std::vector<std::string> sites;  ///< that are not clean, with verdict and slope
+};
+
 struct MemoryTarget {
     std::string target;
+    std::optional<LeakRow> leak;
     std::vector<MemoryMetric> metrics;
     std::vector<OwnerRow> owners;
     std::vector<MemoryAtClients> by_clients;

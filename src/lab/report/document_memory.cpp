@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "lab/report/document_parts.h"
@@ -30,8 +32,26 @@ MemoryAtClients read_at_clients(const json& object) {
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric)};
 }
 
+std::string read_leaking_site(const json& object) {
+    const auto slope = read_estimate(object.at("bytes_per_event"));
+    return fmt::format("{}: {} ({:.3g} bytes an event): {}", text_at(object, "site"),
+                       text_at(object, "verdict"), slope.value.value_or(0),
+                       text_at(object, "reason"));
+}
+
+std::optional<LeakRow> read_leak(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    return LeakRow{.verdict = text_at(object, "verdict"),
+                   .reason = text_at(object, "reason"),
+                   .iterations = object.at("iterations"),
+                   .bytes_per_event = optional_estimate(object, "bytes_per_event"),
+                   .smallest_visible = optional_number(object, "smallest_visible"),
+                   .sites = list_of<std::string>(object.at("sites"), read_leaking_site)};
+}
+
 MemoryTarget read_memory_target(const json& object) {
     return {.target = text_at(object, "target"),
+            .leak = read_leak(object.at("leak")),
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric),
             .owners = list_of<OwnerRow>(object.at("owners"), read_owner),
             .by_clients = list_of<MemoryAtClients>(object.at("by_clients"), read_at_clients),

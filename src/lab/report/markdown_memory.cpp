@@ -15,6 +15,11 @@ void write_target(Markdown& text, const MemoryTarget& target) {
                   format_integer(metric.n), plain(metric.absent)});
     }
     text.blank();
+    if (target.leak) {
+        text.line("{}", plain(leak_sentence(*target.leak)));
+        for (const auto& site : target.leak->sites) text.line("- {}", plain(site));
+        text.blank();
+    }
     if (!target.owners.empty()) {
         text.row({kOwnerColumns.begin(), kOwnerColumns.end()});
         text.row({"---", "---:", "---:", "---:", "---:"});

@@ -99,6 +99,11 @@ void write_target(Page& page, const MemoryTarget& target) {
     }
     page.add("</tbody></table>");
     page.end_frame();
+    if (target.leak) {
+        page.add("<p>{}</p>", escape_html(typeset(leak_sentence(*target.leak))));
+        for (const auto& site : target.leak->sites)
+            page.add(R"(<p class="sub">{}</p>)", escape_html(site));
+    }
     write_owners(page, target);
     write_ladder(page, target);
     page.add("</section>");

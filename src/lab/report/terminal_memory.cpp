@@ -68,6 +68,11 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
         text.line(target.target, Ink::bold);
         for (const auto& missing : target.missing) text.item("not counted:", missing, 1, Ink::warn);
         write_metrics(text, target);
+        if (target.leak) {
+            const bool leaks = target.leak->verdict == "leak";
+            text.paragraph(leak_sentence(*target.leak), 1, leaks ? Ink::bad : Ink::plain);
+            for (const auto& site : target.leak->sites) text.item("-", site, 3);
+        }
         write_owners(text, target);
         write_ladder(text, target);
     }

@@ -118,6 +118,8 @@ std::vector<FailedCheck> failed_checks(const MemoryDocument& document);
 
 /// "4.2 KiB [4.1, 4.4]", or kNoValue; the interval in the value's unit.
 std::string format_with_interval(const MemoryMetric& metric);
+/// "leaks: clean over 24 iterations; 0.012 bytes an event and more would have shown".
+std::string leak_sentence(const LeakRow& leak);
 /// Those owners that hold most, the others as one row; by live bytes and then by what they
 /// allocate.
 std::vector<OwnerRow> telling_owners(const MemoryTarget& target);

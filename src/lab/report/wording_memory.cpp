@@ -59,6 +59,15 @@ std::string format_with_interval(const MemoryMetric& metric) {
                        format_value(metric.name, metric.unit, *estimate.high));
 }
 
+std::string leak_sentence(const LeakRow& leak) {
+    auto text =
+        fmt::format("leaks: {} over {} iterations", check_label(leak.verdict), leak.iterations);
+    if (leak.smallest_visible)
+        text += fmt::format("; {:.3g} bytes an event and more would have shown",
+                            *leak.smallest_visible);
+    return text;
+}
+
 std::vector<OwnerRow> telling_owners(const MemoryTarget& target) {
     auto owners = target.owners;
     std::ranges::stable_sort(owners, [](const OwnerRow& a, const OwnerRow& b) {

@@ -10,6 +10,8 @@ namespace crucible::lab {
 namespace {
 
 const AllocationOwner kWorkloadOwner("workload");
+/// What the target allocates in the harness's threads; its own parts have scopes within.
+const AllocationOwner kTargetOwner("target");
 
 using namespace std::chrono_literals;
 
@@ -27,6 +29,20 @@ static_assert(kNumberMask >= InFlightTimes::kTokensMax);
 std::optional<Schedule> schedule_of(const Phase& phase, std::uint64_t seed) {
     if (!phase.pattern) return std::nullopt;
     return Schedule(*phase.pattern, phase.warmup, phase.arrivals, seed);
+}
+
+/// Calls the target as the owner of what it allocates.
+void serve(Target& target, TimePoint until) {
+    const AllocationScope scope(kTargetOwner);
+    target.serve(until);
+}
+Result<> send_to(Target& target, const Event& event, std::uint64_t token) {
+    const AllocationScope scope(kTargetOwner);
+    return target.send(event, token);
+}
+Result<> drain(Target& target, Duration limit) {
+    const AllocationScope scope(kTargetOwner);
+    return target.drain(limit);
 }
 
 }  // namespace
@@ -85,7 +101,7 @@ void PhaseRun::run(Target& target) {
     const bool whole = part_.open_loop && recorder_.sent() == part_.planned;
     if (!whole && now < part_.window_end) recorder_.end_window(now);
     // An error here leaves events in flight: the ledger has them, as lost.
-    note_if_gone(target.drain(share_.drain_limit));
+    note_if_gone(drain(target, share_.drain_limit));
     remarks_ = target.remarks();
 }
 
@@ -120,7 +136,7 @@ std::optional<TimePoint> PhaseRun::serve_until(Target& target, TimePoint due) {
         // Within the margin it looks again and again instead of sleeping, as a wait that only spins
         // would leave what arrives meanwhile unread.
         const TimePoint sleep_end = std::max(now, no_more_sleep);
-        target.serve(std::min(sleep_end, now + kStopLatency));
+        serve(target, std::min(sleep_end, now + kStopLatency));
         read_again_ = clock_.now() + kReadTogether;
     }
 }
@@ -130,7 +146,7 @@ bool PhaseRun::acquire_place(Target& target) {
     while (!window_.try_acquire()) {
         const TimePoint now = clock_.now();
         if (now >= part_.window_end || stopping_.load(std::memory_order_relaxed)) return false;
-        target.serve(std::min({part_.window_end, now + kStopLatency, window_.next_return()}));
+        serve(target, std::min({part_.window_end, now + kStopLatency, window_.next_return()}));
     }
     return true;
 }
@@ -154,7 +170,7 @@ void PhaseRun::send_on_schedule(Target& target) {
             if (stopping_.load(std::memory_order_relaxed) || now > give_up) return;
             // Late or not, what arrives is read; of a batch that leaves together not after each.
             if (target.polled() && !(pacer_.pacing() == Pacing::coalesced && now < read_again_)) {
-                target.serve(now);
+                serve(target, now);
                 read_again_ = now + kReadTogether;
             }
             unhindered = std::max(due, unhindered + (now - returned_));
@@ -179,7 +195,7 @@ bool PhaseRun::send(Target& target, std::uint64_t n, TimePoint due, TimePoint no
                     Duration own_lateness) {
     event_.created = WallTime(now.time_since_epoch() + wall_offset_);
     recorder_.sending(n, event_, {.due = due, .sent = now}, own_lateness);
-    const auto result = target.send(event_, std::uint64_t{share_.phase} << kPhaseShift | n);
+    const auto result = send_to(target, event_, std::uint64_t{share_.phase} << kPhaseShift | n);
     refused_ = !result;
     // Reading the clock is the larger part of what the harness costs.
     if (part_.open_loop || refused_) returned_ = clock_.now();
