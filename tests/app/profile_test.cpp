@@ -10,6 +10,12 @@ namespace {
 
 class Profile : public RealBinary {
 protected:
+    void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        GTEST_SKIP() << "a sanitizer has a malloc of its own, which has to come first";
+#endif
+    }
+
     std::string profile_complaints() const {
         const auto found = out().parent_path() / "profile_complaints";
         auto python = base::Process::start(
