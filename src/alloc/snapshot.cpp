@@ -196,6 +196,9 @@ Snapshot RegionReader::read() const {
         if (row.thread < snapshot.threads.size()) snapshot.threads[row.thread].counts += counts[i];
     }
 
+    for (auto& owner : snapshot.owners)
+        owner.peak_live_bytes = std::max(owner.peak_live_bytes, owner.counts.live_bytes());
+
     const std::int64_t live = load(region.live);
     const std::int64_t peak = load(region.peak);
     snapshot.peak_live_bytes = std::max({peak, live + highest, snapshot.total.live_bytes()});
@@ -210,10 +213,9 @@ Snapshot RegionReader::read() const {
     snapshot.foreign_frees = load(region.foreign_frees);
     snapshot.uncounted = load(region.uncounted);
     snapshot.owners_complete = load(region.flags) == 0 && stray_frees == 0;
-    snapshot.tracker_bytes =
-        offsetof(Region, threads) + snapshot.threads.size() * sizeof(Thread) + rows * sizeof(Row) +
+    snapshot.header_bytes =
         static_cast<std::uint64_t>(std::max<std::int64_t>(snapshot.total.live_blocks(), 0)) *
-            kBlockHeaderBytes;
+        kBlockHeaderBytes;
     return snapshot;
 }
 

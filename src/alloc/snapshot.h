@@ -77,8 +77,8 @@ struct Snapshot {
     /// Allocations that are in no other count, for want of room in the region.
     std::uint64_t uncounted = 0;
     bool owners_complete = true;  ///< false: what some owned is with "other"
-    /// What the tracker itself holds of the process's memory: headers before live blocks, and rows.
-    std::uint64_t tracker_bytes = 0;
+    /// What the tracker's headers take of the process's own memory, in front of live blocks.
+    std::uint64_t header_bytes = 0;
 };
 
 /// Reads the region of a process while it runs, or after it has ended, however it ended.

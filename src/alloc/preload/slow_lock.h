@@ -1,8 +1,12 @@
 #pragma once
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 namespace crucible::alloc {
 
@@ -15,12 +19,21 @@ public:
         sigset_t before;
         ::sigfillset(&all);
         ::pthread_sigmask(SIG_SETMASK, &all, &before);
-        while (__atomic_exchange_n(&held_, true, __ATOMIC_ACQUIRE)) ::sched_yield();
+        for (int tries = 0; __atomic_exchange_n(&held_, 1, __ATOMIC_ACQUIRE); ++tries) {
+            // Yielding lets no thread run that has a lower priority than this one, as the holder
+            // may.
+            constexpr timespec kBrief{0, 50'000};
+            if (tries < 100) {
+                ::sched_yield();
+            } else {
+                ::syscall(SYS_futex, &held_, FUTEX_WAIT_PRIVATE, 1, &kBrief, nullptr, 0);
+            }
+        }
         before_ = before;
     }
     void release() noexcept {
         const sigset_t before = before_;
-        __atomic_store_n(&held_, false, __ATOMIC_RELEASE);
+        __atomic_store_n(&held_, 0, __ATOMIC_RELEASE);
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
 
@@ -42,7 +55,7 @@ public:
     };
 
 private:
-    bool held_ = false;
+    int held_ = 0;
     sigset_t before_{};  ///< of the thread that holds it
 };
 

@@ -227,6 +227,8 @@ ThreadState* take_state() noexcept {
     // A vfork()'s child has the memory of the thread that waits for it, but not its number.
     const bool is_own = static_cast<std::uint32_t>(::getpid()) == region->pid;
     state->tid = is_own ? static_cast<std::uint32_t>(::gettid()) : 0;
+    // Of this thread's own bytes, which begin at zero, not of those of the one before.
+    state->sample_at = first_sample_at();
     begin_thread_samples(*state);
     state->slot->served += 1;
     store(state->slot->tid, state->tid);

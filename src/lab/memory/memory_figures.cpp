@@ -92,6 +92,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         figures.payload_bytes = figures.events * driven.payload_throughput / driven.throughput;
     std::map<std::pair<std::string, std::string>, OwnerFigures> owners;
     std::size_t watched = 0;
+    bool unread = false;
     double live = 0;
     for (const auto& process : trial.processes) {
         const auto& before = process.quiet[phase];
@@ -101,8 +102,9 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         if (process.client && !trial.trial.includes_clients) continue;
         ++watched;
         live += static_cast<double>(after.total.live_bytes());
+        unread |= process.anonymous_bytes[phase + 1] <= 0;
         figures.resident_bytes +=
-            process.anonymous_bytes[phase + 1] - static_cast<double>(after.tracker_bytes);
+            process.anonymous_bytes[phase + 1] - static_cast<double>(after.header_bytes);
         figures.usable_bytes += static_cast<double>(after.total.live_usable_bytes());
         const std::string place = process.client ? "client" : "system";
         for (const auto& owner : after.owners) {
@@ -119,6 +121,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         }
     }
     if (watched == 0) return std::nullopt;
+    if (unread) figures.resident_bytes = 0;
     figures.total.owner = "total";
     for (auto& [key, figure] : owners) {
         add(figures.total, figure);
@@ -178,7 +181,9 @@ std::vector<MetricValue> allocation_values(const MemoryFigures& figures) {
     for (std::size_t i = 0; i < quotients.size(); ++i) {
         MetricValue value{.info = &kAllocationMetrics[i]};
         const auto [upper, lower] = quotients[i];
-        if (lower > 0) {
+        if (value.info->name == "fragmentation" && upper <= 0) {
+            value.absent = "the resident memory could not be read";
+        } else if (lower > 0) {
             value.value = upper / lower;
             value.n = static_cast<std::uint64_t>(figures.events);
         } else {

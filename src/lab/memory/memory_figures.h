@@ -36,7 +36,8 @@ struct MemoryFigures {
     OwnerFigures total;
     double harness_live_bytes = 0;
     /// Of the processes that hold the system, harness and all: resident memory that is no file's,
-    /// less the tracker's own, and what of the live blocks could be used.
+    /// less the tracker's headers, and what of the live blocks could be used. No resident bytes:
+    /// they could not be read.
     double resident_bytes = 0;
     double usable_bytes = 0;
     /// In every process owners, threads and size classes add up to the same, and nothing is

@@ -104,19 +104,25 @@ json owners_json(const MemoryCell& cell) {
 /// Of each round the slope over the numbers of clients at which it has the metric.
 json slope_json(const TargetMemory& target, std::string_view name, std::string_view unit) {
     std::vector<double> slopes;
-    for (std::size_t round = 0;; ++round) {
+    std::uint32_t rounds = 0;
+    for (const auto& [count, cell] : target.cells)
+        for (const auto round : cell.rounds) rounds = std::max(rounds, round + 1);
+    for (std::uint32_t round = 0; round < rounds; ++round) {
         std::vector<double> clients;
         std::vector<double> values;
         for (const auto& [count, cell] : target.cells) {
-            if (round >= cell.metrics.size()) continue;
-            for (const auto& metric : cell.metrics[round]) {
+            const auto at = std::ranges::find(cell.rounds, round);
+            if (at == cell.rounds.end()) continue;
+            for (const auto& metric :
+                 cell.metrics[static_cast<std::size_t>(at - cell.rounds.begin())]) {
                 if (metric.info->name != name || !metric.value) continue;
                 clients.push_back(count);
                 values.push_back(*metric.value);
             }
         }
-        if (clients.size() < 2 || clients.size() < target.cells.size()) break;
-        slopes.push_back(stats::theil_sen_slope(clients, values));
+        // Only rounds that have it at every number of clients.
+        if (clients.size() >= 2 && clients.size() == target.cells.size())
+            slopes.push_back(stats::theil_sen_slope(clients, values));
     }
     json slope = over_rounds(slopes);
     slope.update({{"name", name}, {"unit", unit}});

@@ -99,7 +99,8 @@ private:
         if (!job.counting) return plan;
         // The first time that a system does something it allocates what stays: caches, compiled
         // statements. That is in what is live, and would be in what an event allocates.
-        plan.phases.insert(plan.phases.begin(), plan.phases.begin(), plan.phases.end());
+        const auto once = plan.phases;
+        plan.phases.insert(plan.phases.end(), once.begin(), once.end());
         return plan;
     }
 
@@ -132,12 +133,44 @@ private:
         if (!trial) return fail(trial.error());
         note(trial->trial);
         if (!going()) return;
-        const auto courses = owner_courses(*trial);
-        if (courses.empty()) return;
-        LeakOptions judged{.events_per_iteration = 0, .warm_up = kLeakWarmUp * once.size()};
-        for (const auto& phase : trial->trial.phases)
-            judged.events.push_back(std::max(static_cast<double>(phase.delivery.sent), 1.0));
-        target.leak = judge_leaks(courses, judged);
+        target.leak = judge(*trial, once.size());
+    }
+
+    /// `each`: phases of an iteration.
+    static LeakJudgement judge(const MemoryTrial& trial, std::size_t each) {
+        LeakJudgement unknown;
+        if (!trial.missing.empty()) {
+            unknown.reason = trial.missing.front();
+            return unknown;
+        }
+        if (!counts(trial.trial)) {
+            unknown.reason = "events were lost";
+            return unknown;
+        }
+        auto courses = owner_courses(trial);
+        if (courses.empty()) {
+            unknown.reason = "no process of the system is known";
+            return unknown;
+        }
+        LeakOptions judged{.events_per_iteration = 0, .warm_up = kLeakWarmUp};
+        const auto& phases = trial.trial.phases;
+        for (std::size_t first = 0; first + each <= phases.size(); first += each) {
+            double events = 0;
+            for (std::size_t i = first; i < first + each; ++i)
+                events += static_cast<double>(phases[i].delivery.sent);
+            judged.events.push_back(std::max(events, 1.0));
+        }
+        // What is held at the end of each iteration.
+        const auto ends_only = [&](std::vector<double>& values) {
+            for (std::size_t i = 0; i < judged.events.size(); ++i)
+                values[i] = values[(i + 1) * each - 1];
+            values.resize(judged.events.size());
+        };
+        for (auto& course : courses) {
+            ends_only(course.live_bytes);
+            ends_only(course.live_objects);
+        }
+        return judge_leaks(courses, judged);
     }
 
     void run_job(const Job& job) {
@@ -181,14 +214,21 @@ private:
             if (std::ranges::find(kPlainMetrics, value.info->name) != kPlainMetrics.end())
                 metrics.push_back(std::move(value));
         }
-        if (figures) {
+        std::string incomplete;
+        if (!found.counted->missing.empty()) {
+            incomplete = found.counted->missing.front();
+        } else if (!figures) {
+            incomplete = "no process of the system is known";
+        } else if (!figures->conserved.passed) {
+            incomplete = figures->conserved.detail;
+        }
+        if (incomplete.empty()) {
             for (auto& value : allocation_values(*figures)) metrics.push_back(std::move(value));
             return metrics;
         }
         for (const auto& info : allocation_metrics()) {
             MetricValue absent{.info = &info};
-            absent.absent = found.counted->missing.empty() ? "no process of the system is known"
-                                                           : found.counted->missing.front();
+            absent.absent = incomplete;
             metrics.push_back(std::move(absent));
         }
         return metrics;
@@ -239,6 +279,7 @@ private:
         }
         if (!result.valid) return;
         auto& cell = target.cells[clients];
+        cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
         if (auto figures = memory_figures(counted, counted.trial.phases.size() - 1))
             cell.figures.push_back(*std::move(figures));

@@ -48,6 +48,7 @@ struct ProfileOptions {
 
 /// One target with so many clients, one entry for each round.
 struct MemoryCell {
+    std::vector<std::uint32_t> rounds;  ///< their numbers: those that were valid
     std::vector<std::vector<MetricValue>> metrics;
     std::vector<MemoryFigures> figures;
 };

@@ -43,12 +43,24 @@ public:
                 is_client[pid] = false;
         }
         for (const auto& [pid, client] : is_client) {
-            const auto snapshot = read(pid);
+            const auto file = alloc::region_file(directory_, pid);
+            const auto snapshot = file ? read(*file) : std::unexpected(file.error());
             if (!snapshot) {
                 missing_[pid] = snapshot.error().message;
                 continue;
             }
-            auto& course = courses_[pid];
+            auto& [course, counted_in] = courses_[pid];
+            if (!counted_in.empty() && counted_in != *file) {
+                missing_[pid] = fmt::format("process {} became another program meanwhile", pid);
+                continue;
+            }
+            if (counted_in.empty() && moment.phases_ended > 0 && snapshot->forked_from != 0) {
+                missing_[pid] = fmt::format(
+                    "process {} was forked while the load ran: its counts begin with its parent's",
+                    pid);
+                continue;
+            }
+            counted_in = *file;
             course.pid = pid;
             course.client = client;
             // One that began later had nothing before.
@@ -61,12 +73,17 @@ public:
     }
 
     void conclude(MemoryTrial& result) {
-        for (auto& [pid, course] : courses_) {
-            if (course.quiet.size() == moments_) {
-                result.processes.push_back(std::move(course));
+        for (auto& [pid, counted] : courses_) {
+            if (missing_.contains(pid)) continue;
+            if (counted.course.quiet.size() == moments_) {
+                result.processes.push_back(std::move(counted.course));
             } else {
                 missing_[pid] = fmt::format("process {} ended before the load did", pid);
             }
+        }
+        for (const pid_t pid : writers()) {
+            if (courses_.contains(pid) || missing_.contains(pid)) continue;
+            missing_[pid] = fmt::format("process {} came and went while the load ran", pid);
         }
         for (auto& [pid, why] : missing_) result.missing.push_back(std::move(why));
     }
@@ -84,16 +101,18 @@ private:
         return pids;
     }
 
-    Result<alloc::Snapshot> read(pid_t pid) const {
-        const auto file = alloc::region_file(directory_, pid);
-        if (!file) return std::unexpected(file.error());
-        const auto reader = alloc::RegionReader::open(*file);
+    static Result<alloc::Snapshot> read(const std::filesystem::path& file) {
+        const auto reader = alloc::RegionReader::open(file);
         if (!reader) return std::unexpected(reader.error());
         return reader->read();
     }
 
     const std::filesystem::path directory_;
-    std::map<pid_t, ProcessCourse> courses_;
+    struct Counted {
+        ProcessCourse course;
+        std::filesystem::path file;  ///< of the program that it was first seen to run
+    };
+    std::map<pid_t, Counted> courses_;
     std::map<pid_t, std::string> missing_;
     std::size_t moments_ = 0;
 };

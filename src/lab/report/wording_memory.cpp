@@ -65,6 +65,7 @@ std::string leak_sentence(const LeakRow& leak) {
     if (leak.smallest_visible)
         text += fmt::format("; {:.3g} bytes an event and more would have shown",
                             *leak.smallest_visible);
+    if (leak.verdict != "clean" && !leak.reason.empty()) text += "; " + leak.reason;
     return text;
 }
 

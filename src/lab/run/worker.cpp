@@ -123,6 +123,7 @@ private:
     Result<> measure_margin() {
         Result<> permitted;
         std::jthread([this, &permitted] {
+            const AllocationScope scope(kHarnessOwner);
             base::set_precise_timers();
             if (plan_.realtime) permitted = base::set_realtime_priority();
             if (plan_.pacing == Pacing::precise) margin_ = wake_margin(clock_);
