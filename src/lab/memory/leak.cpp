@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "base/assert.h"
@@ -130,8 +131,8 @@ private:
         if (!site.objects.empty()) {
             // Blocks of different sizes make bytes noisier than objects. That a count cannot be
             // excluded to grow says nothing more than the bytes do.
-            const auto counted = judge_course({events_, site.objects, 1}, site.objects_tests,
-                                              options_.alpha, 0, options_.negligible);
+            const auto counted =
+                judge_course({events_, site.objects, 1}, site.objects_tests, options_.alpha, 0, 0);
             verdict = together(verdict, counted, site.objects_tests.trend_p <= options_.alpha);
         }
         site.leak.verdict = verdict.verdict;

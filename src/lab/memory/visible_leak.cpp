@@ -28,9 +28,9 @@ VisibleLeak::VisibleLeak(std::span<const double> events, std::size_t hypotheses,
     CRUCIBLE_ASSERT(hypotheses > 0);
 }
 
-std::optional<double> VisibleLeak::beneath(std::span<const double> noise, double at_least) const {
+std::optional<double> VisibleLeak::beneath(std::span<const double> noise) const {
     // What is seen beneath noise is of the size of what it does to the rates: begin well below.
-    double low = std::max(kBlockBytes / (events_.back() - events_.front()), at_least);
+    double low = kBlockBytes / (events_.back() - events_.front());
     if (sees(low, noise)) return low;
     double high = std::max(2 * low, spread_of(span_rates(events_, noise)) / 4);
     for (; !sees(high, noise); high *= 2) {

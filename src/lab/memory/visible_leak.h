@@ -16,9 +16,8 @@ public:
     VisibleLeak(std::span<const double> events, std::size_t hypotheses, double alpha);
 
     /// The smallest visible leak in bytes per event beneath `noise`: a course of live bytes without
-    /// its own slope. `at_least`: leaks below are not tried; 0 for all. To 10 %; nullopt where none
-    /// is seen up to 1 GB per event.
-    std::optional<double> beneath(std::span<const double> noise, double at_least = 0) const;
+    /// its own slope. To 10 %; nullopt where none is seen up to 1 GB per event.
+    std::optional<double> beneath(std::span<const double> noise) const;
 
 private:
     bool sees(double bytes_per_event, std::span<const double> noise) const;

@@ -85,6 +85,16 @@ public:
         return result;
     }
 
+    /// A block of `block` bytes at any time, `each` of them per iteration on average.
+    SiteCourse random_leak(double block, double each) {
+        double at = 0;
+        double next = rng_.exponential();
+        return site("random_leak", block, [=, this](double time) mutable {
+            for (; next <= each * time; ++at) next += rng_.exponential();
+            return at;
+        });
+    }
+
     /// Entries are added at one pace until `full_at`; from then on each replaces another. Their
     /// sizes vary by `size_spread` of the mean, so that bytes do when it is full.
     SiteCourse lru_cache(double full_at, double size_spread) {
