@@ -54,4 +54,31 @@ std::string shell_word(std::string_view word) {
     return quoted + "'";
 }
 
+std::string escape_html(std::string_view text) {
+    std::string escaped;
+    escaped.reserve(text.size());
+    for (const char letter : text) {
+        switch (letter) {
+            case '&':
+                escaped += "&amp;";
+                break;
+            case '<':
+                escaped += "&lt;";
+                break;
+            case '>':
+                escaped += "&gt;";
+                break;
+            case '"':
+                escaped += "&quot;";
+                break;
+            case '\'':
+                escaped += "&#39;";
+                break;
+            default:
+                escaped += letter;
+        }
+    }
+    return escaped;
+}
+
 }  // namespace crucible::base

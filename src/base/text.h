@@ -16,6 +16,9 @@ std::string in_quotes(std::string_view text);
 /// The same without quotes and with up to 256 bytes: for the message of a library or a peer.
 std::string one_line(std::string_view text);
 
+/// `text` between the tags of HTML or XML, or in quotes there: special characters escaped.
+std::string escape_html(std::string_view text);
+
 /// `word` as a shell takes it for one word: in single quotes unless all of it is plain.
 std::string shell_word(std::string_view word);
 

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/file.h"
 #include "base/process.h"
 #include "in_process.h"
@@ -73,14 +75,36 @@ TEST_F(Profile, TellsOwnersOfBothArchitectures) {
     EXPECT_NE(output().find("database"), std::string::npos) << output();
 }
 
-// What is in a process that has not the tracker is not known, and is said not to be.
+// A program that is started without the tracker by one that has it: what it allocates is not known,
+// and is said not to be. The rest is measured.
 TEST_F(Profile, SaysWhatCouldNotBeCounted) {
-    ASSERT_EQ(run({"profile", "synthetic:", "--clients", "1", "--ladder", "none", "--rounds", "1",
-                   "--rate", "200", "--duration", "100ms", "--warmup", "0s", "--quiet"}),
-              0)
-        << errors();
+    const auto program = out().parent_path() / "echo.py";
+    std::ofstream(program)
+        << "import json, sys\n"
+           "for line in sys.stdin:\n"
+           "    print(json.dumps({'token': json.loads(line)['token']}), flush=True)\n";
+    const auto profile = [&](const std::string& how) {
+        return run({"profile", "exec:" + how + "/usr/bin/python3 " + program.string(), "--clients",
+                    "1", "--ladder", "none", "--rounds", "1", "--rate", "100", "--duration",
+                    "100ms", "--warmup", "0s", "--leaks", "20", "--quiet"});
+    };
+    ASSERT_EQ(profile("env -u LD_PRELOAD "), 0) << errors();
     EXPECT_EQ(profile_complaints(), "");
-    EXPECT_TRUE(result().at("comparison").is_null());
+    auto target = result().at("targets").at(0);
+    ASSERT_EQ(target.at("missing").size(), 1U);
+    EXPECT_NE(target.at("missing").at(0).get<std::string>().find("has not the allocation tracker"),
+              std::string::npos)
+        << target.at("missing");
+    const auto& count = metric_named(target.at("metrics"), "allocations_per_event");
+    EXPECT_TRUE(count.at("value").is_null());
+    EXPECT_EQ(count.at("absent"), target.at("missing").at(0));
+    EXPECT_EQ(target.at("leak").at("verdict"), "inconclusive");
+
+    std::filesystem::remove_all(out());
+    ASSERT_EQ(profile(""), 0) << errors();
+    target = result().at("targets").at(0);
+    EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
+    EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 1);
 }
 
 // A planted leak of 64 bytes an event is found, with its owner; without it the same system has

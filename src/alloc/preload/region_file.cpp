@@ -116,6 +116,12 @@ const char* region_file_stem() noexcept {
     return has_file ? region_stem : nullptr;
 }
 
+void* private_memory(std::size_t bytes) noexcept {
+    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? nullptr : memory;
+}
+
 Region* open_region() noexcept {
     Region* region = map_new_file(nullptr, offsetof(Region, threads));
     has_file = region != nullptr;

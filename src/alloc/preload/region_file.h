@@ -8,6 +8,9 @@
 
 namespace crucible::alloc {
 
+/// Zeroed memory that a forked process has for itself. Null: none is to be had.
+void* private_memory(std::size_t bytes) noexcept;
+
 /// A new region, empty but for what says whose it is; `magic` is not set yet. Null: no memory.
 Region* open_region() noexcept;
 

@@ -13,6 +13,7 @@
 
 #include "alloc/preload/counter.h"
 #include "alloc/preload/poisson.h"
+#include "alloc/preload/region_file.h"
 #include "alloc/preload/stack_store.h"
 #include "alloc/preload/tracker.h"
 
@@ -84,10 +85,9 @@ void add_weighted(Weighted& sums, std::size_t bytes, const SampleWeight& weight)
 Sampler* sampler_of(ThreadState& state) noexcept {
     if (state.sampler == nullptr) {
         const int before = errno;
-        void* const memory = ::mmap(nullptr, sizeof(Sampler), PROT_READ | PROT_WRITE,
-                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* const memory = private_memory(sizeof(Sampler));
         errno = before;
-        if (memory == MAP_FAILED) return nullptr;
+        if (memory == nullptr) return nullptr;
         store(state.sampler, new (memory) Sampler);
     }
     Sampler& sampler = *state.sampler;

@@ -37,12 +37,6 @@ constinit std::uint32_t look_again_at = 0;
 constinit bool has_strange_code = false;
 constexpr std::uint32_t kNumbers = 1U << kTallyBits;
 
-void* private_memory(std::size_t bytes) noexcept {
-    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? nullptr : memory;
-}
-
 /// A part of the file that is filled from its beginning.
 class Part {
 public:

@@ -43,12 +43,6 @@ constinit ThreadState uncounted_state;
 /// wait for what was stored at the start of a row.
 constexpr std::size_t kStateOffset = 0xb40;
 
-void* private_memory(std::size_t bytes) noexcept {
-    void* const memory =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? nullptr : memory;
-}
-
 void make_free(ThreadState& state) noexcept {
     store(state.slot->tid, 0U);
     static_cast<ThreadCounters&>(state) = {};

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lab/aggregate/metric.h"
@@ -52,6 +54,8 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
 /// "system: database-1". Empty where no process of the system was watched.
 std::vector<SiteCourse> owner_courses(const MemoryTrial& trial);
 
+/// Those that trials without counting say: of memory, net of the harness.
+inline constexpr std::array<std::string_view, 2> kPlainMemoryMetrics{"memory_peak", "memory_mean"};
 /// The metrics of allocations, in the order in which reports show them.
 std::span<const MetricInfo> allocation_metrics() noexcept;
 std::vector<MetricValue> allocation_values(const MemoryFigures& figures);

@@ -156,7 +156,7 @@ json target_json(const TargetMemory& target, std::uint32_t clients) {
 json comparison_json(const ProfileOptions& options, const MemoryProfile& profile) {
     if (profile.targets.size() != 2) return nullptr;
     std::vector<WeighedMetric> weighed;
-    for (const auto* name : {"memory_peak", "memory_mean"})
+    for (const auto name : kPlainMemoryMetrics)
         weighed.push_back(weigh_metric(profile.rounds, *find_metric(name), options.compare));
     for (const auto& info : allocation_metrics())
         weighed.push_back(weigh_metric(profile.rounds, info, options.compare));

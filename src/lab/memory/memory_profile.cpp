@@ -11,9 +11,6 @@
 namespace crucible::lab {
 namespace {
 
-/// What trials without the tracker say of memory.
-constexpr std::array<std::string_view, 2> kPlainMetrics{"memory_peak", "memory_mean"};
-
 /// One trial of a round.
 struct Job {
     Arm arm;
@@ -25,6 +22,7 @@ struct Job {
 struct Found {
     std::optional<TrialResult> plain;
     std::optional<MemoryTrial> counted;
+    std::optional<MemoryFigures> figures;  ///< of its last phase
 };
 
 /// Memory is what it is whether or not events were sent in time; that they all ended matters.
@@ -182,6 +180,8 @@ private:
                                           options_.tracker);
             if (!trial) return fail(trial.error());
             note(trial->trial);
+            if (!trial->trial.phases.empty())
+                found.figures = memory_figures(*trial, trial->trial.phases.size() - 1);
             found.counted = *std::move(trial);
         } else {
             auto trial = run_trial(url, options_.scenario.system, plan, trial_options(job));
@@ -205,13 +205,14 @@ private:
     }
 
     /// The metrics of one arm; what has no value says why.
-    std::vector<MetricValue> metrics_of(Arm arm, std::uint32_t clients,
-                                        const std::optional<MemoryFigures>& figures) const {
+    std::vector<MetricValue> metrics_of(Arm arm, std::uint32_t clients) const {
         const auto& found = found_.at({arm, clients});
+        const auto& figures = found.figures;
         const auto& harness = found_.at({Arm::harness, clients});
         std::vector<MetricValue> metrics;
         for (auto& value : trial_metrics(*found.plain, &*harness.plain)) {
-            if (std::ranges::find(kPlainMetrics, value.info->name) != kPlainMetrics.end())
+            if (std::ranges::find(kPlainMemoryMetrics, value.info->name) !=
+                kPlainMemoryMetrics.end())
                 metrics.push_back(std::move(value));
         }
         std::string incomplete;
@@ -243,10 +244,9 @@ private:
             return result;
         }
         result.valid = counts(*found.plain) && counts(found.counted->trial);
-        const auto figures = memory_figures(*found.counted, found.counted->trial.phases.size() - 1);
-        result.metrics = metrics_of(arm, clients, figures);
+        result.metrics = metrics_of(arm, clients);
         result.checks = found.plain->checks;
-        if (figures) result.checks.push_back(figures->conserved);
+        if (found.figures) result.checks.push_back(found.figures->conserved);
         return result;
     }
 
@@ -258,8 +258,7 @@ private:
             const auto [arm, clients] = key;
             auto result = arm_result(arm, clients);
             if (arm == Arm::baseline || arm == Arm::candidate)
-                keep(profile_.targets[arm == Arm::candidate ? 1 : 0], clients, *found.counted,
-                     result);
+                keep(profile_.targets[arm == Arm::candidate ? 1 : 0], clients, found, result);
             if (clients != profile_.clients) continue;
             round.order.push_back(arm);
             round[arm] = std::move(result);
@@ -267,9 +266,9 @@ private:
         if (compares()) profile_.rounds.push_back(std::move(round));
     }
 
-    void keep(TargetMemory& target, std::uint32_t clients, const MemoryTrial& counted,
+    void keep(TargetMemory& target, std::uint32_t clients, const Found& found,
               const ArmResult& result) {
-        for (const auto& missing : counted.missing) {
+        for (const auto& missing : found.counted->missing) {
             // Process numbers differ in each trial; one line says what it is about.
             if (target.missing.empty()) target.missing.push_back(missing);
         }
@@ -281,8 +280,7 @@ private:
         auto& cell = target.cells[clients];
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
-        if (auto figures = memory_figures(counted, counted.trial.phases.size() - 1))
-            cell.figures.push_back(*std::move(figures));
+        if (found.figures) cell.figures.push_back(*found.figures);
     }
 
     /// Failed ones one by one; of those that pass how often.

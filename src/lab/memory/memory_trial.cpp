@@ -28,6 +28,13 @@ double anonymous_bytes(pid_t pid) {
     return 1024.0 * std::strtod(rollup->c_str() + at + 11, nullptr);
 }
 
+/// Whether the process has that region in its memory: a program that it executes without the
+/// tracker leaves the file of the one before behind, which nobody writes any more.
+bool is_written_by(const std::filesystem::path& file, pid_t pid) {
+    const auto maps = base::read_file(fmt::format("/proc/{}/maps", pid));
+    return maps && maps->find(file.string()) != std::string::npos;
+}
+
 /// Looks at all processes of a trial when nothing is in flight.
 class Watcher {
 public:
@@ -49,17 +56,26 @@ public:
                 missing_[pid] = snapshot.error().message;
                 continue;
             }
-            auto& [course, counted_in] = courses_[pid];
-            if (!counted_in.empty() && counted_in != *file) {
-                missing_[pid] = fmt::format("process {} became another program meanwhile", pid);
-                continue;
-            }
-            if (counted_in.empty() && moment.phases_ended > 0 && snapshot->forked_from != 0) {
+            if (!is_written_by(*file, pid)) {
                 missing_[pid] = fmt::format(
-                    "process {} was forked while the load ran: its counts begin with its parent's",
+                    "process {}: the program that it runs now has not the allocation tracker (a "
+                    "static or setuid one, or one that was started without it)",
                     pid);
                 continue;
             }
+            auto& [course, counted_in] = courses_[pid];
+            // What starts, or starts another program in its place, before the first phase has ended
+            // has not been measured yet: the later phases are.
+            const bool is_new = counted_in != *file;
+            if (is_new && moment.phases_ended > 1 &&
+                (!counted_in.empty() || snapshot->forked_from != 0)) {
+                missing_[pid] =
+                    fmt::format("process {} {} while the load ran: its counts begin elsewhere", pid,
+                                counted_in.empty() ? "was forked" : "became another program");
+                continue;
+            }
+            if (is_new) course = {};
+            if (moment.phases_ended <= 1) missing_.erase(pid);
             counted_in = *file;
             course.pid = pid;
             course.client = client;
@@ -70,6 +86,7 @@ public:
             course.anonymous_bytes.push_back(anonymous_bytes(pid));
         }
         moments_ = moment.phases_ended + 1;
+        if (moment.phases_ended <= 1) earlier_ = writers();
     }
 
     void conclude(MemoryTrial& result) {
@@ -82,7 +99,8 @@ public:
             }
         }
         for (const pid_t pid : writers()) {
-            if (courses_.contains(pid) || missing_.contains(pid)) continue;
+            if (courses_.contains(pid) || missing_.contains(pid) || earlier_.contains(pid))
+                continue;
             missing_[pid] = fmt::format("process {} came and went while the load ran", pid);
         }
         for (auto& [pid, why] : missing_) result.missing.push_back(std::move(why));
@@ -114,6 +132,7 @@ private:
     };
     std::map<pid_t, Counted> courses_;
     std::map<pid_t, std::string> missing_;
+    std::set<pid_t> earlier_;  ///< that wrote something before what is measured, gone or not
     std::size_t moments_ = 0;
 };
 
@@ -126,7 +145,8 @@ Result<std::filesystem::path> find_tracker() {
             Error{Errc::not_found, fmt::format("{}: {} is not there", kTrackerVariable, named)});
     }
     const auto programs = base::self_executable().parent_path();
-    const std::array places{programs / "../lib", programs / "../lib/x86_64-linux-gnu"};
+    // As built, and as installed.
+    const std::array places{programs / "../lib", programs / ".." / CRUCIBLE_TRACKER_FOLDER};
     for (const auto& place : places) {
         const auto library = place / kTrackerName;
         if (std::filesystem::exists(library)) return std::filesystem::canonical(library);

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "base/text.h"
+
 namespace crucible::lab {
 namespace {
 
@@ -41,33 +43,15 @@ std::string valid_utf8(std::string_view text) {
 }
 
 std::string xml_text(std::string_view text) {
-    std::string escaped;
+    std::string writable;
     for (const char letter : valid_utf8(text)) {
-        switch (letter) {
-            case '&':
-                escaped += "&amp;";
-                break;
-            case '<':
-                escaped += "&lt;";
-                break;
-            case '>':
-                escaped += "&gt;";
-                break;
-            case '"':
-                escaped += "&quot;";
-                break;
-            case '\'':
-                escaped += "&#39;";
-                break;
-            default:
-                if (static_cast<unsigned char>(letter) >= 0x20) {
-                    escaped += letter;
-                } else {
-                    escaped += kReplacement;
-                }
+        if (static_cast<unsigned char>(letter) >= 0x20) {
+            writable += letter;
+        } else {
+            writable += kReplacement;
         }
     }
-    return escaped;
+    return base::escape_html(writable);
 }
 
 std::string cut_to(std::string_view text, std::size_t letters) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "lab/report/document.h"
 #include "lab/report/wording.h"
 
@@ -51,7 +52,6 @@ struct TimeChart {
 /// What changed over the time of a phase.
 std::string time_chart(const TimeChart& chart, std::span<const TimeLine> lines);
 
-/// `text` for HTML and SVG content and attributes.
-std::string escape_html(std::string_view text);
+using base::escape_html;
 
 }  // namespace crucible::lab::report
