@@ -118,9 +118,12 @@ std::vector<OwnerLifetimes> lifetimes_of(const StackFile& file, double tick_ns) 
         OwnerLifetimes one{owner_name(file, owner), {}};
         for (std::size_t i = 0; i < sum.size(); ++i) {
             if (sum[i] == 0) continue;
-            const double from = i < kBirthShift ? 0 : std::ldexp(tick_ns, static_cast<int>(i));
+            const bool first = i < kBirthShift;
+            const double from = first ? 0 : std::ldexp(tick_ns, static_cast<int>(i));
+            const double to = first ? std::ldexp(tick_ns, kBirthShift) : 2 * from;
             one.classes.push_back(
-                {from, static_cast<double>(sum[i]) / static_cast<double>(kLifetimeUnit)});
+                {static_cast<std::uint32_t>(i), from, to,
+                 static_cast<double>(sum[i]) / static_cast<double>(kLifetimeUnit)});
         }
         all.push_back(std::move(one));
     }
@@ -209,6 +212,7 @@ StackSnapshot StacksReader::read() const {
     for (std::uint32_t i = 0; i < stacks; ++i) {
         const StackEntry& entry = file.stacks[i];
         StackSamples& stack = snapshot.stacks[i];
+        stack.number = i;
         stack.owner = owner_name(file, entry.owner);
         const std::uint32_t first = std::min(entry.first_pc, kPcsMax);
         const std::uint32_t frames = std::min({entry.frames, kFramesMax, kPcsMax - first});

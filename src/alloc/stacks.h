@@ -58,6 +58,7 @@ struct ThreadSamples {
 
 /// A stack on which one owner's memory was allocated.
 struct StackSamples {
+    std::uint32_t number = 0;  ///< in its file: the same in each reading
     std::string owner;
     /// Return addresses as frame pointers lead to them, innermost first. Where frames lack them
     /// (operator new's, for one) some are missing: lab/unwind finds them. Empty for what there was
@@ -70,8 +71,10 @@ struct StackSamples {
 };
 
 struct LifetimeClass {
-    double from_ns = 0;  ///< up to twice that; the first: from 0
-    double blocks = 0;   ///< estimated
+    std::uint32_t number = 0;  ///< the same in each reading
+    double from_ns = 0;        ///< half of to_ns; of the first: 0
+    double to_ns = 0;
+    double blocks = 0;  ///< estimated
 };
 struct OwnerLifetimes {
     std::string owner;

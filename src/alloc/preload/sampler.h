@@ -12,9 +12,6 @@ namespace crucible::alloc {
 
 struct ThreadState;
 
-/// The environment variable that turns it on: "all", or how many bytes lie between two sample
-/// points in the mean ("512KiB"; "B", "KiB", "MiB" and "GiB").
-inline constexpr const char* kSampleVariable = "CRUCIBLE_ALLOC_SAMPLE";
 /// A number. Of the same one, a thread samples the same places of its stream of bytes in each run
 /// of a program, except in what it has forked. Without it they are others each time.
 inline constexpr const char* kSeedVariable = "CRUCIBLE_ALLOC_SEED";

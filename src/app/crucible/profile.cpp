@@ -13,6 +13,7 @@
 #include "app/crucible/progress.h"
 #include "app/crucible/version.h"
 #include "base/clock.h"
+#include "base/units.h"
 #include "lab/memory/memory_profile.h"
 
 namespace crucible::app {
@@ -22,16 +23,22 @@ constexpr const char* kProfileFooter = R"(Examples:
   crucible profile coordinator: daemon:
   crucible profile coordinator: daemon: --scenario heavy --clients 8
   crucible profile daemon: --ladder none --rounds 6 --leaks 24
+  crucible profile daemon: --ladder none --rounds 1 --soak 2h --rate 1000
   crucible profile 'exec:./my-system --port 7'
 
 Owners are the parts of the system that have allocated what is counted. Memory (memory_peak,
-memory_mean) is measured in trials of their own, without counting.
+memory_mean) is measured in trials of their own, without counting; where memory is allocated in
+others, with stacks. Beside the report are flame graphs, folded stacks and profiles for pprof.
 
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
 
 constexpr std::uint64_t kIterationsMax = 100'000;
 constexpr std::string_view kLadder = "1,4,8,16";
+/// A soak has as many iterations as that, however long it is: it needs no more memory for more
+/// time.
+constexpr std::uint32_t kSoakIterations = 40;
+constexpr Duration kSoakMin = std::chrono::seconds(10);
 /// Long enough for a thousand events at the usual rates; memory does not need more.
 constexpr const char* kDuration = "1s";
 
@@ -59,9 +66,74 @@ Result<std::vector<std::uint32_t>> parse_ladder(std::string_view text) {
 struct Asked {
     std::vector<std::string> targets;
     std::string ladder{kLadder};
+    std::string stacks = "all";
     std::string leaks;
+    std::string soak;
     LoadOptions load;
 };
+
+/// "all", "none", or how many bytes lie between samples.
+Result<std::optional<std::uint64_t>> parse_stacks(const std::string& text) {
+    if (text == "none") return std::optional<std::uint64_t>();
+    if (text == "all") return std::optional<std::uint64_t>(0);
+    const auto bytes = base::parse_bytes(text);
+    if (!bytes || *bytes == 0 || *bytes > lab::kStackDistanceMax) {
+        return std::unexpected(Error{
+            Errc::invalid_argument,
+            fmt::format("--stacks '{}': 'all', 'none', or the mean distance of samples from 1B "
+                        "to 1TiB, e.g. 512KiB",
+                        text)});
+    }
+    return std::optional(*bytes);
+}
+
+/// How targets are watched for leaks, with --leaks or --soak; the scenario is the profile's, or as
+/// long as an iteration of a soak.
+Result<std::optional<lab::LeakWatchOptions>> leak_options(const Asked& asked,
+                                                          const lab::Scenario& scenario,
+                                                          std::uint64_t seed) {
+    if (!asked.leaks.empty() && !asked.soak.empty()) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  "--leaks and --soak: one of them; a soak is as long as it says, --leaks has so "
+                  "many iterations"});
+    }
+    lab::LeakWatchOptions watch{.scenario = scenario};
+    if (!asked.leaks.empty()) {
+        const auto iterations = parse_count("leaks", asked.leaks, kIterationsMax);
+        if (!iterations) return std::unexpected(iterations.error());
+        if (*iterations < lab::kLeakIterationsMin) {
+            return std::unexpected(
+                Error{Errc::invalid_argument,
+                      fmt::format("--leaks '{}': fewer than {} iterations say nothing", asked.leaks,
+                                  lab::kLeakIterationsMin)});
+        }
+        watch.iterations = static_cast<std::uint32_t>(*iterations);
+        return std::optional(std::move(watch));
+    }
+    if (asked.soak.empty()) return std::optional<lab::LeakWatchOptions>();
+    const auto length = base::parse_duration(asked.soak);
+    if (!length || *length < kSoakMin) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("--soak '{}': a duration of at least 10s, e.g. 2h", asked.soak)});
+    }
+    if (!asked.load.events.empty() || !asked.load.pattern.empty()) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  "--soak: says how long the load is; --events and --pattern do so too"});
+    }
+    LoadOptions load = asked.load;
+    const auto each = *length / (lab::kLeakWarmUp + kSoakIterations);
+    load.duration =
+        fmt::format("{}ms", std::chrono::duration_cast<std::chrono::milliseconds>(each).count());
+    load.warmup = "0s";
+    auto scenarios = resolve_scenarios(load, {.capacity_phase = false}, seed);
+    if (!scenarios) return std::unexpected(scenarios.error());
+    watch.scenario = std::move(scenarios->front());
+    watch.iterations = kSoakIterations;
+    return std::optional(std::move(watch));
+}
 
 Result<lab::ProfileOptions> profile_options(Asked& asked) {
     lab::ProfileOptions options;
@@ -73,17 +145,9 @@ Result<lab::ProfileOptions> profile_options(Asked& asked) {
     const auto ladder = parse_ladder(asked.ladder);
     if (!ladder) return std::unexpected(ladder.error());
     options.ladder = *ladder;
-    if (!asked.leaks.empty()) {
-        const auto iterations = parse_count("leaks", asked.leaks, kIterationsMax);
-        if (!iterations) return std::unexpected(iterations.error());
-        if (*iterations < lab::kLeakIterationsMin) {
-            return std::unexpected(
-                Error{Errc::invalid_argument,
-                      fmt::format("--leaks '{}': fewer than {} iterations say nothing", asked.leaks,
-                                  lab::kLeakIterationsMin)});
-        }
-        options.leak_iterations = static_cast<std::uint32_t>(*iterations);
-    }
+    const auto stacks = parse_stacks(asked.stacks);
+    if (!stacks) return std::unexpected(stacks.error());
+    options.stack_distance = *stacks;
     const auto seed = resolve_seed(asked.load);
     if (!seed) return std::unexpected(seed.error());
     options.seed = *seed;
@@ -109,6 +173,9 @@ Result<lab::ProfileOptions> profile_options(Asked& asked) {
             return std::unexpected(fitting.error());
     }
     options.scenario = std::move(scenarios->front());
+    auto leaks = leak_options(asked, options.scenario, *seed);
+    if (!leaks) return std::unexpected(leaks.error());
+    options.leaks = *std::move(leaks);
     auto tracker = lab::find_tracker();
     if (!tracker) return std::unexpected(tracker.error());
     options.tracker = *std::move(tracker);
@@ -141,6 +208,15 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
             "watch each target for leaks, over so many equal iterations (at least 20) after "
             "the rounds")
         ->type_name("N");
+    command
+        .add_option("--soak", asked.soak,
+                    "watch each target for leaks for so long, e.g. 2h, after the rounds")
+        ->type_name("TIME");
+    command
+        .add_option("--stacks", asked.stacks,
+                    "where memory is allocated: of each allocation (all, the default), of samples "
+                    "so many bytes apart in the mean (e.g. 512KiB), or none")
+        ->type_name("all|none|SIZE");
     add_load_options(command, asked.load);
     command.footer(kProfileFooter);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
@@ -165,6 +241,10 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
     }
     facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
     const auto result = lab::memory_json(facts, *options, profile);
+    if (const auto written = lab::write_stacks(*directory, profile); !written) {
+        err << "crucible: " << written.error().message << '\n';
+        return kBadUsage;
+    }
     if (const auto shown = show_result(out, result, *directory, asked.load.json); !shown) {
         err << "crucible: " << shown.error().message << '\n';
         return kBadUsage;

@@ -65,6 +65,8 @@ struct SiteLeak {
     double p_value = 1;    ///< of "neither a trend nor a drift", Holm over all sites
     /// Bytes per event that would have been called a leak at this site; nullopt: none.
     std::optional<double> smallest_visible;
+    /// Its functions, innermost first, where they are known; judge_leaks() leaves it empty.
+    std::vector<std::string> stack{};
 };
 
 /// Of a run.

@@ -29,6 +29,7 @@ json site_json(const SiteLeak& site) {
             {"bytes_per_event", slope_json(site.slope)},
             {"late_bytes_per_event", slope_json(site.late_slope)},
             {"p_value", site.p_value},
+            {"stack", site.stack},
             {"smallest_visible", number(site.smallest_visible)}};
 }
 

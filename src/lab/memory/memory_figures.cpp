@@ -24,8 +24,13 @@ constexpr std::array kAllocationMetrics{
     MetricInfo{"fragmentation", "1", Better::lower, false},
 };
 
-bool is_harness(const std::string& owner) {
-    return std::ranges::find(kHarnessOwners, owner) != kHarnessOwners.end();
+std::string_view place_of(const ProcessCourse& process) noexcept {
+    return process.client ? "client" : "system";
+}
+
+const std::string& owner_name(const std::string& owner) {
+    static const std::string process = "process";
+    return owner == kUnowned ? process : owner;
 }
 
 const alloc::Counts& counts_of(const alloc::Snapshot& snapshot, const std::string& owner) {
@@ -82,6 +87,18 @@ std::string discrepancy(const alloc::Snapshot& snapshot) {
 
 }  // namespace
 
+bool is_measured(const MemoryTrial& trial, const ProcessCourse& process) noexcept {
+    return !process.client || trial.trial.includes_clients;
+}
+
+bool is_harness_owner(std::string_view owner) noexcept {
+    return std::ranges::find(kHarnessOwners, owner) != kHarnessOwners.end();
+}
+
+std::string owner_label(const ProcessCourse& process, const std::string& owner) {
+    return fmt::format("{}: {}", place_of(process), owner_name(owner));
+}
+
 std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase) {
     MemoryFigures figures;
     figures.conserved = {"memory_conserved", true, {}};
@@ -99,21 +116,21 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         const auto& after = process.quiet[phase + 1];
         if (auto wrong = discrepancy(after); !wrong.empty() && figures.conserved.passed)
             figures.conserved = {"memory_conserved", false, std::move(wrong)};
-        if (process.client && !trial.trial.includes_clients) continue;
+        if (!is_measured(trial, process)) continue;
         ++watched;
         live += static_cast<double>(after.total.live_bytes());
         unread |= process.anonymous_bytes[phase + 1] <= 0;
         figures.resident_bytes +=
             process.anonymous_bytes[phase + 1] - static_cast<double>(after.header_bytes);
         figures.usable_bytes += static_cast<double>(after.total.live_usable_bytes());
-        const std::string place = process.client ? "client" : "system";
+        const std::string place(place_of(process));
         for (const auto& owner : after.owners) {
             if (owner.counts.allocations == 0) continue;
-            if (process.client && is_harness(owner.name)) {
+            if (process.client && is_harness_owner(owner.name)) {
                 figures.harness_live_bytes += static_cast<double>(owner.counts.live_bytes());
                 continue;
             }
-            const std::string name = owner.name == kUnowned ? "process" : owner.name;
+            const std::string name = owner_name(owner.name);
             auto& figure = owners[{place, name}];
             figure.place = place;
             figure.owner = name;
@@ -141,13 +158,13 @@ std::vector<SiteCourse> owner_courses(const MemoryTrial& trial) {
     std::map<std::string, SiteCourse> courses;
     const std::size_t phases = trial.trial.phases.size();
     for (const auto& process : trial.processes) {
-        if (process.client && !trial.trial.includes_clients) continue;
+        if (!is_measured(trial, process)) continue;
         for (std::size_t phase = 0; phase < phases; ++phase) {
             for (const auto& owner : process.quiet[phase + 1].owners) {
-                if (owner.counts.allocations == 0 || (process.client && is_harness(owner.name)))
+                if (owner.counts.allocations == 0 ||
+                    (process.client && is_harness_owner(owner.name)))
                     continue;
-                const auto site = fmt::format("{}: {}", process.client ? "client" : "system",
-                                              owner.name == kUnowned ? "process" : owner.name);
+                const auto site = owner_label(process, owner.name);
                 auto& course = courses[site];
                 course.site = site;
                 course.live_bytes.resize(phases);

@@ -47,6 +47,13 @@ struct MemoryFigures {
     Check conserved;
 };
 
+/// Whether a process is the system's, or holds it.
+bool is_measured(const MemoryTrial& trial, const ProcessCourse& process) noexcept;
+/// Whether that owner in a client process is part of the measurement itself.
+bool is_harness_owner(std::string_view owner) noexcept;
+/// "system: database-1"; "client: process" of what no part of ours owns.
+std::string owner_label(const ProcessCourse& process, const std::string& owner);
+
 /// Of phase `phase` (0-based). No value where no process of the system was watched.
 std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase);
 

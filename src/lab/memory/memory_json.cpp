@@ -5,8 +5,9 @@
 
 #include "lab/compare/json_parts.h"
 #include "lab/compare/judge_metric.h"
-#include "lab/memory/leak_json.h"
 #include "lab/memory/memory_profile.h"
+#include "lab/memory/stack_json.h"
+#include "lab/record/resource_json.h"
 #include "lab/stats/signed_rank.h"
 #include "lab/stats/trend.h"
 
@@ -129,7 +130,8 @@ json slope_json(const TargetMemory& target, std::string_view name, std::string_v
     return slope;
 }
 
-json target_json(const TargetMemory& target, std::uint32_t clients) {
+json target_json(const TargetMemory& target, std::uint32_t clients,
+                 const std::map<std::string, std::string>& files) {
     json by_clients = json::array();
     for (const auto& [count, cell] : target.cells) {
         by_clients.push_back({{"clients", count},
@@ -148,8 +150,10 @@ json target_json(const TargetMemory& target, std::uint32_t clients) {
             {"owners", owners_json(cell)},
             {"by_clients", std::move(by_clients)},
             {"per_client", std::move(slopes)},
-            {"leak", target.leak ? leak_json(*target.leak) : json(nullptr)},
-            {"resources", nullptr},
+            {"stacks", target.stacks ? stacks_json(*target.stacks, files) : json(nullptr)},
+            {"lifetimes", lifetimes_json(cell)},
+            {"leak", target.leak ? leak_watch_json(*target.leak) : json(nullptr)},
+            {"resources", target.resources ? resources_json(*target.resources) : json(nullptr)},
             {"missing", target.missing}};
 }
 
@@ -158,8 +162,9 @@ json comparison_json(const ProfileOptions& options, const MemoryProfile& profile
     std::vector<WeighedMetric> weighed;
     for (const auto name : kPlainMemoryMetrics)
         weighed.push_back(weigh_metric(profile.rounds, *find_metric(name), options.compare));
-    for (const auto& info : allocation_metrics())
-        weighed.push_back(weigh_metric(profile.rounds, info, options.compare));
+    for (const auto metrics : {allocation_metrics(), lifetime_metrics()})
+        for (const auto& info : metrics)
+            weighed.push_back(weigh_metric(profile.rounds, info, options.compare));
     std::vector<WeighedMetric*> gated;
     std::vector<WeighedMetric*> others;
     for (auto& metric : weighed) (metric.result.info->gated ? gated : others).push_back(&metric);
@@ -191,8 +196,10 @@ json memory_json(const RunFacts& facts, const ProfileOptions& options,
     result["clients"] = profile.clients;
     result["checks"] = checks_json(profile.checks);
     result["targets"] = json::array();
-    for (const auto& target : profile.targets)
-        result["targets"].push_back(target_json(target, profile.clients));
+    for (std::size_t i = 0; i < profile.targets.size(); ++i) {
+        result["targets"].push_back(
+            target_json(profile.targets[i], profile.clients, stack_files(profile, i)));
+    }
     result["comparison"] = comparison_json(options, profile);
     return result;
 }

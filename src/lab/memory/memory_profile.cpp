@@ -11,11 +11,18 @@
 namespace crucible::lab {
 namespace {
 
+/// What a trial is for.
+enum class Purpose : std::uint8_t {
+    memory,    ///< without the tracker
+    counting,  ///< of allocations
+    stacks,    ///< and where they are made
+};
+
 /// One trial of a round.
 struct Job {
     Arm arm;
     std::uint32_t clients;
-    bool counting;  ///< with the tracker
+    Purpose purpose;
 };
 
 /// What a round found of one arm with one number of clients.
@@ -23,6 +30,9 @@ struct Found {
     std::optional<TrialResult> plain;
     std::optional<MemoryTrial> counted;
     std::optional<MemoryFigures> figures;  ///< of its last phase
+    std::optional<LifetimeFigures> lifetimes;
+    double lifetime_events = 0;  ///< in the phase that they are of
+    std::string why_no_lifetimes = "stacks were not taken";
 };
 
 /// Memory is what it is whether or not events were sent in time; that they all ended matters.
@@ -39,7 +49,7 @@ public:
         : options_(options), harness_(*parse_target("null:")) {
         profile_.clients = options.scenario.plan.clients;
         for (const auto& target : options.targets)
-            profile_.targets.push_back({target.text, {}, {}, {}});
+            profile_.targets.push_back({.target = target.text});
         counts_ = options.ladder;
         counts_.push_back(profile_.clients);
         std::ranges::sort(counts_);
@@ -55,7 +65,7 @@ public:
             }
             if (going()) conclude_round();
         }
-        for (std::size_t i = 0; i < options_.targets.size() && options_.leak_iterations > 0; ++i) {
+        for (std::size_t i = 0; i < options_.targets.size() && options_.leaks; ++i) {
             if (going()) look_for_leaks(options_.targets[i], profile_.targets[i]);
         }
         add_checks();
@@ -76,13 +86,15 @@ private:
         for (const std::uint32_t clients : counts_) {
             const bool compared = clients == profile_.clients;
             if (!compared && round >= options_.ladder_rounds) continue;
-            all.push_back({Arm::harness, clients, false});
+            all.push_back({Arm::harness, clients, Purpose::memory});
             std::vector<Arm> arms{Arm::baseline};
             if (compares()) arms.push_back(Arm::candidate);
             if (compares() && compared) arms.push_back(Arm::control);
             for (const Arm arm : arms) {
-                all.push_back({arm, clients, false});
-                all.push_back({arm, clients, true});
+                all.push_back({arm, clients, Purpose::memory});
+                all.push_back({arm, clients, Purpose::counting});
+                if (compared && options_.stack_distance)
+                    all.push_back({arm, clients, Purpose::stacks});
             }
         }
         base::Rng random(round_seed(options_.seed, 1, round));
@@ -94,7 +106,7 @@ private:
         Plan plan = options_.scenario.plan;
         plan.clients = job.clients;
         plan.workload.seed = round_seed(options_.seed, 0, number_);
-        if (!job.counting) return plan;
+        if (job.purpose == Purpose::memory) return plan;
         // The first time that a system does something it allocates what stays: caches, compiled
         // statements. That is in what is live, and would be in what an event allocates.
         const auto once = plan.phases;
@@ -113,82 +125,78 @@ private:
         return trial;
     }
     TrialOptions trial_options(const Job& job) {
+        static constexpr std::array kNotes{"", ", counting", ", with stacks"};
         return trial_options(fmt::format("{} with {} client{}{}", url_of(job.arm).text, job.clients,
                                          job.clients == 1 ? "" : "s",
-                                         job.counting ? ", counting" : ""));
+                                         kNotes[static_cast<std::size_t>(job.purpose)]));
     }
 
-    /// One trial of many equal iterations.
     void look_for_leaks(const TargetUrl& url, TargetMemory& target) {
-        Plan plan = options_.scenario.plan;
-        plan.workload.seed = round_seed(options_.seed, 2, 0);
-        const auto once = plan.phases;
-        for (std::uint32_t i = 1; i < kLeakWarmUp + options_.leak_iterations; ++i)
-            plan.phases.insert(plan.phases.end(), once.begin(), once.end());
-        auto trial =
-            run_memory_trial(url, options_.scenario.system, plan,
-                             trial_options(url.text + ", watched for leaks"), options_.tracker);
-        if (!trial) return fail(trial.error());
-        note(trial->trial);
-        if (!going()) return;
-        target.leak = judge(*trial, once.size());
-    }
-
-    /// `each`: phases of an iteration.
-    static LeakJudgement judge(const MemoryTrial& trial, std::size_t each) {
-        LeakJudgement unknown;
-        if (!trial.missing.empty()) {
-            unknown.reason = trial.missing.front();
-            return unknown;
-        }
-        if (!counts(trial.trial)) {
-            unknown.reason = "events were lost";
-            return unknown;
-        }
-        auto courses = owner_courses(trial);
-        if (courses.empty()) {
-            unknown.reason = "no process of the system is known";
-            return unknown;
-        }
-        LeakOptions judged{.events_per_iteration = 0, .warm_up = kLeakWarmUp};
-        const auto& phases = trial.trial.phases;
-        for (std::size_t first = 0; first + each <= phases.size(); first += each) {
-            double events = 0;
-            for (std::size_t i = first; i < first + each; ++i)
-                events += static_cast<double>(phases[i].delivery.sent);
-            judged.events.push_back(std::max(events, 1.0));
-        }
-        // What is held at the end of each iteration.
-        const auto ends_only = [&](std::vector<double>& values) {
-            for (std::size_t i = 0; i < judged.events.size(); ++i)
-                values[i] = values[(i + 1) * each - 1];
-            values.resize(judged.events.size());
-        };
-        for (auto& course : courses) {
-            ends_only(course.live_bytes);
-            ends_only(course.live_objects);
-        }
-        return judge_leaks(courses, judged);
+        LeakWatchOptions watch = *options_.leaks;
+        watch.seed = round_seed(options_.seed, 2, 0);
+        watch.tracker = options_.tracker;
+        auto found = watch_for_leaks(url, watch, trial_options(url.text + ", watched for leaks"));
+        if (!found) return fail(found.error());
+        if (found->failure) profile_.failure = found->failure;
+        if (found->interrupted) profile_.interrupted = true;
+        target.leak = *std::move(found);
     }
 
     void run_job(const Job& job) {
         const auto& url = url_of(job.arm);
         const Plan plan = plan_of(job);
         auto& found = found_[{job.arm, job.clients}];
-        if (job.counting) {
-            auto trial = run_memory_trial(url, options_.scenario.system, plan, trial_options(job),
-                                          options_.tracker);
-            if (!trial) return fail(trial.error());
-            note(trial->trial);
-            if (!trial->trial.phases.empty())
-                found.figures = memory_figures(*trial, trial->trial.phases.size() - 1);
-            found.counted = *std::move(trial);
-        } else {
-            auto trial = run_trial(url, options_.scenario.system, plan, trial_options(job));
+        auto options = trial_options(job);
+        if (job.purpose == Purpose::memory) {
+            TargetMemory* const target = first_target(job);
+            options.resources = target != nullptr && !target->resources;
+            auto trial = run_trial(url, options_.scenario.system, plan, options);
             if (!trial) return fail(trial.error());
             note(*trial);
+            if (options.resources && !trial->phases.empty())
+                target->resources = std::move(trial->phases.back().resources);
             found.plain = *std::move(trial);
+            return;
         }
+        auto trial = run_memory_trial(
+            url, options_.scenario.system, plan, options, options_.tracker,
+            job.purpose == Purpose::stacks ? options_.stack_distance : std::nullopt);
+        if (!trial) return fail(trial.error());
+        note(trial->trial);
+        if (job.purpose == Purpose::stacks) return take_stacks(job, *trial, found);
+        if (!trial->trial.phases.empty())
+            found.figures = memory_figures(*trial, trial->trial.phases.size() - 1);
+        found.counted = *std::move(trial);
+    }
+
+    /// What a job of the baseline or the candidate at the compared number of clients is of.
+    TargetMemory* first_target(const Job& job) {
+        if (job.clients != profile_.clients) return nullptr;
+        if (job.arm == Arm::baseline) return &profile_.targets[0];
+        return job.arm == Arm::candidate ? &profile_.targets[1] : nullptr;
+    }
+
+    void take_stacks(const Job& job, const MemoryTrial& trial, Found& found) {
+        if (!counts(trial.trial) || trial.trial.phases.empty()) {
+            found.why_no_lifetimes = "events were lost in the trial with stacks";
+            return;
+        }
+        if (!trial.missing.empty()) {
+            found.why_no_lifetimes = trial.missing.front();
+            return;
+        }
+        const std::size_t phase = trial.trial.phases.size() - 1;
+        found.lifetime_events = static_cast<double>(trial.trial.phases[phase].delivery.sent);
+        found.lifetimes = lifetime_figures(trial, phase);
+        if (!found.lifetimes) found.why_no_lifetimes = "no process of the system has stacks";
+        TargetMemory* const target = first_target(job);
+        if (target == nullptr || target->stacks || !found.lifetimes) return;
+        const auto profile = allocation_profile(trial, phase);
+        if (*options_.stack_distance == 0)
+            note(target->target, job.clients, stacks_conserved(trial, phase, profile));
+        target->stacks = TargetStacks{.profile = symbolize(profile),
+                                      .events = found.lifetime_events,
+                                      .mean_bytes = *options_.stack_distance};
     }
 
     void fail(const Error& error) {
@@ -225,14 +233,25 @@ private:
         }
         if (incomplete.empty()) {
             for (auto& value : allocation_values(*figures)) metrics.push_back(std::move(value));
-            return metrics;
+        } else {
+            add_absent(metrics, allocation_metrics(), incomplete);
         }
-        for (const auto& info : allocation_metrics()) {
-            MetricValue absent{.info = &info};
-            absent.absent = incomplete;
-            metrics.push_back(std::move(absent));
+        if (found.lifetimes) {
+            for (auto& value : lifetime_values(*found.lifetimes, found.lifetime_events))
+                metrics.push_back(std::move(value));
+        } else {
+            add_absent(metrics, lifetime_metrics(), found.why_no_lifetimes);
         }
         return metrics;
+    }
+
+    static void add_absent(std::vector<MetricValue>& to, std::span<const MetricInfo> metrics,
+                           const std::string& why) {
+        for (const auto& info : metrics) {
+            MetricValue absent{.info = &info};
+            absent.absent = why;
+            to.push_back(std::move(absent));
+        }
     }
 
     ArmResult arm_result(Arm arm, std::uint32_t clients) {
@@ -281,6 +300,7 @@ private:
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
         if (found.figures) cell.figures.push_back(*found.figures);
+        if (found.lifetimes) cell.lifetimes.push_back(*found.lifetimes);
     }
 
     /// Failed ones one by one; of those that pass how often.

@@ -12,7 +12,9 @@
 
 #include "lab/compare/comparison.h"
 #include "lab/experiment/experiment.h"
+#include "lab/memory/leak_watch.h"
 #include "lab/memory/memory_figures.h"
+#include "lab/memory/stack_figures.h"
 
 namespace crucible::lab {
 
@@ -24,8 +26,8 @@ struct ProfileProgress {
     TrialProgress trial;
 };
 
-/// Iterations that are not judged.
-inline constexpr std::uint32_t kLeakWarmUp = 4;
+/// As far apart as the tracker samples.
+inline constexpr std::uint64_t kStackDistanceMax = std::uint64_t{1} << 40;
 
 struct ProfileOptions {
     std::vector<TargetUrl> targets;  ///< one, or a baseline and a candidate
@@ -36,9 +38,12 @@ struct ProfileOptions {
     std::vector<std::uint32_t> ladder;
     std::uint32_t rounds = 10;
     std::uint32_t ladder_rounds = 6;  ///< of those, from the first on
-    /// Iterations of the scenario's phases at which each target is watched for leaks, after the
-    /// rounds and after kLeakWarmUp more; 0: it is not.
-    std::uint32_t leak_iterations = 0;
+    /// Stacks are sampled at so many bytes from each other in the mean (0: each allocation's), in a
+    /// trial of its own in each round; none: they are not.
+    std::optional<std::uint64_t> stack_distance = 0;
+    /// How each target is watched for leaks after the rounds; none: it is not. With this seed and
+    /// tracker.
+    std::optional<LeakWatchOptions> leaks;
     std::uint64_t seed = 1;
     std::filesystem::path tracker;
     CompareOptions compare;
@@ -51,13 +56,23 @@ struct MemoryCell {
     std::vector<std::uint32_t> rounds;  ///< their numbers: those that were valid
     std::vector<std::vector<MetricValue>> metrics;
     std::vector<MemoryFigures> figures;
+    std::vector<LifetimeFigures> lifetimes;  ///< of those rounds that have them
+};
+
+/// Where the memory of one round went.
+struct TargetStacks {
+    SymbolizedProfile profile;
+    double events = 0;             ///< that it is of
+    std::uint64_t mean_bytes = 0;  ///< between samples; 0: every allocation is one
 };
 
 struct TargetMemory {
     std::string target;
     std::map<std::uint32_t, MemoryCell> cells;  ///< by the number of clients
     std::vector<std::string> missing;           ///< processes that were not watched, and why
-    std::optional<LeakJudgement> leak;          ///< of its owners; absent where it was not watched
+    std::optional<LeakWatch> leak;              ///< absent where it was not watched
+    std::optional<TargetStacks> stacks;         ///< of the first round that has them
+    std::optional<ResourceReport> resources;    ///< of the last phase of one trial without counting
 };
 
 struct MemoryProfile {
@@ -71,9 +86,17 @@ struct MemoryProfile {
 
 /// Rounds of trials in random order, each a fresh system with the same stream of events. Memory is
 /// that of trials without the tracker, net of the harness alone; allocations are those of trials of
-/// their own, with it. Where there are two targets the baseline runs twice in a round, so that the
-/// comparison knows what the machine makes of one and the same.
+/// their own, with it; stacks and lifetimes those of others, which take them. Where there are two
+/// targets the baseline runs twice in a round, so that the comparison knows what the machine makes
+/// of one and the same.
 MemoryProfile run_memory_profile(const ProfileOptions& options);
+
+/// The files that write_stacks() writes, by what they are: "allocated", "live", "folded", "pprof"
+/// of that target; and of two together "difference".
+std::map<std::string, std::string> stack_files(const MemoryProfile& profile, std::size_t target);
+/// Writes flame graphs, folded stacks and pprof files of each target that has stacks into
+/// `directory`. - Errc::io and such; the message names the file.
+Result<> write_stacks(const std::filesystem::path& directory, const MemoryProfile& profile);
 
 /// `crucible.memory/1` (docs/formats/memory.schema.json).
 nlohmann::json memory_json(const RunFacts& facts, const ProfileOptions& options,

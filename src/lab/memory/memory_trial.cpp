@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -38,9 +40,11 @@ bool is_written_by(const std::filesystem::path& file, pid_t pid) {
 /// Looks at all processes of a trial when nothing is in flight.
 class Watcher {
 public:
-    explicit Watcher(std::filesystem::path directory) : directory_(std::move(directory)) {}
+    Watcher(std::filesystem::path directory, bool stacks)
+        : directory_(std::move(directory)), stacks_(stacks) {}
 
     void look(const QuietMoment& moment) {
+        own_bytes_.push_back(anonymous_bytes(::getpid()));
         std::map<pid_t, bool> is_client;
         for (const pid_t pid : moment.clients) is_client[pid] = true;
         for (const pid_t pid : moment.system) is_client[pid] = false;
@@ -84,12 +88,14 @@ public:
             course.anonymous_bytes.resize(moment.phases_ended);
             course.quiet.push_back(*snapshot);
             course.anonymous_bytes.push_back(anonymous_bytes(pid));
+            if (stacks_) look_at_stacks(course, *file, moment.phases_ended);
         }
         moments_ = moment.phases_ended + 1;
         if (moment.phases_ended <= 1) earlier_ = writers();
     }
 
     void conclude(MemoryTrial& result) {
+        result.own_bytes = std::move(own_bytes_);
         for (auto& [pid, counted] : courses_) {
             if (missing_.contains(pid)) continue;
             if (counted.course.quiet.size() == moments_) {
@@ -107,6 +113,31 @@ public:
     }
 
 private:
+    /// A process without such a file has no stacks: it was forked, or there was no room.
+    static void look_at_stacks(ProcessCourse& course, const std::filesystem::path& region,
+                               std::uint32_t moments_before) {
+        if (!course.stacks) {
+            auto reader = alloc::StacksReader::open(alloc::stacks_file(region));
+            if (!reader) return;
+            course.stacks.emplace(StackCourse{.reader = *std::move(reader)});
+            course.stacks->quiet.resize(moments_before);
+            course.stacks->lifetimes.resize(moments_before);
+        }
+        auto& stacks = *course.stacks;
+        auto read = stacks.reader.read();
+        stacks.mean_bytes = read.mean_bytes;
+        stacks.without_stack = read.without_stack;
+        stacks.lifetimes.push_back(std::move(read.lifetimes));
+        auto& sums = stacks.quiet.emplace_back();
+        for (const auto& stack : read.stacks) {
+            if (sums.size() <= stack.number) sums.resize(stack.number + 1);
+            const auto& counts = stack.counts;
+            sums[stack.number] = {counts.all_allocations.value, counts.all_bytes.value,
+                                  counts.live_blocks.value, counts.live_bytes.value,
+                                  counts.freed_byte_seconds};
+        }
+    }
+
     std::set<pid_t> writers() const {
         std::set<pid_t> pids;
         std::error_code status;
@@ -126,6 +157,7 @@ private:
     }
 
     const std::filesystem::path directory_;
+    const bool stacks_;
     struct Counted {
         ProcessCourse course;
         std::filesystem::path file;  ///< of the program that it was first seen to run
@@ -134,6 +166,7 @@ private:
     std::map<pid_t, std::string> missing_;
     std::set<pid_t> earlier_;  ///< that wrote something before what is measured, gone or not
     std::size_t moments_ = 0;
+    std::vector<double> own_bytes_;
 };
 
 }  // namespace
@@ -159,20 +192,27 @@ Result<std::filesystem::path> find_tracker() {
 
 Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOptions& system,
                                      const Plan& plan, TrialOptions options,
-                                     const std::filesystem::path& tracker) {
+                                     const std::filesystem::path& tracker,
+                                     std::optional<std::uint64_t> stack_distance) {
     // Shared memory, so that counting never waits for a disk.
     const auto directory = base::TempDir::make_in_memory("alloc");
     if (!directory) return std::unexpected(directory.error());
-    Watcher watcher(directory->path());
+    Watcher watcher(directory->path(), stack_distance.has_value());
     const char* const others = std::getenv("LD_PRELOAD");
     options.environment = {
         fmt::format("LD_PRELOAD={}{}{}", tracker.string(), others == nullptr ? "" : ":",
                     others == nullptr ? "" : others),
         fmt::format("{}={}", alloc::kDirectoryVariable, directory->path().string())};
+    if (stack_distance) {
+        options.environment.push_back(
+            fmt::format("{}={}", alloc::kSampleVariable,
+                        *stack_distance == 0 ? "all" : fmt::format("{}B", *stack_distance)));
+    }
     options.on_quiet = [&watcher](const QuietMoment& moment) { watcher.look(moment); };
     auto trial = run_trial(target, system, plan, options);
     if (!trial) return std::unexpected(trial.error());
-    MemoryTrial result{.trial = *std::move(trial), .processes = {}, .missing = {}};
+    MemoryTrial result;
+    result.trial = *std::move(trial);
     watcher.conclude(result);
     return result;
 }

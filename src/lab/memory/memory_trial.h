@@ -2,11 +2,14 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "alloc/snapshot.h"
+#include "alloc/stacks.h"
 #include "lab/run/trial.h"
 
 namespace crucible::lab {
@@ -16,6 +19,26 @@ namespace crucible::lab {
 /// - Errc::not_found: the message says where it was looked for.
 Result<std::filesystem::path> find_tracker();
 
+/// What a process had allocated on one of its stacks, and when: at a quiet moment.
+struct StackSums {
+    double allocations = 0;
+    double bytes = 0;
+    double live_blocks = 0;
+    double live_bytes = 0;
+    double freed_byte_seconds = 0;  ///< bytes times how long they were live, of what was freed
+};
+
+/// The stacks of one process, with what it had allocated on them at the quiet moments.
+struct StackCourse {
+    /// Keeps what is known of the stacks' frames, though the file is gone: up to some 100 MiB.
+    alloc::StacksReader reader;
+    std::uint64_t mean_bytes = 0;  ///< between samples; 0: every allocation is one
+    /// At each quiet moment, by the stacks' numbers.
+    std::vector<std::vector<StackSums>> quiet;
+    std::vector<std::vector<alloc::OwnerLifetimes>> lifetimes;
+    std::uint64_t without_stack = 0;  ///< samples for whose stacks there was no room
+};
+
 /// What one process of a trial had allocated at its quiet moments.
 struct ProcessCourse {
     pid_t pid = 0;
@@ -24,6 +47,7 @@ struct ProcessCourse {
     std::vector<alloc::Snapshot> quiet;
     /// Of its memory at the same moments, what is resident and not a file's.
     std::vector<double> anonymous_bytes;
+    std::optional<StackCourse> stacks;  ///< where they were asked for and could be taken
 };
 
 /// A trial whose processes count their allocations.
@@ -31,13 +55,17 @@ struct MemoryTrial {
     TrialResult trial;
     std::vector<ProcessCourse> processes;  ///< that were watched to the last quiet moment
     std::vector<std::string> missing;      ///< of which not, and why: one line each
+    /// At each quiet moment, of this process itself: resident and not a file's.
+    std::vector<double> own_bytes;
 };
 
 /// run_trial() with `tracker` in every process that it starts. A process that cannot be watched (a
 /// static or setuid program, one that others started) leaves the trial as it is, and is in
-/// `missing`. `options`: its environment and on_quiet are used here.
+/// `missing`. `options`: its environment and on_quiet are used here. `stack_distance`: stacks are
+/// sampled, at so many bytes from each other in the mean (0: each allocation's).
 Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOptions& system,
                                      const Plan& plan, TrialOptions options,
-                                     const std::filesystem::path& tracker);
+                                     const std::filesystem::path& tracker,
+                                     std::optional<std::uint64_t> stack_distance = {});
 
 }  // namespace crucible::lab

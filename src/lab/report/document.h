@@ -323,6 +323,14 @@ struct MemoryAtClients {
     std::vector<MemoryMetric> metrics;
 };
 
+/// A site that is not clean.
+struct LeakingSite {
+    std::string site;
+    std::string verdict;
+    std::string reason;
+    double bytes_per_event = 0;
+};
+
 /// Whether a target leaks.
 struct LeakRow {
     std::string verdict;
@@ -330,7 +338,58 @@ struct LeakRow {
     std::uint64_t iterations = 0;
     std::optional<Estimate> bytes_per_event;
     std::optional<double> smallest_visible;
-    std::vector<std::string> sites;  ///< that are not clean, with verdict and slope
+    std::vector<LeakingSite> sites;   ///< leaks first
+    std::string why_not_call_sites;   ///< sites are owners; empty: they are call sites
+    double duration = 0;              ///< s, of the load that was judged
+    std::optional<double> own_first;  ///< what the watching process held itself
+    std::optional<double> own_last;
+};
+
+/// Where memory is allocated.
+struct AllocationSite {
+    std::string owner;
+    std::string site;
+    double allocations_per_event = 0;
+    double bytes_per_event = 0;
+    double live_bytes = 0;
+};
+struct AllocationSites {
+    std::uint64_t in_all = 0;
+    double mean_bytes = 0;              ///< between samples; 0: every allocation is one
+    std::vector<AllocationSite> sites;  ///< those that allocate most, and those that hold most
+    std::map<std::string, std::string> files;  ///< beside the result, by what they are
+    std::vector<std::string> remarks;
+};
+
+/// How long an owner's blocks lived.
+struct LifetimeRow {
+    std::string owner;
+    double blocks = 0;
+    std::optional<double> p50;  ///< s
+    std::optional<double> p90;
+    std::optional<double> p99;
+    double short_lived_share = 0;
+};
+
+/// What one process used; nothing where it could not be read.
+struct ProcessRow {
+    std::string role;
+    std::string command;
+    std::optional<double> cpu;  ///< s a second
+    std::optional<double> memory_peak;
+    std::optional<double> memory_mean;
+    std::optional<double> threads;
+    std::optional<double> descriptors;
+    std::optional<double> faults_minor;
+    std::optional<double> faults_major;
+    std::optional<double> switches;
+    std::optional<double> run_queue_delay;  ///< s a second
+};
+struct Resources {
+    double wall = 0;  ///< s
+    std::vector<ProcessRow> processes;
+    double sampler_cpu = 0;  ///< s
+    std::uint64_t samples = 0;
 };
 
 struct MemoryTarget {
@@ -341,6 +400,9 @@ struct MemoryTarget {
     std::vector<MemoryAtClients> by_clients;
     std::vector<MemoryMetric> per_client;  ///< slopes
     std::vector<std::string> missing;
+    std::optional<AllocationSites> stacks;
+    std::vector<LifetimeRow> lifetimes;  ///< of all owners together first
+    std::optional<Resources> resources;
 };
 
 /// What one system has allocated, or two.

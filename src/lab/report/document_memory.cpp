@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "lab/report/document_parts.h"
 
 namespace crucible::lab::report {
@@ -32,11 +31,16 @@ MemoryAtClients read_at_clients(const json& object) {
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric)};
 }
 
-std::string read_leaking_site(const json& object) {
-    const auto slope = read_estimate(object.at("bytes_per_event"));
-    return fmt::format("{}: {} ({:.3g} bytes an event): {}", text_at(object, "site"),
-                       text_at(object, "verdict"), slope.value.value_or(0),
-                       text_at(object, "reason"));
+LeakingSite read_leaking_site(const json& object) {
+    return {.site = text_at(object, "site"),
+            .verdict = text_at(object, "verdict"),
+            .reason = text_at(object, "reason"),
+            .bytes_per_event = read_estimate(object.at("bytes_per_event")).value.value_or(0)};
+}
+
+std::optional<double> own_memory(const json& leak, const char* member) {
+    const auto& own = leak.at("own_memory");
+    return own.is_null() ? std::nullopt : optional_number(own, member);
 }
 
 std::optional<LeakRow> read_leak(const json& object) {
@@ -46,7 +50,72 @@ std::optional<LeakRow> read_leak(const json& object) {
                    .iterations = object.at("iterations"),
                    .bytes_per_event = optional_estimate(object, "bytes_per_event"),
                    .smallest_visible = optional_number(object, "smallest_visible"),
-                   .sites = list_of<std::string>(object.at("sites"), read_leaking_site)};
+                   .sites = list_of<LeakingSite>(object.at("sites"), read_leaking_site),
+                   .why_not_call_sites = text_at(object, "why_not_call_sites"),
+                   .duration = object.at("duration"),
+                   .own_first = own_memory(object, "first"),
+                   .own_last = own_memory(object, "last")};
+}
+
+AllocationSite read_site(const json& object) {
+    return {.owner = text_at(object, "owner"),
+            .site = text_at(object, "site"),
+            .allocations_per_event = object.at("allocations_per_event"),
+            .bytes_per_event = object.at("bytes_per_event"),
+            .live_bytes = object.at("live_bytes")};
+}
+
+std::optional<AllocationSites> read_sites(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    AllocationSites sites{.in_all = object.at("sites_in_all"),
+                          .mean_bytes = object.at("mean_bytes_between_samples"),
+                          .sites = list_of<AllocationSite>(object.at("sites"), read_site),
+                          .files = {},
+                          .remarks = texts(object.at("remarks"))};
+    for (const auto& [what, file] : object.at("files").items())
+        sites.files[what] = base::printable(file.get<std::string>());
+    return sites;
+}
+
+LifetimeRow read_lifetime(const json& object) {
+    return {.owner = text_at(object, "owner"),
+            .blocks = object.at("blocks"),
+            .p50 = optional_number(object, "p50"),
+            .p90 = optional_number(object, "p90"),
+            .p99 = optional_number(object, "p99"),
+            .short_lived_share = object.at("short_lived_share")};
+}
+
+/// Figures that are not there have been left out, or say why.
+std::optional<double> figure_at(const json& figures, const char* name, const char* member) {
+    const auto figure = figures.find(name);
+    return figure == figures.end() ? std::nullopt : optional_number(*figure, member);
+}
+
+ProcessRow read_process(const json& object) {
+    const auto& figures = object.at("figures");
+    ProcessRow row{.role = text_at(object, "role"), .command = text_at(object, "command")};
+    row.cpu = figure_at(figures, "cpu", "rate_mean");
+    row.memory_peak = figure_at(figures, "memory_pss", "peak");
+    row.memory_mean = figure_at(figures, "memory_pss", "mean");
+    row.threads = figure_at(figures, "threads", "peak");
+    row.descriptors = figure_at(figures, "descriptors", "peak");
+    row.faults_minor = figure_at(figures, "faults_minor", "total");
+    row.faults_major = figure_at(figures, "faults_major", "total");
+    const auto voluntary = figure_at(figures, "switches_voluntary", "total");
+    const auto involuntary = figure_at(figures, "switches_involuntary", "total");
+    if (voluntary && involuntary) row.switches = *voluntary + *involuntary;
+    row.run_queue_delay = figure_at(figures, "run_queue_delay", "rate_mean");
+    return row;
+}
+
+std::optional<Resources> read_resources(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    const auto& sampler = object.at("sampler");
+    return Resources{.wall = object.at("wall"),
+                     .processes = list_of<ProcessRow>(object.at("processes"), read_process),
+                     .sampler_cpu = sampler.at("cpu"),
+                     .samples = sampler.at("samples")};
 }
 
 MemoryTarget read_memory_target(const json& object) {
@@ -56,7 +125,10 @@ MemoryTarget read_memory_target(const json& object) {
             .owners = list_of<OwnerRow>(object.at("owners"), read_owner),
             .by_clients = list_of<MemoryAtClients>(object.at("by_clients"), read_at_clients),
             .per_client = list_of<MemoryMetric>(object.at("per_client"), read_memory_metric),
-            .missing = texts(object.at("missing"))};
+            .missing = texts(object.at("missing")),
+            .stacks = read_sites(object.at("stacks")),
+            .lifetimes = list_of<LifetimeRow>(object.at("lifetimes"), read_lifetime),
+            .resources = read_resources(object.at("resources"))};
 }
 
 }  // namespace

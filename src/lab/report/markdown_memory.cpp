@@ -3,6 +3,51 @@
 namespace crucible::lab::report {
 namespace {
 
+template <typename Columns>
+void write_heads(Markdown& text, const Columns& columns) {
+    text.row({columns.begin(), columns.end()});
+    std::vector<std::string> rule(columns.size(), "---:");
+    rule.front() = "---";
+    text.row(rule);
+}
+
+template <typename Cells>
+void write_cells(Markdown& text, Cells cells) {
+    cells.front() = plain(cells.front());
+    text.row({cells.begin(), cells.end()});
+}
+
+void write_sites(Markdown& text, const MemoryTarget& target) {
+    if (!target.stacks) return;
+    text.line("Where ({}; {}):", plain(sampling_sentence(*target.stacks)),
+              plain(files_sentence(*target.stacks)));
+    text.blank();
+    text.row({"bytes/event", "allocations/event", "live", "owner", "place"});
+    text.row({"---:", "---:", "---:", "---", "---"});
+    for (const auto& site : telling_sites(*target.stacks)) {
+        const auto cells = site_cells(site);
+        text.row({cells[0], cells[1], cells[2], plain(site.owner), code(site.site)});
+    }
+    text.blank();
+}
+
+void write_lifetimes(Markdown& text, const MemoryTarget& target) {
+    if (target.lifetimes.empty()) return;
+    write_heads(text, kLifetimeColumns);
+    for (const auto& row : target.lifetimes) write_cells(text, lifetime_cells(row));
+    text.blank();
+}
+
+void write_resources(Markdown& text, const MemoryTarget& target) {
+    if (!target.resources) return;
+    write_heads(text, kProcessColumns);
+    for (const auto& row : target.resources->processes) write_cells(text, process_cells(row));
+    text.blank();
+    text.line("What its processes used in one trial without counting: {}.",
+              plain(sampler_sentence(*target.resources)));
+    text.blank();
+}
+
 void write_target(Markdown& text, const MemoryTarget& target) {
     text.line("## {}", code(target.target));
     text.blank();
@@ -17,7 +62,7 @@ void write_target(Markdown& text, const MemoryTarget& target) {
     text.blank();
     if (target.leak) {
         text.line("{}", plain(leak_sentence(*target.leak)));
-        for (const auto& site : target.leak->sites) text.line("- {}", plain(site));
+        for (const auto& line : telling_leaks(*target.leak)) text.line("- {}", plain(line));
         text.blank();
     }
     if (!target.owners.empty()) {
@@ -30,6 +75,9 @@ void write_target(Markdown& text, const MemoryTarget& target) {
         }
         text.blank();
     }
+    write_sites(text, target);
+    write_lifetimes(text, target);
+    write_resources(text, target);
     if (target.by_clients.size() < 2) return;
     text.row({"clients", "memory peak [95 %]", "live [95 %]"});
     text.row({"---:", "---:", "---:"});

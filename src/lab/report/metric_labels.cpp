@@ -12,7 +12,7 @@ struct MetricLabel {
     std::string_view meaning;
 };
 
-constexpr std::array<MetricLabel, 36> kLabels{{
+constexpr std::array<MetricLabel, 39> kLabels{{
     {"throughput", "Throughput",
      "Events handled per second, by the closed loop where there is one."},
     {"payload_throughput", "Payload rate", "Payload bytes of handled events per second."},
@@ -49,6 +49,11 @@ constexpr std::array<MetricLabel, 36> kLabels{{
     {"freed_share", "Freed", "Bytes freed over bytes allocated, while the events were handled."},
     {"fragmentation", "Fragmentation",
      "Resident memory that is no file's over what the live blocks can hold."},
+    {"byte_seconds_per_event", "Held/event",
+     "Bytes freed, times the seconds for which they were held, for each event."},
+    {"lifetime_p50", "Lifetime p50", "Half of the blocks were freed within this time."},
+    {"short_lived_share", "Short-lived",
+     "Blocks freed within a millisecond, of all that were freed: the allocator's churn."},
     {"error_rate", "Error rate", "Share of sent events that were rejected or lost."},
     {"lost", "Events lost", "Events accepted and never acknowledged."},
     {"duplicated", "Duplicated", "Acknowledgements beyond an event's first."},

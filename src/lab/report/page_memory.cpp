@@ -1,5 +1,10 @@
 #include "lab/report/page_memory.h"
 
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
 #include "lab/report/charts.h"
 #include "lab/report/page.h"
 #include "lab/report/typography.h"
@@ -40,16 +45,56 @@ void write_compared(Page& page, const MemoryDocument& document) {
     page.add("</section>");
 }
 
-void write_owners(Page& page, const MemoryTarget& target) {
-    if (target.owners.empty()) return;
-    page.begin_frame("Owners of " + target.target);
-    page.add("<table><caption>Who owns it</caption><thead><tr>");
-    for (const auto column : kOwnerColumns)
-        page.add(R"(<th scope="col"{}>{}</th>)", column == "owner" ? "" : R"( class="num")",
-                 column);
+void write_files(Page& page, const AllocationSites& stacks) {
+    page.add("<p>{}. All of them: ", escape_html(typeset(sampling_sentence(stacks))));
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kFiles{
+        {{"allocated", "flame graph of what was allocated"},
+         {"live", "flame graph of what is live"},
+         {"difference", "flame graph of the difference"},
+         {"folded", "folded stacks"},
+         {"pprof", "profile for pprof"}}};
+    bool first = true;
+    for (const auto& [what, text] : kFiles) {
+        const auto file = stacks.files.find(std::string(what));
+        if (file == stacks.files.end()) continue;
+        page.add(R"({}<a href="{}">{}</a>)", first ? "" : ", ", escape_html(file->second), text);
+        first = false;
+    }
+    page.add(".</p>");
+}
+
+void write_sites(Page& page, const MemoryTarget& target) {
+    if (!target.stacks) return;
+    page.begin_frame("Where memory is allocated in " + target.target);
+    page.add("<table><caption>Where</caption><thead><tr>");
+    for (const auto column : kSiteColumns)
+        page.add(R"(<th scope="col" class="num">{}</th>)", column);
+    page.add(R"(<th scope="col">owner</th><th scope="col">place</th></tr></thead><tbody>)");
+    for (const auto& site : telling_sites(*target.stacks)) {
+        page.add("<tr>");
+        for (const auto& cell : site_cells(site))
+            page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cell)));
+        page.add(R"(<td>{}</td><td class="note">{}</td></tr>)", escape_html(site.owner),
+                 escape_html(site.site));
+    }
+    page.add("</tbody></table>");
+    page.end_frame();
+    write_files(page, *target.stacks);
+    for (const auto& remark : target.stacks->remarks)
+        page.add(R"(<p class="sub">{}</p>)", escape_html(remark));
+}
+
+/// The first cell of each row is its name, the others are figures.
+template <typename Columns, typename Rows, typename Cells>
+void write_table(Page& page, std::string_view caption, const MemoryTarget& target,
+                 const Columns& columns, const Rows& rows, const Cells& cells_of) {
+    page.begin_frame(fmt::format("{} of {}", caption, target.target));
+    page.add("<table><caption>{}</caption><thead><tr>", caption);
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        page.add(R"(<th scope="col"{}>{}</th>)", i == 0 ? "" : R"( class="num")", columns[i]);
     page.add("</tr></thead><tbody>");
-    for (const auto& owner : telling_owners(target)) {
-        const auto cells = owner_cells(owner);
+    for (const auto& row : rows) {
+        const auto cells = cells_of(row);
         page.add(R"(<tr><th scope="row">{}</th>)", escape_html(cells[0]));
         for (std::size_t i = 1; i < cells.size(); ++i)
             page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cells[i])));
@@ -57,6 +102,20 @@ void write_owners(Page& page, const MemoryTarget& target) {
     }
     page.add("</tbody></table>");
     page.end_frame();
+}
+
+void write_lifetimes(Page& page, const MemoryTarget& target) {
+    if (target.lifetimes.empty()) return;
+    write_table(page, "How long blocks lived", target, kLifetimeColumns, target.lifetimes,
+                lifetime_cells);
+}
+
+void write_resources(Page& page, const MemoryTarget& target) {
+    if (!target.resources) return;
+    write_table(page, "What its processes used", target, kProcessColumns,
+                target.resources->processes, process_cells);
+    page.add(R"(<p class="sub">In one trial without counting; {}.</p>)",
+             escape_html(typeset(sampler_sentence(*target.resources))));
 }
 
 void write_ladder_row(Page& page, const std::string& clients,
@@ -101,10 +160,16 @@ void write_target(Page& page, const MemoryTarget& target) {
     page.end_frame();
     if (target.leak) {
         page.add("<p>{}</p>", escape_html(typeset(leak_sentence(*target.leak))));
-        for (const auto& site : target.leak->sites)
-            page.add(R"(<p class="sub">{}</p>)", escape_html(site));
+        for (const auto& line : telling_leaks(*target.leak))
+            page.add(R"(<p class="sub">{}</p>)", escape_html(line));
     }
-    write_owners(page, target);
+    if (!target.owners.empty()) {
+        write_table(page, "Who owns it", target, kOwnerColumns, telling_owners(target),
+                    owner_cells);
+    }
+    write_sites(page, target);
+    write_lifetimes(page, target);
+    write_resources(page, target);
     write_ladder(page, target);
     page.add("</section>");
 }

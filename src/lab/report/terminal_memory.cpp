@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include "lab/report/terminal_parts.h"
 
 namespace crucible::lab::report {
@@ -24,6 +26,37 @@ void write_owners(TerminalText& text, const MemoryTarget& target) {
     text.blank();
     text.line(row(kOwnerColumns), Ink::dim);
     for (const auto& owner : telling_owners(target)) text.line(row(owner_cells(owner)));
+}
+
+void write_sites(TerminalText& text, const MemoryTarget& target) {
+    if (!target.stacks) return;
+    text.blank();
+    text.line(" " + text.cell("bytes/event", 12, true) + text.cell("allocs", 8, true) +
+                  text.cell("live", 10, true) + "  where",
+              Ink::dim);
+    for (const auto& site : telling_sites(*target.stacks)) {
+        const auto cells = site_cells(site);
+        text.item(text.cell(cells[0], 12, true) + text.cell(cells[1], 8, true) +
+                      text.cell(cells[2], 10, true) + " ",
+                  site.owner + ", " + site.site, 1);
+    }
+    text.paragraph(
+        fmt::format("{}; {}", sampling_sentence(*target.stacks), files_sentence(*target.stacks)), 1,
+        Ink::dim);
+}
+
+void write_resources(TerminalText& text, const MemoryTarget& target) {
+    if (!target.resources) return;
+    constexpr std::array<std::size_t, 5> kShown{1, 3, 4, 8, 9};  // of kProcessColumns
+    const auto row = [&](const auto& cells) {
+        std::string line = " " + text.cell(cells[0], 24);
+        for (const auto i : kShown) line += text.cell(cells[i], i == 9 ? 16 : 10, true);
+        return line;
+    };
+    text.blank();
+    text.line(row(kProcessColumns), Ink::dim);
+    for (const auto& process : target.resources->processes) text.line(row(process_cells(process)));
+    text.paragraph(sampler_sentence(*target.resources), 1, Ink::dim);
 }
 
 void write_ladder(TerminalText& text, const MemoryTarget& target) {
@@ -71,9 +104,11 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
         if (target.leak) {
             const bool leaks = target.leak->verdict == "leak";
             text.paragraph(leak_sentence(*target.leak), 1, leaks ? Ink::bad : Ink::plain);
-            for (const auto& site : target.leak->sites) text.item("-", site, 3);
+            for (const auto& line : telling_leaks(*target.leak)) text.item("-", line, 3);
         }
         write_owners(text, target);
+        write_sites(text, target);
+        write_resources(text, target);
         write_ladder(text, target);
     }
     text.blank();

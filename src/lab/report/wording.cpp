@@ -35,7 +35,8 @@ std::string signed_number(double value, std::string_view digits) {
 
 /// A rate of errors is shown in percent, its changes in percentage points.
 bool is_share(std::string_view metric) {
-    return metric == "error_rate" || metric == "http_req_failed_rate";
+    return metric == "error_rate" || metric == "http_req_failed_rate" ||
+           metric == "short_lived_share";
 }
 
 std::string percent(double value) {

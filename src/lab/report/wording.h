@@ -120,9 +120,29 @@ std::vector<FailedCheck> failed_checks(const MemoryDocument& document);
 std::string format_with_interval(const MemoryMetric& metric);
 /// "leaks: clean over 24 iterations; 0.012 bytes an event and more would have shown".
 std::string leak_sentence(const LeakRow& leak);
+/// A line for each site that leaks, and for some that rise.
+std::vector<std::string> telling_leaks(const LeakRow& leak);
 /// Those owners that hold most, the others as one row; by live bytes and then by what they
 /// allocate.
 std::vector<OwnerRow> telling_owners(const MemoryTarget& target);
+/// The places that allocate most, then of the others those that hold most.
+std::vector<AllocationSite> telling_sites(const AllocationSites& stacks);
+inline constexpr std::array<std::string_view, 3> kSiteColumns{"bytes/event", "allocations/event",
+                                                              "live"};
+std::array<std::string, 3> site_cells(const AllocationSite& site);
+/// "120 places, of every allocation in the events of one trial".
+std::string sampling_sentence(const AllocationSites& stacks);
+/// The names of the files with all stacks.
+std::string files_sentence(const AllocationSites& stacks);
+inline constexpr std::array<std::string_view, 6> kLifetimeColumns{
+    "owner", "blocks freed", "lived p50", "p90", "p99", "below 1 ms"};
+std::array<std::string, 6> lifetime_cells(const LifetimeRow& row);
+inline constexpr std::array<std::string_view, 10> kProcessColumns{
+    "process",     "CPU",          "PSS mean",     "PSS peak", "threads",
+    "descriptors", "minor faults", "major faults", "switches", "ready, no core"};
+std::array<std::string, 10> process_cells(const ProcessRow& row);
+/// What reading it all cost.
+std::string sampler_sentence(const Resources& resources);
 inline constexpr std::array<std::string_view, 5> kOwnerColumns{"owner", "live", "peak",
                                                                "allocations/event", "bytes/event"};
 std::array<std::string, 5> owner_cells(const OwnerRow& owner);

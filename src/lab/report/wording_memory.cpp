@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include "base/units.h"
 #include "lab/report/wording.h"
 
 namespace crucible::lab::report {
 namespace {
 
 constexpr std::size_t kOwnersShown = 12;
+constexpr std::size_t kLeaksShown = 12;
+constexpr std::size_t kOthersShown = 3;
+constexpr std::size_t kSitesShown = 6;  ///< by what they allocate, and by what they hold
 
 const MemoryMetric* find_metric(const std::vector<MemoryMetric>& metrics, std::string_view name) {
     const auto found = std::ranges::find(metrics, name, &MemoryMetric::name);
@@ -60,13 +64,98 @@ std::string format_with_interval(const MemoryMetric& metric) {
 }
 
 std::string leak_sentence(const LeakRow& leak) {
-    auto text =
-        fmt::format("leaks: {} over {} iterations", check_label(leak.verdict), leak.iterations);
+    auto text = fmt::format("leaks: {} over {} iterations in {}", check_label(leak.verdict),
+                            leak.iterations, base::format_duration(leak.duration));
     if (leak.smallest_visible)
         text += fmt::format("; {:.3g} bytes an event and more would have shown",
                             *leak.smallest_visible);
     if (leak.verdict != "clean" && !leak.reason.empty()) text += "; " + leak.reason;
+    if (!leak.why_not_call_sites.empty())
+        text += "; by owner, not by call site: " + leak.why_not_call_sites;
+    if (leak.own_first && leak.own_last) {
+        text +=
+            fmt::format("; crucible's own memory went from {} to {}",
+                        base::format_bytes(*leak.own_first), base::format_bytes(*leak.own_last));
+    }
     return text;
+}
+
+std::vector<std::string> telling_leaks(const LeakRow& leak) {
+    std::vector<std::string> lines;
+    std::size_t others = 0;
+    for (const auto& site : leak.sites) {
+        const bool told = site.verdict == "leak"
+                              ? lines.size() < kLeaksShown
+                              : site.bytes_per_event > 0 && lines.size() < kOthersShown;
+        if (!told) {
+            ++others;
+            continue;
+        }
+        lines.push_back(fmt::format("{}: {} ({:.3g} bytes an event): {}", site.site,
+                                    check_label(site.verdict), site.bytes_per_event, site.reason));
+    }
+    if (others > 0) lines.push_back(fmt::format("{} others, none of them proven clean", others));
+    return lines;
+}
+
+std::vector<AllocationSite> telling_sites(const AllocationSites& stacks) {
+    auto sites = stacks.sites;
+    // Those that allocate most first, and of the rest those that hold most.
+    const std::size_t allocating = std::min(sites.size(), kSitesShown);
+    std::ranges::stable_sort(sites, std::ranges::greater(), &AllocationSite::bytes_per_event);
+    const auto rest = sites.begin() + static_cast<std::ptrdiff_t>(allocating);
+    std::ranges::stable_sort(rest, sites.end(), std::ranges::greater(),
+                             &AllocationSite::live_bytes);
+    sites.resize(std::min(sites.size(), 2 * kSitesShown));
+    return sites;
+}
+
+std::array<std::string, 3> site_cells(const AllocationSite& site) {
+    return {format_value("allocated_bytes_per_event", "bytes", site.bytes_per_event),
+            format_value("allocations_per_event", "1", site.allocations_per_event),
+            format_value("live_bytes", "bytes", site.live_bytes)};
+}
+
+std::string sampling_sentence(const AllocationSites& stacks) {
+    const auto of = stacks.mean_bytes > 0 ? fmt::format("samples {} apart in the mean",
+                                                        base::format_bytes(stacks.mean_bytes))
+                                          : std::string("every allocation");
+    return fmt::format("{} places, of {} in the events of one trial", stacks.in_all, of);
+}
+
+std::string files_sentence(const AllocationSites& stacks) {
+    std::string text;
+    for (const auto& [what, file] : stacks.files) text += (text.empty() ? "" : ", ") + file;
+    return text;
+}
+
+std::array<std::string, 6> lifetime_cells(const LifetimeRow& row) {
+    const auto time = [](const std::optional<double>& seconds) {
+        return seconds ? base::format_duration(*seconds) : std::string(kNoValue);
+    };
+    return {row.owner,     base::format_count(row.blocks),
+            time(row.p50), time(row.p90),
+            time(row.p99), format_value("short_lived_share", "1", row.short_lived_share)};
+}
+
+std::array<std::string, 10> process_cells(const ProcessRow& row) {
+    const auto text = [](const std::optional<double>& value, const auto& form) {
+        return value ? form(*value) : std::string(kNoValue);
+    };
+    const auto percent = [](double share) { return fmt::format("{:.1f} %", 100 * share); };
+    const auto bytes = [](double value) { return base::format_bytes(value); };
+    const auto count = [](double value) { return base::format_count(value); };
+    return {row.role + ": " + row.command, text(row.cpu, percent),
+            text(row.memory_mean, bytes),  text(row.memory_peak, bytes),
+            text(row.threads, count),      text(row.descriptors, count),
+            text(row.faults_minor, count), text(row.faults_major, count),
+            text(row.switches, count),     text(row.run_queue_delay, percent)};
+}
+
+std::string sampler_sentence(const Resources& resources) {
+    return fmt::format("read {} times in {}, which took {} of processor time", resources.samples,
+                       base::format_duration(resources.wall),
+                       base::format_duration(resources.sampler_cpu));
 }
 
 std::vector<OwnerRow> telling_owners(const MemoryTarget& target) {

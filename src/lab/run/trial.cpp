@@ -25,6 +25,7 @@ constexpr Duration kEndLimit = 5s;
 constexpr Duration kListen = 100ms;
 constexpr Duration kTrialProgressInterval = 250ms;
 constexpr Duration kSampleInterval = 50ms;
+constexpr Duration kResourceInterval = 100ms;
 constexpr Duration kGoneGrace = 1s;
 
 /// From handing out the start to the start: every client has its memory ready by then.
@@ -128,7 +129,9 @@ private:
         tell_quiet(number + 1);
         Usage usage = monitors.all ? monitors.all->stop() : Usage{};
         Usage usage_system = monitors.system ? monitors.system->stop() : Usage{};
-        take_results(number, usage, usage_system);
+        std::optional<ResourceReport> resources;
+        if (monitors.everything) resources = monitors.everything->report();
+        take_results(number, usage, usage_system, std::move(resources));
         tell_progress(number, true);
     }
 
@@ -157,9 +160,11 @@ private:
     struct Monitors {
         std::unique_ptr<ResourceMonitor> all;
         std::unique_ptr<ResourceMonitor> system;
+        std::unique_ptr<ResourceMonitor> everything;
     };
     Monitors start_monitors() const {
         Monitors monitors;
+        monitors.everything = options_.resources ? watch_everything() : nullptr;
         auto pids = system_.processes();
         for (const auto& client : clients_.all())
             pids.insert(pids.end(), client.system_processes.begin(), client.system_processes.end());
@@ -175,6 +180,21 @@ private:
         if (auto monitor = ResourceMonitor::start(std::move(pids), kSampleInterval))
             monitors.all = *std::move(monitor);
         return monitors;
+    }
+
+    /// One that is gone by now is a failure of the trial, and reported as that.
+    std::unique_ptr<ResourceMonitor> watch_everything() const {
+        std::vector<MonitoredProcess> processes;
+        for (const pid_t pid : system_.processes()) processes.push_back({pid, "system"});
+        for (const auto& client : clients_.all()) {
+            for (const pid_t pid : client.system_processes) processes.push_back({pid, "system"});
+            processes.push_back(
+                {client.process.pid(), system_.includes_clients() ? "client" : "harness"});
+        }
+        processes.push_back({::getpid(), "harness"});
+        auto monitor = ResourceMonitor::start(
+            std::move(processes), {.interval = kResourceInterval, .depth = Depth::full});
+        return monitor ? *std::move(monitor) : nullptr;
     }
 
     /// Until every client has sent its load and waited for its events, or is given up.
@@ -204,7 +224,8 @@ private:
         }
     }
 
-    void take_results(std::uint32_t number, const Usage& usage, const Usage& usage_system) {
+    void take_results(std::uint32_t number, const Usage& usage, const Usage& usage_system,
+                      std::optional<ResourceReport> resources) {
         const auto reported = [](const auto& client) { return client.report.has_value(); };
         clients_.tell_all(order::Report{number});
         const TimePoint deadline = base::monotonic_now() + kReportLimit;
@@ -231,6 +252,7 @@ private:
         }
         merged.usage = usage;
         merged.usage_system = usage_system;
+        merged.resources = std::move(resources);
         result_.phases.push_back(std::move(merged));
     }
 

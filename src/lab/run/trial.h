@@ -116,6 +116,9 @@ struct PhaseResult {
     /// with its drain. No samples where its processes are not known.
     Usage usage;
     Usage usage_system;  ///< the system's own processes alone (zero for embedded ones)
+    /// Everything that could be read of these, of the clients and of this process, where it was
+    /// asked for.
+    std::optional<ResourceReport> resources;
 };
 
 /// One trial of one system.
@@ -164,6 +167,7 @@ struct TrialOptions {
     /// Called after the load and before the system stops, with the system (tests inspect its data
     /// here).
     std::function<void(System&)> before_stop;
+    bool resources = false;  ///< fill PhaseResult::resources
 };
 
 /// Starts the system, N client processes, drives every phase, stops all, and merges. N is the URL's

@@ -21,6 +21,7 @@ TEST(LeakJson, HasTheWorstSiteAndNullForInfinity) {
     judgement.growing = {
         {"a;b", LeakVerdict::leak, "grows", {0.5, 0.4, 0.6}, {0.5, 0.3, 0.7}, 0.001, 0.25},
         {"c", LeakVerdict::inconclusive, "varies", {}, {}, 1, std::nullopt}};
+    judgement.growing[0].stack = {"leak (a.cpp:7)"};
     const json slope = {{"value", 0.0}, {"ci_low", 0.0}, {"ci_high", 0.0}};
     const json want = {
         {"verdict", "leak"},
@@ -36,14 +37,16 @@ TEST(LeakJson, HasTheWorstSiteAndNullForInfinity) {
            {"bytes_per_event", {{"value", 0.5}, {"ci_low", 0.4}, {"ci_high", 0.6}}},
            {"late_bytes_per_event", {{"value", 0.5}, {"ci_low", 0.3}, {"ci_high", 0.7}}},
            {"p_value", 0.001},
-           {"smallest_visible", 0.25}},
+           {"smallest_visible", 0.25},
+           {"stack", json::array({"leak (a.cpp:7)"})}},
           {{"site", "c"},
            {"verdict", "inconclusive"},
            {"reason", "varies"},
            {"bytes_per_event", slope},
            {"late_bytes_per_event", slope},
            {"p_value", 1.0},
-           {"smallest_visible", nullptr}}}}};
+           {"smallest_visible", nullptr},
+           {"stack", json::array()}}}}};
     EXPECT_EQ(leak_json(judgement), want);
 }
 

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lab/experiment/experiment.h"
+#include "lab/memory/leak.h"
+#include "lab/memory/memory_trial.h"
+
+namespace crucible::lab {
+
+/// Iterations that are not judged.
+inline constexpr std::uint32_t kLeakWarmUp = 4;
+
+struct LeakWatchOptions {
+    /// Its phases, as they are, are one iteration.
+    Scenario scenario;
+    std::uint32_t iterations = 0;  ///< that are judged; kLeakWarmUp more are driven before them
+    std::uint64_t seed = 1;        ///< of the events
+    std::filesystem::path tracker;
+};
+
+/// What watching one target found.
+struct LeakWatch {
+    LeakJudgement judgement;
+    /// What a site is: "call site", or "owner" where not every stack is known; then why.
+    std::string sites_are;
+    std::string why_not_call_sites;
+    Duration duration{};  ///< of the load that was judged
+    /// Of the watching process itself, resident and not a file's, at the end of each iteration:
+    /// however long it watches, it should not grow.
+    std::vector<double> own_bytes;
+    std::optional<Error> failure;  ///< of the target: what was driven before it is judged
+    bool interrupted = false;      ///< what was driven before is judged
+};
+
+/// Drives one trial of many equal iterations with every allocation's stack, and judges what each
+/// call site held at the end of each. `options`: of the trial.
+/// - the errors of run_memory_trial().
+Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOptions& watch,
+                                  TrialOptions options);
+
+/// The judgement of a trial whose phases are iterations of `each` phases: by call site where all
+/// stacks are known, else by owner.
+LeakWatch judge_trial(const MemoryTrial& trial, std::size_t each);
+
+}  // namespace crucible::lab

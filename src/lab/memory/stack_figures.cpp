@@ -1,0 +1,353 @@
+#include "lab/memory/stack_figures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "lab/memory/memory_figures.h"
+#include "lab/profile/demangle.h"
+#include "lab/profile/module_space.h"
+#include "lab/unwind/unwinder.h"
+
+namespace crucible::lab {
+namespace {
+
+constexpr double kShortLived = 1e6;  ///< ns
+constexpr std::size_t kFramesDescribed = 3;
+
+constexpr std::array kLifetimeMetrics{
+    MetricInfo{"byte_seconds_per_event", "B·s", Better::lower, false},
+    MetricInfo{"lifetime_p50", "s", Better::lower, false},
+    MetricInfo{"short_lived_share", "1", Better::lower, false},
+};
+
+/// The stacks of a trial's processes with all of their frames, in one address space.
+class StackWalk {
+public:
+    explicit StackWalk(const MemoryTrial& trial) : trial_(trial) {}
+
+    /// Calls `visit(owner, stack, course, number)` for those stacks of the system's owners for
+    /// which `matters(course, number)`: to find their frames takes most of the time.
+    template <typename Matters, typename Visit>
+    void each(const Matters& matters, const Visit& visit) {
+        for (const auto& process : trial_.processes) {
+            if (!process.stacks || !is_measured(trial_, process)) continue;
+            const auto& course = *process.stacks;
+            auto snapshot = course.reader.read();
+            std::erase_if(snapshot.stacks, [&](const alloc::StackSamples& stack) {
+                return (process.client && is_harness_owner(stack.owner)) ||
+                       !matters(course, stack.number);
+            });
+            unwind(course.reader, snapshot);
+            std::vector<std::vector<MappedModule>> modules;
+            for (const auto& text : snapshot.maps) modules.push_back(modules_of(text));
+            for (const auto& stack : snapshot.stacks) {
+                const auto mapped = stack.maps ? std::span<const MappedModule>(modules[*stack.maps])
+                                               : std::span<const MappedModule>();
+                visit(owner_label(process, stack.owner), space_.joined(mapped, stack.pcs), course,
+                      stack.number);
+            }
+        }
+    }
+
+    const std::vector<MappedModule>& modules() const noexcept { return space_.modules(); }
+
+private:
+    std::vector<MappedModule> modules_of(const std::string& maps) {
+        auto modules = parse_maps(maps);
+        if (!modules) return {};
+        for (auto& module : *modules) {
+            if (!module.path.starts_with('/')) continue;
+            const auto [known, is_new] = build_ids_.try_emplace(module.path);
+            if (is_new) known->second = read_build_id(module.path).value_or("");
+            module.build_id = known->second;
+        }
+        return *std::move(modules);
+    }
+
+    const MemoryTrial& trial_;
+    ModuleSpace space_;
+    std::map<std::string, std::string> build_ids_;  ///< by path
+};
+
+/// Nothing at a moment at which the stack was not known yet.
+StackSums sums_at(const StackCourse& course, std::size_t moment, std::uint32_t number) {
+    if (moment >= course.quiet.size() || number >= course.quiet[moment].size()) return {};
+    return course.quiet[moment][number];
+}
+
+double blocks_of(const std::vector<alloc::OwnerLifetimes>& all, const std::string& owner,
+                 std::uint32_t number) {
+    for (const auto& one : all) {
+        if (one.owner != owner) continue;
+        for (const auto& each : one.classes)
+            if (each.number == number) return each.blocks;
+    }
+    return 0;
+}
+
+void add_class(std::vector<alloc::LifetimeClass>& to, const alloc::LifetimeClass& one) {
+    const auto at = std::ranges::lower_bound(to, one.number, {}, &alloc::LifetimeClass::number);
+    if (at != to.end() && at->number == one.number) {
+        at->blocks += one.blocks;
+    } else {
+        to.insert(at, one);
+    }
+}
+
+double blocks_in(std::span<const alloc::LifetimeClass> classes) {
+    double blocks = 0;
+    for (const auto& each : classes) blocks += each.blocks;
+    return blocks;
+}
+
+/// Allocators and containers: who called them is what matters.
+bool is_plumbing(const Frame& frame) {
+    const std::string name = short_name(frame.function);
+    for (const std::string_view part : {"std::", "__gnu_cxx::", "operator new", "decltype"})
+        if (name.starts_with(part)) return true;
+    static constexpr std::array<std::string_view, 6> kAllocators{
+        "malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc"};
+    return std::ranges::find(kAllocators, name) != kAllocators.end();
+}
+
+/// The last two parts of a name: its file says the rest.
+std::string without_namespaces(const std::string& name) {
+    const auto last = name.rfind("::");
+    if (last == std::string::npos || last == 0) return name;
+    const auto before = name.rfind("::", last - 1);
+    const auto kept = before == std::string::npos ? name : name.substr(before + 2);
+    return kept.starts_with("(anonymous)::") ? kept.substr(kept.find("::") + 2) : kept;
+}
+
+std::string describe_frame(const Frame& frame) {
+    std::string text = without_namespaces(short_name(frame.function));
+    if (frame.file.empty()) return text;
+    const auto slash = frame.file.rfind('/');
+    return fmt::format("{} ({}:{})", text,
+                       slash == std::string::npos ? frame.file : frame.file.substr(slash + 1),
+                       frame.line);
+}
+
+/// The functions of a stack, innermost first, inlined ones too.
+std::vector<const Frame*> frames_of(const SymbolizedProfile& profile,
+                                    const SymbolizedSample& sample) {
+    std::vector<const Frame*> frames;
+    for (const auto location : sample.stack)
+        for (const auto& frame : profile.locations[location].frames) frames.push_back(&frame);
+    return frames;
+}
+
+}  // namespace
+
+StackProfile allocation_profile(const MemoryTrial& trial, std::size_t phase) {
+    struct Found {
+        std::string owner;
+        std::vector<std::uint64_t> stack;
+        std::array<std::int64_t, 5> values;
+    };
+    std::vector<Found> all;
+    std::uint64_t period = 0;
+    StackWalk walk(trial);
+    const auto done = [phase](const StackCourse& course, std::uint32_t number) {
+        const auto before = sums_at(course, phase, number);
+        const auto after = sums_at(course, phase + 1, number);
+        const auto whole = [](double value) { return std::llround(std::max(value, 0.0)); };
+        return std::array<std::int64_t, 5>{
+            whole(after.allocations - before.allocations), whole(after.bytes - before.bytes),
+            whole(after.live_blocks), whole(after.live_bytes),
+            whole(after.freed_byte_seconds - before.freed_byte_seconds)};
+    };
+    walk.each(
+        [&](const StackCourse& course, std::uint32_t number) {
+            return std::ranges::any_of(done(course, number), [](auto value) { return value != 0; });
+        },
+        [&](std::string owner, std::vector<std::uint64_t> stack, const StackCourse& course,
+            std::uint32_t number) {
+            period = course.mean_bytes;
+            all.push_back({std::move(owner), std::move(stack), done(course, number)});
+        });
+    Capture capture;
+    capture.period = static_cast<std::int64_t>(std::max<std::uint64_t>(period, 1));
+    StackProfile profile(walk.modules(), allocation_kinds(), capture);
+    for (const auto& one : all) profile.add(one.stack, one.owner, {}, one.values);
+    return profile;
+}
+
+Check stacks_conserved(const MemoryTrial& trial, std::size_t phase, const StackProfile& profile) {
+    Check check{"stacks_conserved", true, {}};
+    const auto figures = memory_figures(trial, phase);
+    if (!figures) return {"stacks_conserved", false, "no process of the system is known"};
+    double bytes = 0;
+    double live = 0;
+    for (const auto& sample : profile.samples()) {
+        bytes += static_cast<double>(sample.values[1]);
+        live += static_cast<double>(sample.values[3]);
+    }
+    const auto& total = figures->total;
+    check.detail = fmt::format(
+        "{:.0f} bytes allocated and {:.0f} live on all stacks; {:.0f} and {:.0f} counted", bytes,
+        live, total.bytes, total.live_bytes);
+    const auto near = [](double a, double b) { return std::abs(a - b) <= 4096 + 0.001 * b; };
+    check.passed = near(bytes, total.bytes) && near(live, total.live_bytes);
+    return check;
+}
+
+StackSites stack_sites(const MemoryTrial& trial) {
+    StackSites found;
+    const std::size_t phases = trial.trial.phases.size();
+    std::uint64_t without = 0;
+    for (const auto& process : trial.processes) {
+        if (!is_measured(trial, process)) continue;
+        if (!process.stacks) {
+            found.incomplete = fmt::format("process {} has no stacks", process.pid);
+        } else {
+            without += process.stacks->without_stack;
+        }
+    }
+    if (without > 0) found.incomplete = fmt::format("no room for the stacks of {} blocks", without);
+
+    std::map<std::pair<std::string, std::vector<std::uint64_t>>, std::size_t> indices;
+    StackWalk walk(trial);
+    walk.each(
+        [&](const StackCourse& course, std::uint32_t number) {
+            for (std::size_t phase = 0; phase < phases; ++phase)
+                if (sums_at(course, phase + 1, number).live_blocks > 0) return true;
+            return false;
+        },
+        [&](std::string owner, std::vector<std::uint64_t> stack, const StackCourse& course,
+            std::uint32_t number) {
+            const auto [entry, is_new] =
+                indices.try_emplace({std::move(owner), std::move(stack)}, found.sites.size());
+            if (is_new) {
+                found.sites.push_back({entry->first.first, entry->first.second});
+                found.courses.push_back({.site = fmt::format("{}", entry->second),
+                                         .live_bytes = std::vector<double>(phases),
+                                         .live_objects = std::vector<double>(phases)});
+            }
+            auto& course_of = found.courses[entry->second];
+            for (std::size_t phase = 0; phase < phases; ++phase) {
+                const auto sums = sums_at(course, phase + 1, number);
+                course_of.live_bytes[phase] += sums.live_bytes;
+                course_of.live_objects[phase] += sums.live_blocks;
+            }
+        });
+    found.modules = walk.modules();
+    return found;
+}
+
+std::string describe_site(const SymbolizedProfile& profile, const SymbolizedSample& sample) {
+    auto frames = frames_of(profile, sample);
+    if (frames.empty()) return "an unknown place";
+    const auto* const innermost = frames.front();
+    std::erase_if(frames, [](const Frame* frame) { return is_plumbing(*frame); });
+    if (frames.empty()) return describe_frame(*innermost);
+    // Of what has no source, only what the rest has called.
+    const auto known = std::ranges::find_if(frames, [](const auto* f) { return !f->file.empty(); });
+    if (known != frames.end() && known - frames.begin() > 1)
+        frames.erase(frames.begin(), known - 1);
+    std::string text = describe_frame(*frames.front());
+    for (std::size_t i = 1; i < std::min(frames.size(), kFramesDescribed); ++i)
+        text += " < " + describe_frame(*frames[i]);
+    return text;
+}
+
+std::vector<std::string> describe_stack(const SymbolizedProfile& profile,
+                                        const SymbolizedSample& sample) {
+    std::vector<std::string> lines;
+    for (const auto* frame : frames_of(profile, sample)) lines.push_back(describe_frame(*frame));
+    return lines;
+}
+
+std::optional<LifetimeFigures> lifetime_figures(const MemoryTrial& trial, std::size_t phase) {
+    LifetimeFigures figures;
+    figures.total.owner = "total";
+    bool any = false;
+    std::map<std::string, std::vector<alloc::LifetimeClass>> owners;
+    for (const auto& process : trial.processes) {
+        if (!process.stacks || !is_measured(trial, process)) continue;
+        const auto& course = *process.stacks;
+        if (course.lifetimes.size() <= phase + 1) continue;
+        any = true;
+        for (const auto& owner : course.lifetimes[phase + 1]) {
+            if (process.client && is_harness_owner(owner.owner)) continue;
+            for (auto each : owner.classes) {
+                each.blocks -= blocks_of(course.lifetimes[phase], owner.owner, each.number);
+                if (each.blocks <= 0) continue;
+                add_class(owners[owner_label(process, owner.owner)], each);
+                add_class(figures.total.classes, each);
+            }
+        }
+    }
+    if (!any) return std::nullopt;
+    for (auto& [owner, classes] : owners) figures.owners.push_back({owner, std::move(classes)});
+    // Of all owners: what a harness allocates does not count, and sums are by stack.
+    for (const auto& process : trial.processes) {
+        if (!process.stacks || !is_measured(trial, process)) continue;
+        const auto& course = *process.stacks;
+        for (const auto& stack : course.reader.read().stacks) {
+            if (process.client && is_harness_owner(stack.owner)) continue;
+            figures.freed_byte_seconds +=
+                sums_at(course, phase + 1, stack.number).freed_byte_seconds -
+                sums_at(course, phase, stack.number).freed_byte_seconds;
+        }
+    }
+    return figures;
+}
+
+std::optional<double> lifetime_quantile(std::span<const alloc::LifetimeClass> classes, double p) {
+    const double wanted = p * blocks_in(classes);
+    double before = 0;
+    for (const auto& each : classes) {
+        if (each.blocks > 0 && before + each.blocks >= wanted) {
+            // Evenly on the scale of logarithms; the first class begins at nothing.
+            const double share = (wanted - before) / each.blocks;
+            return (each.from_ns > 0 ? each.from_ns * std::exp2(share) : each.to_ns * share) / 1e9;
+        }
+        before += each.blocks;
+    }
+    return std::nullopt;
+}
+
+double short_lived_share(std::span<const alloc::LifetimeClass> classes) {
+    const double all = blocks_in(classes);
+    double shorter = 0;
+    for (const auto& each : classes) {
+        if (each.from_ns >= kShortLived) continue;
+        // Of the class that holds the bound, the part below it on the scale of logarithms.
+        const bool whole = each.to_ns <= kShortLived;
+        shorter += each.blocks * (whole ? 1 : std::log2(kShortLived / each.from_ns));
+    }
+    return all > 0 ? shorter / all : 0;
+}
+
+std::span<const MetricInfo> lifetime_metrics() noexcept {
+    return kLifetimeMetrics;
+}
+
+std::vector<MetricValue> lifetime_values(const LifetimeFigures& figures, double events) {
+    const auto& classes = figures.total.classes;
+    const auto blocks = static_cast<std::uint64_t>(blocks_in(classes));
+    const std::array<std::optional<double>, kLifetimeMetrics.size()> found{
+        figures.freed_byte_seconds / events, lifetime_quantile(classes, 0.5),
+        short_lived_share(classes)};
+    std::vector<MetricValue> values;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        MetricValue value{.info = &kLifetimeMetrics[i]};
+        value.n = blocks;
+        if (blocks > 0) {
+            value.value = found[i];
+        } else {
+            value.absent = "nothing was freed";
+        }
+        values.push_back(std::move(value));
+    }
+    return values;
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,150 @@
+#include "lab/memory/stack_figures.h"
+
+#include <gtest/gtest.h>
+
+#include "lab/memory/leak_watch.h"
+
+namespace crucible::lab {
+namespace {
+
+/// A microsecond to two, half a millisecond to one, one to two, and four seconds to eight.
+std::vector<alloc::LifetimeClass> some_lifetimes() {
+    return {{.number = 12, .from_ns = 1e3, .to_ns = 2e3, .blocks = 50},
+            {.number = 21, .from_ns = 5e5, .to_ns = 1e6, .blocks = 25},
+            {.number = 22, .from_ns = 1e6, .to_ns = 2e6, .blocks = 15},
+            {.number = 34, .from_ns = 4e9, .to_ns = 8e9, .blocks = 10}};
+}
+
+TEST(Lifetimes, HaveQuantilesWithinTheirClasses) {
+    const auto classes = some_lifetimes();
+    EXPECT_DOUBLE_EQ(lifetime_quantile(classes, 0.5).value_or(0), 2e-6);
+    EXPECT_DOUBLE_EQ(lifetime_quantile(classes, 0.25).value_or(0), 1e-6 * std::sqrt(2.0));
+    EXPECT_DOUBLE_EQ(lifetime_quantile(classes, 1).value_or(0), 8);
+    EXPECT_FALSE(lifetime_quantile({}, 0.5));
+    // The first class begins at nothing.
+    const std::vector<alloc::LifetimeClass> first{{.to_ns = 100, .blocks = 4}};
+    EXPECT_DOUBLE_EQ(lifetime_quantile(first, 0.5).value_or(0), 50e-9);
+}
+
+TEST(Lifetimes, AreShortBelowAMillisecond) {
+    EXPECT_DOUBLE_EQ(short_lived_share(some_lifetimes()), 0.75);
+    EXPECT_DOUBLE_EQ(short_lived_share({}), 0);
+    // Half of a class on the scale of logarithms.
+    const std::vector<alloc::LifetimeClass> split{
+        {.from_ns = 1e6 / std::sqrt(2.0), .to_ns = 1e6 * std::sqrt(2.0), .blocks = 8}};
+    EXPECT_NEAR(short_lived_share(split), 0.5, 1e-12);
+}
+
+TEST(Lifetimes, BecomeMetrics) {
+    LifetimeFigures figures;
+    figures.total.classes = some_lifetimes();
+    figures.freed_byte_seconds = 300;
+    const auto values = lifetime_values(figures, 100);
+    ASSERT_EQ(values.size(), lifetime_metrics().size());
+    EXPECT_EQ(values[0].info->name, "byte_seconds_per_event");
+    EXPECT_EQ(values[0].value, 3);
+    EXPECT_EQ(values[0].n, 100U);
+    EXPECT_EQ(lifetime_values({}, 100)[1].absent, "nothing was freed");
+}
+
+/// Frames by name, each at a location of its own; a name with a colon has a file and a line.
+SymbolizedProfile profile_of(const std::vector<std::pair<std::string, std::string>>& frames) {
+    SymbolizedProfile profile;
+    SymbolizedSample sample{.owner = "system: queue"};
+    for (const auto& [function, file] : frames) {
+        sample.stack.push_back(profile.locations.size());
+        profile.locations.push_back({.frames = {{.function = function, .file = file, .line = 7}}});
+    }
+    profile.samples.push_back(std::move(sample));
+    return profile;
+}
+
+std::string site_of(const std::vector<std::pair<std::string, std::string>>& frames) {
+    const auto profile = profile_of(frames);
+    return describe_site(profile, profile.samples.front());
+}
+
+TEST(StackSite, IsWhoAskedForMemory) {
+    EXPECT_EQ(site_of({{"operator new(unsigned long)", ""},
+                       {"std::vector<int>::push_back(int const&)", "/usr/include/vector.h"},
+                       {"app::(anonymous)::Parser::read(std::string)", "/src/app/parser.cpp"},
+                       {"std::thread::_Invoker<int>::operator()()", "/usr/include/thread.h"},
+                       {"app::main(int)", "/src/main.cpp"}}),
+              "Parser::read (parser.cpp:7) < app::main (main.cpp:7)");
+    // Of a library without its source only what the program has called.
+    EXPECT_EQ(site_of({{"libsql.so+0x12", ""},
+                       {"sql_malloc", ""},
+                       {"sql_step", ""},
+                       {"app::run()", "/src/run.cpp"}}),
+              "sql_step < app::run (run.cpp:7)");
+    EXPECT_EQ(site_of({{"operator new(unsigned long)", ""}}), "operator new");
+    EXPECT_EQ(site_of({{"a.so+0x1", ""}, {"b", ""}, {"c", ""}, {"d", ""}}), "a.so+0x1 < b < c");
+    EXPECT_EQ(site_of({}), "an unknown place");
+}
+
+TEST(StackSite, HasAWholeStack) {
+    const auto profile = profile_of({{"operator new(unsigned long)", ""}, {"work()", "/w.cpp"}});
+    EXPECT_EQ(describe_stack(profile, profile.samples.front()),
+              (std::vector<std::string>{"operator new", "work (w.cpp:7)"}));
+}
+
+MemoryTrial trial_of(std::size_t iterations) {
+    MemoryTrial trial;
+    ProcessCourse process{.pid = 7};
+    for (std::size_t i = 0; i <= iterations; ++i) {
+        alloc::Snapshot snapshot;
+        snapshot.pid = 7;
+        alloc::OwnerCounts owner{.name = "session"};
+        owner.counts = {.allocations = 1000 + i * 100, .frees = 0, .bytes = 1000 + i * 6400};
+        snapshot.owners.push_back(owner);
+        process.quiet.push_back(snapshot);
+        if (i == 0) continue;
+        trial.trial.phases.emplace_back().delivery.sent = 100;
+    }
+    trial.processes.push_back(std::move(process));
+    return trial;
+}
+
+// Without stacks the owners are judged, and it is said why.
+TEST(LeakWatch, JudgesOwnersWhereStacksAreNotKnown) {
+    const auto watch = judge_trial(trial_of(24), 1);
+    EXPECT_EQ(watch.judgement.verdict, LeakVerdict::leak) << watch.judgement.reason;
+    EXPECT_EQ(watch.judgement.iterations, 20U);
+    ASSERT_EQ(watch.judgement.growing.size(), 1U);
+    EXPECT_EQ(watch.judgement.growing[0].site, "system: session");
+    EXPECT_NEAR(watch.judgement.growing[0].slope.value, 64, 1e-9);
+    EXPECT_EQ(watch.sites_are, "owner");
+    EXPECT_EQ(watch.why_not_call_sites, "process 7 has no stacks");
+}
+
+TEST(LeakWatch, DoesNotJudgeWhatItCannot) {
+    const auto reason_of = [](const MemoryTrial& trial) {
+        const auto watch = judge_trial(trial, 1);
+        EXPECT_EQ(watch.judgement.verdict, LeakVerdict::inconclusive);
+        return watch.judgement.reason;
+    };
+    EXPECT_EQ(reason_of(trial_of(23)), "only 23 iterations were driven");
+    auto trial = trial_of(24);
+    // The last one of a trial that was ended is not like the others.
+    trial.trial.interrupted = true;
+    EXPECT_EQ(reason_of(trial), "only 23 iterations were driven");
+    trial = trial_of(24);
+    trial.missing = {"process 9 ended before the load did"};
+    EXPECT_EQ(reason_of(trial), "process 9 ended before the load did");
+    trial = trial_of(24);
+    trial.trial.checks = {{"conservation", false, "3 of 100 events lost"}};
+    EXPECT_EQ(reason_of(trial), "events were lost");
+    trial = trial_of(24);
+    trial.processes.clear();
+    EXPECT_EQ(reason_of(trial), "no process of the system is known");
+}
+
+// Iterations of two phases end with the second.
+TEST(LeakWatch, LooksAtTheEndsOfIterations) {
+    const auto watch = judge_trial(trial_of(48), 2);
+    EXPECT_EQ(watch.judgement.iterations, 20U);
+    EXPECT_NEAR(watch.judgement.growing.at(0).slope.value, 64, 1e-9);
+}
+
+}  // namespace
+}  // namespace crucible::lab
