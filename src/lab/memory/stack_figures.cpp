@@ -134,12 +134,22 @@ std::string describe_frame(const Frame& frame) {
                        frame.line);
 }
 
+/// A function of a stack, and whether it is in the program itself and not in a library.
+struct StackFrame {
+    const Frame* frame;
+    bool in_program;
+};
+
 /// The functions of a stack, innermost first, inlined ones too.
-std::vector<const Frame*> frames_of(const SymbolizedProfile& profile,
-                                    const SymbolizedSample& sample) {
-    std::vector<const Frame*> frames;
-    for (const auto location : sample.stack)
-        for (const auto& frame : profile.locations[location].frames) frames.push_back(&frame);
+std::vector<StackFrame> frames_of(const SymbolizedProfile& profile,
+                                  const SymbolizedSample& sample) {
+    std::vector<StackFrame> frames;
+    for (const auto index : sample.stack) {
+        const auto& location = profile.locations[index];
+        const bool in_program = location.module && profile.modules[*location.module].path.find(
+                                                       ".so") == std::string::npos;
+        for (const auto& frame : location.frames) frames.push_back({&frame, in_program});
+    }
     return frames;
 }
 
@@ -244,23 +254,23 @@ StackSites stack_sites(const MemoryTrial& trial) {
 std::string describe_site(const SymbolizedProfile& profile, const SymbolizedSample& sample) {
     auto frames = frames_of(profile, sample);
     if (frames.empty()) return "an unknown place";
-    const auto* const innermost = frames.front();
-    std::erase_if(frames, [](const Frame* frame) { return is_plumbing(*frame); });
-    if (frames.empty()) return describe_frame(*innermost);
-    // Of what has no source, only what the rest has called.
-    const auto known = std::ranges::find_if(frames, [](const auto* f) { return !f->file.empty(); });
-    if (known != frames.end() && known - frames.begin() > 1)
-        frames.erase(frames.begin(), known - 1);
-    std::string text = describe_frame(*frames.front());
+    const Frame& innermost = *frames.front().frame;
+    std::erase_if(frames, [](const StackFrame& frame) { return is_plumbing(*frame.frame); });
+    if (frames.empty()) return describe_frame(innermost);
+    // Of libraries only what the program has called.
+    const auto own = std::ranges::find_if(frames, &StackFrame::in_program);
+    if (own != frames.end() && own - frames.begin() > 1) frames.erase(frames.begin(), own - 1);
+    std::string text = describe_frame(*frames.front().frame);
     for (std::size_t i = 1; i < std::min(frames.size(), kFramesDescribed); ++i)
-        text += " < " + describe_frame(*frames[i]);
+        text += " < " + describe_frame(*frames[i].frame);
     return text;
 }
 
 std::vector<std::string> describe_stack(const SymbolizedProfile& profile,
                                         const SymbolizedSample& sample) {
     std::vector<std::string> lines;
-    for (const auto* frame : frames_of(profile, sample)) lines.push_back(describe_frame(*frame));
+    for (const auto& [frame, in_program] : frames_of(profile, sample))
+        lines.push_back(describe_frame(*frame));
     return lines;
 }
 

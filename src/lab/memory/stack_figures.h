@@ -44,8 +44,8 @@ struct StackSites {
 StackSites stack_sites(const MemoryTrial& trial);
 
 /// A site in words: "encode (event.cpp:41) < send (client.cpp:7)", the innermost functions that are
-/// no allocators and not the C++ library's, at most three. Of a library whose source is not known
-/// only the function that others called: "sqlite3_step < run (sqlite.cpp:87)".
+/// no allocators and not the C++ library's, at most three. Of libraries only the function
+/// that the program has called: "sqlite3_step < run (sqlite.cpp:87)".
 std::string describe_site(const SymbolizedProfile& profile, const SymbolizedSample& sample);
 /// Every function of its stack with file and line, innermost first.
 std::vector<std::string> describe_stack(const SymbolizedProfile& profile,

@@ -64,8 +64,12 @@ std::string format_with_interval(const MemoryMetric& metric) {
 }
 
 std::string leak_sentence(const LeakRow& leak) {
-    auto text = fmt::format("leaks: {} over {} iterations in {}", check_label(leak.verdict),
-                            leak.iterations, base::format_duration(leak.duration));
+    // What cannot be told is not said in a word that sounds like a finding.
+    const auto verdict = leak.verdict == "inconclusive"
+                             ? "none found, nor proven that there is none"
+                             : check_label(leak.verdict);
+    auto text = fmt::format("leaks: {}, over {} iterations in {}", verdict, leak.iterations,
+                            base::format_duration(leak.duration));
     if (leak.smallest_visible)
         text += fmt::format("; {:.3g} bytes an event and more would have shown",
                             *leak.smallest_visible);

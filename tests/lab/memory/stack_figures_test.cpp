@@ -47,13 +47,15 @@ TEST(Lifetimes, BecomeMetrics) {
     EXPECT_EQ(lifetime_values({}, 100)[1].absent, "nothing was freed");
 }
 
-/// Frames by name, each at a location of its own; a name with a colon has a file and a line.
+/// Functions and their files, innermost first; those without a file are in a library.
 SymbolizedProfile profile_of(const std::vector<std::pair<std::string, std::string>>& frames) {
     SymbolizedProfile profile;
+    profile.modules = {{.path = "/usr/lib/libsql.so.0"}, {.path = "/usr/bin/app"}};
     SymbolizedSample sample{.owner = "system: queue"};
     for (const auto& [function, file] : frames) {
         sample.stack.push_back(profile.locations.size());
-        profile.locations.push_back({.frames = {{.function = function, .file = file, .line = 7}}});
+        profile.locations.push_back({.module = file.empty() ? 0 : 1,
+                                     .frames = {{.function = function, .file = file, .line = 7}}});
     }
     profile.samples.push_back(std::move(sample));
     return profile;
