@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/planted_leak.h"
 #include "crucible/allocation.h"
 #include "runtime/coordinator/exchange_options.h"
 #include "runtime/daemon/event_frame.h"
@@ -349,6 +350,7 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
 }
 
 Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame) {
+    CRUCIBLE_LEAK_POINT("session");
     const bool request = frame.header.kind == protocol::Kind::request;
     const auto body =
         protocol::read_event(frame.body, target_names_, frame.shared ? &copied_ : nullptr);

@@ -1,3 +1,4 @@
+#include "base/planted_leak.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/services.h"
 
@@ -12,6 +13,7 @@ public:
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         for (std::size_t i = 0; i < events.size(); ++i) {
             reset(results[i]);
+            CRUCIBLE_LEAK_POINT("component");
             conclude(results[i], apply(*events[i], results[i].response));
         }
         const auto written = registry_.flush();

@@ -1,3 +1,4 @@
+#include "base/planted_leak.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/services.h"
 
@@ -24,6 +25,7 @@ public:
         accepted_.clear();
         for (std::size_t i = 0; i < events.size(); ++i) {
             reset(results[i]);
+            CRUCIBLE_LEAK_POINT("database");
             const std::size_t first = used_;
             const auto read = plan(*events[i]);
             if (!read) used_ = first;

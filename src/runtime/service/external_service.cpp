@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/planted_leak.h"
 #include "runtime/event/uuid.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/services.h"
@@ -24,6 +25,7 @@ public:
         lines_.clear();
         for (std::size_t i = 0; i < events.size(); ++i) {
             reset(results[i]);
+            CRUCIBLE_LEAK_POINT("external");
             conclude(results[i], accept(*events[i]));
         }
         const auto written = outbox_.append(lines_);

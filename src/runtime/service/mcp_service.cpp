@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/planted_leak.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/services.h"
 
@@ -44,6 +45,7 @@ public:
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         for (std::size_t i = 0; i < events.size(); ++i) {
             reset(results[i]);
+            CRUCIBLE_LEAK_POINT("mcp");
             answer(*events[i], results[i]);
         }
     }

@@ -1,3 +1,4 @@
+#include "base/planted_leak.h"
 #include "runtime/event/uuid.h"
 #include "runtime/service/payload.h"
 #include "runtime/service/services.h"
@@ -17,6 +18,7 @@ public:
         lines_.clear();
         for (std::size_t i = 0; i < events.size(); ++i) {
             reset(results[i]);
+            CRUCIBLE_LEAK_POINT("system");
             const std::size_t before = lines_.size();
             const auto done = apply(*events[i]);
             if (!done) lines_.resize(before);
