@@ -8,6 +8,7 @@
 
 #include "daemon_performance/dbus_wire.h"
 #include "runtime/daemon/unix_socket.h"
+#include "support/installed_program.h"
 
 namespace crucible::bench::dbus {
 namespace {

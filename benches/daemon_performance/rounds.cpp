@@ -5,66 +5,25 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 
 #include "lab/compare/json_parts.h"
-#include "lab/stats/effect.h"
 #include "lab/stats/robust.h"
-#include "lab/stats/sign_test.h"
+#include "support/estimate.h"
 
 namespace crucible::bench {
 namespace {
 
 using nlohmann::json;
 
-constexpr double kLevel = 0.95;
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-/// A value over rounds; ends that do not exist are NaN.
-struct Estimated {
-    double value = kNone;
-    double low = kNone;
-    double high = kNone;
-};
-
-Estimated median_of(const std::vector<double>& values) {
-    if (values.empty()) return {};
-    if (const auto found = lab::stats::median_interval(values, kLevel))
-        return {lab::stats::median(values), found->interval.low, found->interval.high};
-    return {.value = lab::stats::median(values)};
-}
-
 /// (greatest - least) / median, in percent.
 std::string spread_text(double spread) {
     return std::isfinite(spread) ? fmt::format("{:.0f} %", spread * 100) : "-";
 }
 double spread_of(const std::vector<double>& values) {
-    if (values.empty()) return kNone;
+    if (values.empty()) return kNoValue;
     const auto [least, greatest] = std::ranges::minmax(values);
     const double median = lab::stats::median(values);
-    return median > 0 ? (greatest - least) / median : kNone;
-}
-
-Estimated ratio_of(const std::vector<double>& logarithms, std::uint64_t seed) {
-    if (logarithms.empty()) return {};
-    if (const auto found = lab::stats::paired_effect(logarithms, kLevel, seed)) {
-        return {std::exp(found->estimate), std::exp(found->interval.low),
-                std::exp(found->interval.high)};
-    }
-    return {.value = std::exp(lab::stats::median(logarithms))};
-}
-
-/// Four digits, "-" where there is no value.
-std::string digits(double value) {
-    if (!std::isfinite(value)) return "-";
-    const double size = std::abs(value);
-    return fmt::format("{:.{}f}", value, size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0);
-}
-
-json estimate_json(const Estimated& estimate) {
-    return {{"value", lab::number(estimate.value)},
-            {"ci_low", lab::number(estimate.low)},
-            {"ci_high", lab::number(estimate.high)}};
+    return median > 0 ? (greatest - least) / median : kNoValue;
 }
 
 /// A number for each round, null where its trial failed.
@@ -102,14 +61,6 @@ std::vector<double> Rounds::Series::values(std::size_t measure) const {
     return all;
 }
 
-std::vector<std::size_t> Rounds::random_order(std::size_t arms) {
-    std::vector<std::size_t> order(arms);
-    for (std::size_t i = 0; i < arms; ++i) order[i] = i;
-    for (std::size_t i = arms; i > 1; --i)
-        std::swap(order[i - 1], order[static_cast<std::size_t>(rng_.below(i))]);
-    return order;
-}
-
 void Rounds::run_trial(const Question& question, std::size_t arm, std::uint32_t round,
                        Series& series) {
     auto values = question.arms[arm].trial();
@@ -133,7 +84,7 @@ void Rounds::ask(const Question& question) {
     std::vector<Series> all(question.arms.size());
     for (auto& series : all) series.by_round.resize(options_.rounds);
     for (std::uint32_t round = 0; round < options_.rounds; ++round) {
-        for (const std::size_t arm : random_order(question.arms.size())) {
+        for (const std::size_t arm : random_order(question.arms.size(), rng_)) {
             if (all[arm].not_installed) continue;
             run_trial(question, arm, round, all[arm]);
         }
@@ -166,29 +117,31 @@ json Rounds::show(const Question& question, std::size_t measure,
             const double logarithm = std::log(ratio);
             logarithms.push_back(question.first_to_other ? logarithm : -logarithm);
         }
-        const auto median = median_of(values);
-        const auto against = arm == 0 ? Estimated{} : ratio_of(logarithms, options_.seed);
+        const auto median = median_estimate(values);
+        const auto against = arm == 0 ? Estimated{} : ratio_estimate(logarithms, options_.seed);
         const double spread = spread_of(values);
         if (values.empty()) {
             fmt::print("  {:15} {}\n", question.arms[arm].name, all[arm].absent);
         } else {
-            const auto shown = [&](double value) { return digits(value * asked.shown_per_unit); };
+            const auto shown = [&](double value) {
+                return four_digits(value * asked.shown_per_unit);
+            };
             fmt::print("  {:15} {:>8} [{:>8}, {:>8}] {:>6}", question.arms[arm].name,
                        shown(median.value), shown(median.low), shown(median.high),
                        spread_text(spread));
             if (arm > 0) {
-                fmt::print("  {:>6} [{:>6}, {:>6}]", digits(against.value), digits(against.low),
-                           digits(against.high));
+                fmt::print("  {:>6} [{:>6}, {:>6}]", four_digits(against.value),
+                           four_digits(against.low), four_digits(against.high));
             }
             fmt::print("\n");
         }
-        json one = estimate_json(median);
+        json one = estimate_to_json(median);
         one.update({{"arm", question.arms[arm].name},
                     {"description", question.arms[arm].description},
                     {"n", values.size()},
                     {"values", by_round_json(all[arm].by_round, measure)},
                     {"spread", lab::number(spread)},
-                    {"ratio", arm == 0 ? json() : estimate_json(against)},
+                    {"ratio", arm == 0 ? json() : estimate_to_json(against)},
                     {"absent", values.empty() ? all[arm].absent : ""}});
         arms.push_back(std::move(one));
     }

@@ -79,7 +79,6 @@ private:
         std::vector<double> values(std::size_t measure) const;
     };
 
-    std::vector<std::size_t> random_order(std::size_t arms);
     void run_trial(const Question& question, std::size_t arm, std::uint32_t round, Series& series);
     nlohmann::json show(const Question& question, std::size_t measure,
                         const std::vector<Series>& all) const;

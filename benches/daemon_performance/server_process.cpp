@@ -7,13 +7,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 
 #include "base/clock.h"
 #include "runtime/daemon/unix_socket.h"
+#include "support/installed_program.h"
 
 namespace crucible::bench {
 namespace {
@@ -22,8 +22,6 @@ using namespace std::chrono_literals;
 
 constexpr Duration kStartLimit = 20s;
 constexpr int kStartPollMs = 5;
-constexpr std::array<std::string_view, 4> kProgramFolders{"/usr/sbin", "/usr/bin",
-                                                          "/usr/local/sbin", "/usr/local/bin"};
 
 sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};
@@ -45,15 +43,6 @@ Result<std::uint16_t> free_port() {
 }
 
 }  // namespace
-
-Result<std::string> installed_program(std::string_view program, std::string_view package) {
-    for (const auto folder : kProgramFolders) {
-        auto path = fmt::format("{}/{}", folder, program);
-        if (std::filesystem::exists(path)) return path;
-    }
-    return std::unexpected(
-        Error{Errc::unsupported, fmt::format("not installed (Debian package {})", package)});
-}
 
 Result<ServerProcess> ServerProcess::start(base::TempDir directory, const Command& command,
                                            const std::function<bool()>& answers) {

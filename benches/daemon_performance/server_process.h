@@ -14,10 +14,6 @@
 
 namespace crucible::bench {
 
-/// Where Debian's `package` puts `program`. - Errc::unsupported: nowhere; "not installed (Debian
-/// package …)".
-Result<std::string> installed_program(std::string_view program, std::string_view package);
-
 /// A server that the bench started, with a directory of its own; it ends with this. To be started
 /// from the main thread (base::Process).
 class ServerProcess {
