@@ -88,10 +88,6 @@ Sample sample_of(const BlockHeader& header) noexcept {
 std::size_t requested_bytes(const BlockHeader& header) noexcept {
     return header.size_and_owner >> (kind_of(header) == kSampled ? kLowBirthBits : 8);
 }
-std::uint32_t owner_of(const BlockHeader& header) noexcept {
-    return kind_of(header) == kSampled ? owner_of(sample_of(header))
-                                       : static_cast<std::uint32_t>(header.size_and_owner & 0xff);
-}
 
 void* real_start(void* block, const BlockHeader& header) noexcept {
     return static_cast<char*>(block) - (std::size_t{1} << shift_of(header));
@@ -124,8 +120,9 @@ void check_foreign(const BlockHeader& header, const char* otherwise) noexcept {
 }
 
 /// Counts by the chunk in its row.
-void count_chunk(Row& row, std::size_t word, unsigned shift, std::uint64_t Cell::*counter,
-                 std::uint64_t Row::*usable) noexcept {
+[[gnu::always_inline]] inline void count_chunk(Row& row, std::size_t word, unsigned shift,
+                                               std::uint64_t Cell::*counter,
+                                               std::uint64_t Row::*usable) noexcept {
     const std::size_t chunk = chunk_bytes(word, shift);
     add(row.cells[size_class(chunk)].*counter, 1);
     if (chunk >= kSmallChunkEnd) add(row.*usable, chunk - kChunkOverheadBytes);
@@ -142,12 +139,25 @@ void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::siz
     return block;
 }
 
-/// Of any block, in any thread. The two below are the same for the usual case, without calls that
-/// come back, for which they would have to keep registers.
+bool sample_is_due(const ThreadState& state) noexcept {
+    return load(state.counts.bytes) >= load(state.sample_at);
+}
+
+/// The block, which was counted.
+[[gnu::always_inline]] inline void* sampled_if_due(ThreadState& state, Row& row, void* block,
+                                                   std::size_t bytes, unsigned shift,
+                                                   const CallSite& site) noexcept {
+    if (!sample_is_due(state)) return block;
+    const Sample sample = take_sample(state, row, bytes, site);
+    if (sample.tally != kNone) header_of(block) = sampled_header(sample, bytes, shift);
+    return block;
+}
+
+/// Of any block, in any thread. What is further below is the same for the usual case, without calls
+/// that come back, for which it would have to keep registers.
 void* count_allocation(ThreadState& state, void* real, std::size_t bytes, unsigned shift,
                        const CallSite& site) noexcept {
-    Row* row = state.rows[state.owner];
-    if (row == nullptr) row = make_row(state, state.owner);
+    Row* const row = row_of(state, state.owner);
     if (row == nullptr) {
         count_uncounted();
         return write_header(real, kUncounted, 0, bytes, shift);
@@ -162,10 +172,7 @@ void* count_allocation(ThreadState& state, void* real, std::size_t bytes, unsign
     }
     void* const block = write_header(real, shift == kPlainShift ? kCounted : kCountedAligned,
                                      row->owner, bytes, shift);
-    if (load(state.counts.bytes) < load(state.sample_at)) return block;
-    const Sample sample = take_sample(state, *row, bytes, site);
-    if (sample.tally != kNone) header_of(block) = sampled_header(sample, bytes, shift);
-    return block;
+    return sampled_if_due(state, *row, block, bytes, shift, site);
 }
 
 /// Only as the last act of an exported function, or of one that was: see call_site().
@@ -178,9 +185,38 @@ void* count_allocation(ThreadState& state, void* real, std::size_t bytes, unsign
     return count_allocation(attached.state(), real, bytes, kPlainShift, site);
 }
 
-[[gnu::noinline]] void* flushed(Row& row, void* block) noexcept {
+// Only as the last act, as above: of a block that was counted, what it may need besides.
+[[gnu::noinline]] void* sampled(ThreadState& state, Row& row, void* block,
+                                std::size_t bytes) noexcept {
+    return sampled_if_due(state, row, block, bytes, kPlainShift, call_site());
+}
+[[gnu::noinline]] void* flushed(ThreadState& state, Row& row, void* block,
+                                std::size_t bytes) noexcept {
+    const CallSite site = call_site();
     flush(row);
+    return sampled_if_due(state, row, block, bytes, kPlainShift, site);
+}
+
+/// Counts it but for its size class.
+[[gnu::always_inline]] inline void* count_plain(ThreadState& state, Row& row, void* real,
+                                                std::size_t bytes) noexcept {
+    add(row.bytes, bytes);
+    add(state.counts.allocations, 1);
+    add(state.counts.bytes, bytes);
+    void* const block = write_header(real, kCounted, row.owner, bytes, kPlainShift);
+    if (const std::int64_t live = live_bytes(row); live > load(row.high)) [[unlikely]] {
+        store(row.high, live);
+        if (live > load(row.flush_above)) return flushed(state, row, block, bytes);
+    }
+    if (sample_is_due(state)) [[unlikely]]
+        return sampled(state, row, block, bytes);
     return block;
+}
+
+[[gnu::noinline]] void* count_large(ThreadState& state, Row& row, void* real,
+                                    std::size_t bytes) noexcept {
+    count_chunk(row, chunk_word(real), kPlainShift, &Cell::allocations, &Row::large_usable);
+    return count_plain(state, row, real, bytes);
 }
 
 [[gnu::always_inline]] inline void* allocated(void* real, std::size_t bytes) noexcept {
@@ -191,29 +227,20 @@ void* count_allocation(ThreadState& state, void* real, std::size_t bytes, unsign
         return count_any_allocation(real, bytes);
     Row* const row = state->rows[state->owner];
     const std::size_t word = chunk_word(real);
-    if (row == nullptr || word >= kSmallChunkEnd) [[unlikely]]
+    if (row == nullptr) [[unlikely]]
         return count_any_allocation(real, bytes);
-    if (load(state->counts.bytes) + bytes >= load(state->sample_at)) [[unlikely]]
-        return count_any_allocation(real, bytes);
-    add(row->bytes, bytes);
+    if (word >= kSmallChunkEnd) [[unlikely]]
+        return count_large(*state, *row, real, bytes);
     add(row->cells[word / 16].allocations, 1);
-    add(state->counts.allocations, 1);
-    add(state->counts.bytes, bytes);
-    void* const block = write_header(real, kCounted, row->owner, bytes, kPlainShift);
-    if (const std::int64_t live = live_bytes(*row); live > load(row->high)) [[unlikely]] {
-        store(row->high, live);
-        if (live > load(row->flush_above)) return flushed(*row, block);
-    }
-    return block;
+    return count_plain(*state, *row, real, bytes);
 }
 
 /// Of a block that was counted, with the word before what glibc gave.
 void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t word) noexcept {
     const std::size_t bytes = requested_bytes(header);
-    const std::uint32_t owner = owner_of(header);
-    Row* row = state.rows[owner];
-    if (row == nullptr) row = make_row(state, owner);
-    if (kind_of(header) == kSampled) end_sample(row, sample_of(header), bytes);
+    Row* const row = kind_of(header) == kSampled
+                         ? end_sample(state, sample_of(header), bytes)
+                         : row_of(state, static_cast<std::uint32_t>(header.size_and_owner & 0xff));
     if (row == nullptr) return count_stray_free(bytes);
     count_chunk(*row, word, shift_of(header), &Cell::frees, &Row::large_freed_usable);
     add(row->freed_bytes, bytes);
@@ -244,6 +271,18 @@ void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t w
     ::__libc_free(real);
 }
 
+[[gnu::always_inline]] inline void free_plain(Row& row, std::size_t bytes, void* real) noexcept {
+    add(row.freed_bytes, bytes);
+    if (live_bytes(row) < load(row.flush_below)) [[unlikely]]
+        return flush_and_free(row, real);
+    ::__libc_free(real);
+}
+
+[[gnu::noinline]] void free_large(Row& row, std::size_t bytes, void* real) noexcept {
+    count_chunk(row, chunk_word(real), kPlainShift, &Cell::frees, &Row::large_freed_usable);
+    free_plain(row, bytes, real);
+}
+
 [[gnu::always_inline]] inline void free_block(void* block) noexcept {
     if (block == nullptr) return;
     const BlockHeader header = header_of(block);
@@ -253,19 +292,20 @@ void count_any_free(ThreadState& state, const BlockHeader& header, std::size_t w
     char* const real = static_cast<char*>(block) - kBlockHeaderBytes;
     Row* const row = state->rows[header.size_and_owner & 0xff];
     const std::size_t word = chunk_word(real);
-    if (row == nullptr || word >= kSmallChunkEnd) [[unlikely]]
+    if (row == nullptr) [[unlikely]]
         return free_any(block);
-    add(row->freed_bytes, header.size_and_owner >> 8);
+    const std::size_t bytes = header.size_and_owner >> 8;
+    if (word >= kSmallChunkEnd) [[unlikely]]
+        return free_large(*row, bytes, real);
     add(row->cells[word / 16].frees, 1);
-    if (live_bytes(*row) < load(row->flush_below)) [[unlikely]]
-        return flush_and_free(*row, real);
-    ::__libc_free(real);
+    free_plain(*row, bytes, real);
 }
 
 [[gnu::always_inline]] inline void* plain(std::size_t bytes) noexcept {
-    if (bytes > kBytesMax) [[unlikely]]
+    std::size_t with_header = 0;
+    if (__builtin_add_overflow(bytes, kBlockHeaderBytes, &with_header)) [[unlikely]]
         return refused();
-    return allocated(::__libc_malloc(bytes + kBlockHeaderBytes), bytes);
+    return allocated(::__libc_malloc(with_header), bytes);
 }
 
 /// `alignment` a power of two.

@@ -74,6 +74,7 @@ void CodeMap::add(const Mapping& mapping) noexcept {
     // whose addresses would look like code at first.
     const std::uintptr_t kernels = ::getauxval(AT_SYSINFO_EHDR);
     if (kernels >= mapping.begin && kernels < mapping.end) return;
+    if (mapping.begin >> 63 != 0) return;  // its older one
     const std::uintptr_t first = mapping.begin >> kPageBits;
     std::uintptr_t end = mapping.end >> kPageBits;
     constexpr std::uintptr_t kPagesMax = std::uintptr_t{1} << 20;  // 4 GiB; more is nobody's code
@@ -83,6 +84,7 @@ void CodeMap::add(const Mapping& mapping) noexcept {
     constexpr unsigned kBits = kWindowBits - kPageBits;
     for (std::uintptr_t window = first >> kBits; window <= (end - 1) >> kBits; ++window)
         add_window(window);
+    add_span(first, end - 1);
 }
 
 void CodeMap::add_window(std::uintptr_t window) noexcept {
@@ -90,20 +92,31 @@ void CodeMap::add_window(std::uintptr_t window) noexcept {
         if (windows_[i] == window) return;
     if (windows_used_ == windows_.size()) return;
     windows_[windows_used_++] = window;
+}
 
-    std::size_t used = 0;
-    std::array<int, kHalvesMax> halves{};
-    for (std::uint32_t i = 0; i < windows_used_; ++i) {
-        const auto half = static_cast<int>(windows_[i] << kWindowBits >> 32);
-        std::size_t at = 0;
-        while (at < used && halves[at] != half) ++at;
-        if (at < used) continue;
-        has_few_halves_ = used < kHalvesMax;
-        if (!has_few_halves_) return;
-        halves[used++] = half;
+void CodeMap::Span::set(std::uintptr_t from, std::uintptr_t to) noexcept {
+    constexpr std::uint32_t kSign = 0x80000000;
+    first = from;
+    last = to;
+    begin = static_cast<int>(static_cast<std::uint32_t>(from) + kSign);
+    const std::uintptr_t more = to - from;
+    most = static_cast<int>((more >> 32 == 0 ? static_cast<std::uint32_t>(more) : ~0U) + kSign);
+}
+
+/// Ascending. The widest gap is what parts the two.
+void CodeMap::add_span(std::uintptr_t first, std::uintptr_t last) noexcept {
+    if (spans_used_ == 0) {
+        low_.set(first, last);
+        high_ = low_;
+    } else if (spans_used_ == 1) {
+        high_.set(first, last);
+    } else if (first - high_.last > high_.first - low_.last) {
+        low_.set(low_.first, high_.last);
+        high_.set(first, last);
+    } else {
+        high_.set(high_.first, last);
     }
-    for (std::size_t i = used; i < kHalvesMax; ++i) halves[i] = halves[0];
-    upper_halves_ = halves;
+    if (spans_used_ < 2) ++spans_used_;
 }
 
 }  // namespace crucible::alloc

@@ -93,18 +93,23 @@ public:
     void each_in(std::uintptr_t begin, std::uintptr_t end, Visit visit) const noexcept {
         std::uintptr_t at = begin;
 #if defined(__x86_64__)
-        // Most words are told by their upper half, and four at once.
+        // Most words are told by how far from all code they lie, and four at once: pages, as many
+        // of their bits as a lane has.
         constexpr std::size_t kStep = 4 * sizeof(std::uintptr_t);
-        for (; has_few_halves_ && at + kStep <= end; at += kStep) {
+        const __m128i low_begin = _mm_set1_epi32(low_.begin);
+        const __m128i low_most = _mm_set1_epi32(low_.most);
+        const __m128i high_begin = _mm_set1_epi32(high_.begin);
+        const __m128i high_most = _mm_set1_epi32(high_.most);
+        for (; at + kStep <= end; at += kStep) {
             const auto* const four = reinterpret_cast<const __m128i*>(at);
-            const __m128i halves =
-                _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(_mm_loadu_si128(four)),
-                                                _mm_castsi128_ps(_mm_loadu_si128(four + 1)), 0xdd));
-            __m128i same = _mm_cmpeq_epi32(halves, _mm_set1_epi32(upper_halves_[0]));
-            for (std::size_t i = 1; i < kHalvesMax; ++i)
-                same =
-                    _mm_or_si128(same, _mm_cmpeq_epi32(halves, _mm_set1_epi32(upper_halves_[i])));
-            for (int mask = _mm_movemask_ps(_mm_castsi128_ps(same)); mask != 0; mask &= mask - 1) {
+            const __m128i pages = _mm_castps_si128(_mm_shuffle_ps(
+                _mm_castsi128_ps(_mm_srli_epi64(_mm_loadu_si128(four), kPageBits)),
+                _mm_castsi128_ps(_mm_srli_epi64(_mm_loadu_si128(four + 1), kPageBits)), 0x88));
+            const __m128i outside =
+                _mm_and_si128(_mm_cmpgt_epi32(_mm_sub_epi32(pages, low_begin), low_most),
+                              _mm_cmpgt_epi32(_mm_sub_epi32(pages, high_begin), high_most));
+            for (int mask = _mm_movemask_ps(_mm_castsi128_ps(outside)) ^ 0xf; mask != 0;
+                 mask &= mask - 1) {
                 const auto word = reinterpret_cast<const std::uintptr_t*>(
                     at)[__builtin_ctz(static_cast<unsigned>(mask))];
                 if (holds(word)) visit(word);
@@ -120,16 +125,27 @@ public:
 private:
     static constexpr unsigned kPageBits = 12;
     static constexpr unsigned kWindowBits = 28;
-    static constexpr std::size_t kHalvesMax = 4;
     void add_window(std::uintptr_t window) noexcept;
+    void add_span(std::uintptr_t first, std::uintptr_t last) noexcept;
 
     /// By the page's place in its window.
     std::array<std::uint64_t, (std::size_t{1} << (kWindowBits - kPageBits)) / 64> pages_{};
     std::uint32_t windows_used_ = 0;
     std::array<std::uintptr_t, 64> windows_{};
-    /// The different upper halves of addresses of code; the rest repeats the first.
-    std::array<int, kHalvesMax> upper_halves_{};
-    bool has_few_halves_ = true;
+    /// Code that lies together: the program's, and the libraries'.
+    struct Span {
+        std::uintptr_t first = 0;  ///< page
+        std::uintptr_t last = 0;
+        // As vectors compare them: the lower 32 bits, so that a page may be taken for one that is
+        // 16 TiB away; and signed.
+        int begin = 0;
+        int most = 0;
+        bool operator==(const Span&) const noexcept = default;
+        void set(std::uintptr_t from, std::uintptr_t to) noexcept;
+    };
+    std::uint32_t spans_used_ = 0;
+    Span low_;
+    Span high_;
 };
 
 }  // namespace crucible::alloc

@@ -179,6 +179,7 @@ Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
         store(state.sample_at, kNoSamples);
         return {};
     }
+    const std::uint64_t birth = birth_now();
     const std::uint32_t place = tally_at(*sampler, row, site);
     Tally& tally = stack_file().tallies[place];
     if (tally.thread == row.thread) {
@@ -190,14 +191,15 @@ Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
     }
     if (mean_bytes > 0) add_weighted(tally.allocated_weighted, bytes, weight_of(bytes, mean_bytes));
     if ((++sampler->taken & kClockNotesMask) == 0) note_clock();
-    return {number_of_tally(place), birth_now()};
+    return {number_of_tally(place), birth};
 }
 
-void end_sample(const Row* row, const Sample& sample, std::size_t bytes) noexcept {
-    const std::uint32_t place = tally_of_number(sample.tally);
-    if (place == kNone) return;
-    Tally& tally = stack_file().tallies[place];
+Row* end_sample(ThreadState& state, const Sample& sample, std::size_t bytes) noexcept {
     const std::uint64_t ticks = ((birth_now() - sample.birth) & kBirths) << kBirthShift;
+    const std::uint32_t place = tally_of_number(sample.tally);
+    if (place == kNone) return row_of(state, owner_of_number(sample.tally));
+    Tally& tally = stack_file().tallies[place];
+    Row* const row = row_of(state, tally.owner);
     SampleWeight weight;
     if (mean_bytes > 0) {
         weight = weight_of(bytes, mean_bytes);
@@ -214,18 +216,17 @@ void end_sample(const Row* row, const Sample& sample, std::size_t bytes) noexcep
         add_shared(tally.freed_elsewhere.bytes, bytes);
         add_shared(tally.freed_elsewhere.frees, 1);
     }
-    if (row == nullptr) return;
+    if (row == nullptr) return row;
     Lifetimes* const lifetimes =
         lifetimes_of(static_cast<std::uint32_t>(row - watched->rows.data()), row->owner);
-    if (lifetimes == nullptr) return;
+    if (lifetimes == nullptr) return row;
     const auto class_of_ticks =
         static_cast<std::size_t>(ticks == 0 ? 0 : std::bit_width(ticks) - 1);
     add(lifetimes->counts[class_of_ticks],
-        static_cast<std::uint64_t>(weight.count * static_cast<double>(kLifetimeUnit)));
-}
-
-std::uint32_t owner_of(const Sample& sample) noexcept {
-    return owner_of_number(sample.tally);
+        mean_bytes > 0
+            ? static_cast<std::uint64_t>(weight.count * static_cast<double>(kLifetimeUnit))
+            : kLifetimeUnit);
+    return row;
 }
 
 }  // namespace crucible::alloc

@@ -41,10 +41,7 @@ struct Sample {
 Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
                    const CallSite& site) noexcept;
 
-/// For its free; in `row`, if the thread has one.
-void end_sample(const Row* row, const Sample& sample, std::size_t bytes) noexcept;
-
-/// Who allocated it.
-std::uint32_t owner_of(const Sample& sample) noexcept;
+/// For its free: the thread's row for whoever allocated it; null where it has none.
+Row* end_sample(ThreadState& state, const Sample& sample, std::size_t bytes) noexcept;
 
 }  // namespace crucible::alloc

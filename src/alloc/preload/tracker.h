@@ -53,6 +53,11 @@ private:
 /// it has none at all: then the allocation is counted as uncounted.
 Row* make_row(ThreadState& state, std::uint32_t owner) noexcept;
 
+inline Row* row_of(ThreadState& state, std::uint32_t owner) noexcept {
+    Row* const row = state.rows[owner];
+    return row != nullptr ? row : make_row(state, owner);
+}
+
 /// Brings the region's live bytes and peaks up to date with the row.
 void flush(Row& row) noexcept;
 
