@@ -5,8 +5,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 project=$(pwd -P)
 results=benchmark_results
 bin=build/release/bin
-# What bench_daemon_performance compares with, besides what the tests need.
-peers=(mosquitto dbus-broker libzmq3-dev)
+# What bench_daemon_performance and bench_allocation_overhead compare with, besides what the tests
+# need.
+peers=(mosquitto dbus-broker libzmq3-dev heaptrack)
 
 usage() {
     cat <<'TEXT'
