@@ -13,8 +13,8 @@
 /// own byte order.
 namespace crucible::alloc {
 
-/// The environment variable that has stacks sampled: "all", or how many bytes lie between two
-/// sample points in the mean ("512KiB"; "B", "KiB", "MiB" and "GiB").
+/// The environment variable that has stacks sampled: "all", or how many bytes of sample_stream() lie
+/// between two sample points in the mean ("512KiB"; "B", "KiB", "MiB" and "GiB").
 inline constexpr const char* kSampleVariable = "CRUCIBLE_ALLOC_SAMPLE";
 
 inline constexpr std::uint64_t kStacksMagic = 0x314b545343435243;  // "CRCCSTK1"
@@ -30,13 +30,21 @@ inline constexpr std::size_t kRawPoolBytes = std::size_t{64} << 20;
 /// Of one stack, from its innermost frame on.
 inline constexpr std::size_t kRawBytesMax = std::size_t{16} << 10;
 
+/// Sample points lie in a stream in which each block has so many bytes more than were requested:
+/// the least that one takes of glibc's heap. Without them a block of one byte would be a sample so
+/// rarely, and then stand for so many, that no count of small blocks could be told.
+inline constexpr std::uint64_t kSampleBlockBytes = 32;
+constexpr std::uint64_t sample_stream(std::uint64_t bytes, std::uint64_t blocks) noexcept {
+    return bytes + blocks * kSampleBlockBytes;
+}
+
 /// What numbers of threads, mappings and saved stacks say for "none".
 inline constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 /// Sums over samples, each weighted so that the sum estimates what all allocations would give
 /// (Horvitz and Thompson): 1/p for counts, n/p for bytes, and what their variances are estimated
-/// with. Atomic doubles. Only where samples are taken by bytes; where every allocation is one, the
-/// plain counts are exact.
+/// with; p = 1 - exp(-(n + kSampleBlockBytes)/StackFile::mean_bytes). Atomic doubles. Only where
+/// samples are taken by bytes; where every allocation is one, the plain counts are exact.
 struct Weighted {
     double count = 0;
     double bytes = 0;
@@ -123,8 +131,9 @@ struct StackFile {
     std::uint64_t magic = 0;  ///< written last
     std::uint32_t version = 0;
     std::uint32_t pid = 0;
-    std::uint64_t bytes = 0;       ///< of the whole file
-    std::uint64_t mean_bytes = 0;  ///< between sample points; 0: every allocation is sampled
+    std::uint64_t bytes = 0;  ///< of the whole file
+    /// Between sample points, in sample_stream(); 0: every allocation is sampled.
+    std::uint64_t mean_bytes = 0;
     /// The number of tallies[0] as blocks name it: in a forked process the first one that its
     /// parent did not have.
     std::uint32_t first_tally = 0;

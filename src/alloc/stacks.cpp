@@ -84,8 +84,11 @@ SampledCounts counts_of(const Tally& tally, bool all, double tick_seconds) {
     }
     counts.all_allocations = {allocated.count, allocated.count_variance};
     counts.all_bytes = {allocated.bytes, allocated.bytes_variance};
-    counts.live_blocks = counts.all_allocations - Estimate{freed.count, freed.count_variance};
-    counts.live_bytes = counts.all_bytes - Estimate{freed.bytes, freed.bytes_variance};
+    // Where no sample is live, what is left of the sums is rounding.
+    if (counts.frees < counts.allocations) {
+        counts.live_blocks = counts.all_allocations - Estimate{freed.count, freed.count_variance};
+        counts.live_bytes = counts.all_bytes - Estimate{freed.bytes, freed.bytes_variance};
+    }
     return counts;
 }
 
@@ -133,8 +136,12 @@ std::vector<OwnerLifetimes> lifetimes_of(const StackFile& file, double tick_ns) 
 }  // namespace
 
 std::pair<double, double> Estimate::interval95() const noexcept {
-    const double half = 1.959963985 * std::sqrt(variance);
-    return {value - half, value + half};
+    constexpr double kZ = 1.959963985;
+    if (value <= 0) return {value - kZ * std::sqrt(variance), value + kZ * std::sqrt(variance)};
+    const double per_unit = variance / value;
+    const double middle = value + kZ * kZ * per_unit / 2;
+    const double half = kZ * std::sqrt(variance + kZ * kZ * per_unit * per_unit / 4);
+    return {middle - half, middle + half};
 }
 
 Estimate& Estimate::operator+=(const Estimate& other) noexcept {

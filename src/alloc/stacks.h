@@ -22,17 +22,20 @@ struct Estimate {
     double value = 0;
     double variance = 0;  ///< of the estimate, itself estimated
 
-    /// 95 % of such intervals hold the true sum, if it is of enough samples to be about normal:
-    /// some dozens, also of the sizes that make up most of it. So for bytes, and for the count of
-    /// one size; the count of many sizes may be of small blocks, of which hardly any is a sample,
-    /// and then it is off more often. (How many there are of each size the region knows exactly.)
+    /// 95 % of such intervals hold the true sum: all values from which the estimate is no further
+    /// off than 1.96 standard errors as they would be there (a score interval, as Wilson's). The
+    /// variance of what samples stand for grows with the truth; if it were taken as that of the
+    /// estimate, low estimates would have intervals that are too short, from few samples often.
+    /// It takes a dozen samples, also of those sizes that make up most of the sum: so for bytes,
+    /// and for counts, except of small blocks beside large ones under a mean distance that leaves
+    /// hardly any of the small ones (docs/design/allocation-stacks.md). Of an owner, the region
+    /// has the exact counts. Nothing of which no sample is left: from 0 to 0.
     std::pair<double, double> interval95() const noexcept;
     Estimate& operator+=(const Estimate& other) noexcept;
     friend Estimate operator-(const Estimate& all, const Estimate& part) noexcept;
 };
 
-/// Of the allocations at one stack. Where samples are taken by bytes, blocks of no bytes are in no
-/// estimate.
+/// Of the allocations at one stack.
 struct SampledCounts {
     // Of the samples themselves.
     std::uint64_t allocations = 0;
@@ -83,7 +86,8 @@ struct OwnerLifetimes {
 
 struct StackSnapshot {
     pid_t pid = 0;
-    std::uint64_t mean_bytes = 0;   ///< between sample points; 0: every allocation is a sample
+    /// Between sample points, in sample_stream(); 0: every allocation is a sample.
+    std::uint64_t mean_bytes = 0;
     std::vector<std::string> maps;  ///< texts of /proc/<pid>/maps, in the order of time
     std::vector<StackSamples> stacks;
     std::vector<OwnerLifetimes> lifetimes;

@@ -140,7 +140,7 @@ void* write_header(void* real, std::uint64_t kind, std::uint32_t owner, std::siz
 }
 
 bool sample_is_due(const ThreadState& state) noexcept {
-    return load(state.counts.bytes) >= load(state.sample_at);
+    return sample_stream(state) >= load(state.sample_at);
 }
 
 /// The block, which was counted.

@@ -3,10 +3,12 @@
 #include <bit>
 #include <cstdint>
 
-/// Sampling an allocation stream by bytes: sample points lie in it at random, in the mean
-/// `mean_bytes` apart and each independent of the others (a Poisson process), and an allocation is
-/// sampled that at least one falls into. Without the C library's mathematics, which a program may
-/// not have.
+#include "alloc/stack_file.h"
+
+/// Sampling an allocation stream by bytes: sample points lie in sample_stream() at random, in the
+/// mean `mean_bytes` apart and each independent of the others (a Poisson process), and an
+/// allocation is sampled that at least one falls into. Without the C library's mathematics, which a
+/// program may not have.
 namespace crucible::alloc {
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
@@ -76,11 +78,11 @@ struct SampleWeight {
     double count_variance = 0;  ///< (1-p)/p²
 };
 constexpr SampleWeight weight_of(std::uint64_t bytes, double mean_bytes) noexcept {
-    const double p = chance(static_cast<double>(bytes) / mean_bytes);
+    const double p = chance(static_cast<double>(sample_stream(bytes, 1)) / mean_bytes);
     return {1 / p, (1 - p) / (p * p)};
 }
 
-/// Where the next sample point lies in a thread's stream of requested bytes.
+/// Where the next sample point lies in a thread's sample_stream().
 class SamplePoints {
 public:
     constexpr SamplePoints() noexcept = default;

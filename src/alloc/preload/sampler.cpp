@@ -169,9 +169,9 @@ Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
     Sampler* const sampler = bytes >> kSampledBytesBits == 0 ? sampler_of(state) : nullptr;
     if (sampler == nullptr) return {};
     if (mean_bytes > 0) {
-        const std::uint64_t stream = load(state.counts.bytes);
+        const std::uint64_t stream = sample_stream(state);
         if (state.sample_at == 0)
-            store(state.sample_at, sampler->points.next_after(stream - bytes));
+            store(state.sample_at, sampler->points.next_after(stream - sample_stream(bytes, 1)));
         if (stream < state.sample_at) return {};
         store(state.sample_at, sampler->points.next_after(stream));
     }

@@ -4,13 +4,13 @@
 #include <cstdint>
 
 #include "alloc/preload/call_stack.h"
+#include "alloc/preload/tracker.h"
 #include "alloc/region.h"
+#include "alloc/stack_file.h"
 
 /// Which allocations are sampled, and what is counted of those. Nothing here is on the path of an
 /// allocation that is not.
 namespace crucible::alloc {
-
-struct ThreadState;
 
 /// A number. Of the same one, a thread samples the same places of its stream of bytes in each run
 /// of a program, except in what it has forked. Without it they are others each time.
@@ -21,6 +21,11 @@ inline constexpr std::uint64_t kNoSamples = ~std::uint64_t{0};
 
 /// Reads the environment; once, with the new region. Says in it what was asked for.
 void prepare_samples(Region& region) noexcept;
+
+/// What the thread has allocated, as samples are taken of it.
+inline std::uint64_t sample_stream(const ThreadState& state) noexcept {
+    return sample_stream(load(state.counts.bytes), load(state.counts.allocations));
+}
 
 /// For ThreadState::sample_at at first.
 std::uint64_t first_sample_at() noexcept;

@@ -17,7 +17,8 @@ struct Sampler;
 /// What a thread counts with. In private memory, so that a forked process has its own.
 struct ThreadState : ThreadCounters {
     Thread* slot = nullptr;
-    /// Allocations that bring counts.bytes to this or beyond are looked at for a sample.
+    /// Allocations that bring sample_stream() of `counts` to this or beyond are looked at for a
+    /// sample.
     std::uint64_t sample_at = ~std::uint64_t{0};
     std::array<Row*, kOwnersMax> rows{};  ///< by owner; null: it has none yet
     Sampler* sampler = nullptr;           ///< null: it has taken none yet
