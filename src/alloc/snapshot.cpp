@@ -11,6 +11,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "alloc/why_not_counted.h"
 #include "base/file.h"
 #include "crucible/allocation.h"
 
@@ -83,14 +84,6 @@ void name(Snapshot& snapshot, const Region& region) {
         snapshot.threads[i].name = text(thread.name);
         snapshot.reallocations += load(thread.reallocations);
     }
-}
-
-std::unexpected<Error> no_tracker(pid_t pid, const std::filesystem::path& directory) {
-    return std::unexpected(Error{
-        Errc::not_found,
-        fmt::format("{}: nothing of process {}: the allocation tracker is not in it (a static or "
-                    "setuid program, or one that was not started with it)",
-                    directory.string(), pid)});
 }
 
 }  // namespace
@@ -235,7 +228,7 @@ Result<std::filesystem::path> region_file(const std::filesystem::path& directory
         newest_image = image;
         newest = entry.path();
     }
-    if (newest_image < 0) return no_tracker(pid, directory);
+    if (newest_image < 0) return std::unexpected(why_not_counted(directory, pid));
     return newest;
 }
 

@@ -99,7 +99,7 @@ private:
 };
 
 /// The file in `directory` of what that process runs now: it has one for each program that it has
-/// executed. - Errc::not_found: none; the tracker is not in that process.
+/// executed. - Errc::not_found: none; why_not_counted().
 Result<std::filesystem::path> region_file(const std::filesystem::path& directory, pid_t pid);
 
 }  // namespace crucible::alloc

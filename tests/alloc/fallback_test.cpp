@@ -1,7 +1,6 @@
 // Where the tracker cannot have what it needs, the program does not notice, and what was not
 // counted is known.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -99,18 +98,6 @@ TEST(Fallback, AddressSpaceIsTooSmall) {
 TEST(Fallback, NoAddressSpaceForAFork) {
     run_both("tight", {}, [](const Ended& ended) { expect_ledgers(ended, 1); });
 }
-
-/// A file system of that size in memory, while this lives.
-struct SmallFileSystem {
-    base::TempDir directory = region_directory();
-    bool is_mounted;
-    explicit SmallFileSystem(const std::string& bytes)
-        : is_mounted(::mount("tmpfs", directory.path().c_str(), "tmpfs", 0,
-                             ("size=" + bytes).c_str()) == 0) {}
-    ~SmallFileSystem() {
-        if (is_mounted) ::umount2(directory.path().c_str(), MNT_DETACH);
-    }
-};
 
 // Touching what the file system has no room for would kill the process. What no row could be had
 // for is known to be missing, and nothing else is.

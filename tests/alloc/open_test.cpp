@@ -10,6 +10,7 @@
 #include <string>
 
 #include "alloc/region.h"
+#include "alloc/stacks.h"
 #include "alloc/watched.h"
 
 namespace crucible::alloc {
@@ -74,6 +75,24 @@ TEST(RegionOpen, ADirectory) {
     expect_refused(directory.path(), Errc::corrupt, ": not an allocation region");
 }
 
+// The files are for the process's own user.
+TEST(RegionOpen, OfAnotherUsersProcess) {
+    const RegionFile file(sizeof(Region), kMagic);
+    const bool is_root = ::geteuid() == 0;
+    if (is_root) {
+        std::filesystem::permissions(file.directory.path(), std::filesystem::perms{0755});
+        ASSERT_EQ(::seteuid(65534), 0);
+    } else {
+        std::filesystem::permissions(file.path, std::filesystem::perms::none);
+    }
+    expect_refused(file.path, Errc::permission_denied, ": Permission denied");
+    const auto stacks = StacksReader::open(file.path);
+    EXPECT_TRUE(!is_root || ::seteuid(0) == 0);
+    ASSERT_FALSE(stacks);
+    EXPECT_EQ(to_string(stacks.error().code), to_string(Errc::permission_denied));
+    EXPECT_EQ(stacks.error().message, file.path.string() + ": Permission denied");
+}
+
 // It says itself that it has another size than it has.
 TEST(RegionOpen, AFileThatContradictsItself) {
     expect_refused(RegionFile(sizeof(Region), kMagic, kFormatVersion, 77).path, Errc::corrupt,
@@ -106,6 +125,9 @@ TEST(RegionOpen, OfThisProcess) {
     EXPECT_EQ(reader.error().message, "the allocation tracker is not in this process");
 }
 
+/// Beyond the largest that Linux gives.
+constexpr pid_t kNoProcess = 1 << 30;
+
 // By number, not by text, and no other process's.
 TEST(RegionOpen, TheNewestFileOfAProcess) {
     const auto directory = region_directory();
@@ -113,13 +135,11 @@ TEST(RegionOpen, TheNewestFileOfAProcess) {
                                    "7-12.alloc2", "7-x.alloc", "7-13.other"})
         ASSERT_TRUE(base::write_file(directory.path() / name, ""));
     EXPECT_EQ(region_file(directory.path(), 7).value(), directory.path() / "7-10.alloc");
-    const auto none = region_file(directory.path(), 8);
+    const auto none = region_file(directory.path(), kNoProcess);
     ASSERT_FALSE(none);
     EXPECT_EQ(to_string(none.error().code), to_string(Errc::not_found));
     EXPECT_EQ(none.error().message,
-              directory.path().string() +
-                  ": nothing of process 8: the allocation tracker is not in it (a static or setuid "
-                  "program, or one that was not started with it)");
+              fmt::format("process {}: it has ended, and left no counts", kNoProcess));
 }
 
 }  // namespace

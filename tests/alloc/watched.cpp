@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -27,6 +28,14 @@ base::TempDir region_directory() {
     auto directory = base::TempDir::make("alloc-test");
     EXPECT_TRUE(directory) << directory.error().message;
     return std::move(*directory);
+}
+
+SmallFileSystem::SmallFileSystem(const std::string& bytes)
+    : is_mounted(
+          ::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, ("size=" + bytes).c_str()) == 0) {}
+
+SmallFileSystem::~SmallFileSystem() {
+    if (is_mounted) ::umount2(directory.path().c_str(), MNT_DETACH);
 }
 
 std::vector<std::string> watched(const std::vector<std::string>& command,

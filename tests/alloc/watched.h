@@ -30,6 +30,16 @@ struct Watch {
 /// A directory for regions.
 base::TempDir region_directory();
 
+/// A file system in memory, of that size ("16k"), while this lives.
+struct SmallFileSystem {
+    base::TempDir directory = region_directory();
+    bool is_mounted;  ///< else errno says why not
+    explicit SmallFileSystem(const std::string& bytes);
+    SmallFileSystem(const SmallFileSystem&) = delete;
+    SmallFileSystem& operator=(const SmallFileSystem&) = delete;
+    ~SmallFileSystem();
+};
+
 /// How a program ended, what it printed, and where its regions are.
 struct Ended {
     base::ExitStatus status;

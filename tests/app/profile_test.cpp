@@ -146,7 +146,8 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
     EXPECT_EQ(profile_complaints(), "");
     auto target = result().at("targets").at(0);
     ASSERT_EQ(target.at("missing").size(), 1U);
-    EXPECT_NE(target.at("missing").at(0).get<std::string>().find("has not the allocation tracker"),
+    EXPECT_NE(target.at("missing").at(0).get<std::string>().find(
+                  "was started without the allocation tracker"),
               std::string::npos)
         << target.at("missing");
     const auto& count = metric_named(target.at("metrics"), "allocations_per_event");
@@ -159,6 +160,78 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
     target = result().at("targets").at(0);
     EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
     EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 1);
+}
+
+const std::string kEcho = CRUCIBLE_TEST_PROGRAMS "/echo";
+const std::vector<std::string> kShortProfile{
+    "--clients", "1",        "--ladder", "none",       "--rounds", "1",      "--rate",
+    "100",       "--warmup", "0s",       "--duration", "100ms",    "--quiet"};
+
+std::vector<std::string> short_profile(const std::string& target) {
+    std::vector<std::string> words{"profile", target};
+    words.insert(words.end(), kShortProfile.begin(), kShortProfile.end());
+    return words;
+}
+
+/// What it costs is measured, what it allocates is not, and the reason is in the place of it.
+void expect_not_counted(const nlohmann::json& result, std::string_view reason) {
+    const auto& target = result.at("targets").at(0);
+    ASSERT_EQ(target.at("missing").size(), 1U) << target.at("missing");
+    const auto missing = target.at("missing").at(0).get<std::string>();
+    EXPECT_NE(missing.find(reason), std::string::npos) << missing;
+    for (const auto& metric : target.at("metrics")) {
+        const auto name = metric.at("name").get<std::string>();
+        if (name.starts_with("memory_")) continue;
+        EXPECT_TRUE(metric.at("value").is_null()) << name;
+        EXPECT_EQ(metric.at("absent"), missing) << name;
+    }
+}
+
+TEST_F(Profile, SaysThatAStaticProgramCannotBeCounted) {
+    ASSERT_EQ(run(short_profile("exec:" + kEcho + "_static")), 0) << errors();
+    EXPECT_EQ(profile_complaints(), "");
+    expect_not_counted(result(), "it is a static program");
+    EXPECT_FALSE(metric_named(result().at("targets").at(0).at("metrics"), "memory_peak")
+                     .at("value")
+                     .is_null());
+    EXPECT_NE(output().find("not counted: process "), std::string::npos) << output();
+}
+
+// A system whose shared memory is full: all goes on, without counts.
+TEST_F(Profile, SaysThatThereWasNoRoomForCounts) {
+    std::vector<std::string> command{"/usr/bin/unshare",
+                                     "--map-root-user",
+                                     "--mount",
+                                     "/bin/sh",
+                                     "-c",
+                                     "mount -t tmpfs -o size=16k tmpfs /dev/shm && exec \"$@\"",
+                                     "sh"};
+    const auto ended = [&command](const std::vector<std::string>& words) {
+        auto all = command;
+        all.insert(all.end(), words.begin(), words.end());
+        auto process = base::Process::start({.arguments = all});
+        const auto status = process ? process->wait(100s) : std::nullopt;
+        return status && status->signal == 0 ? status->exit_code : -1;
+    };
+    if (ended({"/bin/true"}) != 0) GTEST_SKIP() << "no file systems may be mounted here";
+    auto words = short_profile("synthetic:");
+    words.insert(words.begin(), CRUCIBLE);
+    words.insert(words.end(), {"--out", out().string()});
+    ASSERT_EQ(ended(words), 0);
+    expect_not_counted(result(), "16384 bytes are free there");
+}
+
+// At its beginning, or while it is measured.
+TEST_F(Profile, TellsOfATargetThatEnds) {
+    for (const auto& target : {std::string("exec:/bin/true"), "exec:" + kEcho + " 5"}) {
+        EXPECT_EQ(run(short_profile(target)), kTargetFailed) << errors();
+        EXPECT_TRUE(errors().ends_with(
+            "crucible: client-0: the program exited with code 0; the partial result is kept\n"))
+            << errors();
+        EXPECT_EQ(profile_complaints(), "");
+        EXPECT_EQ(result().at("failure").at("message"), "client-0: the program exited with code 0");
+        std::filesystem::remove_all(out());
+    }
 }
 
 // A planted leak of 64 bytes an event is found, with its owner; without it the same system has

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "alloc/why_not_counted.h"
 #include "base/file.h"
 #include "base/process.h"
 
@@ -61,10 +62,7 @@ public:
                 continue;
             }
             if (!is_written_by(*file, pid)) {
-                missing_[pid] = fmt::format(
-                    "process {}: the program that it runs now has not the allocation tracker (a "
-                    "static or setuid one, or one that was started without it)",
-                    pid);
+                missing_[pid] = alloc::why_not_counted(directory_, pid).message;
                 continue;
             }
             auto& [course, counted_in] = courses_[pid];
