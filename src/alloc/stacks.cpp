@@ -1,56 +1,45 @@
 #include "alloc/stacks.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 
-#include "base/file.h"
+#include "alloc/shared_file.h"
 
 namespace crucible::alloc {
 namespace {
 
-/// Acquires: what is read after it is no older, so that frees, which are read first, are never more
-/// than allocations.
-template <class Number>
-Number current(const Number& counter) noexcept {
-    Number value{};
-    __atomic_load(&counter, &value, __ATOMIC_ACQUIRE);
-    return value;
-}
-
 /// How long a tick is. From the process's own notes; while there is none but the first, from now.
 double ns_per_tick(const StackFile& file) {
-    ClockPair seen;
-    std::uint64_t writes = 0;
-    do {
-        writes = current(file.clock_writes);
-        seen = {current(file.seen.ticks), current(file.seen.ns)};
-    } while (writes % 2 == 0 && current(file.clock_writes) != writes);
-    // Odd for long where the process was killed in between: what is there may not fit together.
-    if (writes % 2 != 0) seen = file.begun;
+    const ClockPair begun{current(file.begun.ticks), current(file.begun.ns)};
+    ClockPair seen = begun;
+    // Odd for long where the process was killed in between: what is there may not fit together. And
+    // who writes all the time is not waited for.
+    for (int tries = 0; tries < 100; ++tries) {
+        const std::uint64_t writes = current(file.clock_writes);
+        const ClockPair read{current(file.seen.ticks), current(file.seen.ns)};
+        if (writes % 2 != 0) break;
+        if (current(file.clock_writes) != writes) continue;
+        seen = read;
+        break;
+    }
     constexpr std::uint64_t kLongEnoughNs = 1'000'000;
 #if defined(__x86_64__)
-    if (seen.ns - file.begun.ns < kLongEnoughNs) {
+    if (seen.ns - begun.ns < kLongEnoughNs) {
         timespec time{};
         ::clock_gettime(CLOCK_MONOTONIC, &time);
         const std::uint64_t ns = static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
                                  static_cast<std::uint64_t>(time.tv_nsec);
         const std::uint64_t ticks = __builtin_ia32_rdtsc();
         // Of the machine that it ran on, and since that was last started.
-        if (ns > file.begun.ns && ticks > file.begun.ticks) seen = {ticks, ns};
+        if (ns > begun.ns && ticks > begun.ticks) seen = {ticks, ns};
     }
 #endif
-    if (seen.ticks <= file.begun.ticks || seen.ns <= file.begun.ns) return 1;
-    return static_cast<double>(seen.ns - file.begun.ns) /
-           static_cast<double>(seen.ticks - file.begun.ticks);
+    if (seen.ticks <= begun.ticks || seen.ns <= begun.ns) return 1;
+    return static_cast<double>(seen.ns - begun.ns) / static_cast<double>(seen.ticks - begun.ticks);
 }
 
 std::string owner_name(const StackFile& file, std::uint32_t owner) {
@@ -59,9 +48,15 @@ std::string owner_name(const StackFile& file, std::uint32_t owner) {
     return std::string(name.data(), ::strnlen(name.data(), name.size()));
 }
 
+/// What no sum over samples is is 0: no number, below what one sample would give, or beyond all
+/// that a process could do.
+double known(double sum, double least = 0) noexcept {
+    return sum >= least && sum <= 1e60 ? sum : 0;
+}
+
 Weighted weighted(const Weighted& sums) {
-    return {current(sums.count), current(sums.bytes), current(sums.count_variance),
-            current(sums.bytes_variance)};
+    return {known(current(sums.count), 1), known(current(sums.bytes), 1),
+            known(current(sums.count_variance)), known(current(sums.bytes_variance))};
 }
 
 /// Frees before allocations: nothing is seen freed that was not allocated yet.
@@ -70,7 +65,7 @@ SampledCounts counts_of(const Tally& tally, bool all, double tick_seconds) {
     for (const Freed* freed : {&tally.freed, &tally.freed_elsewhere}) {
         counts.frees += current(freed->frees);
         counts.freed_bytes += current(freed->bytes);
-        counts.freed_byte_seconds += current(freed->byte_ticks) * tick_seconds;
+        counts.freed_byte_seconds += known(current(freed->byte_ticks)) * tick_seconds;
     }
     Weighted freed = weighted(tally.freed_weighted);
     counts.allocations = current(tally.allocations);
@@ -94,12 +89,16 @@ SampledCounts counts_of(const Tally& tally, bool all, double tick_seconds) {
 
 std::vector<std::string> maps_of(const StackFile& file) {
     std::vector<std::string> texts;
+    std::size_t end = 0;
     const std::uint32_t used = std::min(current(file.maps_used), kMapsMax);
     for (std::uint32_t i = 0; i < used; ++i) {
-        const Maps& maps = file.maps[i];
-        const std::size_t begin = std::min<std::size_t>(maps.offset, kMapsBytes);
-        texts.emplace_back(file.maps_text.data() + begin,
-                           std::min<std::size_t>(maps.bytes, kMapsBytes - begin));
+        // One behind the other: wrong ones that overlap would be many times the file.
+        const std::size_t begin =
+            std::clamp<std::size_t>(current(file.maps[i].offset), end, kMapsBytes);
+        const std::size_t bytes =
+            std::min<std::size_t>(current(file.maps[i].bytes), kMapsBytes - begin);
+        texts.emplace_back(file.maps_text.data() + begin, bytes);
+        end = begin + bytes;
     }
     return texts;
 }
@@ -175,41 +174,22 @@ SampledCounts StackSnapshot::total() const {
     return sum;
 }
 
-Result<StacksReader> StacksReader::open(const std::filesystem::path& path) {
-    const base::UniqueFd descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!descriptor) return std::unexpected(base::errno_error(path.string(), errno));
-    struct stat status {};
-    if (::fstat(descriptor.get(), &status) != 0 ||
-        status.st_size != static_cast<off_t>(sizeof(StackFile)))
-        return std::unexpected(
-            Error{Errc::corrupt, fmt::format("{}: not a file of stacks: {} bytes instead of {}",
-                                             path.string(), status.st_size, sizeof(StackFile))});
-    void* const memory =
-        ::mmap(nullptr, sizeof(StackFile), PROT_READ, MAP_SHARED, descriptor.get(), 0);
-    if (memory == MAP_FAILED)
-        return std::unexpected(base::errno_error(path.string() + ": mmap", errno));
-    std::shared_ptr<const StackFile> file(
-        static_cast<const StackFile*>(memory),
-        [](const StackFile* mapped) { ::munmap(const_cast<StackFile*>(mapped), sizeof *mapped); });
-    const std::uint64_t magic = current(file->magic);
-    if (magic == 0)
-        return std::unexpected(
-            Error{Errc::not_found, path.string() + ": its process has not begun to sample"});
-    if (magic != kStacksMagic)
-        return std::unexpected(Error{Errc::corrupt, path.string() + ": not a file of stacks"});
-    if (file->version != kStacksVersion || file->bytes != sizeof(StackFile))
-        return std::unexpected(
-            Error{Errc::unsupported,
-                  fmt::format("{}: a file of stacks of version {}; this crucible reads version {}",
-                              path.string(), file->version, kStacksVersion)});
-    return StacksReader(std::move(file));
+Result<StacksReader> StacksReader::open(const std::filesystem::path& file) {
+    static_assert(offsetof(StackFile, bytes) == offsetof(SharedBegin, bytes));
+    auto mapped = map_shared_file(file, {.name = "a file of stacks",
+                                         .act = "sample",
+                                         .magic = kStacksMagic,
+                                         .version = kStacksVersion,
+                                         .bytes = sizeof(StackFile)});
+    if (!mapped) return std::unexpected(mapped.error());
+    return StacksReader(std::static_pointer_cast<const StackFile>(*std::move(mapped)));
 }
 
 StackSnapshot StacksReader::read() const {
     const StackFile& file = *file_;
     StackSnapshot snapshot;
-    snapshot.pid = static_cast<pid_t>(file.pid);
-    snapshot.mean_bytes = file.mean_bytes;
+    snapshot.pid = static_cast<pid_t>(current(file.pid));
+    snapshot.mean_bytes = current(file.mean_bytes);
     const double tick_ns = ns_per_tick(file);
 
     // Tallies before stacks: each is of a stack that is complete.
@@ -220,21 +200,24 @@ StackSnapshot StacksReader::read() const {
         const StackEntry& entry = file.stacks[i];
         StackSamples& stack = snapshot.stacks[i];
         stack.number = i;
-        stack.owner = owner_name(file, entry.owner);
-        const std::uint32_t first = std::min(entry.first_pc, kPcsMax);
-        const std::uint32_t frames = std::min({entry.frames, kFramesMax, kPcsMax - first});
+        stack.owner = owner_name(file, current(entry.owner));
+        const std::uint32_t first = std::min(current(entry.first_pc), kPcsMax);
+        const std::uint32_t frames = std::min({current(entry.frames), kFramesMax, kPcsMax - first});
         stack.pcs.assign(file.pcs.begin() + first, file.pcs.begin() + first + frames);
-        if (entry.raw != kNone && i >= kOwnersMax) stack.raw = entry.raw;
-        if (entry.maps != kNone) stack.maps = entry.maps;
+        const std::uint32_t raw = current(entry.raw);
+        if (raw != kNone && i >= kOwnersMax) stack.raw = raw;
+        if (const std::uint32_t maps = current(entry.maps); maps != kNone) stack.maps = maps;
     }
     for (std::uint32_t i = 0; i < tallies; ++i) {
         const Tally& tally = file.tallies[i];
-        if (tally.stack >= stacks) continue;
-        const SampledCounts counts = counts_of(tally, file.mean_bytes == 0, tick_ns / 1e9);
+        const std::uint32_t number = current(tally.stack);
+        if (number >= stacks) continue;
+        const SampledCounts counts = counts_of(tally, snapshot.mean_bytes == 0, tick_ns / 1e9);
         if (counts.allocations == 0) continue;
-        StackSamples& stack = snapshot.stacks[tally.stack];
+        StackSamples& stack = snapshot.stacks[number];
         stack.counts += counts;
-        if (tally.thread != kNone) stack.threads.push_back({tally.thread, counts});
+        const std::uint32_t thread = current(tally.thread);
+        if (thread != kNone) stack.threads.push_back({thread, counts});
         if (i < kOwnersMax) snapshot.without_stack += counts.allocations;
     }
     std::erase_if(snapshot.stacks, [](const StackSamples& s) { return s.counts.allocations == 0; });
@@ -255,7 +238,7 @@ std::optional<StackMemory> StacksReader::memory(std::uint32_t raw) const {
     if (begin + sizeof header > used) return std::nullopt;
     ::memcpy(&header, file_->raw.data() + begin, sizeof header);
     const std::byte* const first = file_->raw.data() + begin + sizeof header;
-    if (header.bytes > used - begin - sizeof header) return std::nullopt;
+    if (header.bytes > std::min(used - begin - sizeof header, kRawBytesMax)) return std::nullopt;
     return StackMemory{header.pc, header.sp, header.bp, {first, first + header.bytes}};
 }
 
