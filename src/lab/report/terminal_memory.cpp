@@ -9,16 +9,18 @@ namespace {
 
 void write_metrics(TerminalText& text, const MemoryTarget& target) {
     for (const auto& metric : target.metrics) {
-        text.line(" " + text.cell(metric_label(metric.name), 18) +
-                  (metric.absent.empty() ? format_with_interval(metric)
-                                         : std::string(kNoValue) + "  " + metric.absent));
+        const std::string label = text.cell(metric_label(metric.name), 18);
+        if (metric.absent.empty())
+            text.line(" " + label + format_with_interval(metric));
+        else
+            text.item(label + std::string(kNoValue) + " ", metric.absent, 1);
     }
 }
 
 void write_owners(TerminalText& text, const MemoryTarget& target) {
     if (target.owners.empty()) return;
     const auto row = [&text](const auto& cells) {
-        std::string line = " " + text.cell(cells[0], 27);
+        std::string line = " " + text.cell(cells[0], 25);
         for (std::size_t i = 1; i < cells.size(); ++i)
             line += text.cell(cells[i], i == 3 ? 18 : 12, true);
         return line;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +12,10 @@
 #include "lab/report/report.h"
 
 namespace crucible::lab::report {
+
+/// One of each kind.
+inline constexpr std::array kExamples{"comparison.json", "observation.json", "run.json",
+                                      "memory.json"};
 
 /// A file of docs/formats/examples, which the schemas' own tests keep valid.
 inline nlohmann::json example(const std::string& name) {

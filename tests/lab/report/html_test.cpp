@@ -21,7 +21,7 @@ std::size_t points_of(const std::string& page, const std::string& mark) {
 
 // The page is read years later, offline, from an archive: it may need nothing from anywhere.
 TEST(HtmlReport, LoadsNothing) {
-    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
+    for (const auto* name : kExamples) {
         const auto page = html(example(name));
         EXPECT_TRUE(contains(page, "default-src 'none'"));
         for (const auto* request : {"<script", "<link", "<img", "src=", "href=", "@import", "url("})
@@ -162,7 +162,7 @@ TEST(HtmlReport, PutsTroubleFirstAndTheMethodLast) {
 
 // Those who hear the page get titles, descriptions, captions and row headings.
 TEST(HtmlReport, CanBeHeard) {
-    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
+    for (const auto* name : kExamples) {
         const auto page = html(example(name));
         EXPECT_EQ(occurrences(page, "<svg "), occurrences(page, "<desc>"));
         EXPECT_GE(occurrences(page, "<caption>"), 2u);
@@ -173,7 +173,7 @@ TEST(HtmlReport, CanBeHeard) {
 
 // All that is opened is closed: browsers forgive it, other readers do not.
 TEST(HtmlReport, ClosesItsElements) {
-    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
+    for (const auto* name : kExamples) {
         const auto page = html(example(name));
         for (const auto* element : {"section", "div", "table", "figure", "svg", "details", "dl",
                                     "tr", "td", "ul", "main", "header"}) {

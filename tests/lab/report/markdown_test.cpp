@@ -30,6 +30,14 @@ TEST(MarkdownReport, ShowsARun) {
     EXPECT_TRUE(contains(text, "\ncrucible run daemon: --scenario medium\n"));
 }
 
+TEST(MarkdownReport, ShowsAProfile) {
+    const auto text = markdown(example("memory.json"));
+
+    EXPECT_TRUE(contains(text, "| Allocations | 1.01 | 3 |  |"));
+    EXPECT_TRUE(contains(text, "\n- client: target: leak (99.1 bytes an event): grows to the end"));
+    EXPECT_TRUE(contains(text, "| client: target | 85.5 KiB | 85.5 KiB | 1.01 | 129 B |"));
+}
+
 // A bar in a reason would end its cell, and a tag would be markup.
 TEST(MarkdownReport, EscapesWhatTheFileSays) {
     auto result = example("comparison.json");
@@ -44,7 +52,7 @@ TEST(MarkdownReport, EscapesWhatTheFileSays) {
 
 // Rows of one table have one number of cells, or viewers drop the rest.
 TEST(MarkdownReport, HasWholeTables) {
-    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
+    for (const auto* name : kExamples) {
         const auto text = markdown(example(name));
         std::size_t cells = 0;
         for (std::size_t at = 0; at < text.size();) {

@@ -21,7 +21,7 @@ TEST(TerminalReport, StartsWithTheVerdictAndShowsEachMetricInOneLine) {
 
 // A table that wraps is unreadable: 80 columns are what every terminal has.
 TEST(TerminalReport, FitsEightyColumns) {
-    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
+    for (const auto* name : kExamples) {
         const auto text = terminal(example(name));
         for (std::size_t at = 0; at < text.size();) {
             const auto line = text.substr(at, text.find('\n', at) - at);
@@ -29,6 +29,20 @@ TEST(TerminalReport, FitsEightyColumns) {
             at += line.size() + 1;
         }
     }
+}
+
+// Why something is not known takes as many lines as it needs.
+TEST(TerminalReport, WrapsReasonsOfAProfile) {
+    auto result = example("memory.json");
+    auto& metric = result["targets"][0]["metrics"][2];
+    metric["value"] = metric["ci_low"] = metric["ci_high"] = nullptr;
+    metric["absent"] =
+        "process 4711: it is a static program, into which the allocation tracker "
+        "cannot be loaded";
+    EXPECT_TRUE(contains(terminal(result),
+                         "\n Allocations       —  process 4711: it is a static program, into which "
+                         "the\n                      allocation tracker cannot be loaded\n"))
+        << terminal(result);
 }
 
 // A value that is not known is a dash, and its reason is there; no percentile is made up.
@@ -148,7 +162,7 @@ TEST(TerminalReport, RefusesWhatItDoesNotUnderstand) {
 
 // Every member that is removed is either optional or reported; none may end the program.
 TEST(TerminalReport, SurvivesAnyMissingMember) {
-    for (const auto* name : {"comparison.json", "observation.json", "run.json"}) {
+    for (const auto* name : kExamples) {
         const auto whole = example(name);
         for (const auto& [key, value] : whole.items()) {
             auto result = whole;
@@ -157,9 +171,10 @@ TEST(TerminalReport, SurvivesAnyMissingMember) {
             (void)render_markdown(result);
             (void)render_html(result);
         }
-        for (const auto& [key, value] : whole["scenarios"][0].items()) {
+        const std::string parts = whole.contains("scenarios") ? "scenarios" : "targets";
+        for (const auto& [key, value] : whole[parts][0].items()) {
             auto result = whole;
-            result["scenarios"][0][key] = "text";
+            result[parts][0][key] = "text";
             const auto text = render_html(result);
             EXPECT_TRUE(text || text.error().code == Errc::corrupt) << key;
         }
