@@ -17,10 +17,10 @@
 #include "crucible/service.h"
 #include "daemon_performance/crash_judge.h"
 #include "daemon_performance/crash_publisher.h"
-#include "daemon_performance/crash_service.h"
-#include "daemon_performance/crucibled_process.h"
 #include "daemon_performance/parts.h"
 #include "lab/stats/robust.h"
+#include "support/crash_service.h"
+#include "support/crucibled_process.h"
 
 namespace crucible::bench {
 namespace {

@@ -1,13 +1,14 @@
 #include <optional>
 
-#include "daemon_performance/crucibled_process.h"
-#include "daemon_performance/daemon_events.h"
+#include "daemon_performance/daemon_publisher.h"
 #include "daemon_performance/peer.h"
+#include "support/crucibled_process.h"
+#include "support/publisher_events.h"
 
 namespace crucible::bench {
 namespace {
 
-using MakeEvents = DaemonPublisher::Next (*)(std::uint32_t publisher, std::size_t payload_bytes);
+using MakeEvents = NextEvent (*)(std::uint32_t publisher, std::size_t payload_bytes);
 
 class CrucibledPeer final : public Peer {
 public:

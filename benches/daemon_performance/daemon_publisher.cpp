@@ -5,7 +5,7 @@
 namespace crucible::bench {
 
 Result<std::unique_ptr<DaemonPublisher>> DaemonPublisher::connect(
-    const std::filesystem::path& socket, Next next, bool shared_memory) {
+    const std::filesystem::path& socket, NextEvent next, bool shared_memory) {
     std::unique_ptr<DaemonPublisher> publisher(new DaemonPublisher(std::move(next)));
     DaemonClientOptions options;
     options.socket = socket;

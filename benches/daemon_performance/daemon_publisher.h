@@ -3,12 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 
 #include "crucible/daemon_client.h"
 #include "daemon_performance/counter.h"
 #include "daemon_performance/peer.h"
+#include "support/publisher_events.h"
 
 namespace crucible::bench {
 
@@ -16,11 +16,9 @@ namespace crucible::bench {
 /// event. An event that ends otherwise than handled is none: it ends the measurement.
 class DaemonPublisher final : public Publisher {
 public:
-    /// The next event; valid until the next call.
-    using Next = std::function<const Event&()>;
-
     static Result<std::unique_ptr<DaemonPublisher>> connect(const std::filesystem::path& socket,
-                                                            Next next, bool shared_memory = false);
+                                                            NextEvent next,
+                                                            bool shared_memory = false);
 
     bool publish() override;
     bool flush() override { return true; }
@@ -29,10 +27,10 @@ public:
     bool round_trip() override;
 
 private:
-    explicit DaemonPublisher(Next next) : next_(std::move(next)) {}
+    explicit DaemonPublisher(NextEvent next) : next_(std::move(next)) {}
     void take(std::span<const Acknowledgement> batch);
 
-    Next next_;
+    NextEvent next_;
     std::uint64_t token_ = 0;
     Counter handled_;
     std::unique_ptr<DaemonClient> client_;  // last: its thread uses the above

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "daemon_performance/batched_socket.h"
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 namespace crucible::bench::dbus {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 namespace crucible::bench::dbus {
 namespace {

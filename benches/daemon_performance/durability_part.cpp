@@ -8,9 +8,9 @@
 #include <filesystem>
 
 #include "base/file.h"
-#include "daemon_performance/lab_trial.h"
 #include "daemon_performance/parts.h"
 #include "lab/aggregate/metric.h"
+#include "support/lab_trial.h"
 
 namespace crucible::bench {
 namespace {

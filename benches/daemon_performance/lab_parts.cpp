@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "daemon_performance/lab_trial.h"
 #include "daemon_performance/nats_wire.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/redis_wire.h"
+#include "support/lab_trial.h"
 
 namespace crucible::bench {
 namespace {

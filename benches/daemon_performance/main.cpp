@@ -1,38 +1,21 @@
 // bench_daemon_performance: the daemon beside the brokers one would use in its place, on the same
 // work in the same run; and what clients, services, rules, scenarios and memory cost it.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/clock.h"
-#include "base/file.h"
-#include "base/process.h"
-#include "crucible_version.h"
 #include "daemon_performance/crash_publisher.h"
-#include "daemon_performance/crash_service.h"
-#include "daemon_performance/options.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/peer.h"
-#include "daemon_performance/rounds.h"
 #include "daemon_performance/zeromq.h"
-#include "lab/compare/json_parts.h"
-#include "lab/run/trial.h"
-#include "runtime/event/rfc3339.h"
+#include "support/crash_service.h"
+#include "support/parts_bench.h"
 
 namespace crucible::bench {
 namespace {
-
-constexpr int kDone = 0;
-constexpr int kUsage = 2;
-constexpr int kTargetFailed = 5;
 
 constexpr std::string_view kHelp =
     R"(Usage: bench_daemon_performance [options]
@@ -78,11 +61,6 @@ Examples:
   bench_daemon_performance --part latency,clients --peer crucibled
 )";
 
-struct Part {
-    std::string_view name;
-    void (*run)(const Options& options, Rounds& rounds);
-};
-
 constexpr std::array kParts{
     Part{"throughput", throughput_part}, Part{"latency", latency_part},
     Part{"clients", clients_part},       Part{"services", services_part},
@@ -91,11 +69,6 @@ constexpr std::array kParts{
     Part{"overload", overload_part},     Part{"memory", memory_part},
 };
 
-int complain(std::string_view what) {
-    fmt::print(stderr, "bench_daemon_performance: {}\n", what);
-    return kUsage;
-}
-
 std::string peer_help() {
     std::string text;
     for (const auto& peer : peers()) text += fmt::format("     {:14}  {}\n", peer.name, peer.does);
@@ -103,67 +76,13 @@ std::string peer_help() {
     return text;
 }
 
-Result<> write_result(const Options& options, std::span<char* const> words, WallTime started,
-                      double seconds, const Rounds& rounds) {
-    const lab::RunFacts facts{.version = kCrucibleVersion,
-                              .commit = kCrucibleCommit,
-                              .command = {words.begin(), words.end()},
-                              .started = runtime::to_rfc3339(started),
-                              .duration_seconds = seconds,
-                              .seed = options.seed};
-    auto result = lab::header_json("crucible.daemon_performance/1", facts);
-    result["rounds"] = options.rounds;
-    result["trial_seconds"] = options.seconds;
-    result["failed_trials"] = rounds.failures();
-    result["questions"] = rounds.questions();
-    return base::write_file(options.json_path, result.dump(1) + "\n");
-}
-
 int run(std::span<char* const> words) {
-    const auto arguments = words.subspan(1);
-    Choices choices;
-    for (const auto& part : kParts) choices.parts.push_back(part.name);
-    for (const auto& peer : peers()) choices.peers.push_back(peer.name);
-    for (const std::string_view word : arguments) {
-        if (word != "--help" && word != "-h") continue;
-        fmt::print(kHelp, peer_help());
-        return kDone;
-    }
-    const auto options = parse_options(arguments, choices);
-    if (!options) return complain(options.error().message);
-    if (!options->json_path.empty()) {
-        // What cannot be written is better said before than after.
-        const auto emptied = base::write_file(options->json_path, "");
-        if (!emptied) return complain(emptied.error().message);
-    }
-    // Thousands of connections are opened, half of them by the servers, which inherit the limit.
-    base::raise_descriptor_limit();
-    const auto started = base::wall_now();
-    const auto begin = base::monotonic_now();
-    Rounds rounds(*options);
-    for (const auto& part : kParts) {
-        if (!options->parts.empty() &&
-            std::ranges::find(options->parts, part.name) == options->parts.end())
-            continue;
-        part.run(*options, rounds);
-    }
-    const std::chrono::duration<double> spent = base::monotonic_now() - begin;
-    if (!options->json_path.empty()) {
-        const auto written = write_result(*options, words, started, spent.count(), rounds);
-        if (!written) return complain(written.error().message);
-    }
-    if (rounds.failures() == 0) return kDone;
-    fmt::print(stderr, "bench_daemon_performance: {} trials failed\n", rounds.failures());
-    return kTargetFailed;
-}
-
-/// A client process of the lab: `worker --control-fd N`.
-int worker(std::span<char* const> words) {
-    const std::string_view number = words.empty() ? "" : words.back();
-    int descriptor = -1;
-    std::from_chars(number.data(), number.data() + number.size(), descriptor);
-    if (descriptor < 0) return complain("worker: started by the bench itself");
-    return lab::worker_main(descriptor);
+    PartsBench bench{.name = "bench_daemon_performance",
+                     .help = fmt::format(kHelp, peer_help()),
+                     .schema = "crucible.daemon_performance/1",
+                     .parts = kParts};
+    for (const auto& peer : peers()) bench.peers.push_back(peer.name);
+    return run_parts_bench(words, bench);
 }
 
 }  // namespace
@@ -176,6 +95,6 @@ int main(int argc, char** argv) {
     if (word == kZeromqBroker) return zeromq_broker(words.subspan(2));
     if (word == kCrashPublisher) return crash_publisher(words.subspan(2));
     if (word == kCrashService) return crash_service(words.subspan(2));
-    if (word == "worker") return worker(words.subspan(2));
+    if (word == kLabWorker) return run_lab_worker(words.subspan(2));
     return run(words);
 }

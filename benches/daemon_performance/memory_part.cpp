@@ -9,17 +9,18 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "daemon_performance/crucibled_process.h"
-#include "daemon_performance/daemon_events.h"
+#include "daemon_performance/daemon_publisher.h"
 #include "daemon_performance/mqtt_wire.h"
 #include "daemon_performance/nats_wire.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/redis_wire.h"
-#include "daemon_performance/stopped_consumer.h"
-#include "lab/record/resources.h"
-#include "lab/stats/trend.h"
 #include "runtime/daemon/connect.h"
 #include "runtime/service/sqlite.h"
+#include "support/crucibled_process.h"
+#include "support/idle_connections.h"
+#include "support/publisher_events.h"
+#include "support/resident_growth.h"
+#include "support/stopped_consumer.h"
 
 namespace crucible::bench {
 namespace {
@@ -31,71 +32,13 @@ constexpr std::size_t kConnectionsSmoke = 100;
 constexpr std::size_t kQueued = 1'000'000;
 constexpr std::size_t kQueuedSmoke = 10'000;
 constexpr std::size_t kQueuedPayload = 512;
-constexpr std::size_t kSteps = 8;  ///< of growth, each with a reading
 constexpr Duration kQueueLimit = 60s;
 constexpr int kQueuePollMs = 10;
-
-Result<double> resident_bytes(pid_t pid) {
-    const auto reading = lab::read_process(pid);
-    if (!reading) return std::unexpected(reading.error());
-    return static_cast<double>(reading->rss_bytes);
-}
-
-/// Resident bytes at first, and for each more of what `grow` adds: readings at equal steps up to
-/// `most`, and the Theil-Sen slope through them.
-struct Growth {
-    double at_first = 0;
-    double each = 0;
-};
-template <typename Grow>
-Result<Growth> growth(pid_t pid, std::size_t most, Grow grow) {
-    std::vector<double> counts;
-    std::vector<double> bytes;
-    for (std::size_t step = 0; step <= kSteps; ++step) {
-        const std::size_t count = most * step / kSteps;
-        if (auto grown = grow(count); !grown) return std::unexpected(grown.error());
-        const auto resident = resident_bytes(pid);
-        if (!resident) return std::unexpected(resident.error());
-        counts.push_back(static_cast<double>(count));
-        bytes.push_back(*resident);
-    }
-    return Growth{bytes.front(), lab::stats::theil_sen_slope(counts, bytes)};
-}
-
-/// A connection that has shaken hands, and does nothing as long as this lives.
-using Connect = std::function<Result<std::shared_ptr<void>>(std::size_t number)>;
-
-Result<std::vector<double>> idle_memory(pid_t pid, std::size_t connections,
-                                        const Connect& connect) {
-    std::vector<std::shared_ptr<void>> open;
-    const auto found = growth(pid, connections, [&](std::size_t count) -> Result<> {
-        while (open.size() < count) {
-            auto connected = connect(open.size());
-            if (!connected) return std::unexpected(connected.error());
-            open.push_back(*std::move(connected));
-        }
-        return {};
-    });
-    if (!found) return std::unexpected(found.error());
-    return std::vector{found->at_first, found->each};
-}
 
 /// Without the thread that a BatchedSocket has.
 Result<std::shared_ptr<void>> socket_of(const Result<std::shared_ptr<BatchedSocket>>& connected) {
     if (!connected) return std::unexpected(connected.error());
     return std::make_shared<base::UniqueFd>((*connected)->release());
-}
-
-Result<std::vector<double>> crucibled_idle(std::size_t connections) {
-    const auto daemon = start_crucibled({});
-    if (!daemon) return std::unexpected(daemon.error());
-    return idle_memory(daemon->pid(), connections,
-                       [&](std::size_t) -> Result<std::shared_ptr<void>> {
-                           auto connected = runtime::connect_to_daemon(
-                               {.socket = crucibled_socket(*daemon), .connect_limit = 5s});
-                           if (!connected) return std::unexpected(connected.error());
-                           return std::shared_ptr<void>(std::move(connected->transport));
-                       });
 }
 
 Result<std::vector<double>> nats_idle(std::size_t connections) {
@@ -161,7 +104,7 @@ Result<std::vector<double>> queued_memory(std::size_t events) {
     auto publisher = DaemonPublisher::connect(socket, records(1, kQueuedPayload));
     if (!publisher) return std::unexpected(publisher.error());
     std::size_t published = 0;
-    const auto found = growth(daemon->pid(), events, [&](std::size_t count) -> Result<> {
+    const auto found = resident_growth(daemon->pid(), events, [&](std::size_t count) -> Result<> {
         for (; published < count; ++published) {
             if (!(*publisher)->publish())
                 return std::unexpected(Error{Errc::closed, "the daemon is gone"});
@@ -182,7 +125,7 @@ void memory_part(const Options& options, Rounds& rounds) {
     };
     rounds.ask({.part = "memory",
                 .text = fmt::format("resident, idle, and for each of {} connections", connections),
-                .measures = {bytes_measure("memory_idle", "MiB", 1.0 / (1 << 20)),
+                .measures = {bytes_measure("memory_idle", "MiB", kPerMiB),
                              bytes_measure("memory_per_connection")},
                 .arms = {idle("crucibled", crucibled_idle), idle("nats-server", nats_idle),
                          idle("redis-server", redis_idle), idle("mosquitto", mosquitto_idle)},

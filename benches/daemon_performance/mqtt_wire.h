@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "daemon_performance/batched_socket.h"
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 /// MQTT 3.1.1, as far as the bench needs it.
 namespace crucible::bench::mqtt {

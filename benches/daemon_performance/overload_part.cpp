@@ -9,14 +9,14 @@
 
 #include "base/clock.h"
 #include "crucible/daemon_client.h"
-#include "daemon_performance/crucibled_process.h"
-#include "daemon_performance/daemon_events.h"
 #include "daemon_performance/daemon_publisher.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/trial.h"
 #include "lab/pace/pacer.h"
 #include "lab/stats/robust.h"
 #include "runtime/service/sqlite.h"
+#include "support/crucibled_process.h"
+#include "support/publisher_events.h"
 
 namespace crucible::bench {
 namespace {
@@ -108,7 +108,7 @@ private:
         ended_.fetch_add(batch.size());
     }
 
-    DaemonPublisher::Next next_;
+    NextEvent next_;
     Event event_;
     std::vector<TimePoint> due_;
     std::vector<double> critical_;  ///< seconds
@@ -144,7 +144,7 @@ Result<std::vector<double>> overload_trial(double of_capacity, const Options& op
 }
 
 /// A sample of metrics that the service of the system's category counts and logs.
-DaemonPublisher::Next reports() {
+NextEvent reports() {
     Event event;
     event.category = Category::system;
     event.type = "metrics.reported";

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "daemon_performance/options.h"
-#include "daemon_performance/rounds.h"
+#include "support/options.h"
+#include "support/rounds.h"
 
 /// The parts of the bench, one --part each. What they find out is in the Rounds.
 namespace crucible::bench {

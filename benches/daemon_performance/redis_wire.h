@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "daemon_performance/batched_socket.h"
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 /// Redis' protocol (RESP2), as far as the bench needs it.
 namespace crucible::bench::redis {

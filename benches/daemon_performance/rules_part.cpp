@@ -5,13 +5,13 @@
 #include <chrono>
 
 #include "base/clock.h"
-#include "daemon_performance/crucibled_process.h"
 #include "daemon_performance/daemon_publisher.h"
 #include "daemon_performance/parts.h"
 #include "daemon_performance/rule_mix.h"
 #include "daemon_performance/trial.h"
 #include "runtime/route/rule_file.h"
 #include "runtime/route/rule_table.h"
+#include "support/crucibled_process.h"
 
 namespace crucible::bench {
 namespace {

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "daemon_performance/counter.h"
 #include "daemon_performance/peer.h"
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 namespace crucible::bench {
 namespace {

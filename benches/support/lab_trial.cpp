@@ -1,4 +1,4 @@
-#include "daemon_performance/lab_trial.h"
+#include "support/lab_trial.h"
 
 #include <fmt/format.h>
 

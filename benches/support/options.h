@@ -16,9 +16,10 @@ namespace crucible::bench {
 struct Options {
     std::vector<std::string> parts;     ///< empty: all
     std::vector<std::string> peers;     ///< empty: all
-    std::vector<std::size_t> payloads;  ///< bytes, of the part `throughput`; empty: the usual ones
+    std::vector<std::size_t> payloads;  ///< bytes, where a part has several; empty: the usual ones
     std::uint32_t rounds = 7;
     double seconds = 1;  ///< of each trial
+    bool seconds_given = false;
     std::uint64_t seed = 1;
     std::string json_path;
     bool smoke = false;
@@ -29,7 +30,7 @@ struct Options {
     bool wants_peer(std::string_view name) const;
 };
 
-/// The names that --part and --peer take.
+/// The names that --part and --peer take; without peers there is no --peer.
 struct Choices {
     std::vector<std::string_view> parts;
     std::vector<std::string_view> peers;

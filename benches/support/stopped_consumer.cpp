@@ -1,4 +1,4 @@
-#include "daemon_performance/stopped_consumer.h"
+#include "support/stopped_consumer.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,9 +14,9 @@
 
 #include "base/clock.h"
 #include "crucible/daemon_client.h"
-#include "daemon_performance/crash_service.h"
-#include "daemon_performance/crucibled_process.h"
 #include "lab/record/resources.h"
+#include "support/crash_service.h"
+#include "support/crucibled_process.h"
 
 namespace crucible::bench {
 namespace {
@@ -24,10 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kPayload = 4096;
-constexpr std::size_t kQueueBytes = 64u << 20;
-constexpr std::size_t kDeadLetterBytes = 8u << 20;
-/// What the limits count is the events themselves; lists, the allocator's rounding, buffers of
-/// connections and threads come on top.
 constexpr double kOnTop = 1.25;
 constexpr Duration kDrainLimit = 120s;
 constexpr int kSampleMs = 20;
@@ -168,9 +164,13 @@ Result<double> resident_bytes(const ServerProcess& daemon) {
 
 }  // namespace
 
+double stopped_memory_bound(double idle) noexcept {
+    return idle + kOnTop * (kStoppedQueueBytes + kStoppedDeadLetterBytes);
+}
+
 std::vector<Measure> stopped_consumer_measures() {
-    return {bytes_measure("memory_peak", "MiB", 1.0 / (1 << 20)),
-            bytes_measure("memory_bound", "MiB", 1.0 / (1 << 20)),
+    return {bytes_measure("memory_peak", "MiB", kPerMiB),
+            bytes_measure("memory_bound", "MiB", kPerMiB),
             {"handled", "1", "higher", "events", 1},
             {"rejected", "1", "lower", "events", 1},
             {"failed", "1", "lower", "events", 1},
@@ -185,7 +185,7 @@ Result<std::vector<double>> stopped_consumer_trial(const Options& options) {
                                "[dispatch]\nqueue_events = 2000000\nservice_events = 2000000\n"
                                "queue_bytes = \"{}B\"\n"
                                "[retry]\ndead_letter_bytes = \"{}B\"\n",
-                               kCrashServiceName, kQueueBytes, kDeadLetterBytes)});
+                               kCrashServiceName, kStoppedQueueBytes, kStoppedDeadLetterBytes)});
     if (!daemon) return std::unexpected(daemon.error());
     const auto socket = crucibled_socket(*daemon);
     const auto ledger = daemon->directory() / "ledger";
@@ -198,7 +198,7 @@ Result<std::vector<double>> stopped_consumer_trial(const Options& options) {
     service->signal(SIGSTOP);
     const auto idle = resident_bytes(*daemon);
     if (!idle) return std::unexpected(idle.error());
-    const double bound = *idle + kOnTop * (kQueueBytes + kDeadLetterBytes);
+    const double bound = stopped_memory_bound(*idle);
     double peak = *idle;
     std::string reason;
     Entries questions(kAsker);

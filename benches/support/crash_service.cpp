@@ -1,4 +1,4 @@
-#include "daemon_performance/crash_service.h"
+#include "support/crash_service.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

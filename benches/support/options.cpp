@@ -1,4 +1,4 @@
-#include "daemon_performance/options.h"
+#include "support/options.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -76,7 +76,10 @@ Result<> set(std::string_view option, std::string_view value, const Choices& cho
     const auto parsed =
         number(option, value, seconds ? 0.001 : 1, option == "--rounds" ? 1000 : 1e6);
     if (!parsed) return std::unexpected(parsed.error());
-    if (seconds) options.seconds = *parsed;
+    if (seconds) {
+        options.seconds = *parsed;
+        options.seconds_given = true;
+    }
     if (option == "--rounds") options.rounds = static_cast<std::uint32_t>(*parsed);
     if (option == "--seed") options.seed = static_cast<std::uint64_t>(*parsed);
     return {};
@@ -106,7 +109,8 @@ Result<Options> parse_options(std::span<char* const> words, const Choices& choic
             value = words[i + 1];
             ++i;
         }
-        if (std::ranges::find(known, word) == known.end())
+        if (std::ranges::find(known, word) == known.end() ||
+            (word == "--peer" && choices.peers.empty()))
             return bad(fmt::format("unknown option '{}'; see --help", word));
         if (value.empty()) return bad(fmt::format("{} needs a value; see --help", word));
         if (auto done = set(word, value, choices, options); !done)

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 namespace crucible::bench {
 

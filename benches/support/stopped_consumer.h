@@ -1,11 +1,20 @@
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
-#include "daemon_performance/options.h"
-#include "daemon_performance/rounds.h"
+#include "support/options.h"
+#include "support/rounds.h"
 
 namespace crucible::bench {
+
+/// Limits under which a consumer is stopped.
+inline constexpr std::size_t kStoppedQueueBytes = 64u << 20;
+inline constexpr std::size_t kStoppedDeadLetterBytes = 8u << 20;
+/// What may be resident under these, of a process that has `idle` bytes without events. The limits
+/// count the events themselves; lists, the allocator's rounding, buffers of connections and threads
+/// come on top.
+double stopped_memory_bound(double idle) noexcept;
 
 /// What stopped_consumer_trial() yields.
 std::vector<Measure> stopped_consumer_measures();

@@ -1,4 +1,4 @@
-#include "daemon_performance/daemon_events.h"
+#include "support/publisher_events.h"
 
 #include <fmt/format.h>
 
@@ -54,11 +54,11 @@ Event record(std::uint32_t publisher, std::size_t payload_bytes) {
 
 }  // namespace
 
-DaemonPublisher::Next metrics(std::uint32_t publisher, std::size_t payload_bytes) {
+NextEvent metrics(std::uint32_t publisher, std::size_t payload_bytes) {
     return [event = metric(publisher, payload_bytes)]() -> const Event& { return event; };
 }
 
-DaemonPublisher::Next metrics_with_ids(std::uint32_t publisher, std::size_t payload_bytes) {
+NextEvent metrics_with_ids(std::uint32_t publisher, std::size_t payload_bytes) {
     return
         [event = metric(publisher, payload_bytes), ids = Ids(publisher)]() mutable -> const Event& {
             ids.put(event);
@@ -66,7 +66,7 @@ DaemonPublisher::Next metrics_with_ids(std::uint32_t publisher, std::size_t payl
         };
 }
 
-DaemonPublisher::Next records(std::uint32_t publisher, std::size_t payload_bytes) {
+NextEvent records(std::uint32_t publisher, std::size_t payload_bytes) {
     return
         [event = record(publisher, payload_bytes), ids = Ids(publisher)]() mutable -> const Event& {
             fmt::format_to_n(event.payload.data() + kKeyAt, kKeyDigits, "{:012}", ids.put(event));

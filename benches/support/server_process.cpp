@@ -1,4 +1,4 @@
-#include "daemon_performance/server_process.h"
+#include "support/server_process.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

@@ -10,7 +10,7 @@
 
 #include "base/rng.h"
 #include "crucible/error.h"
-#include "daemon_performance/options.h"
+#include "support/options.h"
 
 namespace crucible::bench {
 
@@ -26,6 +26,7 @@ struct Measure {
 Measure throughput_measure();
 /// `name` is latency_p50, …: kept in seconds, shown in microseconds.
 Measure latency_measure(std::string name);
+inline constexpr double kPerMiB = 1.0 / (1 << 20);
 Measure bytes_measure(std::string name, std::string shown_unit = "B", double shown_per_unit = 1);
 
 /// What a trial of one measure gives.
@@ -38,6 +39,7 @@ struct Arm {
     /// One trial from start to stop: a value for each measure, NaN where it yields none.
     /// - Errc::unsupported: not installed here, in no round.
     std::function<Result<std::vector<double>>()> trial;
+    std::size_t against = 0;  ///< the arm to which it has a ratio; to itself there is none
 };
 
 /// What is asked of all arms in the same rounds.
@@ -49,10 +51,12 @@ struct Question {
     /// Ratios are those of the first arm to another; otherwise of another to the first.
     bool first_to_other = true;
     std::string ratio_label = "ratio";
+    /// One table of medians, a column for each measure, instead of a table for each.
+    bool side_by_side = false;
 };
 
-/// Asks questions: rounds in which each arm has one trial, in random order. Prints a table for each
-/// measure, and keeps everything for the result file.
+/// Asks questions: rounds in which each arm has one trial, in random order. Prints tables, and
+/// keeps everything for the result file.
 ///
 /// Of each arm: the median over rounds with its distribution-free 95 % interval, and the spread
 /// between rounds, (greatest - least) / median. Ratios are taken within rounds: Hodges-Lehmann's
@@ -66,6 +70,9 @@ public:
     void fail(std::string_view where, const Error& error);
 
     const nlohmann::json& questions() const noexcept { return questions_; }
+    /// Adds to a list of the result file that is no question of rounds.
+    void record(const std::string& list, nlohmann::json entry);
+    nlohmann::json records(const std::string& list) const;
     /// Trials of what is installed that failed.
     std::uint32_t failures() const noexcept { return failures_; }
 
@@ -79,13 +86,17 @@ private:
         std::vector<double> values(std::size_t measure) const;
     };
 
+    /// What all rounds say of one measure of one arm.
+    struct Row;
+
     void run_trial(const Question& question, std::size_t arm, std::uint32_t round, Series& series);
-    nlohmann::json show(const Question& question, std::size_t measure,
-                        const std::vector<Series>& all) const;
+    std::vector<Row> rows_of(const Question& question, std::size_t measure,
+                             const std::vector<Series>& all) const;
 
     const Options& options_;
     base::Rng rng_;
     nlohmann::json questions_ = nlohmann::json::array();
+    nlohmann::json records_ = nlohmann::json::object();
     std::uint32_t failures_ = 0;
 };
 

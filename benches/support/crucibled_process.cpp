@@ -1,4 +1,4 @@
-#include "daemon_performance/crucibled_process.h"
+#include "support/crucibled_process.h"
 
 #include <chrono>
 #include <cstdlib>

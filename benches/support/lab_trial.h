@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "app/crucible/load_options.h"
-#include "daemon_performance/options.h"
 #include "lab/run/trial.h"
+#include "support/options.h"
 
 namespace crucible::bench {
 
