@@ -13,8 +13,8 @@
 /// own byte order.
 namespace crucible::alloc {
 
-/// The environment variable that has stacks sampled: "all", or how many bytes of sample_stream() lie
-/// between two sample points in the mean ("512KiB"; "B", "KiB", "MiB" and "GiB").
+/// The environment variable that has stacks sampled: "all", or how many bytes of sample_stream()
+/// lie between two sample points in the mean ("512KiB"; "B", "KiB", "MiB" and "GiB").
 inline constexpr const char* kSampleVariable = "CRUCIBLE_ALLOC_SAMPLE";
 
 inline constexpr std::uint64_t kStacksMagic = 0x314b545343435243;  // "CRCCSTK1"
