@@ -70,8 +70,19 @@ public:
     /// The input for that content: what is not zero of it.
     static std::string input(std::string_view content) {
         std::string input;
+        static constexpr std::array<char, 4096> kZeros{};
         std::size_t begin = 0;
-        while ((begin = content.find_first_not_of('\0', begin)) != std::string_view::npos) {
+        while (begin < content.size()) {
+            // Most of it: all at once.
+            const std::string_view page = content.substr(begin, kZeros.size());
+            const std::size_t first = page == std::string_view(kZeros.data(), page.size())
+                                          ? std::string_view::npos
+                                          : page.find_first_not_of('\0');
+            if (first == std::string_view::npos) {
+                begin += page.size();
+                continue;
+            }
+            begin += first;
             // Numbers whole: from and to where eight bytes are zero.
             begin = begin / 8 * 8;
             std::size_t end = begin;

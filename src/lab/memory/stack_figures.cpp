@@ -108,6 +108,7 @@ double blocks_in(std::span<const alloc::LifetimeClass> classes) {
 
 /// Allocators and containers: who called them is what matters.
 bool is_plumbing(const Frame& frame) {
+    if (frame.file.find("/include/c++/") != std::string::npos) return true;
     const std::string name = short_name(frame.function);
     for (const std::string_view part : {"std::", "__gnu_cxx::", "operator new", "decltype"})
         if (name.starts_with(part)) return true;

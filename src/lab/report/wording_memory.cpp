@@ -98,7 +98,10 @@ std::vector<std::string> telling_leaks(const LeakRow& leak) {
         lines.push_back(fmt::format("{}: {} ({:.3g} bytes an event): {}", site.site,
                                     check_label(site.verdict), site.bytes_per_event, site.reason));
     }
-    if (others > 0) lines.push_back(fmt::format("{} others, none of them proven clean", others));
+    if (others > 0) {
+        lines.push_back(fmt::format("{} other{} not proven clean either", others,
+                                    others == 1 ? " is" : "s are"));
+    }
     return lines;
 }
 

@@ -71,6 +71,7 @@ TEST(StackSite, IsWhoAskedForMemory) {
                        {"std::vector<int>::push_back(int const&)", "/usr/include/vector.h"},
                        {"app::(anonymous)::Parser::read(std::string)", "/src/app/parser.cpp"},
                        {"std::thread::_Invoker<int>::operator()()", "/usr/include/thread.h"},
+                       {"_M_invoke", "/usr/include/c++/12/bits/std_thread.h"},
                        {"app::main(int)", "/src/main.cpp"}}),
               "Parser::read (parser.cpp:7) < app::main (main.cpp:7)");
     // Of a library without its source only what the program has called.
