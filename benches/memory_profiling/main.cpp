@@ -22,8 +22,8 @@ in trials of their own. Medians over rounds with 95 % intervals, the spread
 between rounds ((greatest - least) / median), ratios within rounds, and slopes.
 
   --part LIST     some of these parts; default all, about an hour
-     payload      1, 4, 16 and 64 KiB: memory, allocations and bytes of an event,
-                  by owner, and bytes for each more byte of payload
+     payload      1, 4, 16, 64 KiB: memory, what an event allocates, by owner,
+                  and bytes for each more byte of payload
      frequency    100/s, 1,000/s and as fast as acknowledged: what an event
                   allocates, and what memory does
      long         live memory at quiet moments over a minute (or --seconds);

@@ -29,6 +29,7 @@ constexpr double kFirstLimit = 32.0 * (1 << 20);
 constexpr double kMostLimit = 16.0 * (1ull << 30);
 constexpr double kResolution = 1.03;
 constexpr double kResolutionSmoke = 2.1;
+constexpr std::size_t kDetailWidth = 80;
 constexpr Duration kPressureDrain = 20s;
 
 /// Which processes of which system are limited.
@@ -71,6 +72,23 @@ Ending ending_of(const Result<lab::TrialResult>& trial) {
     return {all.handled + all.rejected == all.sent ? "refused" : "lost", counts};
 }
 
+/// Behind ten columns, in lines of at most kDetailWidth more.
+void print_wrapped(std::string_view text) {
+    std::size_t width = 0;
+    while (!text.empty()) {
+        const auto word = text.substr(0, text.find(' '));
+        text.remove_prefix(std::min(text.size(), word.size() + 1));
+        if (word.empty()) continue;
+        if (width > 0 && width + 1 + word.size() > kDetailWidth) {
+            fmt::print("\n          ");
+            width = 0;
+        }
+        fmt::print(" {}", word);
+        width += 1 + word.size();
+    }
+    fmt::print("\n");
+}
+
 /// Everything that was tried with one kind of limit, over all rounds.
 class Search {
 public:
@@ -110,16 +128,13 @@ public:
             fmt::print("  {:20} {} x {}, with {:.1f} to {:.1f} MiB\n", limited_.name, tried.count,
                        how, tried.least * kPerMiB, tried.most * kPerMiB);
             for (const auto& [detail, count] : tried.details) {
-                fmt::print("      {:>3} x {}\n", count, detail.substr(0, kDetailShown));
-                for (std::size_t at = kDetailShown; at < detail.size(); at += kDetailShown)
-                    fmt::print("            {}\n", detail.substr(at, kDetailShown));
+                fmt::print("      {:>3} x", count);
+                print_wrapped(detail);
             }
         }
     }
 
 private:
-    static constexpr std::size_t kDetailShown = 80;
-
     struct Tried {
         std::uint32_t count = 0;
         double least = kMostLimit;

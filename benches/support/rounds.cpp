@@ -53,6 +53,12 @@ struct Rounds::Row {
 
 namespace {
 
+/// Why an arm has no value of a measure; empty where it has one.
+std::string why_absent(const Measure& measure, const auto& row) {
+    if (!row.values.empty()) return {};
+    return row.series->absent.empty() ? measure.why_none : row.series->absent;
+}
+
 void print_table(const Question& question, const Measure& asked, const auto& rows) {
     const auto width = name_width(question);
     fmt::print("\n{}: {}, {}\n", question.text, asked.name, asked.shown_unit);
@@ -62,7 +68,7 @@ void print_table(const Question& question, const Measure& asked, const auto& row
         const auto& row = rows[arm];
         const auto& name = question.arms[arm].name;
         if (row.values.empty()) {
-            fmt::print("  {:{}} {}\n", name, width, row.series->absent);
+            fmt::print("  {:{}} {}\n", name, width, why_absent(asked, row));
             continue;
         }
         const auto shown = [&](double value) { return four_digits(value * asked.shown_per_unit); };
@@ -102,7 +108,7 @@ json arm_json(const Arm& arm, const Question& question, std::size_t measure, con
                 {"values", by_round_json(row.series->by_round, measure)},
                 {"spread", lab::number(row.spread)},
                 {"ratio", has_ratio ? estimate_to_json(row.against) : json()},
-                {"absent", row.values.empty() ? row.series->absent : ""}});
+                {"absent", why_absent(question.measures[measure], row)}});
     if (has_ratio && arm.against != 0) one["against"] = question.arms[arm.against].name;
     return one;
 }

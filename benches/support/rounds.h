@@ -21,6 +21,7 @@ struct Measure {
     std::string better;  ///< "higher" or "lower"
     std::string shown_unit;
     double shown_per_unit = 1;  ///< the shown value is the value times this
+    std::string why_none = {};  ///< why a trial may yield none
 };
 
 Measure throughput_measure();
