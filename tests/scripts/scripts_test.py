@@ -286,7 +286,7 @@ class RunPerformanceTests(Scripts):
             f"crucible compare coordinator: daemon: --out {out} --rounds 6"])
 
     def test_full_runs_every_scenario_at_full_length(self):
-        self.packages("cmake", "g++", "mosquitto", "dbus-broker", "libzmq3-dev")
+        self.packages("cmake", "g++", "mosquitto", "dbus-broker", "libzmq3-dev", "heaptrack")
         self.assertEqual(self.run_script(self.script, "full").returncode, 0)
         self.assertRegex(self.calls()[2], r"^bench_basic --json benchmark_results/\S+-full/basic")
         self.assertRegex(self.calls()[-1], r"--scenario light --scenario medium --scenario heavy "
@@ -294,7 +294,7 @@ class RunPerformanceTests(Scripts):
 
     # A bench must not be built before what it links with is there.
     def test_full_installs_the_brokers_first(self):
-        self.packages("cmake", "g++", "dbus-broker", "libzmq3-dev")
+        self.packages("cmake", "g++", "dbus-broker", "libzmq3-dev", "heaptrack")
         self.user(0)
         self.program("apt-get")
         self.program("env", 'shift; exec "$@"')

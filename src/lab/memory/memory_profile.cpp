@@ -240,7 +240,8 @@ private:
             for (auto& value : lifetime_values(*found.lifetimes, found.lifetime_events))
                 metrics.push_back(std::move(value));
         } else {
-            add_absent(metrics, lifetime_metrics(), found.why_no_lifetimes);
+            add_absent(metrics, lifetime_metrics(),
+                       incomplete.empty() ? found.why_no_lifetimes : incomplete);
         }
         return metrics;
     }

@@ -127,7 +127,10 @@ std::string without_namespaces(const std::string& name) {
 }
 
 std::string describe_frame(const Frame& frame) {
-    std::string text = without_namespaces(short_name(frame.function));
+    // What GCC puts a file's constructors of static objects together in.
+    const bool is_static = frame.function.starts_with("_GLOBAL__sub_I_");
+    std::string text =
+        is_static ? "static initialization" : without_namespaces(short_name(frame.function));
     if (frame.file.empty()) return text;
     const auto slash = frame.file.rfind('/');
     return fmt::format("{} ({}:{})", text,

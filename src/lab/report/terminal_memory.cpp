@@ -7,6 +7,8 @@
 namespace crucible::lab::report {
 namespace {
 
+constexpr std::size_t kSiteIndent = 12;
+
 void write_metrics(TerminalText& text, const MemoryTarget& target) {
     for (const auto& metric : target.metrics) {
         const std::string label = text.cell(metric_label(metric.name), 18);
@@ -30,17 +32,33 @@ void write_owners(TerminalText& text, const MemoryTarget& target) {
     for (const auto& owner : telling_owners(target)) text.line(row(owner_cells(owner)));
 }
 
-void write_sites(TerminalText& text, const MemoryTarget& target) {
+/// Words that no line has room for, cut.
+std::string fitting(std::string_view text, std::size_t columns) {
+    std::string result;
+    while (!text.empty()) {
+        const auto word = text.substr(0, text.find(' '));
+        text.remove_prefix(std::min(word.size() + 1, text.size()));
+        if (!result.empty()) result += ' ';
+        if (word.size() <= columns) {
+            result += word;
+        } else {
+            result += std::string(word.substr(0, columns - 1)) + "…";
+        }
+    }
+    return result;
+}
+
+void write_sites(TerminalText& text, const MemoryTarget& target, std::size_t width) {
     if (!target.stacks) return;
     text.blank();
-    text.line(" " + text.cell("bytes/event", 12, true) + text.cell("allocs", 8, true) +
-                  text.cell("live", 10, true) + "  where",
-              Ink::dim);
+    const auto row = [&text](const auto& cells, std::string_view owner) {
+        return " " + text.cell(cells[0], 11, true) + text.cell(cells[1], 19, true) +
+               text.cell(cells[2], 11, true) + "  " + std::string(owner);
+    };
+    text.line(row(kSiteColumns, "owner, and where"), Ink::dim);
     for (const auto& site : telling_sites(*target.stacks)) {
-        const auto cells = site_cells(site);
-        text.item(text.cell(cells[0], 12, true) + text.cell(cells[1], 8, true) +
-                      text.cell(cells[2], 10, true) + " ",
-                  site.owner + ", " + site.site, 1);
+        text.line(row(site_cells(site), site.owner));
+        text.paragraph(fitting(site.site, width - kSiteIndent), kSiteIndent);
     }
     text.paragraph(
         fmt::format("{}; {}", sampling_sentence(*target.stacks), files_sentence(*target.stacks)), 1,
@@ -51,7 +69,7 @@ void write_resources(TerminalText& text, const MemoryTarget& target) {
     if (!target.resources) return;
     constexpr std::array<std::size_t, 5> kShown{1, 3, 4, 8, 9};  // of kProcessColumns
     const auto row = [&](const auto& cells) {
-        std::string line = " " + text.cell(cells[0], 24);
+        std::string line = " " + text.cell(cells[0], 23);
         for (const auto i : kShown) line += text.cell(cells[i], i == 9 ? 16 : 10, true);
         return line;
     };
@@ -109,7 +127,7 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
             for (const auto& line : telling_leaks(*target.leak)) text.item("-", line, 3);
         }
         write_owners(text, target);
-        write_sites(text, target);
+        write_sites(text, target, width);
         write_resources(text, target);
         write_ladder(text, target);
     }

@@ -108,9 +108,11 @@ std::vector<std::string> telling_leaks(const LeakRow& leak) {
 std::vector<AllocationSite> telling_sites(const AllocationSites& stacks) {
     auto sites = stacks.sites;
     // Those that allocate most first, and of the rest those that hold most.
-    const std::size_t allocating = std::min(sites.size(), kSitesShown);
     std::ranges::stable_sort(sites, std::ranges::greater(), &AllocationSite::bytes_per_event);
-    const auto rest = sites.begin() + static_cast<std::ptrdiff_t>(allocating);
+    const auto allocating = std::ranges::count_if(
+        sites, [](const AllocationSite& site) { return site.bytes_per_event > 0; });
+    const auto rest =
+        sites.begin() + std::min(allocating, static_cast<std::ptrdiff_t>(kSitesShown));
     std::ranges::stable_sort(rest, sites.end(), std::ranges::greater(),
                              &AllocationSite::live_bytes);
     sites.resize(std::min(sites.size(), 2 * kSitesShown));

@@ -24,9 +24,19 @@ TEST(HtmlReport, LoadsNothing) {
     for (const auto* name : kExamples) {
         const auto page = html(example(name));
         EXPECT_TRUE(contains(page, "default-src 'none'"));
-        for (const auto* request : {"<script", "<link", "<img", "src=", "href=", "@import", "url("})
+        for (const auto* request :
+             {"<script", "<link", "<img", "src=", "@import", "url(", "href=\"/", "href=\"http"})
             EXPECT_FALSE(contains(page, request)) << request;
     }
+}
+
+// Who wants more than the report says finds it in the files beside it.
+TEST(HtmlReport, LinksTheFilesOfAProfile) {
+    const auto page = html(example("memory.json"));
+    EXPECT_TRUE(contains(page,
+                         "<a href=\"target-allocated.svg\">flame graph of what was "
+                         "allocated</a>"));
+    EXPECT_TRUE(contains(page, "<a href=\"target.pb.gz\">"));
 }
 
 // Both systems' curves, with every point of the file.
