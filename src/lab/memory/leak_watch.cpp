@@ -107,6 +107,7 @@ Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOption
     for (std::uint32_t i = 1; i < kLeakWarmUp + watch.iterations; ++i)
         plan.phases.insert(plan.phases.end(), once.begin(), once.end());
     constexpr std::uint64_t kEveryAllocation = 0;
+    options.distributions = false;
     const auto trial = run_memory_trial(target, watch.scenario.system, plan, std::move(options),
                                         watch.tracker, kEveryAllocation);
     if (!trial) return std::unexpected(trial.error());

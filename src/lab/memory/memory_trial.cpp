@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -118,7 +119,6 @@ private:
             auto reader = alloc::StacksReader::open(alloc::stacks_file(region));
             if (!reader) return;
             course.stacks.emplace(StackCourse{.reader = *std::move(reader)});
-            course.stacks->quiet.resize(moments_before);
             course.stacks->lifetimes.resize(moments_before);
         }
         auto& stacks = *course.stacks;
@@ -126,13 +126,15 @@ private:
         stacks.mean_bytes = read.mean_bytes;
         stacks.without_stack = read.without_stack;
         stacks.lifetimes.push_back(std::move(read.lifetimes));
-        auto& sums = stacks.quiet.emplace_back();
         for (const auto& stack : read.stacks) {
-            if (sums.size() <= stack.number) sums.resize(stack.number + 1);
+            if (stacks.changes.size() <= stack.number) stacks.changes.resize(stack.number + 1);
             const auto& counts = stack.counts;
-            sums[stack.number] = {counts.all_allocations.value, counts.all_bytes.value,
-                                  counts.live_blocks.value, counts.live_bytes.value,
-                                  counts.freed_byte_seconds};
+            const StackSums sums{counts.all_allocations.value, counts.all_bytes.value,
+                                 counts.live_blocks.value, counts.live_bytes.value,
+                                 counts.freed_byte_seconds};
+            auto& changes = stacks.changes[stack.number];
+            if (changes.empty() || changes.back().second != sums)
+                changes.emplace_back(moments_before, sums);
         }
     }
 
@@ -168,6 +170,14 @@ private:
 };
 
 }  // namespace
+
+StackSums StackCourse::at(std::size_t moment, std::uint32_t stack) const {
+    if (stack >= changes.size()) return {};
+    const auto& noted = changes[stack];
+    const auto after = std::ranges::upper_bound(
+        noted, moment, {}, [](const auto& change) { return std::size_t{change.first}; });
+    return after == noted.begin() ? StackSums{} : std::prev(after)->second;
+}
 
 Result<std::filesystem::path> find_tracker() {
     if (const char* named = std::getenv(kTrackerVariable); named != nullptr && *named != '\0') {

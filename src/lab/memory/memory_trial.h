@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "alloc/snapshot.h"
@@ -26,6 +27,7 @@ struct StackSums {
     double live_blocks = 0;
     double live_bytes = 0;
     double freed_byte_seconds = 0;  ///< bytes times how long they were live, of what was freed
+    bool operator==(const StackSums&) const = default;
 };
 
 /// The stacks of one process, with what it had allocated on them at the quiet moments.
@@ -33,10 +35,14 @@ struct StackCourse {
     /// Keeps what is known of the stacks' frames, though the file is gone: up to some 100 MiB.
     alloc::StacksReader reader;
     std::uint64_t mean_bytes = 0;  ///< between samples; 0: every allocation is one
-    /// At each quiet moment, by the stacks' numbers.
-    std::vector<std::vector<StackSums>> quiet;
-    std::vector<std::vector<alloc::OwnerLifetimes>> lifetimes;
+    /// By the stacks' numbers: the quiet moments at which it had changed since the one before, in
+    /// their order. Most stacks are of the start and never change again.
+    std::vector<std::vector<std::pair<std::uint32_t, StackSums>>> changes;
+    std::vector<std::vector<alloc::OwnerLifetimes>> lifetimes;  ///< at each quiet moment
     std::uint64_t without_stack = 0;  ///< samples for whose stacks there was no room
+
+    /// Nothing at a moment at which the stack was not known yet.
+    StackSums at(std::size_t moment, std::uint32_t stack) const;
 };
 
 /// What one process of a trial had allocated at its quiet moments.

@@ -75,12 +75,6 @@ private:
     std::map<std::string, std::string> build_ids_;  ///< by path
 };
 
-/// Nothing at a moment at which the stack was not known yet.
-StackSums sums_at(const StackCourse& course, std::size_t moment, std::uint32_t number) {
-    if (moment >= course.quiet.size() || number >= course.quiet[moment].size()) return {};
-    return course.quiet[moment][number];
-}
-
 double blocks_of(const std::vector<alloc::OwnerLifetimes>& all, const std::string& owner,
                  std::uint32_t number) {
     for (const auto& one : all) {
@@ -169,8 +163,8 @@ StackProfile allocation_profile(const MemoryTrial& trial, std::size_t phase) {
     std::uint64_t period = 0;
     StackWalk walk(trial);
     const auto done = [phase](const StackCourse& course, std::uint32_t number) {
-        const auto before = sums_at(course, phase, number);
-        const auto after = sums_at(course, phase + 1, number);
+        const auto before = course.at(phase, number);
+        const auto after = course.at(phase + 1, number);
         const auto whole = [](double value) { return std::llround(std::max(value, 0.0)); };
         return std::array<std::int64_t, 5>{
             whole(after.allocations - before.allocations), whole(after.bytes - before.bytes),
@@ -231,7 +225,7 @@ StackSites stack_sites(const MemoryTrial& trial) {
     walk.each(
         [&](const StackCourse& course, std::uint32_t number) {
             for (std::size_t phase = 0; phase < phases; ++phase)
-                if (sums_at(course, phase + 1, number).live_blocks > 0) return true;
+                if (course.at(phase + 1, number).live_blocks > 0) return true;
             return false;
         },
         [&](std::string owner, std::vector<std::uint64_t> stack, const StackCourse& course,
@@ -246,7 +240,7 @@ StackSites stack_sites(const MemoryTrial& trial) {
             }
             auto& course_of = found.courses[entry->second];
             for (std::size_t phase = 0; phase < phases; ++phase) {
-                const auto sums = sums_at(course, phase + 1, number);
+                const auto sums = course.at(phase + 1, number);
                 course_of.live_bytes[phase] += sums.live_bytes;
                 course_of.live_objects[phase] += sums.live_blocks;
             }
@@ -306,9 +300,8 @@ std::optional<LifetimeFigures> lifetime_figures(const MemoryTrial& trial, std::s
         const auto& course = *process.stacks;
         for (const auto& stack : course.reader.read().stacks) {
             if (process.client && is_harness_owner(stack.owner)) continue;
-            figures.freed_byte_seconds +=
-                sums_at(course, phase + 1, stack.number).freed_byte_seconds -
-                sums_at(course, phase, stack.number).freed_byte_seconds;
+            figures.freed_byte_seconds += course.at(phase + 1, stack.number).freed_byte_seconds -
+                                          course.at(phase, stack.number).freed_byte_seconds;
         }
     }
     return figures;

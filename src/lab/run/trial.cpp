@@ -253,6 +253,14 @@ private:
         merged.usage = usage;
         merged.usage_system = usage_system;
         merged.resources = std::move(resources);
+        if (!options_.distributions) {
+            for (auto* histogram :
+                 {&merged.latency, &merged.service_time, &merged.lateness, &merged.own_lateness})
+                *histogram = Histogram();
+            merged.segments = {};
+            merged.series = {};
+            merged.latency_series = {};
+        }
         result_.phases.push_back(std::move(merged));
     }
 

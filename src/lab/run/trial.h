@@ -168,6 +168,9 @@ struct TrialOptions {
     /// here).
     std::function<void(System&)> before_stop;
     bool resources = false;  ///< fill PhaseResult::resources
+    /// Keep each phase's histograms and series: some MiB a phase. Without them a trial may have any
+    /// number of phases; its checks of delivery still hold, those of latencies see nothing.
+    bool distributions = true;
 };
 
 /// Starts the system, N client processes, drives every phase, stops all, and merges. N is the URL's
