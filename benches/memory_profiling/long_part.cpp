@@ -40,7 +40,9 @@ Result<Course> course_of(const std::string& target, lab::Scenario scenario,
     if (!tracker) return std::unexpected(tracker.error());
     auto& plan = scenario.plan;
     plan.phases.assign(lab::kLeakWarmUp + iterations, plan.phases.front());
-    const auto trial = lab::run_memory_trial(*url, scenario.system, plan, {}, *tracker);
+    lab::TrialOptions driven;
+    driven.distributions = false;  // of some hundred iterations they would take a GiB
+    const auto trial = lab::run_memory_trial(*url, scenario.system, plan, driven, *tracker);
     if (!trial) return std::unexpected(trial.error());
     if (auto ended = check_handled(trial->trial); !ended) return std::unexpected(ended.error());
     if (!trial->missing.empty())

@@ -277,12 +277,12 @@ TEST(ProfileInput, IsRefusedInOneLine) {
             "daemon:?clients=3: clients: a profile changes the number of clients; give it with "
             "--clients and --ladder");
     refused({"profile", "null:", "--leaks", "5"},
-            "--leaks '5': fewer than 20 iterations say nothing");
+            "--leaks '5': a whole number from 20 to 1000; fewer iterations say nothing");
     refused({"profile", "null:", "--stacks", "0B"},
             "--stacks '0B': 'all', 'none', or the mean distance of samples from 1B to 1TiB, e.g. "
             "512KiB");
     refused({"profile", "null:", "--soak", "5s"},
-            "--soak '5s': a duration of at least 10s, e.g. 2h");
+            "--soak '5s': a duration from 10s to 720h, e.g. 2h");
     refused({"profile", "null:", "--soak", "1h", "--leaks", "20"},
             "--leaks and --soak: one of them; a soak is as long as it says, --leaks has so many "
             "iterations");

@@ -33,12 +33,14 @@ others, with stacks. Beside the report are flame graphs, folded stacks and profi
 Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
 5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
 
-constexpr std::uint64_t kIterationsMax = 100'000;
+/// What is judged takes memory and time with the square of them.
+constexpr std::uint64_t kIterationsMax = 1'000;
 constexpr std::string_view kLadder = "1,4,8,16";
 /// A soak has as many iterations as that, however long it is: it needs no more memory for more
 /// time.
 constexpr std::uint32_t kSoakIterations = 40;
 constexpr Duration kSoakMin = std::chrono::seconds(10);
+constexpr Duration kSoakMax = std::chrono::hours(24 * 30);
 /// Long enough for a thousand events at the usual rates; memory does not need more.
 constexpr const char* kDuration = "1s";
 
@@ -100,23 +102,23 @@ Result<std::optional<lab::LeakWatchOptions>> leak_options(const Asked& asked,
     }
     lab::LeakWatchOptions watch{.scenario = scenario};
     if (!asked.leaks.empty()) {
-        const auto iterations = parse_count("leaks", asked.leaks, kIterationsMax);
-        if (!iterations) return std::unexpected(iterations.error());
-        if (*iterations < lab::kLeakIterationsMin) {
-            return std::unexpected(
-                Error{Errc::invalid_argument,
-                      fmt::format("--leaks '{}': fewer than {} iterations say nothing", asked.leaks,
-                                  lab::kLeakIterationsMin)});
+        const auto iterations = parse_count("--leaks", asked.leaks, kIterationsMax);
+        if (!iterations || *iterations < lab::kLeakIterationsMin) {
+            return std::unexpected(Error{
+                Errc::invalid_argument,
+                fmt::format("--leaks '{}': a whole number from {} to {}; fewer iterations say "
+                            "nothing",
+                            asked.leaks, lab::kLeakIterationsMin, kIterationsMax)});
         }
         watch.iterations = static_cast<std::uint32_t>(*iterations);
         return std::optional(std::move(watch));
     }
     if (asked.soak.empty()) return std::optional<lab::LeakWatchOptions>();
     const auto length = base::parse_duration(asked.soak);
-    if (!length || *length < kSoakMin) {
+    if (!length || *length < kSoakMin || *length > kSoakMax) {
         return std::unexpected(
             Error{Errc::invalid_argument,
-                  fmt::format("--soak '{}': a duration of at least 10s, e.g. 2h", asked.soak)});
+                  fmt::format("--soak '{}': a duration from 10s to 720h, e.g. 2h", asked.soak)});
     }
     if (!asked.load.events.empty() || !asked.load.pattern.empty()) {
         return std::unexpected(
@@ -241,12 +243,13 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
     }
     facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
     const auto result = lab::memory_json(facts, *options, profile);
-    if (const auto written = lab::write_stacks(*directory, profile); !written) {
-        err << "crucible: " << written.error().message << '\n';
-        return kBadUsage;
-    }
     if (const auto shown = show_result(out, result, *directory, asked.load.json); !shown) {
         err << "crucible: " << shown.error().message << '\n';
+        return kBadUsage;
+    }
+    // Last: what else was measured is kept whatever becomes of these.
+    if (const auto written = lab::write_stacks(*directory, profile); !written) {
+        err << "crucible: " << written.error().message << "; the result is kept without it\n";
         return kBadUsage;
     }
     if (profile.interrupted) return kInterrupted;

@@ -43,6 +43,12 @@ bool counts(const TrialResult& trial) {
     });
 }
 
+/// One that is counted, but that nobody knew to measure; null: there is none.
+const ProcessCourse* started_by_system(const MemoryTrial& trial) {
+    const auto found = std::ranges::find_if(trial.processes, &ProcessCourse::started_by_system);
+    return found == trial.processes.end() ? nullptr : &*found;
+}
+
 class Profiler {
 public:
     explicit Profiler(const ProfileOptions& options)
@@ -219,9 +225,17 @@ private:
         const auto& harness = found_.at({Arm::harness, clients});
         std::vector<MetricValue> metrics;
         for (auto& value : trial_metrics(*found.plain, &*harness.plain)) {
-            if (std::ranges::find(kPlainMemoryMetrics, value.info->name) !=
+            if (std::ranges::find(kPlainMemoryMetrics, value.info->name) ==
                 kPlainMemoryMetrics.end())
-                metrics.push_back(std::move(value));
+                continue;
+            if (const auto* other = started_by_system(*found.counted)) {
+                value.value.reset();
+                value.absent = fmt::format(
+                    "process {} was started by the system itself, and is not "
+                    "among those whose memory was measured",
+                    other->pid);
+            }
+            metrics.push_back(std::move(value));
         }
         std::string incomplete;
         if (!found.counted->missing.empty()) {
@@ -300,7 +314,8 @@ private:
         auto& cell = target.cells[clients];
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
-        if (found.figures) cell.figures.push_back(*found.figures);
+        if (found.figures && found.counted->missing.empty() && found.figures->conserved.passed)
+            cell.figures.push_back(*found.figures);
         if (found.lifetimes) cell.lifetimes.push_back(*found.lifetimes);
     }
 

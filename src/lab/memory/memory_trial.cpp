@@ -51,9 +51,10 @@ public:
         for (const pid_t pid : moment.clients) is_client[pid] = true;
         for (const pid_t pid : moment.system) is_client[pid] = false;
         // What these have started themselves is the system's as well.
+        std::set<pid_t> others;
         for (const pid_t pid : writers()) {
             if (!is_client.contains(pid) && std::filesystem::exists(fmt::format("/proc/{}", pid)))
-                is_client[pid] = false;
+                is_client[pid] = false, others.insert(pid);
         }
         for (const auto& [pid, client] : is_client) {
             const auto file = alloc::region_file(directory_, pid);
@@ -82,6 +83,7 @@ public:
             counted_in = *file;
             course.pid = pid;
             course.client = client;
+            course.started_by_system = others.contains(pid);
             // One that began later had nothing before.
             course.quiet.resize(moment.phases_ended);
             course.anonymous_bytes.resize(moment.phases_ended);
@@ -133,7 +135,7 @@ private:
                                  counts.live_blocks.value, counts.live_bytes.value,
                                  counts.freed_byte_seconds};
             auto& changes = stacks.changes[stack.number];
-            if (changes.empty() || changes.back().second != sums)
+            if (changes.empty() || !changes.back().second.same_blocks(sums))
                 changes.emplace_back(moments_before, sums);
         }
     }

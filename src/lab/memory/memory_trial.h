@@ -27,7 +27,12 @@ struct StackSums {
     double live_blocks = 0;
     double live_bytes = 0;
     double freed_byte_seconds = 0;  ///< bytes times how long they were live, of what was freed
-    bool operator==(const StackSums&) const = default;
+    /// Whether anything was allocated or freed between the two: a free without an allocation
+    /// changes what is live. Seconds alone differ by how exactly the clock is known.
+    bool same_blocks(const StackSums& other) const noexcept {
+        return allocations == other.allocations && bytes == other.bytes &&
+               live_blocks == other.live_blocks && live_bytes == other.live_bytes;
+    }
 };
 
 /// The stacks of one process, with what it had allocated on them at the quiet moments.
@@ -48,7 +53,8 @@ struct StackCourse {
 /// What one process of a trial had allocated at its quiet moments.
 struct ProcessCourse {
     pid_t pid = 0;
-    bool client = false;  ///< else the system's own
+    bool client = false;             ///< else the system's own
+    bool started_by_system = false;  ///< not by the trial: no monitor watches it
     /// At the moment before the first phase, then after each.
     std::vector<alloc::Snapshot> quiet;
     /// Of its memory at the same moments, what is resident and not a file's.

@@ -50,7 +50,8 @@ constexpr std::array<MetricLabel, 39> kLabels{{
     {"fragmentation", "Fragmentation",
      "Resident memory that is no file's over what the live blocks can hold."},
     {"byte_seconds_per_event", "Held/event",
-     "Bytes freed, times the seconds for which they were held, for each event."},
+     "Bytes freed, times the seconds for which they were held, for each event; what is kept is not "
+     "in it."},
     {"lifetime_p50", "Lifetime p50", "Half of the blocks were freed within this time."},
     {"short_lived_share", "Short-lived",
      "Blocks freed within a millisecond, of all that were freed: the allocator's churn."},

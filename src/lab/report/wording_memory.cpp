@@ -40,8 +40,9 @@ std::string target_finding(const MemoryTarget& target) {
 
 std::string headline(const MemoryDocument& document) {
     if (!document.header.failure.empty()) return "FAILED: " + document.header.failure;
-    std::string text = fmt::format("Memory with {} client{}: ", document.clients,
-                                   document.clients == 1 ? "" : "s");
+    std::string text = document.header.interrupted ? "INTERRUPTED. " : "";
+    text += fmt::format("Memory with {} client{}: ", document.clients,
+                        document.clients == 1 ? "" : "s");
     for (std::size_t i = 0; i < document.targets.size(); ++i)
         text += (i > 0 ? "; " : "") + target_finding(document.targets[i]);
     return text + ".";
@@ -64,6 +65,7 @@ std::string format_with_interval(const MemoryMetric& metric) {
 }
 
 std::string leak_sentence(const LeakRow& leak) {
+    if (leak.iterations == 0) return "leaks: not looked for: " + leak.reason;
     // What cannot be told is not said in a word that sounds like a finding.
     const auto verdict = leak.verdict == "inconclusive"
                              ? "none found, nor proven that there is none"
@@ -86,22 +88,20 @@ std::string leak_sentence(const LeakRow& leak) {
 
 std::vector<std::string> telling_leaks(const LeakRow& leak) {
     std::vector<std::string> lines;
-    std::size_t others = 0;
+    std::size_t leaks = 0, others = 0;  // that are not told
     for (const auto& site : leak.sites) {
-        const bool told = site.verdict == "leak"
-                              ? lines.size() < kLeaksShown
-                              : site.bytes_per_event > 0 && lines.size() < kOthersShown;
+        const bool leaks_here = site.verdict == "leak";
+        const bool told = leaks_here ? lines.size() < kLeaksShown
+                                     : site.bytes_per_event > 0 && lines.size() < kOthersShown;
         if (!told) {
-            ++others;
+            ++(leaks_here ? leaks : others);
             continue;
         }
         lines.push_back(fmt::format("{}: {} ({:.3g} bytes an event): {}", site.site,
                                     check_label(site.verdict), site.bytes_per_event, site.reason));
     }
-    if (others > 0) {
-        lines.push_back(fmt::format("{} other{} not proven clean either", others,
-                                    others == 1 ? " is" : "s are"));
-    }
+    if (leaks > 0) lines.push_back(fmt::format("{} more that leak", leaks));
+    if (others > 0) lines.push_back(fmt::format("{} more that are not proven clean", others));
     return lines;
 }
 
