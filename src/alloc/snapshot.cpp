@@ -1,5 +1,6 @@
 #include "alloc/snapshot.h"
 
+#include <fmt/format.h>
 #include <string.h>
 
 #include <algorithm>
