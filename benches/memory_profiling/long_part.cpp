@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/memory/leak_json.h"
+#include "lab/memory/leak_watch.h"
 #include "lab/memory/memory_profile.h"
 #include "memory_profiling/memory_reading.h"
 #include "memory_profiling/parts.h"
@@ -48,12 +49,10 @@ Result<Course> course_of(const std::string& target, lab::Scenario scenario,
     if (!trial->missing.empty())
         return std::unexpected(Error{Errc::failed, trial->missing.front()});
     const auto sites = lab::owner_courses(*trial);
-    lab::LeakOptions options{.events_per_iteration = 0, .warm_up = lab::kLeakWarmUp};
     Course course;
     double seconds = 0;
     for (std::size_t i = 0; i < trial->trial.phases.size(); ++i) {
         const auto& phase = trial->trial.phases[i];
-        options.events.push_back(static_cast<double>(phase.delivery.sent));
         seconds += std::chrono::duration<double>(phase.usage.wall).count();
         if (i < lab::kLeakWarmUp) continue;
         double live = 0;
@@ -61,7 +60,7 @@ Result<Course> course_of(const std::string& target, lab::Scenario scenario,
         course.seconds.push_back(seconds);
         course.live_bytes.push_back(live);
     }
-    course.leak = lab::judge_leaks(sites, options);
+    course.leak = lab::judge_trial(*trial, 1).judgement;
     return course;
 }
 

@@ -85,15 +85,6 @@ double blocks_of(const std::vector<alloc::OwnerLifetimes>& all, const std::strin
     return 0;
 }
 
-void add_class(std::vector<alloc::LifetimeClass>& to, const alloc::LifetimeClass& one) {
-    const auto at = std::ranges::lower_bound(to, one.number, {}, &alloc::LifetimeClass::number);
-    if (at != to.end() && at->number == one.number) {
-        at->blocks += one.blocks;
-    } else {
-        to.insert(at, one);
-    }
-}
-
 double blocks_in(std::span<const alloc::LifetimeClass> classes) {
     double blocks = 0;
     for (const auto& each : classes) blocks += each.blocks;
@@ -287,8 +278,8 @@ std::optional<LifetimeFigures> lifetime_figures(const MemoryTrial& trial, std::s
             for (auto each : owner.classes) {
                 each.blocks -= blocks_of(course.lifetimes[phase], owner.owner, each.number);
                 if (each.blocks <= 0) continue;
-                add_class(owners[owner_label(process, owner.owner)], each);
-                add_class(figures.total.classes, each);
+                add_lifetimes(owners[owner_label(process, owner.owner)], {&each, 1});
+                add_lifetimes(figures.total.classes, {&each, 1});
             }
         }
     }
@@ -305,6 +296,18 @@ std::optional<LifetimeFigures> lifetime_figures(const MemoryTrial& trial, std::s
         }
     }
     return figures;
+}
+
+void add_lifetimes(std::vector<alloc::LifetimeClass>& to,
+                   std::span<const alloc::LifetimeClass> more) {
+    for (const auto& one : more) {
+        const auto at = std::ranges::lower_bound(to, one.number, {}, &alloc::LifetimeClass::number);
+        if (at != to.end() && at->number == one.number) {
+            at->blocks += one.blocks;
+        } else {
+            to.insert(at, one);
+        }
+    }
 }
 
 std::optional<double> lifetime_quantile(std::span<const alloc::LifetimeClass> classes, double p) {

@@ -60,6 +60,9 @@ struct LifetimeFigures {
 };
 /// Nothing where no stacks were taken in any process of the system.
 std::optional<LifetimeFigures> lifetime_figures(const MemoryTrial& trial, std::size_t phase);
+/// Adds the blocks of each class; both ascend by number.
+void add_lifetimes(std::vector<alloc::LifetimeClass>& to,
+                   std::span<const alloc::LifetimeClass> more);
 /// Seconds that a share `p` of the blocks did not outlive: within a factor of two, which is as wide
 /// as a class is. Nothing where none was freed.
 std::optional<double> lifetime_quantile(std::span<const alloc::LifetimeClass> classes, double p);

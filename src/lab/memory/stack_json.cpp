@@ -71,19 +71,6 @@ json quantile(const std::vector<alloc::LifetimeClass>& classes, double p) {
     return number(lifetime_quantile(classes, p));
 }
 
-/// Every class is as wide in each process: tick by tick.
-void add_classes(std::vector<alloc::LifetimeClass>& to,
-                 const std::vector<alloc::LifetimeClass>& more) {
-    for (const auto& one : more) {
-        const auto at = std::ranges::lower_bound(to, one.number, {}, &alloc::LifetimeClass::number);
-        if (at != to.end() && at->number == one.number) {
-            at->blocks += one.blocks;
-        } else {
-            to.insert(at, one);
-        }
-    }
-}
-
 json lifetime_json(const std::string& owner, const std::vector<alloc::LifetimeClass>& classes) {
     json histogram = json::array();
     double blocks = 0;
@@ -127,8 +114,8 @@ json lifetimes_json(const MemoryCell& cell) {
     std::map<std::string, std::vector<alloc::LifetimeClass>> owners;
     std::vector<alloc::LifetimeClass> total;
     for (const auto& round : cell.lifetimes) {
-        for (const auto& one : round.owners) add_classes(owners[one.owner], one.classes);
-        add_classes(total, round.total.classes);
+        for (const auto& one : round.owners) add_lifetimes(owners[one.owner], one.classes);
+        add_lifetimes(total, round.total.classes);
     }
     json result = json::array();
     if (cell.lifetimes.empty()) return result;
