@@ -7,13 +7,14 @@
 #include <charconv>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace crucible::base {
 
 Result<CpuSet> CpuSet::parse(std::string_view text) {
     const auto wrong = [text](std::string_view what) {
         return std::unexpected(
-            Error{Errc::invalid_argument, fmt::format("processors '{}': {}", text, what)});
+            Error{Errc::invalid_argument, fmt::format("processors {}: {}", in_quotes(text), what)});
     };
     cpu_set_t allowed;
     if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0)

@@ -9,6 +9,8 @@
 #include <span>
 #include <utility>
 
+#include "base/text.h"
+
 namespace crucible::base {
 namespace {
 
@@ -23,7 +25,7 @@ std::optional<std::pair<double, std::string_view>> split_number(std::string_view
 
 std::unexpected<Error> bad(std::string_view what, std::string_view text, std::string_view allowed) {
     return std::unexpected(
-        Error{Errc::invalid_argument, fmt::format("{} '{}': {}", what, text, allowed)});
+        Error{Errc::invalid_argument, fmt::format("{} {}: {}", what, in_quotes(text), allowed)});
 }
 
 struct Unit {

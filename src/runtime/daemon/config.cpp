@@ -59,8 +59,8 @@ Result<> set_shared_memory(std::string_view text, std::size_t& target) {
     const bool off = text == "off";
     const auto bytes = base::parse_bytes(off ? "0" : text);
     if (!bytes || (!off && !SharedRings::valid_size(*bytes))) {
-        return invalid(
-            fmt::format("'{}' must be off, or a power of two from 64KiB to 64MiB", text));
+        return invalid(fmt::format("{} must be off, or a power of two from 64KiB to 64MiB",
+                                   base::in_quotes(text)));
     }
     target = static_cast<std::size_t>(*bytes);
     return {};
@@ -121,7 +121,7 @@ Result<> set_share(std::string_view text, double& target) {
 
 Result<> set_flag(std::string_view text, bool& target) {
     if (text != "true" && text != "false")
-        return invalid(fmt::format("'{}' must be true or false", text));
+        return invalid(fmt::format("{} must be true or false", base::in_quotes(text)));
     target = text == "true";
     return {};
 }
@@ -209,12 +209,13 @@ Result<> set_expected(std::string_view text, std::vector<ExpectedService>& targe
             const auto word = rest.substr(0, rest.find('+'));
             rest.remove_prefix(std::min(rest.size(), word.size() + 1));
             const auto category = parse_category(word);
-            if (!category) return invalid(fmt::format("'{}' is no category", word));
+            if (!category) return invalid(fmt::format("{} is no category", base::in_quotes(word)));
             service.categories.push_back(*category);
         }
         if (!is_service_name(service.name) || service.categories.empty()) {
-            return invalid(fmt::format(
-                "'{}' must be a service's name and what it serves, e.g. billing=custom", part));
+            return invalid(
+                fmt::format("{} must be a service's name and what it serves, e.g. billing=custom",
+                            base::in_quotes(part)));
         }
     }
     target = std::move(services);
@@ -538,7 +539,7 @@ Result<> check_default_directory(const std::filesystem::path& socket) {
 
 Result<> set_option(std::string_view name, std::string_view value, DaemonConfig& config) {
     const Option* option = find_option(name);
-    if (option == nullptr) return invalid(fmt::format("unknown option '{}'", name));
+    if (option == nullptr) return invalid(fmt::format("unknown option {}", base::in_quotes(name)));
     return option->set(value, config);
 }
 

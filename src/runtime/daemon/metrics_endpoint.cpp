@@ -16,6 +16,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/text.h"
+
 namespace crucible::runtime {
 namespace {
 
@@ -145,7 +147,8 @@ Result<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::open(std::string_view 
     if (!endpoint) {
         return std::unexpected(
             Error{Errc::invalid_argument,
-                  fmt::format("'{}' must be an address and a port, e.g. 127.0.0.1:9464", address)});
+                  fmt::format("{} must be an address and a port, e.g. 127.0.0.1:9464",
+                              base::in_quotes(address))});
     }
     auto opened = std::make_unique<Endpoint>(std::move(text));
     if (auto listening = opened->listen(*endpoint); !listening) {

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 namespace crucible::runtime {
 namespace {
@@ -89,9 +90,10 @@ Result<HostPort> parse_host_port(std::string_view text) {
             return parsed;
         }
     }
-    return std::unexpected(Error{
-        Errc::invalid_argument,
-        fmt::format("'{}' must be a host and a port, e.g. 127.0.0.1:7420 or [::1]:7420", text)});
+    return std::unexpected(
+        Error{Errc::invalid_argument,
+              fmt::format("{} must be a host and a port, e.g. 127.0.0.1:7420 or [::1]:7420",
+                          base::in_quotes(text))});
 }
 
 Result<TcpAddress> TcpAddress::parse(std::string_view text) {
@@ -109,7 +111,8 @@ Result<TcpAddress> TcpAddress::parse(std::string_view text) {
     } else {
         return std::unexpected(
             Error{Errc::invalid_argument,
-                  fmt::format("'{}' must have the address in numbers, e.g. 0.0.0.0:7420", text)});
+                  fmt::format("{} must have the address in numbers, e.g. 0.0.0.0:7420",
+                              base::in_quotes(text))});
     }
     return address;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
 #include "runtime/daemon/tls_transport.h"
 
 namespace crucible::runtime {
@@ -138,7 +139,8 @@ Result<std::unique_ptr<Transport>> TlsContext::connect(base::UniqueFd socket, st
         if (!named) {
             ::SSL_free(ssl);
             return std::unexpected(
-                Error{Errc::invalid_argument, fmt::format("TLS: '{}' is no host's name", name)});
+                Error{Errc::invalid_argument,
+                      fmt::format("TLS: {} is no host's name", base::in_quotes(name))});
         }
     }
     return make_tls_transport(ssl, std::move(socket), std::move(address), TlsRole::client, {});

@@ -184,7 +184,8 @@ TEST(Trial, StopKeepsAPartialResult) {
 }
 
 // All clients stopped for 200 ms in mid-run, by SIGSTOP: every event that was due meanwhile waited.
-// Counted from the actual send none would have.
+// Counted from the actual send none would have. A client may have to be given a processor before it
+// stops, so the first bound leaves 50 ms for that.
 TEST(Trial, NothingIsOmittedWhenTheSenderStalls) {
     TrialOptions options;
     bool stalled = false;
@@ -201,9 +202,9 @@ TEST(Trial, NothingIsOmittedWhenTheSenderStalls) {
     ASSERT_FALSE(result.failure) << result.failure->message;
     ASSERT_TRUE(stalled);
     const auto& phase = result.phases[0];
-    EXPECT_GE(phase.latency.max(), 198ms);
-    // 200 events were due in it; half of them waited at least 100 ms.
-    EXPECT_GE(phase.latency.quantile(1.0 - 90.0 / 1500), 100ms);
+    EXPECT_GE(phase.latency.max(), 150ms);
+    // Some 200 events were due in it; those of its first half waited for at least the other half.
+    EXPECT_GE(phase.latency.quantile(1.0 - 60.0 / 1500), 75ms);
     // It is the injector's own fault here, so the trial is not valid.
     EXPECT_FALSE(check_of(result, "schedule_kept").passed);
     EXPECT_FALSE(result.valid());

@@ -1,5 +1,6 @@
 #include "runtime/daemon/config.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -272,6 +273,21 @@ TEST_F(ConfigTest, IsOneLineWhateverTheFileSays) {
     EXPECT_TRUE(error_of("[dispatch]\n\"\\u001b[2J\" = 1\n")
                     .starts_with("c.toml:2:1: unknown key '\\x1b[2J' in [dispatch]; known: "));
     EXPECT_TRUE(error_of("[\"a\\nb\"]\n").starts_with("c.toml:1:2: unknown section 'a\\x0ab'; "));
+}
+
+TEST_F(ConfigTest, IsOneLineWhateverAValueSays) {
+    // One of each kind of value.
+    for (const std::string_view name :
+         {"daemon.log_level", "listen.tcp", "listen.plain_tcp_on_loopback", "clients.allowed_uids",
+          "clients.max", "clients.bytes", "clients.shared_memory", "clients.rate_max",
+          "clients.idle_limit", "services.work", "services.durability", "services.external",
+          "dispatch.overflow", "dispatch.concurrency", "breaker.failure_share"}) {
+        const auto dot = name.find('.');
+        const auto error = error_of(
+            fmt::format("[{}]\n{} = \"=\\u001b[2J\"\n", name.substr(0, dot), name.substr(dot + 1)));
+        EXPECT_NE(error, "no error") << name;
+        EXPECT_FALSE(error.contains('\x1b')) << name;
+    }
 }
 
 // The system would take a path for what stands before a NUL, another one than was checked.
