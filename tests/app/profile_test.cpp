@@ -234,6 +234,54 @@ TEST_F(Profile, TellsOfATargetThatEnds) {
     }
 }
 
+// A watch that its target does not live through is judged up to there.
+TEST_F(Profile, JudgesATargetThatEndsUpToItsEnd) {
+    // Rounds take 20 events at most; of the watch's 44 iterations of 20 some 35 come first.
+    EXPECT_EQ(run({"profile", "exec:" + kEcho + " 710", "--clients", "1", "--ladder", "none",
+                   "--rounds", "1", "--leaks", "40", "--rate", "1000", "--duration", "20ms",
+                   "--warmup", "0s", "--quiet"}),
+              kTargetFailed)
+        << errors();
+    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(result().at("failure").at("message"), "client-0: the program exited with code 0");
+    const auto leak = result().at("targets").at(0).at("leak");
+    EXPECT_EQ(leak.at("iterations"), 31) << leak;
+    EXPECT_EQ(leak.at("sites_are"), "call site") << leak;
+    EXPECT_EQ(leak.at("verdict"), "clean") << leak;
+}
+
+// A program that starts another for each event: these are not counted, which is said once, and
+// their counts do not fill the memory.
+TEST_F(Profile, KeepsNoCountsOfWhatCameAndWent) {
+    const auto program = out().parent_path() / "starter";
+    const auto most = out().parent_path() / "most";
+    std::ofstream(program)
+        << "most=0\n"
+           "while read -r line; do\n"
+           "  /bin/true\n"
+           "  files=(\"$CRUCIBLE_ALLOC_DIRECTORY\"/*)\n"
+           "  (( ${#files[@]} <= most )) || { most=${#files[@]}; echo $most >\"$1\"; }\n"
+           "  token=${line#*'\"token\":'}\n"
+           "  echo \"{\\\"token\\\": ${token%%[,\\}]*}}\"\n"
+           "done\n";
+    ASSERT_EQ(run({"profile", "exec:/bin/bash " + program.string() + " " + most.string(),
+                   "--clients", "1", "--ladder", "none", "--rounds", "1", "--stacks", "none",
+                   "--rate", "100", "--duration", "1500ms", "--warmup", "0s", "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(profile_complaints(), "");
+    const auto missing = result().at("targets").at(0).at("missing");
+    ASSERT_EQ(missing.size(), 1U) << missing;
+    EXPECT_TRUE(
+        missing.at(0).get<std::string>().ends_with(" others came and went while the load ran"))
+        << missing;
+    // Each of 300 left two, of itself before and after it became another program; they are looked
+    // through four times a second.
+    const int files = std::stoi(base::read_file(most).value_or("0"));
+    EXPECT_GT(files, 1);
+    EXPECT_LT(files, 200);
+}
+
 // A planted leak of 64 bytes an event is found, with its owner; without it the same system has
 // none.
 TEST_F(Profile, FindsAPlantedLeak) {
@@ -276,6 +324,8 @@ TEST(ProfileInput, IsRefusedInOneLine) {
     refused({"profile", "daemon:?clients=3"},
             "daemon:?clients=3: clients: a profile changes the number of clients; give it with "
             "--clients and --ladder");
+    refused({"profile", "null:", "--soak", ""},
+            "--soak '': must not be empty; see crucible profile --help");
     refused({"profile", "null:", "--leaks", "5"},
             "--leaks '5': a whole number from 20 to 1000; fewer iterations say nothing");
     refused({"profile", "null:", "--stacks", "0B"},

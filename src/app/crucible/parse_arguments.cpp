@@ -42,6 +42,17 @@ std::optional<std::string> unknown_option(const CLI::App& command,
     return std::nullopt;
 }
 
+/// The first option that was given an empty value, "$UNSET" in a script. Commands take an empty one
+/// for one that was not given.
+std::optional<std::string> empty_option(const CLI::App& command) {
+    for (const auto* option : command.get_options()) {
+        const auto& given = option->results();
+        if (!option->get_lnames().empty() && std::ranges::find(given, "") != given.end())
+            return "--" + option->get_lnames().front();
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 int usage_error(std::ostream& err, std::string_view message) {
@@ -64,6 +75,10 @@ std::optional<int> parse_arguments(CLI::App& command, std::span<const std::strin
     std::vector<std::string> reversed(args.rbegin(), args.rend());
     try {
         command.parse(reversed);
+        if (const auto name = empty_option(command)) {
+            return usage_error(err, fmt::format("{} '': must not be empty; see crucible {} --help",
+                                                *name, command.get_name()));
+        }
     } catch (const CLI::CallForHelp&) {
         out << command.help();
         return kDone;

@@ -212,7 +212,8 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
         ->type_name("N");
     command
         .add_option("--soak", asked.soak,
-                    "watch each target for leaks for so long, e.g. 2h, after the rounds")
+                    "watch each target for leaks for so long, e.g. 2h, after the rounds, in 44 "
+                    "equal iterations without --warmup, of which the first 4 warm up")
         ->type_name("TIME");
     command
         .add_option("--stacks", asked.stacks,
@@ -220,6 +221,9 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
                     "so many bytes apart in the mean (e.g. 512KiB), or none")
         ->type_name("all|none|SIZE");
     add_load_options(command, asked.load);
+    command.get_option("--scenario")
+        ->description("light, medium, heavy, stress, a pattern such as spike, or a TOML file");
+    command.get_option("--rounds")->description("rounds of all trials (default 10)");
     command.footer(kProfileFooter);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
     auto options = profile_options(asked);

@@ -9,6 +9,7 @@
 
 #include "lab/memory/memory_figures.h"
 #include "lab/memory/stack_figures.h"
+#include "lab/run/checks.h"
 
 namespace crucible::lab {
 namespace {
@@ -54,22 +55,28 @@ void name_sites(LeakJudgement& judgement, const StackSites& stacks) {
     }
 }
 
-bool lost_events(const TrialResult& trial) {
-    return std::ranges::any_of(trial.checks, [](const Check& check) {
-        return check.name == "conservation" && !check.passed;
-    });
+/// How many iterations of `each` phases can be judged: the last one of a trial that was ended is
+/// not like the others, and of a trial that failed what followed the first end of a process.
+std::size_t whole_iterations(const MemoryTrial& trial, std::size_t each) {
+    const auto& result = trial.trial;
+    const bool whole = !result.failure && !result.interrupted;
+    const std::size_t driven = result.phases.size() - (whole || result.phases.empty() ? 0 : 1);
+    return std::min(driven, watched_phases(trial)) / each;
+}
+
+bool lost_events(std::span<const PhaseResult> phases) {
+    const auto checks = trial_checks({phases.begin(), phases.end()});
+    return std::ranges::any_of(
+        checks, [](const Check& check) { return check.name == "conservation" && !check.passed; });
 }
 
 }  // namespace
 
 LeakWatch judge_trial(const MemoryTrial& trial, std::size_t each) {
     if (!trial.missing.empty()) return unjudged(trial.missing.front());
-    if (lost_events(trial.trial)) return unjudged("events were lost");
-    const auto& phases = trial.trial.phases;
-    // The last one of a trial that was ended is not like the others.
-    const bool whole = !trial.trial.failure && !trial.trial.interrupted;
-    std::size_t iterations = phases.size() / each;
-    if (!whole && iterations > 0 && phases.size() % each == 0) --iterations;
+    const std::size_t iterations = whole_iterations(trial, each);
+    const auto phases = std::span(trial.trial.phases).first(iterations * each);
+    if (lost_events(phases)) return unjudged("events were lost");
 
     LeakOptions options{.events_per_iteration = 0, .warm_up = kLeakWarmUp};
     LeakWatch watch;
@@ -83,7 +90,7 @@ LeakWatch judge_trial(const MemoryTrial& trial, std::size_t each) {
         options.events.push_back(std::max(events, 1.0));
     }
     if (iterations < kLeakWarmUp + kLeakIterationsMin) {
-        auto few = unjudged(fmt::format("only {} iterations were driven", iterations));
+        auto few = unjudged(fmt::format("only {} iterations were driven whole", iterations));
         few.duration = watch.duration;
         return few;
     }

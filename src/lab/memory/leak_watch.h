@@ -34,8 +34,8 @@ struct LeakWatch {
     /// Of the watching process itself, resident and not a file's, at the end of each iteration:
     /// however long it watches, it should not grow.
     std::vector<double> own_bytes;
-    std::optional<Error> failure;  ///< of the target; with a process that is gone nothing is judged
-    bool interrupted = false;      ///< what was driven before is judged
+    std::optional<Error> failure;  ///< of the target; what was driven before is judged, here too:
+    bool interrupted = false;
 };
 
 /// Drives one trial of many equal iterations with every allocation's stack, and judges what each

@@ -102,7 +102,7 @@ std::string owner_label(const ProcessCourse& process, const std::string& owner) 
 std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase) {
     MemoryFigures figures;
     figures.conserved = {"memory_conserved", true, {}};
-    if (phase >= trial.trial.phases.size()) return std::nullopt;
+    if (phase >= watched_phases(trial)) return std::nullopt;
     const auto& driven = trial.trial.phases[phase];
     figures.events = static_cast<double>(driven.delivery.sent);
     if (driven.throughput > 0)
@@ -156,7 +156,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
 
 std::vector<SiteCourse> owner_courses(const MemoryTrial& trial) {
     std::map<std::string, SiteCourse> courses;
-    const std::size_t phases = trial.trial.phases.size();
+    const std::size_t phases = watched_phases(trial);
     for (const auto& process : trial.processes) {
         if (!is_measured(trial, process)) continue;
         for (std::size_t phase = 0; phase < phases; ++phase) {

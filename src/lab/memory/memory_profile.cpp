@@ -194,9 +194,16 @@ private:
         const std::size_t phase = trial.trial.phases.size() - 1;
         found.lifetime_events = static_cast<double>(trial.trial.phases[phase].delivery.sent);
         found.lifetimes = lifetime_figures(trial, phase);
-        if (!found.lifetimes) found.why_no_lifetimes = "no process of the system has stacks";
+        const bool any = found.lifetimes.has_value();
+        if (!any) found.why_no_lifetimes = "no process of the system has stacks";
+        if (const auto unknown = without_stacks(trial); any && !unknown.empty()) {
+            found.lifetimes.reset();
+            found.why_no_lifetimes = fmt::format(
+                "process {} has no stacks: it was forked, or there was no room for them",
+                unknown.front());
+        }
         TargetMemory* const target = first_target(job);
-        if (target == nullptr || target->stacks || !found.lifetimes) return;
+        if (target == nullptr || target->stacks || !any) return;
         const auto profile = allocation_profile(trial, phase);
         if (*options_.stack_distance == 0)
             note(target->target, job.clients, stacks_conserved(trial, phase, profile));

@@ -39,6 +39,12 @@ bool is_written_by(const std::filesystem::path& file, pid_t pid) {
     return maps && maps->find(file.string()) != std::string::npos;
 }
 
+/// Not of one that has ended, waited for or not.
+bool has_memory(pid_t pid) {
+    const auto maps = base::read_file(fmt::format("/proc/{}/maps", pid));
+    return !maps ? maps.error().code != Errc::not_found : !maps->empty();
+}
+
 /// Looks at all processes of a trial when nothing is in flight.
 class Watcher {
 public:
@@ -52,11 +58,12 @@ public:
         for (const pid_t pid : moment.system) is_client[pid] = false;
         // What these have started themselves is the system's as well.
         std::set<pid_t> others;
-        for (const pid_t pid : writers()) {
-            if (!is_client.contains(pid) && std::filesystem::exists(fmt::format("/proc/{}", pid)))
+        for (const auto& [pid, files] : files_by_writer()) {
+            if (!is_client.contains(pid) && has_memory(pid))
                 is_client[pid] = false, others.insert(pid);
         }
         for (const auto& [pid, client] : is_client) {
+            if (courses_.contains(pid) && !has_memory(pid)) continue;  // known up to here
             const auto file = alloc::region_file(directory_, pid);
             const auto snapshot = file ? read(*file) : std::unexpected(file.error());
             if (!snapshot) {
@@ -92,11 +99,25 @@ public:
             if (stacks_) look_at_stacks(course, *file, moment.phases_ended);
         }
         moments_ = moment.phases_ended + 1;
-        if (moment.phases_ended <= 1) earlier_ = writers();
+        discard_files_of_the_gone();
+        // What came and went before what is measured is no concern of it.
+        if (moment.phases_ended <= 1) gone_.clear();
+    }
+
+    /// Removes the files of processes that nobody will look at again: a system that starts one for
+    /// each event would fill the memory with them.
+    void discard_files_of_the_gone() {
+        std::error_code ignored;
+        for (const auto& [pid, files] : files_by_writer()) {
+            if (courses_.contains(pid) || has_memory(pid)) continue;
+            for (const auto& file : files) std::filesystem::remove(file, ignored);
+            if (!missing_.contains(pid)) gone_.insert(pid);
+        }
     }
 
     void conclude(MemoryTrial& result) {
         result.own_bytes = std::move(own_bytes_);
+        if (result.trial.failure) forget_after_first_end();
         for (auto& [pid, counted] : courses_) {
             if (missing_.contains(pid)) continue;
             if (counted.course.quiet.size() == moments_) {
@@ -105,15 +126,29 @@ public:
                 missing_[pid] = fmt::format("process {} ended before the load did", pid);
             }
         }
-        for (const pid_t pid : writers()) {
-            if (courses_.contains(pid) || missing_.contains(pid) || earlier_.contains(pid))
-                continue;
-            missing_[pid] = fmt::format("process {} came and went while the load ran", pid);
-        }
         for (auto& [pid, why] : missing_) result.missing.push_back(std::move(why));
+        discard_files_of_the_gone();
+        if (gone_.empty()) return;
+        result.missing.push_back(
+            fmt::format("process {}{} came and went while the load ran", *gone_.begin(),
+                        gone_.size() == 1 ? "" : fmt::format(" and {} others", gone_.size() - 1)));
     }
 
 private:
+    /// A trial that failed is known up to the last moment at which all its processes lived.
+    void forget_after_first_end() {
+        for (const auto& [pid, counted] : courses_) {
+            if (!missing_.contains(pid)) moments_ = std::min(moments_, counted.course.quiet.size());
+        }
+        for (auto& [pid, counted] : courses_) {
+            auto& course = counted.course;
+            if (course.quiet.size() <= moments_) continue;
+            course.quiet.resize(moments_);
+            course.anonymous_bytes.resize(moments_);
+            if (course.stacks) course.stacks->lifetimes.resize(moments_);
+        }
+    }
+
     /// A process without such a file has no stacks: it was forked, or there was no room.
     static void look_at_stacks(ProcessCourse& course, const std::filesystem::path& region,
                                std::uint32_t moments_before) {
@@ -140,16 +175,17 @@ private:
         }
     }
 
-    std::set<pid_t> writers() const {
-        std::set<pid_t> pids;
+    /// A process has a file for each program that it has run, and others for their stacks.
+    std::map<pid_t, std::vector<std::filesystem::path>> files_by_writer() const {
+        std::map<pid_t, std::vector<std::filesystem::path>> files;
         std::error_code status;
         for (const auto& entry : std::filesystem::directory_iterator(directory_, status)) {
             const std::string name = entry.path().filename().string();
             pid_t pid = 0;
             std::from_chars(name.data(), name.data() + name.size(), pid);
-            if (pid > 0 && name.ends_with(".alloc")) pids.insert(pid);
+            if (pid > 0) files[pid].push_back(entry.path());
         }
-        return pids;
+        return files;
     }
 
     static Result<alloc::Snapshot> read(const std::filesystem::path& file) {
@@ -166,7 +202,7 @@ private:
     };
     std::map<pid_t, Counted> courses_;
     std::map<pid_t, std::string> missing_;
-    std::set<pid_t> earlier_;  ///< that wrote something before what is measured, gone or not
+    std::set<pid_t> gone_;  ///< ended since what is measured began, before anybody looked
     std::size_t moments_ = 0;
     std::vector<double> own_bytes_;
 };
@@ -179,6 +215,13 @@ StackSums StackCourse::at(std::size_t moment, std::uint32_t stack) const {
     const auto after = std::ranges::upper_bound(
         noted, moment, {}, [](const auto& change) { return std::size_t{change.first}; });
     return after == noted.begin() ? StackSums{} : std::prev(after)->second;
+}
+
+std::size_t watched_phases(const MemoryTrial& trial) {
+    std::size_t phases = trial.trial.phases.size();
+    for (const auto& process : trial.processes)
+        phases = std::min(phases, process.quiet.size() - std::size_t{1});
+    return phases;
 }
 
 Result<std::filesystem::path> find_tracker() {
@@ -219,6 +262,10 @@ Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOption
                         *stack_distance == 0 ? "all" : fmt::format("{}B", *stack_distance)));
     }
     options.on_quiet = [&watcher](const QuietMoment& moment) { watcher.look(moment); };
+    options.on_progress = [&watcher, told = std::move(options.on_progress)](const auto& progress) {
+        watcher.discard_files_of_the_gone();
+        if (told) told(progress);
+    };
     auto trial = run_trial(target, system, plan, options);
     if (!trial) return std::unexpected(trial.error());
     MemoryTrial result;

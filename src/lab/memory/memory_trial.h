@@ -65,15 +65,20 @@ struct ProcessCourse {
 /// A trial whose processes count their allocations.
 struct MemoryTrial {
     TrialResult trial;
-    std::vector<ProcessCourse> processes;  ///< that were watched to the last quiet moment
-    std::vector<std::string> missing;      ///< of which not, and why: one line each
+    /// That were watched to the last quiet moment; of a trial that failed, to the last one at which
+    /// all lived: there may be fewer than its phases have.
+    std::vector<ProcessCourse> processes;
+    std::vector<std::string> missing;  ///< of which not, and why: one line each
     /// At each quiet moment, of this process itself: resident and not a file's.
     std::vector<double> own_bytes;
 };
 
+/// The phases, from the first on, at whose ends all processes were watched.
+std::size_t watched_phases(const MemoryTrial& trial);
+
 /// run_trial() with `tracker` in every process that it starts. A process that cannot be watched (a
 /// static or setuid program, one that others started) leaves the trial as it is, and is in
-/// `missing`. `options`: its environment and on_quiet are used here. `stack_distance`: stacks are
+/// `missing`. `options`: its environment and on_quiet are set here. `stack_distance`: stacks are
 /// sampled, at so many bytes from each other in the mean (0: each allocation's).
 Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOptions& system,
                                      const Plan& plan, TrialOptions options,

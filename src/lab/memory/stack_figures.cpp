@@ -197,17 +197,22 @@ Check stacks_conserved(const MemoryTrial& trial, std::size_t phase, const StackP
     return check;
 }
 
+std::vector<pid_t> without_stacks(const MemoryTrial& trial) {
+    std::vector<pid_t> pids;
+    for (const auto& process : trial.processes) {
+        if (!process.stacks && is_measured(trial, process)) pids.push_back(process.pid);
+    }
+    return pids;
+}
+
 StackSites stack_sites(const MemoryTrial& trial) {
     StackSites found;
-    const std::size_t phases = trial.trial.phases.size();
+    const std::size_t phases = watched_phases(trial);
     std::uint64_t without = 0;
+    for (const pid_t pid : without_stacks(trial))
+        found.incomplete = fmt::format("process {} has no stacks", pid);
     for (const auto& process : trial.processes) {
-        if (!is_measured(trial, process)) continue;
-        if (!process.stacks) {
-            found.incomplete = fmt::format("process {} has no stacks", process.pid);
-        } else {
-            without += process.stacks->without_stack;
-        }
+        if (process.stacks && is_measured(trial, process)) without += process.stacks->without_stack;
     }
     if (without > 0) found.incomplete = fmt::format("no room for the stacks of {} blocks", without);
 

@@ -28,6 +28,9 @@ StackProfile allocation_profile(const MemoryTrial& trial, std::size_t phase);
 /// counters of the same processes say: within what a thread allocates between two readings.
 Check stacks_conserved(const MemoryTrial& trial, std::size_t phase, const StackProfile& profile);
 
+/// Processes of the system whose stacks are not known: forked ones, and those that had no room.
+std::vector<pid_t> without_stacks(const MemoryTrial& trial);
+
 /// A place in the programs that held memory at a quiet moment.
 struct StackSite {
     std::string owner;

@@ -102,7 +102,8 @@ MemoryTrial trial_of(std::size_t iterations) {
         snapshot.owners.push_back(owner);
         process.quiet.push_back(snapshot);
         if (i == 0) continue;
-        trial.trial.phases.emplace_back().delivery.sent = 100;
+        auto& delivery = trial.trial.phases.emplace_back().delivery;
+        delivery.sent = delivery.handled = 100;
     }
     trial.processes.push_back(std::move(process));
     return trial;
@@ -126,20 +127,32 @@ TEST(LeakWatch, DoesNotJudgeWhatItCannot) {
         EXPECT_EQ(watch.judgement.verdict, LeakVerdict::inconclusive);
         return watch.judgement.reason;
     };
-    EXPECT_EQ(reason_of(trial_of(23)), "only 23 iterations were driven");
+    EXPECT_EQ(reason_of(trial_of(23)), "only 23 iterations were driven whole");
     auto trial = trial_of(24);
     // The last one of a trial that was ended is not like the others.
     trial.trial.interrupted = true;
-    EXPECT_EQ(reason_of(trial), "only 23 iterations were driven");
+    EXPECT_EQ(reason_of(trial), "only 23 iterations were driven whole");
     trial = trial_of(24);
     trial.missing = {"process 9 ended before the load did"};
     EXPECT_EQ(reason_of(trial), "process 9 ended before the load did");
     trial = trial_of(24);
-    trial.trial.checks = {{"conservation", false, "3 of 100 events lost"}};
+    trial.trial.phases[3].delivery.handled = 97;
     EXPECT_EQ(reason_of(trial), "events were lost");
     trial = trial_of(24);
     trial.processes.clear();
     EXPECT_EQ(reason_of(trial), "no process of the system is known");
+}
+
+// One that failed is judged up to the last moment at which all its processes lived; what was lost
+// in the iteration in which one ended does not count.
+TEST(LeakWatch, JudgesWhatCameBeforeAFailure) {
+    auto trial = trial_of(30);
+    trial.trial.failure = Error{Errc::failed, "killed"};
+    trial.trial.phases[28].delivery.handled = 20;
+    trial.processes[0].quiet.resize(27);
+    const auto watch = judge_trial(trial, 1);
+    EXPECT_EQ(watch.judgement.verdict, LeakVerdict::leak) << watch.judgement.reason;
+    EXPECT_EQ(watch.judgement.iterations, 22U);
 }
 
 // Iterations of two phases end with the second.
