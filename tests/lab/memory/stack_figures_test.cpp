@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "lab/memory/leak_watch.h"
 
 namespace crucible::lab {
