@@ -32,10 +32,11 @@ TEST_F(PlantedLeakTest, LosesEveryFewTimes) {
 }
 
 TEST_F(PlantedLeakTest, RefusesWhatIsNone) {
-    for (const char* text : {"session", "session:", "session:0B", "session:4B/0", "session:x"}) {
+    for (const char* text : {"session", "session:", "session:0B", "session:4B/0", "session:x",
+                             "session:4B/", "session:4B/10x", "sesion:4B"}) {
         plant(text);
         EXPECT_EXIT(PlantedLeak("session"), ::testing::ExitedWithCode(2),
-                    "PLACE:BYTES or PLACE:BYTES/TIMES")
+                    "PLACE:BYTES or PLACE:BYTES/TIMES, .* places are session, component")
             << text;
     }
 }
