@@ -257,8 +257,10 @@ namespace {
 
 class MissingZeromq final : public Peer {
     static std::unexpected<Error> missing() {
-        return std::unexpected(Error{
-            Errc::unsupported, "the bench was built without it (Debian package libzmq3-dev)"});
+        return std::unexpected(
+            Error{Errc::unsupported,
+                  "the bench was built without it (Debian package libzmq3-dev; never "
+                  "under ThreadSanitizer)"});
     }
     Result<> start() override { return missing(); }
     Result<std::unique_ptr<Publisher>> connect(std::size_t) override { return missing(); }
