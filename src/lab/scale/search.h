@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "crucible/error.h"
+#include "lab/scale/load_class.h"
+#include "lab/stats/interval.h"
+
+namespace crucible::lab::scale {
+
+// Where a system breaks: the load of which half of the trials would keep every objective. It asks
+// for trials one at a time and is told how they ended; it runs nothing itself.
+//
+//     auto search = BreakingPointSearch::create(options);
+//     while (const auto probe = search->next()) search->add(probe->load, run(*probe));
+//     const auto point = search->result();
+//
+// docs/design/scalability.md has the method and what it achieves.
+
+enum class Stage : std::uint8_t {
+    ramp,      ///< load times ramp_factor until one is an upper bound
+    refine,    ///< where the posterior expects to learn most of the breaking point
+    confirm,   ///< both ends of the interval, until both are classified
+    overload,  ///< above the upper bound, before the way down
+    descend,   ///< from the lower bound downwards, right after the overload
+    soak,      ///< soak_share of the lower bound, for long
+};
+std::string_view to_string(Stage stage) noexcept;
+
+/// One trial to run.
+struct Probe {
+    Stage stage = Stage::ramp;
+    double load = 0;
+    bool long_trial = false;  ///< as long as a soak instead of an ordinary trial
+    /// The system is to be as the trial before left it. Otherwise a trial starts from rest.
+    bool continues = false;
+};
+
+enum class Validity : std::uint8_t {
+    valid,
+    injector_late,     ///< the injector did not keep its schedule
+    offered_mismatch,  ///< another load was offered than planned
+    unsteady,          ///< no steady state, though no objective was broken either
+};
+std::string_view to_string(Validity validity) noexcept;
+
+/// How a trial ended.
+struct Outcome {
+    Validity validity = Validity::valid;
+    double duration = 1;  ///< seconds planned, not the clock's: a goal's full length is met or not
+    /// The objectives broken, as indices into the caller's list; none: the load was held. A target
+    /// that died and a backlog that grows without an end are broken objectives too.
+    std::vector<std::size_t> broken;
+    double loss_ratio = 0;  ///< share of what was offered that was not completed, in [0, 1]
+};
+
+struct SearchOptions {
+    double lowest = 1;                     ///< > 0; the first load
+    double highest = 1e6;                  ///< > lowest; never exceeded
+    bool whole_numbers = false;            ///< loads are clients, services, workers: counted
+    double ramp_factor = 2;                ///< in (1, 10]
+    double precision = 0.02;               ///< half the interval's width, relative, in [0.001, 0.5]
+    double level = 0.95;                   ///< of the interval
+    std::uint32_t trials_max = 40;         ///< valid trials of ramp, refine and confirm; >= 10
+    std::uint32_t invalid_in_row_max = 3;  ///< at one load; then the search ends
+    /// Of a load in ramp, confirm and descend. Seconds of ordinary trials.
+    LoadGoal goal{
+        .final_trial_duration = 1, .duration_sum = 3, .loss_ratio = 0, .exceed_ratio = 0.5};
+    bool descends = true;            ///< look for hysteresis
+    double overload_factor = 1.2;    ///< times the upper bound, before the way down; > 1
+    std::uint32_t descents_max = 4;  ///< loads on the way down, each lower by ramp_factor's root
+    bool soaks = true;
+    double soak_share = 0.95;         ///< of the lower bound, in (0, 1]
+    std::uint32_t soaks_max = 2;      ///< soaks; each but the last reopens the search if it fails
+    std::uint32_t reopened_max = 12;  ///< valid long trials of a search that was reopened
+};
+
+enum class Ending : std::uint8_t {
+    running,           ///< next() still asks for a trial
+    found,             ///< the interval is as narrow as asked for
+    trials_spent,      ///< it is not; the interval holds nevertheless
+    above_highest,     ///< the highest load was held: the breaking point lies beyond it
+    below_lowest,      ///< the lowest load broke: there was nothing to search
+    injector_limited,  ///< trials were invalid time and again: the limit found is the injector's
+};
+std::string_view to_string(Ending ending) noexcept;
+
+/// What the way down showed.
+struct Hysteresis {
+    bool present = false;  ///< the lower bound, held on the way up, was broken after an overload
+    /// Highest load that was held on the way down; none: not one that was tried.
+    std::optional<double> recovers_at;
+};
+
+struct BreakingPoint {
+    Ending ending = Ending::running;
+    /// RFC 9971's relevant bounds: the highest load classified lower_bound below every upper_bound;
+    /// the lowest upper_bound.
+    std::optional<double> lower_bound;
+    std::optional<double> upper_bound;
+    /// Posterior median and central interval of the breaking point. None where the search ended
+    /// without both bounds.
+    std::optional<stats::LocationEstimate> estimate;
+    /// At the lower bound.
+    std::optional<double> conditional_throughput;
+    /// Which of the caller's objectives broke first as load rose: the one broken most often around
+    /// the breaking point. None if nothing broke.
+    std::optional<std::size_t> broke_first;
+    double spread = 0;          ///< posterior mean of how much the breaking point varies, relative
+    double spurious_share = 0;  ///< posterior mean of trials that end by chance instead of by load
+    std::uint32_t trials = 0;   ///< valid ones of ramp, refine and confirm
+    std::uint32_t invalid_trials = 0;
+    std::uint32_t other_trials = 0;  ///< valid ones of overload, descend and soak, and reopened
+    Validity invalidity = Validity::valid;  ///< with injector_limited: why
+    std::optional<double> invalid_load;     ///< with injector_limited: where
+    std::optional<Hysteresis> hysteresis;
+    std::optional<bool> soak_passed;  ///< the last soak; none where none ran
+    std::uint32_t reopened = 0;       ///< how often a soak reopened the search
+};
+
+/// Not thread-safe. Deterministic: the same outcomes give the same probes.
+class BreakingPointSearch {
+public:
+    /// Errc::invalid_argument: an option out of its range, a range of loads without two loads.
+    static Result<BreakingPointSearch> create(const SearchOptions& options);
+    BreakingPointSearch(BreakingPointSearch&&) noexcept;
+    BreakingPointSearch& operator=(BreakingPointSearch&&) noexcept;
+    ~BreakingPointSearch();
+
+    /// The next trial; the same one until its outcome is added. nullopt: it has ended, see
+    /// result().ending.
+    std::optional<Probe> next() const;
+
+    /// The outcome of the trial that next() asked for. `load` is what was in fact offered: the same
+    /// up to rounding, or else the trial is an offered_mismatch.
+    void add(double load, const Outcome& outcome);
+
+    /// What is known so far; final once next() is nullopt.
+    BreakingPoint result() const;
+
+private:
+    class Course;
+    explicit BreakingPointSearch(std::unique_ptr<Course> course);
+    std::unique_ptr<Course> course_;
+};
+
+}  // namespace crucible::lab::scale

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "lab/stats/interval.h"
+#include "lab/stats/scalability.h"
+
+namespace crucible::lab::scale {
+
+/// Throughput at a load: clients, workers, services. Both > 0.
+struct CurvePoint {
+    double load = 0;
+    double throughput = 0;
+};
+
+/// How residuals count.
+enum class Weighting : std::uint8_t {
+    equal,     ///< noise is the same everywhere
+    relative,  ///< 1 / throughput^2: noise is a share of the throughput, as measured curves have it
+};
+
+/// What Wald and Wolfowitz's runs say of the residuals: signs that stay for long are a curve that
+/// does not follow the law.
+struct ResidualRuns {
+    std::size_t runs = 0;
+    std::size_t above = 0;  ///< residuals above the curve
+    std::size_t below = 0;
+    double p_few = 1;  ///< probability of so few runs or fewer by chance, exact
+};
+
+/// What the law, fitted to the lower loads, says of the highest ones.
+struct HoldOut {
+    std::size_t held_out = 0;                  ///< points with the highest loads, a quarter of them
+    double worst_error = 0;                    ///< largest |predicted / measured - 1|
+    bool passed = false;                       ///< every point within its tolerance
+    static constexpr double kTolerance = 0.1;  ///< or its prediction interval, if that is narrower
+};
+
+/// The Universal Scalability Law (Gunther 2007) through measured points.
+struct UslFit {
+    stats::ScalabilityFit law;
+    Weighting weighting = Weighting::relative;
+    double level = 0.95;
+    std::size_t points = 0;
+    double load_max = 0;  ///< highest measured
+    /// Student's, with points - 3 degrees of freedom, cut at 0. They come from the fit without the
+    /// bound at 0, so that a parameter on its bound has one too.
+    stats::Interval gamma;
+    stats::Interval alpha;
+    stats::Interval beta;
+    /// Load of the highest throughput; none while beta is 0 (then it is Amdahl's law). Its interval
+    /// is Fieller's (1954), of (1 - alpha) / beta; without an upper end: infinity.
+    std::optional<double> peak;
+    stats::Interval peak_interval;
+    /// The most throughput there is: at the peak, or gamma / alpha where beta is 0; none for a
+    /// line.
+    std::optional<double> limit;
+    stats::Interval limit_interval;
+    ResidualRuns runs;
+    std::optional<HoldOut> hold_out;  ///< none below six points
+
+    bool amdahl() const noexcept { return law.beta == 0; }
+    /// Of the curve at `load` > 0, by the delta method.
+    stats::Interval curve_interval(double load) const;
+    /// Of one further measurement at `load` > 0.
+    stats::Interval prediction_interval(double load) const;
+
+    /// Covariance of gamma, alpha, beta in the fit that the intervals are from, and their values
+    /// there.
+    std::array<std::array<double, 3>, 3> covariance{};
+    std::array<double, 3> centre{};
+};
+
+/// At least four points with three different loads. nullopt when the search does not converge.
+std::optional<UslFit> fit_usl(std::span<const CurvePoint> points, Weighting weighting,
+                              double level);
+
+/// Signs in the order of load; zero counts as neither. p_few is 1 without both signs.
+ResidualRuns residual_runs(std::span<const double> residuals);
+
+}  // namespace crucible::lab::scale
