@@ -30,6 +30,25 @@ double normal_share(double z) {
     return 0.5 * std::erfc(-z / std::sqrt(2.0));
 }
 
+/// The same from a table, to 1e-6: to choose a load, some hundred thousand of them are looked at.
+double normal_share_near(double z) {
+    constexpr double kEnd = 6;
+    constexpr int kPerUnit = 256;
+    static const auto table = [] {
+        std::array<double, static_cast<std::size_t>(2 * kEnd * kPerUnit) + 2> shares{};
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+            shares[i] = normal_share(static_cast<double>(i) / kPerUnit - kEnd);
+        }
+        return shares;
+    }();
+    if (z <= -kEnd) return 0;
+    if (z >= kEnd) return 1;
+    const double place = (z + kEnd) * kPerUnit;
+    const auto below = static_cast<std::size_t>(place);
+    const double share = place - static_cast<double>(below);
+    return table[below] + share * (table[below + 1] - table[below]);
+}
+
 double entropy(double p) {
     if (p <= 0 || p >= 1) return 0;
     return -p * std::log(p) - (1 - p) * std::log1p(-p);
@@ -125,7 +144,7 @@ std::vector<double> KneePosterior::expected_information(std::span<const double> 
     std::vector<double> chance(knees_);
     std::vector<double> graded(knees_ * kSpreads.size());
     std::vector<std::size_t> likely;
-    constexpr double kNegligible = 1e-7;
+    constexpr double kNegligible = 1e-6;
     for (std::size_t k = 0; k < knees_; ++k) {
         if (marginal_[k] < kNegligible) continue;
         likely.push_back(k);
@@ -147,7 +166,8 @@ std::vector<double> KneePosterior::expected_information(std::span<const double> 
             const double distance = load_log - (low_log_ + step_log_ * static_cast<double>(k));
             double broken = chance[k];
             for (std::size_t s = 0; s < kSpreads.size(); ++s) {
-                broken += graded[k * kSpreads.size() + s] * normal_share(distance / kSpreads[s]);
+                broken +=
+                    graded[k * kSpreads.size() + s] * normal_share_near(distance / kSpreads[s]);
             }
             overall += broken;
             given_knee += marginal_[k] * entropy(broken / marginal_[k]);

@@ -64,7 +64,7 @@ struct SearchOptions {
     double highest = 1e6;                  ///< > lowest; never exceeded
     bool whole_numbers = false;            ///< loads are clients, services, workers: counted
     double ramp_factor = 2;                ///< in (1, 10]
-    double precision = 0.02;               ///< half the interval's width, relative, in [0.001, 0.5]
+    double precision = 0.025;              ///< half the interval's width, relative, in [0.001, 0.5]
     double level = 0.95;                   ///< of the interval
     std::uint32_t trials_max = 40;         ///< valid trials of ramp, refine and confirm; >= 10
     std::uint32_t invalid_in_row_max = 3;  ///< at one load; then the search ends

@@ -12,7 +12,7 @@ namespace {
 constexpr double kStepShare = 0.25;
 /// So much probability at an end of the grid says that it goes on beyond.
 constexpr double kEdgeShareMax = 0.005;
-constexpr std::size_t kCandidatesMax = 80;
+constexpr std::size_t kCandidatesMax = 48;
 /// Probability left out on each side of the loads that are worth a trial.
 constexpr double kCandidateTail = 0.002;
 
