@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "crucible/error.h"
 #include "lab/scale/usl.h"
@@ -46,18 +47,24 @@ enum class Refusal : std::uint8_t {
 };
 std::string_view to_string(Refusal refusal) noexcept;
 
+/// Why there is no forecast, with the figures that say so.
+struct Refused {
+    Refusal refusal = Refusal::too_few_points;
+    std::string reason;
+};
+
 /// How many clients, workers or instances carry a demand.
 struct Forecast {
     RequiredCapacity required;
-    std::optional<Refusal> refusal;
-    std::string reason;  ///< of the refusal, with its figures
+    std::vector<Refused> refused;  ///< every reason there is; empty: the forecast stands
     /// Smallest measured load whose throughput was enough: holds whatever is refused.
     std::optional<double> measured_enough;
-    // With no refusal:
-    double needed = 0;         ///< whole number, by the curve
-    stats::Interval interval;  ///< whole numbers, from the curve's interval
-    double drain_seconds = 0;  ///< after `stall` at the peak's rate, with `needed`
-    double utilization = 0;    ///< peak_rate / capacity of `needed`
+    // Only where nothing is refused:
+    double needed = 0;         ///< whole number, by the estimate
+    stats::Interval interval;  ///< whole numbers; plan with the upper one
+    double capacity = 0;       ///< events/s of `needed`
+    double utilization = 0;    ///< peak_rate / capacity
+    double drain_seconds = 0;  ///< after a stall at the peak's rate
 };
 
 /// By the law fitted to `points` as fit_usl() wants them. `demand` has been checked.

@@ -1,0 +1,229 @@
+#include "lab/scale/usl.h"
+
+#include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
+#include <boost/math/special_functions/binomial.hpp>
+#include <cmath>
+
+#include "base/assert.h"
+
+namespace crucible::lab::scale {
+namespace {
+
+constexpr std::size_t kParameters = 3;
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+/// Below, a quarter of the points held out leaves too few to fit.
+constexpr std::size_t kHoldOutPointsMin = 6;
+
+using Gradient = std::array<double, kParameters>;
+
+double law_at(const std::array<double, 3>& p, double n) {
+    return p[0] * n / (1 + p[1] * (n - 1) + p[2] * n * (n - 1));
+}
+
+/// Of the throughput at load n, by gamma, alpha, beta.
+Gradient gradient_at(const std::array<double, 3>& p, double n) {
+    const double divisor = 1 + p[1] * (n - 1) + p[2] * n * (n - 1);
+    const double slope = -p[0] * n / (divisor * divisor);
+    return {n / divisor, slope * (n - 1), slope * n * (n - 1)};
+}
+
+double variance_along(const UslFit& fit, const Gradient& gradient) {
+    double variance = 0;
+    for (std::size_t i = 0; i < kParameters; ++i) {
+        for (std::size_t j = 0; j < kParameters; ++j) {
+            variance += gradient[i] * fit.covariance[i][j] * gradient[j];
+        }
+    }
+    return std::max(0.0, variance);
+}
+
+double student(const UslFit& fit) {
+    const auto degrees = static_cast<double>(fit.points - kParameters);
+    return boost::math::quantile(boost::math::students_t(degrees), (1 + fit.level) / 2);
+}
+
+/// Around the fit without bounds, cut at 0, and with the bounded estimate in it.
+stats::Interval parameter_interval(const UslFit& fit, std::size_t which, double estimate) {
+    const double half = student(fit) * std::sqrt(fit.covariance[which][which]);
+    const double low = std::max(0.0, fit.centre[which] - half);
+    const double high = std::max(0.0, fit.centre[which] + half);
+    return {std::min(low, estimate), std::max(high, estimate)};
+}
+
+/// All theta = (1 - alpha) / beta that the covariance does not exclude: |(1 - a) - theta b| within
+/// t of its standard error (Fieller 1954). What it leaves of theta > 0 when beta may be 0 has no
+/// upper end.
+stats::Interval squared_peak_interval(const UslFit& fit, double estimate) {
+    const double t = student(fit);
+    const double a = fit.centre[1];
+    const double b = fit.centre[2];
+    const double variance_a = fit.covariance[1][1] * t * t;
+    const double variance_b = fit.covariance[2][2] * t * t;
+    const double both = fit.covariance[1][2] * t * t;
+    // (1 - a - theta b)^2 <= variance_a + 2 theta both + theta^2 variance_b
+    const double square = b * b - variance_b;
+    const double linear = -2 * ((1 - a) * b + both);
+    const double constant = (1 - a) * (1 - a) - variance_a;
+    const double discriminant = linear * linear - 4 * square * constant;
+    if (discriminant < 0) return {0, kInfinite};
+    const double root = std::sqrt(discriminant);
+    if (square > 0) {
+        const double low = (-linear - root) / (2 * square);
+        const double high = (-linear + root) / (2 * square);
+        return {std::min(std::max(0.0, low), estimate), std::max(high, estimate)};
+    }
+    // Outside of the two roots; the lower one is negative where beta is hardly known.
+    const double low =
+        std::max(0.0, std::max((-linear - root) / (2 * square), (-linear + root) / (2 * square)));
+    return {std::min(low, estimate), kInfinite};
+}
+
+void set_peak(UslFit& fit) {
+    if (fit.law.peak && *fit.law.peak >= 1) {
+        fit.peak = fit.law.peak;
+        const auto squared = squared_peak_interval(fit, *fit.peak * *fit.peak);
+        fit.peak_interval = {std::sqrt(squared.low), std::sqrt(squared.high)};
+        fit.limit = fit.law.at(*fit.peak);
+        // At the peak the curve is level: where exactly it lies does not matter.
+        fit.limit_interval = fit.curve_interval(*fit.peak);
+    } else if (fit.law.beta == 0 && fit.law.alpha > 0) {
+        fit.limit = fit.law.gamma / fit.law.alpha;
+        const double a = fit.centre[1];
+        const double half =
+            student(fit) * std::sqrt(variance_along(fit, {1 / fit.centre[0], -1 / a, 0}));
+        const bool usable = a > 0 && std::isfinite(half);
+        const double middle = usable ? fit.centre[0] / a : *fit.limit;
+        fit.limit_interval = {std::min(*fit.limit, usable ? middle * std::exp(-half) : 0),
+                              std::max(*fit.limit, usable ? middle * std::exp(half) : kInfinite)};
+    }
+}
+
+struct Columns {
+    std::vector<double> loads;
+    std::vector<double> throughputs;
+    std::vector<double> weights;
+};
+
+/// In the order of load.
+Columns columns_of(std::span<const CurvePoint> points, Weighting weighting) {
+    std::vector<CurvePoint> sorted(points.begin(), points.end());
+    std::ranges::stable_sort(sorted, {}, &CurvePoint::load);
+    Columns columns;
+    for (const auto& point : sorted) {
+        CRUCIBLE_ASSERT(point.load > 0 && point.throughput > 0);
+        columns.loads.push_back(point.load);
+        columns.throughputs.push_back(point.throughput);
+        if (weighting == Weighting::relative) {
+            columns.weights.push_back(1 / (point.throughput * point.throughput));
+        }
+    }
+    return columns;
+}
+
+std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, double level) {
+    const auto law = stats::fit_scalability(columns.loads, columns.throughputs, columns.weights);
+    if (!law) return std::nullopt;
+    UslFit fit{.law = *law, .weighting = weighting, .level = level};
+    fit.points = columns.loads.size();
+    fit.load_max = columns.loads.back();
+    const auto free =
+        stats::fit_scalability_unbounded(columns.loads, columns.throughputs, columns.weights);
+    if (!free || !free->covariance) return std::nullopt;
+    fit.covariance = *free->covariance;
+    fit.centre = {free->gamma, free->alpha, free->beta};
+    fit.gamma = parameter_interval(fit, 0, law->gamma);
+    fit.alpha = parameter_interval(fit, 1, law->alpha);
+    fit.beta = parameter_interval(fit, 2, law->beta);
+    set_peak(fit);
+    return fit;
+}
+
+/// The highest quarter of the points, measured against the law of the others.
+std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, double level) {
+    const std::size_t all = columns.loads.size();
+    if (all < kHoldOutPointsMin) return std::nullopt;
+    const std::size_t kept = all - std::max<std::size_t>(1, all / 4);
+    Columns lower = columns;
+    lower.loads.resize(kept);
+    lower.throughputs.resize(kept);
+    if (!lower.weights.empty()) lower.weights.resize(kept);
+    HoldOut result{.held_out = all - kept};
+    const auto fit = fit_columns(lower, weighting, level);
+    if (!fit) return result;
+    for (std::size_t i = kept; i < all; ++i) {
+        const double error = fit->law.at(columns.loads[i]) / columns.throughputs[i] - 1;
+        result.worst_error = std::max(result.worst_error, std::abs(error));
+    }
+    result.passed = result.worst_error <= HoldOut::kTolerance;
+    return result;
+}
+
+}  // namespace
+
+stats::Interval UslFit::curve_interval(double load) const {
+    const double half =
+        student(*this) * std::sqrt(variance_along(*this, gradient_at(centre, load)));
+    const double middle = law_at(centre, load);
+    const double estimate = law.at(load);
+    return {std::max(0.0, std::min(middle - half, estimate)), std::max(middle + half, estimate)};
+}
+
+stats::Interval UslFit::prediction_interval(double load) const {
+    const double estimate = law.at(load);
+    const double unit = weighting == Weighting::relative ? estimate : 1;
+    const double noise = law.residual_error * unit;
+    const double variance = variance_along(*this, gradient_at(centre, load)) + noise * noise;
+    const double half = student(*this) * std::sqrt(variance);
+    return {std::max(0.0, estimate - half), estimate + half};
+}
+
+std::optional<UslFit> fit_usl(std::span<const CurvePoint> points, Weighting weighting,
+                              double level) {
+    stats::require_level(level);
+    CRUCIBLE_ASSERT(points.size() > kParameters);
+    const auto columns = columns_of(points, weighting);
+    auto fit = fit_columns(columns, weighting, level);
+    if (!fit) return std::nullopt;
+    std::vector<double> residuals;
+    for (std::size_t i = 0; i < columns.loads.size(); ++i) {
+        residuals.push_back(columns.throughputs[i] - fit->law.at(columns.loads[i]));
+    }
+    fit->runs = residual_runs(residuals);
+    fit->hold_out = held_out(columns, weighting, level);
+    return fit;
+}
+
+ResidualRuns residual_runs(std::span<const double> residuals) {
+    stats::require_finite(residuals);
+    ResidualRuns result;
+    bool before = false;
+    for (const double residual : residuals) {
+        if (residual == 0) continue;
+        const bool above = residual > 0;
+        if (result.runs == 0 || above != before) ++result.runs;
+        ++(above ? result.above : result.below);
+        before = above;
+    }
+    if (result.above == 0 || result.below == 0) return result;
+    // Wald and Wolfowitz (1940): k runs of each sign are C(a-1, k-1) C(b-1, k-1) of C(a+b, a)
+    // orders, twice, as either sign may come first.
+    const auto ways = [](std::size_t of, std::size_t choose) {
+        return choose > of ? 0.0
+                           : boost::math::binomial_coefficient<double>(
+                                 static_cast<unsigned>(of), static_cast<unsigned>(choose));
+    };
+    const std::size_t a = result.above;
+    const std::size_t b = result.below;
+    double few = 0;
+    for (std::size_t runs = 2; runs <= result.runs; ++runs) {
+        const std::size_t k = runs / 2;
+        few += runs % 2 == 0
+                   ? 2 * ways(a - 1, k - 1) * ways(b - 1, k - 1)
+                   : ways(a - 1, k - 1) * ways(b - 1, k) + ways(a - 1, k) * ways(b - 1, k - 1);
+    }
+    result.p_few = std::min(1.0, few / ways(a + b, a));
+    return result;
+}
+
+}  // namespace crucible::lab::scale
