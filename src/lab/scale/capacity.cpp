@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -188,7 +189,13 @@ Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, doub
     }
     judge_fit(result, *fit, points);
     find_load(result, *fit, level);
-    if (result.refused.empty()) finish(result, demand);
+    if (!result.refused.empty()) {
+        // The reasons stand alone: a figure beside them would be taken for a forecast.
+        return {.required = result.required,
+                .refused = std::move(result.refused),
+                .measured_enough = result.measured_enough};
+    }
+    finish(result, demand);
     return result;
 }
 

@@ -2,20 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "search_simulation.h"
 
 namespace crucible::lab::scale {
 namespace {
-
-/// How many searches of each simulated system: the environment variable CRUCIBLE_SEARCHES. Without
-/// it a few, against limits that so few allow.
-int asked_searches() {
-    const char* const asked = std::getenv("CRUCIBLE_SEARCHES");
-    return asked == nullptr ? 0 : std::atoi(asked);
-}
 
 struct Accuracy {
     double error_p95 = 0;
@@ -72,7 +64,7 @@ void print(std::string_view name, const Accuracy& a) {
 
 TEST(SearchAccuracy, All) {
     SearchOptions options{.lowest = 10, .highest = 1e5, .descends = false, .soaks = false};
-    const int n = asked_searches() == 0 ? 40 : asked_searches();
+    const int n = simulations(40);
     for (const double noise : {0.005, 0.02, 0.05}) {
         for (const double spurious : {0.0, 0.03, 0.08}) {
             print(fmt::format("noise {} spurious {}", noise, spurious),

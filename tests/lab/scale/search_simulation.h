@@ -1,13 +1,12 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numbers>
 #include <optional>
 
 #include "base/rng.h"
 #include "lab/scale/search.h"
+#include "simulation.h"
 
 namespace crucible::lab::scale {
 
@@ -39,18 +38,13 @@ public:
         double knee = system_.knee;
         if (probe.long_trial && system_.long_knee) knee = *system_.long_knee;
         if (probe.continues && system_.knee_after_overload) knee = *system_.knee_after_overload;
-        bool broken = probe.load > knee * (1 + system_.noise * normal());
+        bool broken = probe.load > knee * (1 + system_.noise * normal(rng_));
         if (rng_.uniform() < system_.spurious) broken = !broken;
         if (broken) outcome.broken.push_back(0);
         return outcome;
     }
 
 private:
-    double normal() {
-        const double radius = std::sqrt(2 * rng_.exponential());
-        return radius * std::cos(2 * std::numbers::pi * rng_.uniform());
-    }
-
     SimulatedSystem system_;
     base::Rng rng_;
 };
