@@ -1,5 +1,5 @@
-"""Least-squares fits of the Universal Scalability Law by Gauss-Newton steps in decimal arithmetic with
-60 digits: no code and no library in common with the fits that it checks.
+"""Least-squares fits of the Universal Scalability Law by Gauss-Newton steps in decimal arithmetic
+with 60 digits: no code and no library in common with the fits that it checks.
 
 usage: usl_reference.py tests/data/stats OUT"""
 import json

@@ -1,0 +1,203 @@
+#include "lab/scale/curve_comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+#include <functional>
+#include <span>
+
+#include "base/rng.h"
+#include "lab/stats/robust.h"
+#include "lab/stats/scalability.h"
+
+namespace crucible::lab::scale {
+namespace {
+
+constexpr std::size_t kLawLoadsMin = 4;
+/// Draws whose law could not be fitted, or has no peak, may be so few that the interval hardly
+/// misses them.
+constexpr double kUsableShareMin = 0.95;
+
+Error bad_curve(std::string message) {
+    return {Errc::invalid_argument, "comparing curves: " + std::move(message)};
+}
+
+std::optional<Error> curve_error(const CurveRounds& curve, std::string_view name) {
+    if (curve.rounds.size() < kCurveRoundsMin) {
+        return bad_curve(fmt::format("the {} has {} rounds; at least {}", name, curve.rounds.size(),
+                                     kCurveRoundsMin));
+    }
+    for (std::size_t r = 0; r < curve.rounds.size(); ++r) {
+        if (curve.rounds[r].size() != curve.loads.size()) {
+            return bad_curve(fmt::format("round {} of the {} has {} values for {} loads", r + 1,
+                                         name, curve.rounds[r].size(), curve.loads.size()));
+        }
+        for (std::size_t i = 0; i < curve.loads.size(); ++i) {
+            if (curve.rounds[r][i] > 0 && std::isfinite(curve.rounds[r][i])) continue;
+            return bad_curve(fmt::format("round {} of the {} is {:g} at {:g}; allowed: above 0",
+                                         r + 1, name, curve.rounds[r][i], curve.loads[i]));
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Error> pair_error(const CurveRounds& baseline, const CurveRounds& candidate,
+                                bool throughput) {
+    if (baseline.loads != candidate.loads) {
+        return bad_curve("baseline and candidate were measured at different loads");
+    }
+    if (baseline.loads.empty() || !(baseline.loads.front() > 0) ||
+        !std::ranges::is_sorted(baseline.loads, std::less_equal<>{}) ||
+        !std::isfinite(baseline.loads.back())) {
+        return bad_curve("loads are above 0 and ascend");
+    }
+    if (auto error = curve_error(baseline, "baseline")) return error;
+    if (auto error = curve_error(candidate, "candidate")) return error;
+    if (baseline.rounds.size() != candidate.rounds.size()) {
+        return bad_curve(fmt::format("{} rounds of the baseline, {} of the candidate",
+                                     baseline.rounds.size(), candidate.rounds.size()));
+    }
+    if (throughput && baseline.loads.size() < kLawLoadsMin) {
+        return bad_curve(fmt::format("{} loads; a scalability law takes {}", baseline.loads.size(),
+                                     kLawLoadsMin));
+    }
+    return std::nullopt;
+}
+
+std::vector<double> mean_curve(const CurveRounds& curve, std::span<const std::size_t> drawn) {
+    std::vector<double> mean(curve.loads.size());
+    for (const std::size_t round : drawn) {
+        for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += curve.rounds[round][i];
+    }
+    for (double& value : mean) value /= static_cast<double>(drawn.size());
+    return mean;
+}
+
+/// Both curves, from one draw of rounds.
+struct DrawnPair {
+    std::vector<double> baseline;
+    std::vector<double> candidate;
+    std::optional<stats::ScalabilityFit> baseline_law;
+    std::optional<stats::ScalabilityFit> candidate_law;
+};
+
+std::optional<stats::ScalabilityFit> law_of(std::span<const double> loads,
+                                            std::span<const double> values) {
+    std::vector<double> weights;
+    for (const double value : values) weights.push_back(1 / (value * value));
+    return stats::fit_scalability(loads, values, weights);
+}
+
+DrawnPair draw_pair(const CurveRounds& baseline, const CurveRounds& candidate,
+                    std::span<const std::size_t> drawn, bool throughput) {
+    DrawnPair pair{.baseline = mean_curve(baseline, drawn),
+                   .candidate = mean_curve(candidate, drawn)};
+    if (throughput) {
+        pair.baseline_law = law_of(baseline.loads, pair.baseline);
+        pair.candidate_law = law_of(candidate.loads, pair.candidate);
+    }
+    return pair;
+}
+
+/// A figure of a pair of curves; nullopt where it has none.
+using Figure = std::function<std::optional<double>(const DrawnPair&)>;
+
+class Intervals {
+public:
+    Intervals(DrawnPair measured, std::vector<DrawnPair> draws, std::size_t rounds, double level)
+        : measured_(std::move(measured)), draws_(std::move(draws)), level_(level) {
+        const auto count = static_cast<double>(rounds);
+        const boost::math::students_t student(count - 1);
+        const double t = boost::math::quantile(student, (1 + level) / 2);
+        tail_ = boost::math::cdf(boost::math::normal(), -std::sqrt(count / (count - 1)) * t);
+    }
+
+    std::optional<stats::LocationEstimate> of(const Figure& figure) const {
+        const auto estimate = figure(measured_);
+        if (!estimate) return std::nullopt;
+        std::vector<double> values;
+        for (const auto& draw : draws_) {
+            if (const auto value = figure(draw)) values.push_back(*value);
+        }
+        if (static_cast<double>(values.size()) <
+            kUsableShareMin * static_cast<double>(draws_.size())) {
+            return std::nullopt;
+        }
+        std::ranges::sort(values);
+        const double low = stats::interpolated_quantile(values, tail_);
+        const double high = stats::interpolated_quantile(values, 1 - tail_);
+        return stats::LocationEstimate{
+            *estimate, {std::min(low, *estimate), std::max(high, *estimate)}, level_};
+    }
+
+private:
+    DrawnPair measured_;
+    std::vector<DrawnPair> draws_;
+    double level_;
+    double tail_ = 0;
+};
+
+using DrawnLaw = stats::ScalabilityFit;
+
+/// Of both laws, where both could be fitted.
+Figure of_laws(std::function<std::optional<double>(const DrawnLaw&, const DrawnLaw&)> figure) {
+    return [figure = std::move(figure)](const DrawnPair& pair) -> std::optional<double> {
+        if (!pair.baseline_law || !pair.candidate_law) return std::nullopt;
+        return figure(*pair.baseline_law, *pair.candidate_law);
+    };
+}
+
+void compare_laws(CurveComparison& comparison, const Intervals& intervals) {
+    comparison.gamma_ratio = intervals.of(
+        of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.gamma / a.gamma; }));
+    comparison.alpha_difference = intervals.of(
+        of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.alpha - a.alpha; }));
+    comparison.beta_difference =
+        intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.beta - a.beta; }));
+    comparison.peak_ratio =
+        intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) -> std::optional<double> {
+            if (!a.peak || !b.peak) return std::nullopt;
+            return *b.peak / *a.peak;
+        }));
+    comparison.limit_ratio =
+        intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) -> std::optional<double> {
+            if (!a.peak || !b.peak) return std::nullopt;
+            return b.at(*b.peak) / a.at(*a.peak);
+        }));
+}
+
+}  // namespace
+
+Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveRounds& candidate,
+                                       const CurveComparisonOptions& options) {
+    stats::require_level(options.level);
+    CRUCIBLE_ASSERT(options.draws >= 100);
+    if (auto error = pair_error(baseline, candidate, options.throughput)) {
+        return std::unexpected(*std::move(error));
+    }
+    const std::size_t rounds = baseline.rounds.size();
+    std::vector<std::size_t> drawn(rounds);
+    for (std::size_t i = 0; i < rounds; ++i) drawn[i] = i;
+    auto measured = draw_pair(baseline, candidate, drawn, options.throughput);
+    base::Rng rng(options.seed);
+    std::vector<DrawnPair> draws;
+    for (std::uint32_t draw = 0; draw < options.draws; ++draw) {
+        for (std::size_t& round : drawn) round = rng.below(rounds);
+        draws.push_back(draw_pair(baseline, candidate, drawn, options.throughput));
+    }
+    const Intervals intervals(std::move(measured), std::move(draws), rounds, options.level);
+    CurveComparison comparison{.loads = baseline.loads};
+    for (std::size_t i = 0; i < baseline.loads.size(); ++i) {
+        comparison.ratio.push_back(*intervals.of(
+            [i](const DrawnPair& pair) { return pair.candidate[i] / pair.baseline[i]; }));
+        comparison.difference.push_back(*intervals.of(
+            [i](const DrawnPair& pair) { return pair.candidate[i] - pair.baseline[i]; }));
+    }
+    if (options.throughput) compare_laws(comparison, intervals);
+    return comparison;
+}
+
+}  // namespace crucible::lab::scale

@@ -1,0 +1,131 @@
+#include "lab/scale/curve_comparison.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/rng.h"
+#include "lab/stats/scalability.h"
+#include "simulation.h"
+
+namespace crucible::lab::scale {
+namespace {
+
+const std::vector<double> kLoads{1, 2, 4, 6, 8, 12, 16, 24, 32};
+
+/// Rounds of a curve, each with noise of its own at each load and some that the whole round has,
+/// the same in both curves of a pair.
+CurveRounds rounds_of(const stats::ScalabilityFit& law, std::size_t rounds, double noise,
+                      std::uint64_t seed, std::uint64_t round_seed) {
+    CurveRounds curve{.loads = kLoads};
+    base::Rng rng(seed);
+    base::Rng round_rng(round_seed);
+    for (std::size_t r = 0; r < rounds; ++r) {
+        const double whole_round = 1 + 0.05 * normal(round_rng);
+        std::vector<double> values;
+        for (const double n : kLoads) {
+            values.push_back(law.at(n) * whole_round * (1 + noise * normal(rng)));
+        }
+        curve.rounds.push_back(std::move(values));
+    }
+    return curve;
+}
+
+const stats::ScalabilityFit kBaseline{.gamma = 1000, .alpha = 0.05, .beta = 0.002};
+const stats::ScalabilityFit kCandidate{.gamma = 900, .alpha = 0.02, .beta = 0.001};
+
+// Slower alone, faster together: each load's ratio and every parameter is found on its own side.
+TEST(CurveComparison, TellsWhereOneCurveCrossesTheOther) {
+    const auto got = compare_curves(rounds_of(kBaseline, 8, 0.02, 1, 3),
+                                    rounds_of(kCandidate, 8, 0.02, 2, 3), {.draws = 1000});
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_LT(got->ratio.front().interval.high, 1);
+    EXPECT_GT(got->ratio.back().interval.low, 1);
+    EXPECT_NEAR(got->ratio.front().estimate, 0.9, 0.03);
+    EXPECT_LT(got->difference.front().interval.high, 0);
+    ASSERT_TRUE(got->gamma_ratio && got->alpha_difference && got->beta_difference);
+    ASSERT_TRUE(got->limit_ratio && got->peak_ratio);
+    EXPECT_LT(got->gamma_ratio->interval.high, 1);
+    EXPECT_LT(got->alpha_difference->interval.high, 0);
+    EXPECT_LT(got->beta_difference->interval.high, 0);
+    EXPECT_GT(got->limit_ratio->interval.low, 1);
+    EXPECT_GT(got->peak_ratio->interval.low, 1);
+}
+
+// Latency has no such law: only its loads are compared.
+TEST(CurveComparison, ComparesOtherFiguresAtTheirLoadsOnly) {
+    const auto got =
+        compare_curves(rounds_of(kBaseline, 5, 0.02, 1, 3), rounds_of(kCandidate, 5, 0.02, 2, 3),
+                       {.draws = 200, .throughput = false});
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->ratio.size(), kLoads.size());
+    EXPECT_FALSE(got->gamma_ratio);
+}
+
+TEST(CurveComparison, NamesWhatIsWrongWithACurve) {
+    const auto message = [](const CurveRounds& a, const CurveRounds& b) {
+        const auto got = compare_curves(a, b, {.draws = 100});
+        return got ? std::string("none") : got.error().message;
+    };
+    const auto good = rounds_of(kBaseline, 5, 0.02, 1, 3);
+    auto other = good;
+    other.loads[1] = 3;
+    EXPECT_EQ(message(good, other),
+              "comparing curves: baseline and candidate were measured at different loads");
+    other = good;
+    other.rounds.pop_back();
+    EXPECT_EQ(message(good, other), "comparing curves: the candidate has 4 rounds; at least 5");
+    other = good;
+    other.rounds[2][1] = 0;
+    EXPECT_EQ(message(other, good),
+              "comparing curves: round 3 of the baseline is 0 at 2; allowed: above 0");
+    other = good;
+    other.rounds[4].pop_back();
+    EXPECT_EQ(message(other, good),
+              "comparing curves: round 5 of the baseline has 8 values for 9 loads");
+    other.rounds = rounds_of(kBaseline, 6, 0.02, 1, 3).rounds;
+    EXPECT_EQ(message(good, other),
+              "comparing curves: 5 rounds of the baseline, 6 of the candidate");
+}
+
+// Intervals of few rounds are as wide as few rounds make them. Plain percentiles of the draws would
+// hold the truth in 84 of 100 comparisons of five rounds.
+TEST(CurveComparison, IntervalsHoldTheTruthAsOftenAsTheySay) {
+    const int comparisons = simulations(40);
+    const double slack = 3 * std::sqrt(0.95 * 0.05 / comparisons);
+    for (const std::size_t rounds : {5U, 10U, 20U}) {
+        SCOPED_TRACE(rounds);
+        double ratio = 0;
+        double gamma = 0;
+        double alpha = 0;
+        double limit = 0;
+        double peak = 0;
+        const auto holds = [](const stats::LocationEstimate& got, double truth) {
+            return got.interval.low <= truth && truth <= got.interval.high ? 1.0 : 0.0;
+        };
+        const double peaks[] = {std::sqrt(0.95 / 0.002), std::sqrt(0.98 / 0.001)};
+        for (int i = 0; i < comparisons; ++i) {
+            const auto seed = static_cast<std::uint64_t>(3 * i + 10);
+            const auto got = compare_curves(rounds_of(kBaseline, rounds, 0.02, seed, seed + 2),
+                                            rounds_of(kCandidate, rounds, 0.02, seed + 1, seed + 2),
+                                            {.draws = 1000, .seed = seed});
+            ASSERT_TRUE(got && got->gamma_ratio && got->limit_ratio && got->peak_ratio);
+            ratio += holds(got->ratio[4], kCandidate.at(8) / kBaseline.at(8));
+            gamma += holds(*got->gamma_ratio, 0.9);
+            alpha += holds(*got->alpha_difference, -0.03);
+            limit += holds(*got->limit_ratio, kCandidate.at(peaks[1]) / kBaseline.at(peaks[0]));
+            peak += holds(*got->peak_ratio, peaks[1] / peaks[0]);
+        }
+        for (double* share : {&ratio, &gamma, &alpha, &limit, &peak}) *share /= comparisons;
+        fmt::print("{} rounds: ratio {:.1f} gamma {:.1f} alpha {:.1f} limit {:.1f} peak {:.1f} %\n",
+                   rounds, 100 * ratio, 100 * gamma, 100 * alpha, 100 * limit, 100 * peak);
+        for (const double share : {ratio, gamma, alpha, limit, peak}) {
+            EXPECT_GE(share, 0.92 - slack);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace crucible::lab::scale
