@@ -93,7 +93,7 @@ TEST(CurveComparison, NamesWhatIsWrongWithACurve) {
 // Intervals of few rounds are as wide as few rounds make them. Plain percentiles of the draws would
 // hold the truth in 84 of 100 comparisons of five rounds.
 TEST(CurveComparison, IntervalsHoldTheTruthAsOftenAsTheySay) {
-    const int comparisons = simulations(40);
+    const int comparisons = simulations(12);
     const double slack = 3 * std::sqrt(0.95 * 0.05 / comparisons);
     for (const std::size_t rounds : {5U, 10U, 20U}) {
         SCOPED_TRACE(rounds);

@@ -1,0 +1,260 @@
+#include "lab/scale/search.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "search_simulation.h"
+
+namespace crucible::lab::scale {
+namespace {
+
+using Answer = std::function<Outcome(const Probe&)>;
+
+/// A search to its end, and the trials that it asked for.
+struct Searched {
+    BreakingPoint point;
+    std::vector<Probe> probes;
+};
+
+Searched searched(const SearchOptions& options, const Answer& answer) {
+    auto search = BreakingPointSearch::create(options);
+    EXPECT_TRUE(search) << search.error().message;
+    Searched result;
+    while (const auto probe = search->next()) {
+        result.probes.push_back(*probe);
+        search->add(probe->load, answer(*probe));
+        if (result.probes.size() > 1000) {
+            ADD_FAILURE() << "the search does not end";
+            break;
+        }
+    }
+    result.point = search->result();
+    return result;
+}
+
+Outcome held() {
+    return {};
+}
+Outcome broken(std::size_t objective = 0) {
+    return {.broken = {objective}, .loss_ratio = 0.5};
+}
+
+/// Holds up to `knee` and never by chance.
+Answer steady(double knee) {
+    return [knee](const Probe& probe) { return probe.load > knee ? broken() : held(); };
+}
+
+std::vector<Probe> of_stage(const Searched& search, Stage stage) {
+    std::vector<Probe> found;
+    for (const auto& probe : search.probes) {
+        if (probe.stage == stage) found.push_back(probe);
+    }
+    return found;
+}
+
+// A system without noise: 1, 2, 4, … until 128 breaks twice of three times, then the interval, both
+// of its bounds confirmed, a soak at 95 % of the lower one, an overload and the way down.
+TEST(Search, GoesThroughItsStages) {
+    const auto got = searched({.lowest = 1, .highest = 1000}, steady(100));
+    EXPECT_EQ(got.point.ending, Ending::found);
+    const auto ramp = of_stage(got, Stage::ramp);
+    ASSERT_EQ(ramp.size(), 9U);
+    EXPECT_EQ(ramp[6].load, 64);
+    EXPECT_EQ(ramp[7].load, 128);
+    EXPECT_EQ(ramp[8].load, 128);
+    ASSERT_TRUE(got.point.estimate && got.point.lower_bound && got.point.upper_bound);
+    EXPECT_NEAR(got.point.estimate->estimate, 100, 2);
+    EXPECT_LE(*got.point.lower_bound, 100);
+    EXPECT_GT(*got.point.upper_bound, 100);
+    EXPECT_LT(*got.point.upper_bound / *got.point.lower_bound, 1.06);
+    EXPECT_EQ(got.point.conditional_throughput, got.point.lower_bound);
+    EXPECT_EQ(got.point.broke_first, 0U);
+    const auto soak = of_stage(got, Stage::soak);
+    ASSERT_EQ(soak.size(), 1U);
+    EXPECT_TRUE(soak[0].long_trial);
+    EXPECT_NEAR(soak[0].load, 0.95 * *got.point.lower_bound, 1e-9);
+    EXPECT_EQ(got.point.soak_passed, true);
+    const auto overload = of_stage(got, Stage::overload);
+    ASSERT_EQ(overload.size(), 1U);
+    EXPECT_NEAR(overload[0].load, 1.2 * *got.point.upper_bound, 1e-9);
+    EXPECT_TRUE(of_stage(got, Stage::descend).front().continues);
+    ASSERT_TRUE(got.point.hysteresis);
+    EXPECT_FALSE(got.point.hysteresis->present);
+    EXPECT_LE(got.point.trials, 40U);
+    EXPECT_EQ(got.point.trials + got.point.other_trials, got.probes.size());
+}
+
+// Broken at once: that is said, and nothing is searched.
+TEST(Search, SaysThatTheLowestLoadBreaks) {
+    const auto got = searched({.lowest = 10, .highest = 1000}, steady(5));
+    EXPECT_EQ(got.point.ending, Ending::below_lowest);
+    EXPECT_EQ(got.probes.size(), 2U);
+    EXPECT_FALSE(got.point.estimate);
+    EXPECT_FALSE(got.point.lower_bound);
+    EXPECT_EQ(got.point.upper_bound, 10);
+    EXPECT_EQ(got.point.broke_first, 0U);
+}
+
+// One trial broken by chance at the lowest load is repeated, not believed.
+TEST(Search, OneBrokenTrialIsNoUpperBound) {
+    int trials = 0;
+    const auto got = searched({.lowest = 10, .highest = 1000}, [&](const Probe& probe) {
+        return ++trials == 1 ? broken() : steady(100)(probe);
+    });
+    EXPECT_EQ(got.point.ending, Ending::found);
+    EXPECT_EQ(got.point.estimate->interval.low <= 100, true);
+    EXPECT_GE(got.point.estimate->interval.high, 99);
+}
+
+// A range that ends below the breaking point gives a lower bound and no estimate.
+TEST(Search, SaysThatTheHighestLoadHolds) {
+    const auto got = searched({.lowest = 10, .highest = 1000}, steady(5000));
+    EXPECT_EQ(got.point.ending, Ending::above_highest);
+    EXPECT_EQ(got.point.lower_bound, 1000);
+    EXPECT_FALSE(got.point.upper_bound);
+    EXPECT_FALSE(got.point.estimate);
+    EXPECT_FALSE(got.point.broke_first);
+    EXPECT_EQ(got.probes.back().load, 1000);
+}
+
+// From 300 up the injector is late. That is its limit and no break: the search says so, with the
+// highest load that was held, classified.
+TEST(Search, TellsTheInjectorsLimitFromTheSystems) {
+    Simulation simulation({.noise = 0, .spurious = 0, .injector_limit = 300}, 1);
+    const auto got = searched({.lowest = 10, .highest = 10'000},
+                              [&](const Probe& probe) { return simulation.run(probe); });
+    EXPECT_EQ(got.point.ending, Ending::injector_limited);
+    EXPECT_EQ(got.point.invalidity, Validity::injector_late);
+    EXPECT_EQ(got.point.invalid_load, 320);
+    EXPECT_EQ(got.point.invalid_trials, 3U);
+    EXPECT_EQ(got.point.lower_bound, 160);
+    EXPECT_FALSE(got.point.upper_bound);
+    EXPECT_FALSE(got.point.broke_first);
+}
+
+// Late from the first load on: nothing is known of the system.
+TEST(Search, AnInjectorThatIsAlwaysLateEndsIt) {
+    const auto got = searched({.lowest = 10, .highest = 1000}, [](const Probe&) {
+        return Outcome{.validity = Validity::offered_mismatch};
+    });
+    EXPECT_EQ(got.point.ending, Ending::injector_limited);
+    EXPECT_EQ(got.point.invalidity, Validity::offered_mismatch);
+    EXPECT_EQ(got.point.trials, 0U);
+    EXPECT_EQ(got.point.invalid_trials, 3U);
+    EXPECT_FALSE(got.point.lower_bound);
+}
+
+// An invalid trial now and then is repeated at its load and counts for nothing.
+TEST(Search, RepeatsAnInvalidTrial) {
+    int trials = 0;
+    const auto with = searched({.lowest = 1, .highest = 1000}, [&](const Probe& probe) {
+        return ++trials % 4 == 0 ? Outcome{.validity = Validity::unsteady} : steady(100)(probe);
+    });
+    const auto without = searched({.lowest = 1, .highest = 1000}, steady(100));
+    EXPECT_EQ(with.point.ending, Ending::found);
+    EXPECT_EQ(with.point.estimate->estimate, without.point.estimate->estimate);
+    EXPECT_EQ(with.point.trials, without.point.trials);
+    EXPECT_EQ(with.point.invalid_trials, with.probes.size() - without.probes.size());
+}
+
+// Short trials hold up to 1,000, long ones only up to 700: the soak finds out, the search is
+// reopened with long trials, and what it reports then holds for long.
+TEST(Search, AFailedSoakReopensTheSearch) {
+    int held_well = 0;
+    constexpr int kSearches = 20;
+    for (int seed = 1; seed <= kSearches; ++seed) {
+        const auto point =
+            search_simulated({.noise = 0.005, .spurious = 0, .long_knee = 700},
+                             {.lowest = 10, .highest = 10'000}, static_cast<std::uint64_t>(seed));
+        EXPECT_EQ(point.reopened, 1U);
+        ASSERT_TRUE(point.lower_bound && point.estimate);
+        EXPECT_LT(*point.lower_bound, 715);
+        EXPECT_LE(point.estimate->interval.low, 710);
+        EXPECT_GE(point.estimate->interval.high, 690);
+        held_well += point.soak_passed == true && *point.lower_bound > 350 ? 1 : 0;
+    }
+    EXPECT_GE(held_well, 19);
+}
+
+// A system that, once overloaded, holds no more than 400 of its 1,000 until it is restarted.
+TEST(Search, FindsHysteresisOnTheWayDown) {
+    const auto got = search_simulated({.noise = 0.005, .spurious = 0, .knee_after_overload = 400},
+                                      {.lowest = 10, .highest = 10'000}, 1);
+    ASSERT_TRUE(got.hysteresis);
+    EXPECT_TRUE(got.hysteresis->present);
+    ASSERT_TRUE(got.hysteresis->recovers_at);
+    EXPECT_LT(*got.hysteresis->recovers_at, 400);
+    EXPECT_GT(*got.hysteresis->recovers_at, 280);
+    const auto never = search_simulated({.noise = 0.005, .spurious = 0, .knee_after_overload = 1},
+                                        {.lowest = 10, .highest = 10'000}, 1);
+    ASSERT_TRUE(never.hysteresis);
+    EXPECT_TRUE(never.hysteresis->present);
+    EXPECT_FALSE(never.hysteresis->recovers_at);
+}
+
+// Objective 1 breaks from 90 on, objective 0 only from 500 on: 1 broke first, though at the ramp's
+// upper bound both do.
+TEST(Search, NamesTheObjectiveThatBrokeFirst) {
+    const auto got =
+        searched({.lowest = 1, .highest = 10'000, .ramp_factor = 8}, [](const Probe& probe) {
+            Outcome outcome;
+            if (probe.load > 500) outcome.broken.push_back(0);
+            if (probe.load > 90) outcome.broken.push_back(1);
+            return outcome;
+        });
+    EXPECT_EQ(got.point.broke_first, 1U);
+}
+
+// Loads that are counted: 12 clients hold, 13 do not, and nothing in between is tried.
+TEST(Search, CountsWholeNumbers) {
+    const auto got = searched({.lowest = 1, .highest = 64, .whole_numbers = true}, steady(12));
+    EXPECT_EQ(got.point.ending, Ending::found);
+    EXPECT_EQ(got.point.lower_bound, 12);
+    EXPECT_EQ(got.point.upper_bound, 13);
+    for (const auto& probe : got.probes) EXPECT_EQ(probe.load, std::floor(probe.load));
+    EXPECT_GT(got.point.estimate->estimate, 12);
+    EXPECT_LT(got.point.estimate->estimate, 13);
+}
+
+// With a narrower interval than the trials allow for, what there is is given and called that.
+TEST(Search, EndsWithItsTrials) {
+    SearchOptions options{.lowest = 10, .highest = 10'000, .precision = 0.001, .trials_max = 20};
+    const auto got = search_simulated({}, options, 7);
+    EXPECT_EQ(got.ending, Ending::trials_spent);
+    EXPECT_EQ(got.trials, 20U);
+    EXPECT_TRUE(got.estimate);
+    // Not even the ramp comes to an end.
+    options.highest = 1e9;
+    options.trials_max = 10;
+    const auto ramp = searched(options, steady(1e8));
+    EXPECT_EQ(ramp.point.ending, Ending::trials_spent);
+    EXPECT_FALSE(ramp.point.estimate);
+}
+
+// A bad option is named, with its value and what is allowed.
+TEST(Search, NamesWhatAnOptionMayNotBe) {
+    const auto message = [](const SearchOptions& options) {
+        const auto search = BreakingPointSearch::create(options);
+        return search ? std::string("none") : search.error().message;
+    };
+    EXPECT_EQ(message({.lowest = 0}),
+              "breaking-point search: the lowest load is 0; allowed: above 0");
+    EXPECT_EQ(message({.lowest = 5, .highest = 5}),
+              "breaking-point search: the highest load is 5; allowed: above the lowest, 5");
+    EXPECT_EQ(message({.lowest = 1.5, .highest = 2.5, .whole_numbers = true}),
+              "breaking-point search: the highest load is 2.5; allowed: a whole number above the "
+              "lowest, 1.5");
+    EXPECT_EQ(message({.precision = 0}),
+              "breaking-point search: the precision is 0; allowed: 0.001 to 0.5");
+    EXPECT_EQ(message({.trials_max = 5}),
+              "breaking-point search: the number of trials is 5; allowed: 10 to 10000");
+    EXPECT_EQ(message({.ramp_factor = std::nan("")}),
+              "breaking-point search: the ramp's factor is nan; allowed: above 1, at most 10");
+}
+
+}  // namespace
+}  // namespace crucible::lab::scale
