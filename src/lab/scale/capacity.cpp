@@ -83,6 +83,13 @@ void find_load(Forecast& forecast, const UslFit& fit, double level) {
         return;
     }
     const auto found = smallest_load(needed, most, [&](double load) { return fit.law.at(load); });
+    if (!found && most < farthest) {
+        refuse(forecast, Refusal::beyond_the_peak,
+               fmt::format("it takes {:.4g}/s, which no whole number before the peak at {:.1f} "
+                           "reaches",
+                           needed, *fit.peak));
+        return;
+    }
     if (!found) {
         refuse(forecast, Refusal::too_far,
                fmt::format("it takes more than {:g}, twice the highest load measured ({:g})",

@@ -63,7 +63,6 @@ std::optional<Error> option_error(const SearchOptions& options) {
     if (!(options.goal.loss_ratio >= 0 && options.goal.loss_ratio < 1)) {
         return bad_option("the goal's loss ratio", options.goal.loss_ratio, "0 to below 1");
     }
-    // Both bounds are decided by trials of one load: more of them than there are would be none.
     if (!(options.goal.exceed_ratio >= 0 && options.goal.exceed_ratio < 1)) {
         return bad_option("the goal's exceed ratio", options.goal.exceed_ratio, "0 to below 1");
     }

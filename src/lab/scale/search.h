@@ -103,8 +103,8 @@ struct BreakingPoint {
     /// the lowest upper_bound.
     std::optional<double> lower_bound;
     std::optional<double> upper_bound;
-    /// Posterior median and central interval of the breaking point. None where the search ended
-    /// without both bounds.
+    /// Posterior median and central interval of the breaking point. None while the ramp has found
+    /// no upper bound.
     std::optional<stats::LocationEstimate> estimate;
     /// At the lower bound.
     std::optional<double> conditional_throughput;

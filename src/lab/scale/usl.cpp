@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
-#include <boost/math/special_functions/binomial.hpp>
+#include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
 
 #include "base/assert.h"
@@ -150,7 +150,10 @@ std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, dou
     if (!lower.weights.empty()) lower.weights.resize(kept);
     HoldOut result{.held_out = all - kept};
     const auto fit = fit_columns(lower, weighting, level);
-    if (!fit) return result;
+    if (!fit) {
+        result.worst_error = kInfinite;
+        return result;
+    }
     for (std::size_t i = kept; i < all; ++i) {
         const double error = fit->law.at(columns.loads[i]) / columns.throughputs[i] - 1;
         result.worst_error = std::max(result.worst_error, std::abs(error));
@@ -208,21 +211,26 @@ ResidualRuns residual_runs(std::span<const double> residuals) {
     if (result.above == 0 || result.below == 0) return result;
     // Wald and Wolfowitz (1940): k runs of each sign are C(a-1, k-1) C(b-1, k-1) of C(a+b, a)
     // orders, twice, as either sign may come first.
-    const auto ways = [](std::size_t of, std::size_t choose) {
-        return choose > of ? 0.0
-                           : boost::math::binomial_coefficient<double>(
-                                 static_cast<unsigned>(of), static_cast<unsigned>(choose));
+    const auto log_ways = [](std::size_t of, std::size_t choose) {
+        const auto log_factorial = [](std::size_t n) {
+            return boost::math::lgamma(static_cast<double>(n) + 1);
+        };
+        return log_factorial(of) - log_factorial(choose) - log_factorial(of - choose);
     };
     const std::size_t a = result.above;
     const std::size_t b = result.below;
-    double few = 0;
+    const double orders = log_ways(a + b, a);
+    // Share of the orders in which the residuals above make so many runs, those below so many.
+    const auto share = [&](std::size_t runs_above, std::size_t runs_below) {
+        if (runs_above > a || runs_below > b) return 0.0;
+        return std::exp(log_ways(a - 1, runs_above - 1) + log_ways(b - 1, runs_below - 1) - orders);
+    };
+    result.p_few = 0;
     for (std::size_t runs = 2; runs <= result.runs; ++runs) {
         const std::size_t k = runs / 2;
-        few += runs % 2 == 0
-                   ? 2 * ways(a - 1, k - 1) * ways(b - 1, k - 1)
-                   : ways(a - 1, k - 1) * ways(b - 1, k) + ways(a - 1, k) * ways(b - 1, k - 1);
+        result.p_few += runs % 2 == 0 ? 2 * share(k, k) : share(k, k + 1) + share(k + 1, k);
     }
-    result.p_few = std::min(1.0, few / ways(a + b, a));
+    result.p_few = std::min(1.0, result.p_few);
     return result;
 }
 

@@ -37,7 +37,7 @@ struct ResidualRuns {
 /// What the law, fitted to the lower loads, says of the highest ones.
 struct HoldOut {
     std::size_t held_out = 0;  ///< points with the highest loads, a quarter of them
-    double worst_error = 0;    ///< largest |predicted / measured - 1|
+    double worst_error = 0;    ///< largest |predicted / measured - 1|; infinite without a fit
     bool passed = false;       ///< it is within kTolerance
     static constexpr double kTolerance = 0.1;
 };

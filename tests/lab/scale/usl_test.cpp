@@ -84,7 +84,7 @@ TEST(Usl, HasStudentsIntervals) {
     EXPECT_NEAR(fit->beta.high, 0.000769093881 + 2.045230 * 8.64544709e-5, 1e-9);
 }
 
-// Five runs of four above and four below: 20 of 70 orders have fewer than five, 18 more have five.
+// Five runs of four above and four below: 26 of 70 orders have fewer than five, 18 more have five.
 TEST(Usl, CountsRunsExactly) {
     const auto runs = residual_runs(std::vector<double>{1, 1, -1, -1, 2, 0, -3, -1, 1});
     EXPECT_EQ(runs.runs, 5U);
