@@ -12,6 +12,8 @@ namespace {
 constexpr double kStepShare = 0.25;
 /// So much probability at an end of the grid says that it goes on beyond.
 constexpr double kEdgeShareMax = 0.005;
+/// Times the goal's duration sum, before the lowest load is said to break.
+constexpr double kLowestCaution = 2;
 constexpr std::size_t kCandidatesMax = 48;
 /// Probability left out on each side of the loads that are worth a trial.
 constexpr double kCandidateTail = 0.002;
@@ -66,12 +68,14 @@ bool BreakingPointSearch::Course::counts(const Trial& trial) const {
     return reopened_ == 0 || trial.long_trial || !trial.outcome.broken.empty();
 }
 
-LoadClass BreakingPointSearch::Course::class_at(double load) const {
+LoadClass BreakingPointSearch::Course::class_at(double load, double caution) const {
     std::vector<TrialAtLoad> there;
     for (const auto& trial : trials_) {
         if (trial.load == load && counts(trial)) there.push_back(at_load(trial.outcome));
     }
-    return classify_load(there, options_.goal);
+    auto goal = options_.goal;
+    goal.duration_sum *= caution;
+    return classify_load(there, goal);
 }
 
 LoadClass BreakingPointSearch::Course::descent_class_at(double load) const {
@@ -279,6 +283,11 @@ std::optional<Probe> BreakingPointSearch::Course::plan_ramp() {
     const auto here = class_at(ramp_load_);
     if (here == LoadClass::upper_bound) {
         if (ramp_load_ <= round_up(options_.lowest)) {
+            // It ends the search: two trials broken by chance, once in some hundred searches, are
+            // not enough.
+            if (class_at(ramp_load_, kLowestCaution) != LoadClass::upper_bound) {
+                return ordinary(Stage::ramp, ramp_load_);
+            }
             cut_short_ = Ending::below_lowest;
             return std::nullopt;
         }

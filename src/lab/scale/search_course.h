@@ -46,7 +46,8 @@ private:
 
     /// Of the trials that count at the present: all, or long and broken ones once reopened.
     bool counts(const Trial& trial) const;
-    LoadClass class_at(double load) const;
+    /// `caution`: times the goal's duration sum.
+    LoadClass class_at(double load, double caution = 1) const;
     LoadClass descent_class_at(double load) const;
     std::map<double, LoadClass> classes() const;
     struct Bounds {

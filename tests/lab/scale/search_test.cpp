@@ -92,7 +92,7 @@ TEST(Search, GoesThroughItsStages) {
 TEST(Search, SaysThatTheLowestLoadBreaks) {
     const auto got = searched({.lowest = 10, .highest = 1000}, steady(5));
     EXPECT_EQ(got.point.ending, Ending::below_lowest);
-    EXPECT_EQ(got.probes.size(), 2U);
+    EXPECT_EQ(got.probes.size(), 4U);
     EXPECT_FALSE(got.point.estimate);
     EXPECT_FALSE(got.point.lower_bound);
     EXPECT_EQ(got.point.upper_bound, 10);
