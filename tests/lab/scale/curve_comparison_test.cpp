@@ -91,8 +91,7 @@ TEST(CurveComparison, NamesWhatIsWrongWithACurve) {
               "comparing curves: 5 rounds of the baseline, 6 of the candidate");
 }
 
-// Intervals of few rounds are as wide as few rounds make them. Plain percentiles of the draws would
-// hold the truth in 84 of 100 comparisons of five rounds.
+// Intervals of few rounds are as wide as few rounds make them.
 TEST(CurveComparison, IntervalsHoldTheTruthAsOftenAsTheySay) {
     const int comparisons = simulations(12);
     const double slack = 3 * std::sqrt(0.95 * 0.05 / comparisons);
