@@ -161,7 +161,8 @@ TEST(BadInput, ReportsOfOtherFilesAreRefused) {
 
 TEST(BadInput, MissingAndSurplusArgumentsAreNamed) {
     expect_refused({},
-                   "a command is missing: compare, run, profile or report; see crucible --help");
+                   "a command is missing: compare, run, profile, scale or report; see crucible "
+                   "--help");
     expect_refused({"run"}, "target is required; see crucible run --help");
     expect_refused({"compare", "null:"}, "candidate is required; see crucible compare --help");
     expect_refused({"run", "null:", "null:"},

@@ -24,6 +24,8 @@ int compare_command(std::span<const std::string_view> args, std::ostream& out, s
 int run_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 /// crucible profile <target> [candidate]
 int profile_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
+/// crucible scale <target> [candidate]
+int scale_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 /// crucible report <result>
 int report_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 

@@ -20,10 +20,11 @@ struct NamedCommand {
     Command run;
 };
 
-constexpr std::array<NamedCommand, 5> kCommands{{
+constexpr std::array<NamedCommand, 6> kCommands{{
     {"compare", "compare two systems under the same load: which to ship", compare_command},
     {"run", "drive one system and measure it", run_command},
     {"profile", "count its allocations, every byte with its owner", profile_command},
+    {"scale", "find until when it holds: breaking point, curves, what binds", scale_command},
     {"report", "render a stored result again", report_command},
     {"daemon", "look inside a running crucibled", daemon_command},
 }};
@@ -55,7 +56,8 @@ int worker(std::span<const std::string_view> args, std::ostream& err) {
 int crucible_main(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
     if (args.empty())
         return usage_error(
-            err, "a command is missing: compare, run, profile or report; see crucible --help");
+            err,
+            "a command is missing: compare, run, profile, scale or report; see crucible --help");
     const auto name = args.front();
     if (name == "--help" || name == "-h" || name == "help") {
         print_help(out);

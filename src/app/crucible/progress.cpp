@@ -21,7 +21,12 @@ ProgressLine::ProgressLine(std::ostream& err, bool quiet)
     : err_(err), quiet_(quiet), terminal_(&err == &std::cerr && ::isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() {
+    clear();
+}
+
+void ProgressLine::clear() {
     if (dirty_) err_ << "\r\033[K" << std::flush;
+    dirty_ = false;
 }
 
 void ProgressLine::update(const std::string& text, const std::string& step) {
@@ -43,6 +48,10 @@ void ProgressLine::show(const lab::ExperimentProgress& progress) {
     update(fmt::format("{}  {}  {} {}  {} left", progress.scenario, round, to_string(progress.arm),
                        progress.trial.phase, left),
            fmt::format("{}: {}", progress.scenario, round));
+}
+
+void ProgressLine::show_running(const std::string& target, const lab::TrialProgress& progress) {
+    if (terminal_) show(target, progress);
 }
 
 void ProgressLine::show(const std::string& target, const lab::TrialProgress& progress) {

@@ -16,6 +16,10 @@ public:
 
     void show(const lab::ExperimentProgress& progress);
     void show(const std::string& target, const lab::TrialProgress& progress);
+    /// The same on a terminal alone: elsewhere who shows it has lines of its own.
+    void show_running(const std::string& target, const lab::TrialProgress& progress);
+    /// Takes the line away; the next show() puts it back.
+    void clear();
 
 private:
     void update(const std::string& text, const std::string& step);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/stats/robust.h"
+#include "lab/stats/signed_rank.h"
 
 namespace crucible::lab {
 namespace {
@@ -126,6 +127,44 @@ json estimate_json(const std::optional<Estimate>& estimate) {
     return {{"value", number(estimate->value)},
             {"ci_low", number(estimate->ci_low)},
             {"ci_high", number(estimate->ci_high)}};
+}
+
+json over_rounds(const std::vector<double>& values) {
+    constexpr double kLevel = 0.95;
+    json result{
+        {"value", nullptr}, {"ci_low", nullptr}, {"ci_high", nullptr}, {"n", values.size()}};
+    if (values.empty()) return result;
+    result["value"] = number(stats::hodges_lehmann_estimate(values));
+    if (const auto located = stats::hodges_lehmann(values, kLevel)) {
+        result["ci_low"] = number(located->interval.low);
+        result["ci_high"] = number(located->interval.high);
+    }
+    return result;
+}
+
+json metrics_over_rounds(const std::vector<std::vector<MetricValue>>& rounds) {
+    json result = json::array();
+    if (rounds.empty()) return result;
+    for (std::size_t m = 0; m < rounds.front().size(); ++m) {
+        const auto& info = *rounds.front()[m].info;
+        std::vector<double> values;
+        std::string absent;
+        for (const auto& round : rounds) {
+            if (round[m].value) {
+                values.push_back(*round[m].value);
+            } else if (absent.empty()) {
+                absent = round[m].absent;
+            }
+        }
+        if (!absent.empty()) values.clear();
+        json metric = over_rounds(values);
+        metric.update({{"name", info.name},
+                       {"unit", info.unit},
+                       {"better", to_string(info.better)},
+                       {"absent", absent}});
+        result.push_back(std::move(metric));
+    }
+    return result;
 }
 
 json values_json(const std::vector<MetricValue>& metrics) {

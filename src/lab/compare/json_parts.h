@@ -28,6 +28,12 @@ nlohmann::json failure_json(const std::optional<Error>& failure);
 nlohmann::json delivery_json(const Delivery& delivery);
 nlohmann::json checks_json(const std::vector<Check>& checks);
 nlohmann::json estimate_json(const std::optional<Estimate>& estimate);
+/// {value, ci_low, ci_high, n}: Hodges-Lehmann over rounds, and its 95 % interval from 6 rounds on;
+/// nulls where there is none.
+nlohmann::json over_rounds(const std::vector<double>& values);
+/// Each metric over rounds, with its name, unit and `better`; where a round has no value there is
+/// none, and `absent` says why: such rounds are the extreme ones. All rounds have the same metrics.
+nlohmann::json metrics_over_rounds(const std::vector<std::vector<MetricValue>>& rounds);
 /// {"latency_p99": 0.001, ...}: only what was measured.
 nlohmann::json values_json(const std::vector<MetricValue>& metrics);
 

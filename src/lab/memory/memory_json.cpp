@@ -8,54 +8,12 @@
 #include "lab/memory/memory_profile.h"
 #include "lab/memory/stack_json.h"
 #include "lab/record/resource_json.h"
-#include "lab/stats/signed_rank.h"
 #include "lab/stats/trend.h"
 
 namespace crucible::lab {
 namespace {
 
 using nlohmann::json;
-
-constexpr double kLevel = 0.95;
-
-/// Hodges-Lehmann over rounds, and its interval from 6 rounds on.
-json over_rounds(const std::vector<double>& values) {
-    json result{
-        {"value", nullptr}, {"ci_low", nullptr}, {"ci_high", nullptr}, {"n", values.size()}};
-    if (values.empty()) return result;
-    result["value"] = number(stats::hodges_lehmann_estimate(values));
-    if (const auto located = stats::hodges_lehmann(values, kLevel)) {
-        result["ci_low"] = number(located->interval.low);
-        result["ci_high"] = number(located->interval.high);
-    }
-    return result;
-}
-
-json metrics_json(const MemoryCell& cell) {
-    json result = json::array();
-    if (cell.metrics.empty()) return result;
-    for (std::size_t m = 0; m < cell.metrics.front().size(); ++m) {
-        const auto& info = *cell.metrics.front()[m].info;
-        std::vector<double> values;
-        std::string absent;
-        for (const auto& round : cell.metrics) {
-            if (round[m].value) {
-                values.push_back(*round[m].value);
-            } else if (absent.empty()) {
-                absent = round[m].absent;
-            }
-        }
-        // Rounds without a value are the extreme ones.
-        if (!absent.empty()) values.clear();
-        json metric = over_rounds(values);
-        metric.update({{"name", info.name},
-                       {"unit", info.unit},
-                       {"better", to_string(info.better)},
-                       {"absent", absent}});
-        result.push_back(std::move(metric));
-    }
-    return result;
-}
 
 /// One figure of an owner in each round; rounds in which it did not occur have 0.
 std::vector<double> figures_of(const MemoryCell& cell, const std::string& place,
@@ -136,7 +94,7 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
     for (const auto& [count, cell] : target.cells) {
         by_clients.push_back({{"clients", count},
                               {"rounds", cell.metrics.size()},
-                              {"metrics", metrics_json(cell)},
+                              {"metrics", metrics_over_rounds(cell.metrics)},
                               {"owners", owners_json(cell)}});
     }
     static const MemoryCell none;
@@ -146,7 +104,7 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
     for (const auto name : {"memory_peak", "live_bytes", "live_bytes_peak"})
         slopes.push_back(slope_json(target, name, "bytes"));
     return {{"target", target.target},
-            {"metrics", metrics_json(cell)},
+            {"metrics", metrics_over_rounds(cell.metrics)},
             {"owners", owners_json(cell)},
             {"by_clients", std::move(by_clients)},
             {"per_client", std::move(slopes)},

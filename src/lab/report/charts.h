@@ -35,6 +35,10 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin,
 /// One metric, round by round: baseline, control and candidate.
 std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds);
 
+/// One metric of both targets against the load: points with their intervals; of throughput with the
+/// fitted law and where each target breaks.
+std::string scaling_chart(const ScalingDocument& document, std::string_view metric);
+
 /// A line of a time chart. Each mark has its own colour and dash; values that are not there (NaN)
 /// interrupt it.
 struct TimeLine {

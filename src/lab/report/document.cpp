@@ -174,8 +174,8 @@ Result<std::string> checked_kind(const json& result) {
     const auto schema = base::printable(result["schema"].get<std::string>());
     const auto slash = schema.find('/');
     const auto kind = schema.substr(0, slash);
-    if (slash == std::string::npos ||
-        (kind != "crucible.comparison" && kind != "crucible.run" && kind != "crucible.memory")) {
+    if (slash == std::string::npos || (kind != "crucible.comparison" && kind != "crucible.run" &&
+                                       kind != "crucible.memory" && kind != "crucible.scaling")) {
         return std::unexpected(
             Error{Errc::unsupported, fmt::format("schema '{}' has no report", schema)});
     }
@@ -200,6 +200,7 @@ Result<Document> read_document(const json& result) {
     try {
         if (*kind == "crucible.run") return read_run(result);
         if (*kind == "crucible.memory") return read_memory(result);
+        if (*kind == "crucible.scaling") return read_scaling(result);
         if (result.at("observational").get<bool>()) return read_observation(result);
         return read_comparison(result);
     } catch (const json::exception& error) {

@@ -418,7 +418,117 @@ struct MemoryDocument {
     std::optional<Method> method;
 };
 
-using Document = std::variant<ComparisonDocument, ObservationDocument, RunDocument, MemoryDocument>;
+/// What a target did at one load.
+struct ScalingPoint {
+    double load = 0;
+    std::uint64_t rounds = 0;
+    std::uint64_t held = 0;
+    std::uint64_t broken = 0;
+    std::vector<std::string> details;
+    std::vector<std::string> invalid;
+    std::vector<MemoryMetric> metrics;
+};
+
+/// Until which load a target holds.
+struct BreakingPointRow {
+    std::optional<double> lower;
+    std::optional<double> upper;
+    Estimate estimate;
+    std::string ending;
+    std::string slo_broken;  ///< empty: nothing broke
+    std::string detail;
+    std::optional<double> conditional_throughput;
+    std::uint64_t trials = 0;
+    std::uint64_t invalid_trials = 0;
+    std::string invalid;
+    std::optional<bool> soak_passed;
+    std::optional<bool> hysteresis;  ///< absent: nobody looked
+    std::optional<double> recovers_at;
+    std::string death;  ///< empty: it never died
+    std::optional<double> died_at;
+};
+
+/// The law of scalability through a target's points.
+struct LawRow {
+    std::string absent;  ///< why there is none
+    Estimate gamma;
+    Estimate alpha;
+    Estimate beta;
+    std::optional<Estimate> peak;
+    std::optional<Estimate> limit;
+    bool amdahl = false;
+    std::uint64_t measurements = 0;
+    double p_few_runs = 1;
+    std::optional<double> hold_out_error;
+    bool hold_out_passed = false;
+    /// One at a load.
+    struct At {
+        double load = 0;
+        Estimate throughput;
+    };
+    std::vector<At> curve;
+};
+
+struct DegradationRow {
+    double peak_load = 0;
+    double peak_throughput = 0;
+    double last_load = 0;
+    double throughput_lost = 0;
+    std::optional<double> latency_growth;
+    std::optional<double> error_rate;
+};
+
+/// How much carries a demand.
+struct ForecastRow {
+    double rate = 0;
+    double peak_factor = 1;
+    double headroom = 0;
+    std::string refused;  ///< empty: it was not
+    std::string of;       ///< "clients"
+    std::optional<double> required;
+    std::optional<Estimate> needed;
+    std::optional<double> measured_enough;
+    std::optional<double> utilization;
+    std::optional<double> drain_seconds;
+};
+
+struct ScalingTarget {
+    std::string target;
+    std::vector<ScalingPoint> points;
+    std::optional<BreakingPointRow> breaking_point;
+    LawRow law;
+    std::optional<DegradationRow> degradation;
+    std::vector<MemoryMetric> slopes;  ///< for each more of the load
+    std::optional<ForecastRow> forecast;
+};
+
+/// Candidate over baseline at one load.
+struct ScalingRatio {
+    std::string metric;
+    bool higher_is_better = false;
+    Estimate ratio;
+};
+struct ComparedPoint {
+    double load = 0;
+    std::vector<ScalingRatio> ratios;
+};
+
+/// Until when one system holds, or two.
+struct ScalingDocument {
+    Header header;
+    bool out_of_time = false;
+    std::string axis;
+    std::string unit;
+    std::string scenario;
+    std::string description;
+    Load load;
+    std::string slo;  ///< empty: none
+    std::vector<ScalingTarget> targets;
+    std::vector<ComparedPoint> compared;  ///< empty where there is one target
+};
+
+using Document = std::variant<ComparisonDocument, ObservationDocument, RunDocument, MemoryDocument,
+                              ScalingDocument>;
 
 /// Reads any kind of result. - the errors of report.h.
 Result<Document> read_document(const nlohmann::json& result);

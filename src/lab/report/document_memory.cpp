@@ -8,14 +8,6 @@ namespace {
 
 using nlohmann::json;
 
-MemoryMetric read_memory_metric(const json& object) {
-    return {.name = text_at(object, "name"),
-            .unit = text_at(object, "unit"),
-            .estimate = read_estimate(object),
-            .n = object.at("n"),
-            .absent = optional_text(object, "absent")};
-}
-
 OwnerRow read_owner(const json& object) {
     return {.place = text_at(object, "place"),
             .owner = text_at(object, "owner"),
@@ -132,6 +124,14 @@ MemoryTarget read_memory_target(const json& object) {
 }
 
 }  // namespace
+
+MemoryMetric read_memory_metric(const json& object) {
+    return {.name = text_at(object, "name"),
+            .unit = text_at(object, "unit"),
+            .estimate = read_estimate(object),
+            .n = object.at("n"),
+            .absent = optional_text(object, "absent")};
+}
 
 MemoryDocument read_memory(const json& object) {
     const auto& scenario = object.at("scenario");

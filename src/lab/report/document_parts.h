@@ -43,6 +43,12 @@ std::optional<Estimate> optional_estimate(const nlohmann::json& object, const ch
 ComparedMetric read_compared_metric(const nlohmann::json& object);
 Method read_method(const nlohmann::json& object);
 
+/// A figure over rounds.
+MemoryMetric read_memory_metric(const nlohmann::json& object);
+
+/// Until when systems hold.
+ScalingDocument read_scaling(const nlohmann::json& object);
+
 /// What systems have allocated.
 MemoryDocument read_memory(const nlohmann::json& object);
 

@@ -4,6 +4,7 @@
 #include "lab/report/page_memory.h"
 #include "lab/report/page_observation.h"
 #include "lab/report/page_run.h"
+#include "lab/report/page_scaling.h"
 #include "lab/report/report.h"
 
 namespace crucible::lab::report {

@@ -185,6 +185,10 @@ std::string render(const MemoryDocument& document) {
     return render_memory(document);
 }
 
+std::string render(const ScalingDocument& document) {
+    return render_scaling(document);
+}
+
 std::string render(const RunDocument& document) {
     Markdown text;
     text.line("# {}", plain(headline(document)));

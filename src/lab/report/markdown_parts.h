@@ -48,6 +48,9 @@ void write_origin(Markdown& text, const Header& header);
 /// The whole of a memory profile; markdown_memory.cpp.
 std::string render_memory(const MemoryDocument& document);
 
+/// The whole of a scaling; markdown_scaling.cpp.
+std::string render_scaling(const ScalingDocument& document);
+
 /// The table of compared metrics; markdown.cpp.
 void write_compared(Markdown& text, const std::vector<ComparedMetric>& metrics);
 

@@ -110,6 +110,10 @@ svg .curve{fill:none;stroke-width:2.25;stroke-linejoin:round;stroke-linecap:roun
 svg .curve.a{stroke:var(--a)}svg .curve.b{stroke:var(--b)}svg .curve.c{stroke:var(--soft)}
 svg .curve.thin{stroke-width:1.5}svg .curve.thin.b{stroke-dasharray:6 2}
 svg .curve.thin.c{stroke-dasharray:2 2}
+svg .law.a{fill:var(--a);opacity:.14}svg .law.b{fill:var(--b);opacity:.14}
+svg .break.a{stroke:var(--a)}svg .break.b{stroke:var(--b)}
+svg .break{stroke-width:1.5;stroke-dasharray:5 4}
+svg .error.a{stroke:var(--a)}svg .error.b{stroke:var(--b)}
 svg .dot{stroke:var(--card);stroke-width:1}
 svg .dot.c{fill:var(--soft)}svg .dot.a{fill:var(--a)}svg .dot.b{fill:var(--b)}
 svg .dot.hollow{fill:var(--card);stroke:var(--a);stroke-width:1.5}

@@ -210,6 +210,10 @@ std::string render(const MemoryDocument& document, std::size_t width, bool colou
     return render_memory(document, width, colour);
 }
 
+std::string render(const ScalingDocument& document, std::size_t width, bool colour) {
+    return render_scaling(document, width, colour);
+}
+
 std::string render(const RunDocument& document, std::size_t width, bool colour) {
     TerminalText text(width, colour);
     text.paragraph(headline(document), 0, Ink::bold);

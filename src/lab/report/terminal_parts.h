@@ -34,6 +34,9 @@ void write_closing(TerminalText& text, const Header& header);
 /// The whole of a memory profile; terminal_memory.cpp.
 std::string render_memory(const MemoryDocument& document, std::size_t width, bool colour);
 
+/// The whole of a scaling; terminal_scaling.cpp.
+std::string render_scaling(const ScalingDocument& document, std::size_t width, bool colour);
+
 /// The table of compared metrics; terminal.cpp.
 void write_compared(TerminalText& text, const std::vector<ComparedMetric>& metrics, bool gated);
 

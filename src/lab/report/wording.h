@@ -116,6 +116,33 @@ std::vector<FailedCheck> failed_checks(const RunDocument& document);
 std::vector<FailedCheck> failed_checks(const ObservationDocument& document);
 std::vector<FailedCheck> failed_checks(const MemoryDocument& document);
 
+std::string headline(const ScalingDocument& document);
+/// "5,000/s", "16 clients", "4 KiB": a load on the document's axis.
+std::string format_axis_load(const ScalingDocument& document, double load);
+/// What is said of a target in sentences, each one line: its breaking point, the law of
+/// scalability, how it degrades, what carries a demand. Empty where nothing is known of it.
+std::vector<std::string> breaking_point_sentences(const ScalingDocument& document,
+                                                  const ScalingTarget& target);
+std::vector<std::string> law_sentences(const ScalingDocument& document,
+                                       const ScalingTarget& target);
+std::string degradation_sentence(const ScalingDocument& document, const ScalingTarget& target);
+std::vector<std::string> forecast_sentences(const ScalingTarget& target);
+/// Columns and cells of a target's points.
+inline constexpr std::array<std::string_view, 8> kScalingColumns{
+    "load", "done", "[95 %]", "p50", "p99", "CPU/event", "memory", "held"};
+std::array<std::string, 8> scaling_cells(const ScalingDocument& document,
+                                         const ScalingPoint& point);
+/// What a point's trials were broken by, or why they were invalid, one line each.
+std::vector<std::string> point_remarks(const ScalingDocument& document, const ScalingPoint& point);
+/// Those slopes that were measured: "memory peak +12.1 KiB [11.8, 12.4]".
+std::vector<std::string> slope_sentences(const ScalingDocument& document,
+                                         const ScalingTarget& target);
+/// Columns and cells of the candidate over the baseline, in percent.
+inline constexpr std::array<std::string_view, 5> kScalingRatioColumns{
+    "load", "throughput", "latency p50", "latency p99", "memory peak"};
+std::array<std::string, 5> scaling_ratio_cells(const ScalingDocument& document,
+                                               const ComparedPoint& point);
+
 /// "4.2 KiB [4.1, 4.4]", or kNoValue; the interval in the value's unit.
 std::string format_with_interval(const MemoryMetric& metric);
 /// "leaks: clean over 24 iterations; 0.012 bytes an event and more would have shown".

@@ -12,7 +12,18 @@ namespace {
 constexpr double kHandledShareMin = 0.97;
 constexpr std::size_t kSamplesMin = 6;
 
-/// The backlog of all clients, at the samples that fall into the window of all of them.
+template <typename Part>
+void add_each(std::vector<Part>& sums, const std::vector<Part>& parts) {
+    if (sums.size() < parts.size()) sums.resize(parts.size());
+    for (std::size_t i = 0; i < parts.size(); ++i) sums[i] += parts[i];
+}
+
+double mean(std::span<const double> values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+}  // namespace
+
 std::vector<double> backlog_in_window(const std::vector<ClientPhase>& clients) {
     std::size_t first = 0;
     std::size_t end = SIZE_MAX;
@@ -32,18 +43,6 @@ std::vector<double> backlog_in_window(const std::vector<ClientPhase>& clients) {
     }
     return sums;
 }
-
-template <typename Part>
-void add_each(std::vector<Part>& sums, const std::vector<Part>& parts) {
-    if (sums.size() < parts.size()) sums.resize(parts.size());
-    for (std::size_t i = 0; i < parts.size(); ++i) sums[i] += parts[i];
-}
-
-double mean(std::span<const double> values) {
-    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-}  // namespace
 
 Saturation judge_saturation(const Phase& phase, const std::vector<ClientPhase>& clients) {
     Saturation result;

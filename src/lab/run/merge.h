@@ -28,6 +28,10 @@ struct Saturation {
 };
 Saturation judge_saturation(const Phase& phase, const std::vector<ClientPhase>& clients);
 
+/// The backlog of all clients together, events, every kBacklogInterval of the window of all of
+/// them.
+std::vector<double> backlog_in_window(const std::vector<ClientPhase>& clients);
+
 /// Adds up what the clients measured. `usage` is the caller's to fill.
 PhaseResult merge_phase(const Phase& phase, std::vector<ClientPhase> clients);
 

@@ -1,0 +1,120 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <utility>
+
+#include "app/crucible/command.h"
+#include "app/crucible/interrupt.h"
+#include "app/crucible/load_options.h"
+#include "app/crucible/output.h"
+#include "app/crucible/parse_arguments.h"
+#include "app/crucible/scale_options.h"
+#include "app/crucible/scale_progress.h"
+#include "app/crucible/version.h"
+#include "base/clock.h"
+#include "lab/scale/scaling_json.h"
+
+namespace crucible::app {
+namespace {
+
+constexpr const char* kScaleFooter = R"(Examples:
+  crucible scale daemon: --axis rate --slo 'latency_p99<10ms,error_rate<0.1%'
+  crucible scale coordinator: daemon: --axis clients
+  crucible scale daemon: --axis workers --points 1,2,4,8 --payload 8KiB
+  crucible scale 'synthetic:?capacity=5000/s' --axis rate --slo 'latency_p99<10ms'
+  crucible scale daemon: --axis rate --slo 'latency_p99<20ms' --forecast 20000/s \
+      --peak-factor 3 --headroom 30%
+
+An SLO is METRIC<VALUE or METRIC>=VALUE, several joined by commas; any metric of a run. On the axis
+of rates the breaking point is searched, then curves are measured up to it and beyond; on the others
+each point is measured as fast as events are acknowledged.
+
+Exit codes: 0 done, 1 the SLO is broken at the lowest load, 2 bad usage, 3 no trial was valid here
+and now, 5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
+
+/// The SLO does not even hold at the lowest load.
+constexpr int kLimitBroken = 1;
+
+/// No valid trial of a target at all: why the last one was not.
+std::string why_nothing_valid(const lab::TargetScaling& target) {
+    std::string why;
+    for (const auto& point : target.sweep.points) {
+        if (point.held + point.broken > 0) return {};
+        if (!point.invalid.empty()) why = point.invalid.back();
+    }
+    if (target.limit) {
+        if (target.limit->point.trials > 0) return {};
+        if (!target.limit->invalid.empty()) why = target.limit->invalid;
+    }
+    return why;
+}
+
+int exit_code_of(const lab::ScalingOptions& options, const lab::Scaling& scaling,
+                 std::ostream& err) {
+    if (scaling.interrupted) return kInterrupted;
+    if (scaling.failure) {
+        err << "crucible: " << scaling.failure->message << "; the partial result is kept\n";
+        return kTargetFailed;
+    }
+    for (const auto& target : scaling.targets) {
+        if (const auto why = why_nothing_valid(target); !why.empty()) {
+            err << "crucible: " << target.target << ": no trial was valid: " << why << '\n';
+            return kEnvironmentInvalid;
+        }
+    }
+    for (const auto& target : scaling.targets) {
+        const bool searched =
+            target.limit && target.limit->point.ending == lab::scale::Ending::below_lowest;
+        const bool swept =
+            target.sweep_limit && target.sweep_limit->upper && !target.sweep_limit->lower;
+        if (!searched && !swept) continue;
+        const double lowest = searched ? options.search.lowest : options.points.front();
+        err << fmt::format("crucible: {}: the SLO is broken at the lowest load, {}: {}\n",
+                           target.target, lab::format_load(options.axis, lowest),
+                           searched ? target.limit->detail : target.sweep_limit->broken);
+        return kLimitBroken;
+    }
+    return kDone;
+}
+
+}  // namespace
+
+int scale_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
+    CLI::App command(
+        "Finds until when a system, or each of two, holds: its breaking point, and how it scales.",
+        "scale");
+    ScaleOptions asked;
+    add_scale_options(command, asked);
+    command.footer(kScaleFooter);
+    if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
+    auto options = resolve_scaling(asked);
+    if (!options) return usage_error(err, options.error().message);
+    const auto awake = begin_realtime(asked.load);
+    if (!awake) return usage_error(err, awake.error().message);
+    const auto directory = prepare_output(asked.load.out, "scale");
+    if (!directory) return usage_error(err, directory.error().message);
+
+    auto facts = run_facts("scale", args, options->seed);
+    const InterruptGuard interrupt;
+    options->stop = interrupt.token();
+    const TimePoint started = base::monotonic_now();
+    auto scaling = [&] {
+        ScaleProgress progress(err, asked.load.quiet, options->axis);
+        options->on_progress = [&](const lab::ScalingProgress& at) { progress.show(at); };
+        options->on_step = [&](const lab::ScalingStep& step) { progress.add(step); };
+        return lab::run_scaling(*options);
+    }();
+    if (!scaling) return usage_error(err, scaling.error().message);
+    facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
+    const auto result = lab::scaling_json(facts, *options, *scaling);
+    if (const auto shown = show_result(out, result, *directory, asked.load.json); !shown) {
+        err << "crucible: " << shown.error().message << '\n';
+        return kBadUsage;
+    }
+    return exit_code_of(*options, *scaling, err);
+}
+
+}  // namespace crucible::app

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "app/crucible/progress.h"
+#include "lab/scale/scaling.h"
+
+namespace crucible::app {
+
+/// Shows a scaling on `err` while it runs: a table that gets a row with each trial, and below it on
+/// a terminal the trial under way. Nothing when quiet.
+class ScaleProgress {
+public:
+    ScaleProgress(std::ostream& err, bool quiet, lab::Axis axis);
+
+    void show(const lab::ScalingProgress& progress);
+    void add(const lab::ScalingStep& step);
+
+private:
+    std::ostream& err_;
+    bool quiet_;
+    lab::Axis axis_;
+    bool has_head_ = false;
+    ProgressLine line_;
+};
+
+}  // namespace crucible::app

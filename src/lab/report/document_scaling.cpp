@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lab/report/document_parts.h"
+
+namespace crucible::lab::report {
+namespace {
+
+using nlohmann::json;
+
+ScalingPoint read_point(const json& object) {
+    return {.load = object.at("load"),
+            .rounds = object.at("rounds"),
+            .held = object.at("held"),
+            .broken = object.at("broken"),
+            .details = texts(object.at("details")),
+            .invalid = texts(object.at("invalid")),
+            .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric)};
+}
+
+std::optional<BreakingPointRow> read_breaking_point(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    BreakingPointRow row{
+        .lower = optional_number(object, "lower"),
+        .upper = optional_number(object, "upper"),
+        .estimate = read_estimate(object),
+        .ending = text_at(object, "ending"),
+        .slo_broken = optional_text(object, "slo_broken"),
+        .detail = text_at(object, "detail"),
+        .conditional_throughput = optional_number(object, "conditional_throughput"),
+        .trials = object.at("trials"),
+        .invalid_trials = object.at("invalid_trials"),
+        .invalid = text_at(object, "invalid"),
+        .soak_passed = {},
+        .hysteresis = {},
+        .recovers_at = {},
+        .death = {},
+        .died_at = {}};
+    if (const auto& soak = object.at("soak_passed"); !soak.is_null())
+        row.soak_passed = soak.get<bool>();
+    if (const auto& hysteresis = object.at("hysteresis"); !hysteresis.is_null()) {
+        row.hysteresis = hysteresis.at("present").get<bool>();
+        row.recovers_at = optional_number(hysteresis, "recovers_at");
+    }
+    if (const auto& died = object.at("died"); !died.is_null()) {
+        row.death = text_at(died, "message");
+        row.died_at = optional_number(died, "load");
+    }
+    return row;
+}
+
+LawRow::At read_law_at(const json& row) {
+    Estimate throughput;
+    const auto end = [&row](std::size_t i) {
+        return row.at(i).is_null() ? std::nullopt : std::optional(row.at(i).get<double>());
+    };
+    throughput.value = end(1);
+    throughput.low = end(2);
+    throughput.high = end(3);
+    return {.load = row.at(0).get<double>(), .throughput = throughput};
+}
+
+LawRow read_law(const json& object) {
+    LawRow row;
+    row.absent = optional_text(object, "absent");
+    if (!row.absent.empty()) return row;
+    row.gamma = read_estimate(object.at("gamma"));
+    row.alpha = read_estimate(object.at("alpha"));
+    row.beta = read_estimate(object.at("beta"));
+    row.peak = optional_estimate(object, "peak_n");
+    row.limit = optional_estimate(object, "limit");
+    row.amdahl = object.at("amdahl");
+    row.measurements = object.at("measurements");
+    row.p_few_runs = object.at("residual_runs").at("p_few");
+    if (const auto& hold_out = object.at("hold_out"); !hold_out.is_null()) {
+        row.hold_out_error = optional_number(hold_out, "worst_error");
+        row.hold_out_passed = hold_out.at("passed");
+    }
+    row.curve = list_of<LawRow::At>(object.at("curve"), read_law_at);
+    return row;
+}
+
+std::optional<DegradationRow> read_degradation(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    return DegradationRow{.peak_load = object.at("peak_load"),
+                          .peak_throughput = object.at("peak_throughput"),
+                          .last_load = object.at("last_load"),
+                          .throughput_lost = object.at("throughput_lost"),
+                          .latency_growth = optional_number(object, "latency_growth"),
+                          .error_rate = optional_number(object, "error_rate")};
+}
+
+std::optional<ForecastRow> read_forecast(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    const auto& demand = object.at("demand");
+    ForecastRow row{.rate = demand.at("rate"),
+                    .peak_factor = demand.at("peak_factor"),
+                    .headroom = demand.at("headroom"),
+                    .refused = optional_text(object, "refused"),
+                    .of = optional_text(object, "of"),
+                    .required = {},
+                    .needed = optional_estimate(object, "needed"),
+                    .measured_enough = optional_number(object, "measured_enough"),
+                    .utilization = optional_number(object, "utilization"),
+                    .drain_seconds = optional_number(object, "drain_seconds")};
+    if (object.contains("required"))
+        row.required = std::max(object["required"].at("for_peak").get<double>(),
+                                object["required"].at("for_draining").get<double>());
+    return row;
+}
+
+ScalingTarget read_scaling_target(const json& object) {
+    return {.target = text_at(object, "target"),
+            .points = list_of<ScalingPoint>(object.at("points"), read_point),
+            .breaking_point = read_breaking_point(object.at("breaking_point")),
+            .law = read_law(object.at("scalability")),
+            .degradation = read_degradation(object.at("degradation")),
+            .slopes = list_of<MemoryMetric>(object.at("slopes"), read_memory_metric),
+            .forecast = read_forecast(object.at("forecast"))};
+}
+
+ScalingRatio read_ratio(const json& object) {
+    return {.metric = text_at(object, "name"),
+            .higher_is_better = object.at("better") == "higher",
+            .ratio = read_estimate(object.at("ratio"))};
+}
+
+ComparedPoint read_compared_point(const json& object) {
+    return {.load = object.at("load"),
+            .ratios = list_of<ScalingRatio>(object.at("metrics"), read_ratio)};
+}
+
+}  // namespace
+
+ScalingDocument read_scaling(const json& object) {
+    const auto& scenario = object.at("scenario");
+    ScalingDocument document{
+        .header = read_header(object),
+        .out_of_time = object.at("out_of_time"),
+        .axis = text_at(object, "axis"),
+        .unit = text_at(object, "unit"),
+        .scenario = text_at(scenario, "name"),
+        .description = text_at(scenario, "description"),
+        .load = read_load(scenario.at("load")),
+        .slo = {},
+        .targets = list_of<ScalingTarget>(object.at("targets"), read_scaling_target),
+        .compared = {}};
+    if (const auto& slo = object.at("slo"); !slo.is_null()) document.slo = text_at(slo, "text");
+    if (const auto& comparison = object.at("comparison"); !comparison.is_null())
+        document.compared = list_of<ComparedPoint>(comparison.at("points"), read_compared_point);
+    return document;
+}
+
+}  // namespace crucible::lab::report

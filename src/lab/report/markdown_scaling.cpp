@@ -1,0 +1,64 @@
+#include "lab/report/markdown_parts.h"
+
+namespace crucible::lab::report {
+namespace {
+
+template <typename Columns>
+void scaling_heads(Markdown& text, const Columns& columns) {
+    text.row({columns.begin(), columns.end()});
+    text.row(std::vector<std::string>(columns.size(), "---:"));
+}
+
+void write_lines(Markdown& text, const std::vector<std::string>& lines) {
+    for (const auto& line : lines) text.line("- {}", plain(line));
+}
+
+void write_target(Markdown& text, const ScalingDocument& document, const ScalingTarget& target) {
+    text.line("## {}", code(target.target));
+    text.blank();
+    write_lines(text, breaking_point_sentences(document, target));
+    write_lines(text, law_sentences(document, target));
+    if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
+        write_lines(text, {degraded});
+    write_lines(text, slope_sentences(document, target));
+    write_lines(text, forecast_sentences(target));
+    text.blank();
+    if (target.points.empty()) return;
+    scaling_heads(text, kScalingColumns);
+    for (const auto& point : target.points) {
+        const auto cells = scaling_cells(document, point);
+        text.row({cells.begin(), cells.end()});
+    }
+    text.blank();
+    for (const auto& point : target.points) write_lines(text, point_remarks(document, point));
+    text.blank();
+}
+
+}  // namespace
+
+std::string render_scaling(const ScalingDocument& document) {
+    Markdown text;
+    text.line("# {}", plain(headline(document)));
+    text.blank();
+    write_alerts(text, document.header, {});
+    write_load(text, document.scenario, document.description, document.load);
+    if (!document.slo.empty()) text.line("- must hold: {}", code(document.slo));
+    text.blank();
+    for (const auto& target : document.targets) write_target(text, document, target);
+    if (!document.compared.empty()) {
+        text.line("## Compared");
+        text.blank();
+        scaling_heads(text, kScalingRatioColumns);
+        for (const auto& point : document.compared) {
+            const auto cells = scaling_ratio_cells(document, point);
+            text.row({cells.begin(), cells.end()});
+        }
+        text.blank();
+        text.line("Candidate over baseline, at the same loads in the same rounds.");
+        text.blank();
+    }
+    write_origin(text, document.header);
+    return text.take();
+}
+
+}  // namespace crucible::lab::report

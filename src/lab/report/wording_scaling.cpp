@@ -1,0 +1,275 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/units.h"
+#include "lab/report/wording.h"
+
+namespace crucible::lab::report {
+namespace {
+
+constexpr std::size_t kRemarksShown = 2;
+
+const MemoryMetric* scaling_metric(const std::vector<MemoryMetric>& metrics,
+                                   std::string_view name) {
+    const auto found = std::ranges::find(metrics, name, &MemoryMetric::name);
+    return found == metrics.end() || !found->estimate.value ? nullptr : &*found;
+}
+
+std::string metric_cell(const ScalingPoint& point, std::string_view name) {
+    const auto* metric = scaling_metric(point.metrics, name);
+    return metric == nullptr ? std::string(kNoValue)
+                             : format_value(name, metric->unit, *metric->estimate.value);
+}
+
+/// " [4, 5]" in the unit that `form` gives; empty without an interval.
+template <typename Form>
+std::string interval_of(const Estimate& estimate, Form form) {
+    if (!estimate.has_interval()) return {};
+    const auto high = std::isfinite(*estimate.high) ? form(*estimate.high) : std::string("no end");
+    return fmt::format(" [{}, {}]", form(*estimate.low), high);
+}
+
+std::string share(double value) {
+    return fmt::format("{:.3g} %", 100 * value);
+}
+
+std::string share_or_less(const Estimate& estimate) {
+    return share(estimate.value.value_or(0)) +
+           interval_of(estimate, [](double value) { return share(value); });
+}
+
+/// The singular of the axis's unit: "client".
+std::string one_more(const ScalingDocument& document) {
+    if (document.axis == "rate") return "event/s";
+    if (document.axis == "payload") return "byte";
+    return document.unit.substr(0, document.unit.size() - 1);
+}
+
+std::string limit_finding(const ScalingDocument& document, const ScalingTarget& target) {
+    const auto& point = *target.breaking_point;
+    const auto load = [&](double value) { return format_axis_load(document, value); };
+    if (point.ending == "below_lowest")
+        return fmt::format("{} breaks at the lowest load", target.target);
+    if (point.lower && point.upper)
+        return fmt::format("{} holds {} and breaks at {}", target.target, load(*point.lower),
+                           load(*point.upper));
+    if (point.lower) return fmt::format("{} holds {}", target.target, load(*point.lower));
+    return fmt::format("{}: no breaking point", target.target);
+}
+
+std::string curve_finding(const ScalingDocument& document, const ScalingTarget& target) {
+    if (!target.degradation) return fmt::format("{}: nothing was measured", target.target);
+    return fmt::format("{} does most with {}, {}/s", target.target,
+                       format_axis_load(document, target.degradation->peak_load),
+                       base::format_count(target.degradation->peak_throughput));
+}
+
+std::string ending_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
+    if (point.ending == "above_highest")
+        return "the highest load of the range was held: it breaks beyond";
+    if (point.ending == "below_lowest")
+        return "the SLO is broken at the lowest load already: nothing was searched";
+    if (point.ending == "injector_limited")
+        return fmt::format("the search ended where trials were not valid any more: {}",
+                           point.invalid);
+    if (point.ending == "trials_spent" && document.axis == "rate")
+        return "the interval is wider than asked for: more trials were not allowed";
+    if (point.ending == "running") return "the search was not finished";
+    return {};
+}
+
+}  // namespace
+
+std::string format_axis_load(const ScalingDocument& document, double load) {
+    if (document.axis == "rate") return base::format_count(load) + "/s";
+    if (document.axis == "payload") return exact(base::format_bytes(load));
+    return fmt::format("{} {}", base::format_count(load),
+                       load == 1 ? one_more(document) : document.unit);
+}
+
+std::string headline(const ScalingDocument& document) {
+    if (!document.header.failure.empty()) return "FAILED: " + document.header.failure;
+    std::string text = document.header.interrupted ? "INTERRUPTED. "
+                       : document.out_of_time      ? "OUT OF TIME. "
+                                                   : "";
+    for (std::size_t i = 0; i < document.targets.size(); ++i) {
+        const auto& target = document.targets[i];
+        text += (i > 0 ? "; " : "") + (target.breaking_point ? limit_finding(document, target)
+                                                             : curve_finding(document, target));
+    }
+    return text + ".";
+}
+
+std::vector<std::string> breaking_point_sentences(const ScalingDocument& document,
+                                                  const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    if (!target.breaking_point) return lines;
+    const auto& point = *target.breaking_point;
+    const auto load = [&](double value) { return format_axis_load(document, value); };
+    std::string bounds;
+    if (point.lower) bounds += fmt::format("holds {}", load(*point.lower));
+    if (point.upper)
+        bounds += fmt::format("{}breaks at {}", bounds.empty() ? "" : ", ", load(*point.upper));
+    if (!bounds.empty()) lines.push_back(bounds);
+    if (point.estimate.value) {
+        lines.push_back(
+            fmt::format("breaking point {}{}", load(*point.estimate.value),
+                        interval_of(point.estimate, [&](double value) { return load(value); })));
+    }
+    if (!point.slo_broken.empty()) lines.push_back(fmt::format("breaks first: {}", point.detail));
+    if (!point.death.empty()) {
+        lines.push_back(point.died_at
+                            ? fmt::format("it died at {}: {}", load(*point.died_at), point.death)
+                            : fmt::format("it could not be started: {}", point.death));
+    }
+    if (point.conditional_throughput)
+        lines.push_back(fmt::format("conditional throughput {}/s",
+                                    base::format_count(*point.conditional_throughput)));
+    if (point.soak_passed)
+        lines.push_back(*point.soak_passed ? "95 % of what it holds was held for the soak, too"
+                                           : "95 % of what it holds was not held for the soak");
+    if (point.hysteresis) {
+        lines.push_back(
+            *point.hysteresis
+                ? fmt::format("after an overload it does not hold what it held before{}",
+                              point.recovers_at
+                                  ? fmt::format("; it recovers at {}", load(*point.recovers_at))
+                                  : std::string("; it did not recover"))
+                : "after an overload it holds what it held before");
+    }
+    if (const auto ending = ending_sentence(document, point); !ending.empty())
+        lines.push_back(ending);
+    lines.push_back(fmt::format("{} trials, {} more invalid", point.trials, point.invalid_trials));
+    return lines;
+}
+
+std::vector<std::string> law_sentences(const ScalingDocument& document,
+                                       const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    const auto& law = target.law;
+    if (!law.absent.empty()) {
+        if (document.axis != "rate" && document.axis != "payload")
+            lines.push_back("no law of scalability: " + law.absent);
+        return lines;
+    }
+    const auto rate = [](double value) { return base::format_count(value) + "/s"; };
+    lines.push_back(fmt::format("one {} does {}{}; contention {}; coherency {}", one_more(document),
+                                rate(law.gamma.value.value_or(0)), interval_of(law.gamma, rate),
+                                share_or_less(law.alpha), share_or_less(law.beta)));
+    if (law.peak) {
+        const auto count = [](double value) { return fmt::format("{:.1f}", value); };
+        lines.push_back(fmt::format("most with {} {}{}", count(*law.peak->value), document.unit,
+                                    interval_of(*law.peak, count)));
+    } else {
+        lines.push_back("no peak: throughput does not fall with more (Amdahl's law)");
+    }
+    if (law.limit && law.limit->value)
+        lines.push_back(
+            fmt::format("at most {}{}", rate(*law.limit->value), interval_of(*law.limit, rate)));
+    if (law.p_few_runs < 0.05) {
+        lines.push_back(fmt::format(
+            "the points do not follow the law: their signs change too seldom (p = {:.2g})",
+            law.p_few_runs));
+    }
+    if (law.hold_out_error) {
+        lines.push_back(fmt::format("fitted to the lower loads it misses the highest by {}: {}",
+                                    share(*law.hold_out_error),
+                                    law.hold_out_passed ? "passed" : "do not extrapolate"));
+    }
+    return lines;
+}
+
+std::string degradation_sentence(const ScalingDocument& document, const ScalingTarget& target) {
+    if (!target.degradation) return {};
+    const auto& found = *target.degradation;
+    if (found.peak_load == found.last_load) return {};
+    auto text = fmt::format(
+        "from {} to {}: throughput {:+.1f} %", format_axis_load(document, found.peak_load),
+        format_axis_load(document, found.last_load), -100 * found.throughput_lost);
+    if (found.latency_growth)
+        text += fmt::format(", latency p99 {:.3g} times as long", *found.latency_growth);
+    if (found.error_rate) text += fmt::format(", errors {} there", share(*found.error_rate));
+    return text;
+}
+
+std::vector<std::string> forecast_sentences(const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    if (!target.forecast) return lines;
+    const auto& forecast = *target.forecast;
+    auto demand = fmt::format("{}/s", base::format_count(forecast.rate));
+    if (forecast.peak_factor > 1) demand += fmt::format(", {:g} times that", forecast.peak_factor);
+    if (forecast.headroom > 0) demand += fmt::format(", {} free", share(forecast.headroom));
+    if (!forecast.refused.empty()) {
+        lines.push_back(fmt::format("forecast for {}: refused: {}", demand, forecast.refused));
+    } else if (forecast.needed && forecast.needed->value) {
+        const auto count = [](double value) { return base::format_count(value); };
+        auto text = fmt::format("for {}: {}{} {}", demand, count(*forecast.needed->value),
+                                interval_of(*forecast.needed, count), forecast.of);
+        if (forecast.utilization)
+            text += fmt::format(", {} used at the peak", share(*forecast.utilization));
+        lines.push_back(std::move(text));
+    }
+    if (forecast.measured_enough && !forecast.refused.empty())
+        lines.push_back(fmt::format("measured to be enough: {:g}", *forecast.measured_enough));
+    return lines;
+}
+
+std::array<std::string, 8> scaling_cells(const ScalingDocument& document,
+                                         const ScalingPoint& point) {
+    std::string interval;
+    if (const auto* done = scaling_metric(point.metrics, "throughput");
+        done != nullptr && done->estimate.has_interval())
+        interval = fmt::format("[{}, {}]", base::format_count(*done->estimate.low),
+                               base::format_count(*done->estimate.high));
+    return {format_axis_load(document, point.load),
+            metric_cell(point, "throughput"),
+            interval,
+            metric_cell(point, "latency_p50"),
+            metric_cell(point, "latency_p99"),
+            metric_cell(point, "cpu_per_event"),
+            metric_cell(point, "memory_peak"),
+            fmt::format("{}/{}", point.held, point.held + point.broken)};
+}
+
+std::vector<std::string> point_remarks(const ScalingDocument& document, const ScalingPoint& point) {
+    std::vector<std::string> lines;
+    const auto add = [&](const std::vector<std::string>& remarks, std::string_view what) {
+        for (std::size_t i = 0; i < std::min(kRemarksShown, remarks.size()); ++i)
+            lines.push_back(
+                fmt::format("{}: {}{}", format_axis_load(document, point.load), what, remarks[i]));
+        if (remarks.size() > kRemarksShown)
+            lines.push_back(fmt::format("{}: {}{} more", format_axis_load(document, point.load),
+                                        what, remarks.size() - kRemarksShown));
+    };
+    add(point.details, "");
+    add(point.invalid, "invalid: ");
+    return lines;
+}
+
+std::vector<std::string> slope_sentences(const ScalingDocument& document,
+                                         const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    for (const auto& slope : target.slopes) {
+        if (!slope.estimate.value) continue;
+        lines.push_back(fmt::format("{} for each further {}: {}", metric_label(slope.name),
+                                    one_more(document), format_with_interval(slope)));
+    }
+    return lines;
+}
+
+std::array<std::string, 5> scaling_ratio_cells(const ScalingDocument& document,
+                                               const ComparedPoint& point) {
+    const auto cell = [&point](std::string_view metric) {
+        const auto found = std::ranges::find(point.ratios, metric, &ScalingRatio::metric);
+        if (found == point.ratios.end() || !found->ratio.value) return std::string(kNoValue);
+        const auto interval = format_ratio_interval(found->ratio);
+        return format_percent_change(*found->ratio.value) + " %" +
+               (interval.empty() ? "" : " [" + interval + "]");
+    };
+    return {format_axis_load(document, point.load), cell("throughput"), cell("latency_p50"),
+            cell("latency_p99"), cell("memory_peak")};
+}
+
+}  // namespace crucible::lab::report

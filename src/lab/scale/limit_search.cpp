@@ -1,0 +1,138 @@
+#include "lab/scale/limit_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace crucible::lab {
+namespace {
+
+/// So often in a row a target may fail to start before it is given up.
+constexpr std::uint32_t kStartsFailedMax = 2;
+/// Trials at a load that follows an overload: as many as decide it.
+constexpr std::size_t kTrialsAfterOverload = 3;
+
+scale::Validity validity_of(const ScalingTrial& trial) {
+    if (trial.valid()) return scale::Validity::valid;
+    if (trial.invalid.starts_with("schedule_kept")) return scale::Validity::injector_late;
+    if (trial.invalid.starts_with("offered")) return scale::Validity::offered_mismatch;
+    return scale::Validity::unsteady;
+}
+
+double seconds_of(const ScalingTrial& trial) {
+    return std::chrono::duration<double>(trial.length).count();
+}
+
+}  // namespace
+
+Result<LimitSearch> LimitSearch::create(const scale::SearchOptions& options, const Slo& slo) {
+    auto search = scale::BreakingPointSearch::create(options);
+    if (!search) return std::unexpected(search.error());
+    return LimitSearch(*std::move(search), options, slo);
+}
+
+LimitSearch::LimitSearch(scale::BreakingPointSearch search, const scale::SearchOptions& options,
+                         const Slo& slo)
+    : search_(std::move(search)), options_(options), slo_(&slo) {
+    for (const auto& limit : slo_->limits) objectives_.push_back(limit.text);
+    for (const auto name : {kBrokenBacklog, kBrokenOffered, kBrokenTarget})
+        objectives_.emplace_back(name);
+}
+
+std::size_t LimitSearch::index_of(const ScalingTrial& trial) const {
+    const auto found = std::ranges::find(objectives_, trial.broken);
+    return static_cast<std::size_t>(found - objectives_.begin());
+}
+
+std::optional<ScalingTrial> LimitSearch::run_probe(const scale::Probe& probe, const RunLoads& run) {
+    if (probe.continues) {
+        if (ahead_.empty() || ahead_.front().load != probe.load) {
+            // The system of the overload has ended: another one comes from another overload.
+            std::vector<double> loads(1 + kTrialsAfterOverload, probe.load);
+            loads.front() = overload_;
+            const auto trials = run(loads, probe.long_trial);
+            ahead_.assign(trials.begin() + (trials.size() > 1 ? 1 : 0), trials.end());
+        }
+        if (ahead_.empty()) return std::nullopt;
+        auto trial = std::move(ahead_.front());
+        ahead_.pop_front();
+        return trial;
+    }
+    ahead_.clear();
+    std::vector<double> loads{probe.load};
+    const auto lower = search_.result().lower_bound;
+    if (probe.stage == scale::Stage::overload) {
+        overload_ = probe.load;
+        if (lower) loads.insert(loads.end(), kTrialsAfterOverload, *lower);
+    }
+    auto trials = run(loads, probe.long_trial);
+    if (trials.empty()) return std::nullopt;
+    auto first = std::move(trials.front());
+    ahead_.assign(std::make_move_iterator(trials.begin() + 1),
+                  std::make_move_iterator(trials.end()));
+    return first;
+}
+
+void LimitSearch::keep(const scale::Probe& probe, const ScalingTrial& trial) {
+    const auto value = [&trial](std::string_view name) {
+        const auto* metric = trial.metric(name);
+        return metric != nullptr ? metric->value : std::nullopt;
+    };
+    found_.trials.push_back({.stage = probe.stage,
+                             .load = trial.load,
+                             .seconds = seconds_of(trial),
+                             .valid = trial.valid(),
+                             .broken = trial.broken,
+                             .throughput = value("throughput"),
+                             .latency_p99 = value("latency_p99")});
+    if (!trial.valid()) found_.invalid = trial.invalid;
+    if (trial.valid() && !trial.broken.empty()) broken_trials_.push_back(trial);
+    if (trial.failure && trial.load < found_.died_at.value_or(HUGE_VAL)) {
+        found_.died_at = trial.load;
+        found_.death = trial.failure->message;
+    }
+}
+
+bool LimitSearch::step(const RunLoads& run) {
+    const auto probe = search_.next();
+    if (!probe) return false;
+    const auto trial = run_probe(*probe, run);
+    if (!trial || trial->interrupted) return false;
+    if (!trial->started) {
+        if (!found_.died_at) found_.death = trial->detail;
+        return ++starts_failed_ < kStartsFailedMax;
+    }
+    starts_failed_ = 0;
+    keep(*probe, *trial);
+    scale::Outcome outcome{.validity = validity_of(*trial), .duration = seconds_of(*trial)};
+    if (outcome.duration <= 0) outcome.duration = options_.goal.final_trial_duration;
+    if (trial->valid() && !trial->broken.empty()) {
+        outcome.broken = {index_of(*trial)};
+        const auto* throughput = trial->metric("throughput");
+        if (trial->failure) {
+            outcome.loss_ratio = 1;
+        } else if (throughput != nullptr && throughput->value) {
+            outcome.loss_ratio = std::clamp(1 - *throughput->value / trial->load, 0.0, 1.0);
+        }
+    }
+    search_.add(trial->load, outcome);
+    return true;
+}
+
+LimitFound LimitSearch::result() const {
+    LimitFound found = found_;
+    found.point = search_.result();
+    if (found.point.broke_first) found.broken = objectives_[*found.point.broke_first];
+    const double near = found.point.upper_bound.value_or(0);
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto& trial : broken_trials_) {
+        const double distance = std::abs(trial.load - near);
+        if ((!found.broken.empty() && trial.broken != found.broken) || distance >= least) continue;
+        least = distance;
+        found.detail = trial.detail;
+        if (found.broken.empty()) found.broken = trial.broken;
+    }
+    return found;
+}
+
+}  // namespace crucible::lab

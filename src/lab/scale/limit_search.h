@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lab/scale/scaling_trial.h"
+#include "lab/scale/search.h"
+#include "lab/scale/slo.h"
+
+namespace crucible::lab {
+
+/// What was found out of one target's breaking point.
+struct LimitFound {
+    scale::BreakingPoint point;
+    /// What broke first as the load rose: the text of a limit or one of kBroken…; empty where
+    /// nothing broke.
+    std::string broken;
+    std::string detail;   ///< the figures of the trial nearest above the limit that broke by it
+    std::string invalid;  ///< why the last invalid trial was; empty without one
+    /// The target died of a load, the lowest of which it was.
+    std::optional<double> died_at;
+    std::string death;
+    /// Trials in the order in which they ran.
+    struct Trial {
+        scale::Stage stage{};
+        double load = 0;
+        double seconds = 0;
+        bool valid = true;
+        std::string broken;
+        std::optional<double> throughput;
+        std::optional<double> latency_p99;
+    };
+    std::vector<Trial> trials;
+};
+
+/// Runs loads one after the other on the same system, each as a phase, and judges each; as many
+/// results as loads unless the target failed on the way, then the last one is the failed.
+/// `long_trial`: each as long as a soak.
+using RunLoads =
+    std::function<std::vector<ScalingTrial>(const std::vector<double>& loads, bool long_trial)>;
+
+/// Searches the breaking point of one target: asks a scale::BreakingPointSearch what to try, and
+/// tells it how it ended.
+class LimitSearch {
+public:
+    /// - the errors of BreakingPointSearch::create(). `slo` must outlive it.
+    static Result<LimitSearch> create(const scale::SearchOptions& options, const Slo& slo);
+
+    /// What it would try next; nullopt: it has ended.
+    std::optional<scale::Probe> next() const { return search_.next(); }
+
+    /// Runs what next() says with `run`, and tells the search. False: the trial was interrupted, or
+    /// the target cannot be started any more; then it stays where it is.
+    bool step(const RunLoads& run);
+
+    /// What is known so far.
+    LimitFound result() const;
+
+private:
+    LimitSearch(scale::BreakingPointSearch search, const scale::SearchOptions& options,
+                const Slo& slo);
+    std::optional<ScalingTrial> run_probe(const scale::Probe& probe, const RunLoads& run);
+    std::size_t index_of(const ScalingTrial& trial) const;
+    void keep(const scale::Probe& probe, const ScalingTrial& trial);
+
+    scale::BreakingPointSearch search_;
+    scale::SearchOptions options_;
+    const Slo* slo_;
+    std::vector<std::string> objectives_;  ///< what can break: the SLO's limits, then kBroken…
+    /// Of a load that follows an overload on the same system, what was run with it.
+    std::deque<ScalingTrial> ahead_;
+    double overload_ = 0;
+    LimitFound found_;
+    std::vector<ScalingTrial> broken_trials_;
+    std::uint32_t starts_failed_ = 0;
+};
+
+}  // namespace crucible::lab

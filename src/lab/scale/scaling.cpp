@@ -1,0 +1,246 @@
+#include "lab/scale/scaling.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "base/rng.h"
+#include "lab/scale/trial_runner.h"
+
+namespace crucible::lab {
+namespace {
+
+/// Streams of the seed: of the order of trials, and of the events of searches, apart from the
+/// rounds' own.
+constexpr std::uint64_t kOrderStream = 0x7363616c65;  // "scale"
+constexpr std::uint32_t kSearchTrials = 1'000'000;
+
+/// Where curves over rates are measured: as shares of the smallest lower bound, so that all targets
+/// hold most of them, and beyond the largest upper bound, where all degrade.
+constexpr std::array kSharesBelow{0.1, 0.25, 0.5, 0.75, 0.9};
+constexpr std::array kSharesBeyond{1.1, 1.5};
+constexpr double kLevel = 0.95;
+
+class Scaler {
+public:
+    explicit Scaler(const ScalingOptions& options)
+        : options_(options),
+          harness_(*parse_target("null:")),
+          order_(base::Rng::at(options.seed, kOrderStream, 0)),
+          runner_({.axis = options.axis,
+                   .scenario = &options.scenario,
+                   .slo = &options.slo,
+                   .seed = options.seed,
+                   .time_budget = options.time_budget,
+                   .stop = options.stop,
+                   .run = options.run,
+                   .clock = options.clock}) {
+        for (const auto& target : options.targets)
+            scaling_.targets.push_back({.target = target.text});
+    }
+
+    Result<Scaling> run() {
+        if (options_.axis == Axis::rate) {
+            if (auto searched = search_limits(); !searched)
+                return std::unexpected(searched.error());
+        }
+        measure_curves();
+        for (std::size_t i = 0; i < options_.targets.size(); ++i) conclude(scaling_.targets[i]);
+        scaling_.interrupted = runner_.interrupted();
+        scaling_.out_of_time = runner_.out_of_time();
+        return std::move(scaling_);
+    }
+
+private:
+    void show_next(const std::string& what, const std::string& target) {
+        runner_.on_progress = [this, what, target](double load, const TrialProgress& at) {
+            if (options_.on_progress) options_.on_progress({what, target, load, at});
+        };
+    }
+    void tell(const std::string& what, const std::string& target, const ScalingTrial& trial) const {
+        if (options_.on_step && !trial.interrupted) options_.on_step({what, target, trial});
+    }
+
+    Result<> search_limits() {
+        std::vector<LimitSearch> searches;
+        for (std::size_t i = 0; i < options_.targets.size(); ++i) {
+            auto search = LimitSearch::create(options_.search, options_.slo);
+            if (!search) return std::unexpected(search.error());
+            searches.push_back(*std::move(search));
+        }
+        std::vector<bool> given_up(searches.size(), false);
+        while (runner_.going()) {
+            std::vector<std::size_t> open;
+            for (std::size_t i = 0; i < searches.size(); ++i)
+                if (!given_up[i] && searches[i].next()) open.push_back(i);
+            if (open.empty()) break;
+            // All that are open once, in random order: a change of the machine meets all of them.
+            shuffle(open);
+            for (const auto i : open) {
+                if (runner_.going() && !step(searches[i], options_.targets[i])) given_up[i] = true;
+            }
+        }
+        for (std::size_t i = 0; i < searches.size(); ++i)
+            scaling_.targets[i].limit = searches[i].result();
+        return {};
+    }
+
+    bool step(LimitSearch& search, const TargetUrl& target) {
+        const std::string what(to_string(search.next()->stage));
+        show_next(what, target.text);
+        return search.step([&](const std::vector<double>& rates, bool long_trial) {
+            const Duration length =
+                long_trial ? options_.soak : options_.scenario.plan.phases.front().duration();
+            auto trials = runner_.run_rates(target, rates, length, kSearchTrials + trials_++);
+            for (const auto& trial : trials) tell(what, target.text, trial);
+            return trials;
+        });
+    }
+
+    template <typename T>
+    void shuffle(std::vector<T>& items) {
+        for (std::size_t i = items.size(); i > 1; --i)
+            std::swap(items[i - 1], items[order_.below(i)]);
+    }
+
+    std::vector<double> curve_points() const {
+        if (!options_.points.empty() || options_.axis != Axis::rate) return options_.points;
+        std::optional<double> lower;
+        double upper = 0;
+        for (const auto& target : scaling_.targets) {
+            const auto& point = target.limit->point;
+            if (point.lower_bound)
+                lower = std::min(lower.value_or(*point.lower_bound), *point.lower_bound);
+            upper = std::max(upper, point.upper_bound.value_or(0));
+        }
+        std::vector<double> points;
+        if (!lower) return points;
+        const auto round = [](double load) { return std::max(1.0, std::round(load)); };
+        for (const double share : kSharesBelow) points.push_back(round(share * *lower));
+        for (const double share : kSharesBeyond)
+            if (upper > 0) points.push_back(round(share * upper));
+        points.erase(std::ranges::unique(points).begin(), points.end());
+        return points;
+    }
+
+    struct Job {
+        std::size_t point;
+        std::size_t target;  ///< behind the last one: the harness
+    };
+
+    void measure_curves() {
+        const auto points = curve_points();
+        if (points.empty() || options_.rounds == 0) return;
+        for (auto& target : scaling_.targets) {
+            for (const double load : points) target.sweep.points.push_back({.load = load});
+        }
+        for (std::uint32_t round = 0; round < options_.rounds && runner_.going(); ++round)
+            run_round(points, round);
+    }
+
+    void run_round(const std::vector<double>& points, std::uint32_t round) {
+        const auto what = fmt::format("round {}/{}", round + 1, options_.rounds);
+        const std::size_t harness = options_.targets.size();
+        std::vector<Job> jobs;
+        for (std::size_t point = 0; point < points.size(); ++point) {
+            for (std::size_t target = 0; target <= harness; ++target)
+                jobs.push_back({point, target});
+        }
+        shuffle(jobs);
+        std::map<std::pair<std::size_t, std::size_t>, TrialResult> measured;
+        for (const auto& [point, target] : jobs) {
+            if (!runner_.going()) return;
+            const auto& url = target == harness ? harness_ : options_.targets[target];
+            show_next(what, target == harness ? "the harness alone" : url.text);
+            auto trial = run_job(url, target == harness, points[point], round);
+            if (target != harness) tell(what, url.text, runner_.judge(points[point], trial));
+            measured[{point, target}] = std::move(trial);
+        }
+        for (const auto& [key, trial] : measured) {
+            const auto [point, target] = key;
+            if (target == harness) continue;
+            keep(scaling_.targets[target].sweep.points[point], round, points[point], trial,
+                 measured.at({point, harness}));
+        }
+    }
+
+    /// The harness has neither services nor workers: at all such loads it is the same.
+    TrialResult run_job(const TargetUrl& url, bool is_harness, double load, std::uint32_t round) {
+        const bool own = options_.axis == Axis::services || options_.axis == Axis::workers;
+        if (!is_harness || !own) return runner_.run_at(url, load, round);
+        return runner_.run_unscaled(url, round);
+    }
+
+    void keep(SweepPoint& point, std::uint32_t round, double load, const TrialResult& trial,
+              const TrialResult& harness) {
+        const auto judged = runner_.judge(load, trial);
+        if (judged.interrupted) return;
+        const bool net = harness.valid();
+        add_to(point, round, judged, trial_metrics(trial, net ? &harness : nullptr));
+    }
+
+    void conclude(TargetScaling& target) const {
+        target.degradation = degradation(target.sweep);
+        if (options_.axis == Axis::rate) {
+            target.why_no_law = "the law is of clients and workers, not of the rate offered";
+        } else {
+            fit_law(target);
+            if (!options_.slo.limits.empty()) target.sweep_limit = sweep_limit(target.sweep);
+        }
+        if (options_.demand) forecast_for(target);
+    }
+
+    void fit_law(TargetScaling& target) const {
+        if (options_.axis == Axis::payload) {
+            target.why_no_law = "the law is of clients, services and workers, not of payloads";
+            return;
+        }
+        if (options_.scenario.plan.phases.front().open_loop()) {
+            target.why_no_law =
+                "the same rate was offered at all points: throughput is only what was asked for; "
+                "give --rate max";
+            return;
+        }
+        const auto curve = target.sweep.curve("throughput");
+        target.law = scale::fit_usl(curve, scale::Weighting::relative, kLevel);
+        if (!target.law)
+            target.why_no_law = "fewer than four measurements at three loads, or no fit converges";
+    }
+
+    void forecast_for(TargetScaling& target) const {
+        if (options_.axis == Axis::rate) {
+            const auto& point = target.limit->point;
+            if (!point.estimate) {
+                target.why_no_forecast = "no breaking point was found";
+                return;
+            }
+            target.forecast = scale::forecast_instances(*point.estimate, 1, *options_.demand);
+            return;
+        }
+        const auto curve = target.sweep.curve("throughput");
+        if (!target.law) {
+            target.why_no_forecast = target.why_no_law;
+            return;
+        }
+        target.forecast = scale::forecast(curve, *options_.demand, kLevel);
+    }
+
+    const ScalingOptions& options_;
+    const TargetUrl harness_;
+    base::Rng order_;
+    TrialRunner runner_;
+    Scaling scaling_;
+    std::uint32_t trials_ = 0;  ///< of searches
+};
+
+}  // namespace
+
+Result<Scaling> run_scaling(const ScalingOptions& options) {
+    return Scaler(options).run();
+}
+
+}  // namespace crucible::lab

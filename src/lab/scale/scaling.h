@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "crucible/error.h"
+#include "lab/experiment/experiment.h"
+#include "lab/scale/axis.h"
+#include "lab/scale/capacity.h"
+#include "lab/scale/limit_search.h"
+#include "lab/scale/scaling_trial.h"
+#include "lab/scale/slo.h"
+#include "lab/scale/sweep.h"
+#include "lab/scale/usl.h"
+
+namespace crucible::lab {
+
+/// What is said of one target.
+struct TargetScaling {
+    std::string target;
+    Sweep sweep;
+    std::optional<LimitFound> limit;        ///< on the axis of rates
+    std::optional<SweepLimit> sweep_limit;  ///< on another one, where an SLO is given
+    std::optional<Degradation> degradation;
+    /// The law through throughput against load, on the axes of clients and workers.
+    std::optional<scale::UslFit> law;
+    std::string why_no_law;
+    std::optional<scale::Forecast> forecast;
+    std::string why_no_forecast;  ///< where a forecast was asked for
+};
+
+/// Where a scaling stands, for display.
+struct ScalingProgress {
+    std::string what;  ///< "search", "round 2/6"
+    std::string target;
+    double load = 0;
+    TrialProgress trial;
+};
+
+/// A trial that has ended, for display.
+struct ScalingStep {
+    std::string what;
+    std::string target;
+    const ScalingTrial& trial;
+};
+
+struct ScalingOptions {
+    std::vector<TargetUrl> targets;  ///< one or two, all of which have the axis
+    Axis axis = Axis::rate;
+    Scenario scenario;
+    Slo slo;  ///< without limits, on another axis than the rate, there are only curves
+    /// Of the curves, rising. Empty on the axis of rates: chosen where the searches ended.
+    std::vector<double> points;
+    scale::SearchOptions search;  ///< of rates
+    Duration soak = std::chrono::seconds(10);
+    std::uint32_t rounds = 6;  ///< of the curves; 0: none
+    std::optional<scale::Demand> demand;
+    std::uint64_t seed = 1;
+    /// No trial is begun that would end later than this after the start. Zero: no limit.
+    Duration time_budget{};
+    std::function<void(const ScalingProgress&)> on_progress = nullptr;
+    std::function<void(const ScalingStep&)> on_step = nullptr;
+    std::stop_token stop = {};
+    TrialFunction run = nullptr;   ///< null: run_trial
+    base::Clock* clock = nullptr;  ///< of the budget; null: the machine's
+};
+
+struct Scaling {
+    std::vector<TargetScaling> targets;
+    std::optional<Error> failure;  ///< a target could not be measured at all
+    bool interrupted = false;
+    bool out_of_time = false;  ///< it would have gone on
+};
+
+/// Measures how the targets scale along the axis. Trials of the targets take turns in random order,
+/// each with fresh processes; on the axis of rates each target's breaking point is searched first,
+/// then all are measured at the same points. A target that dies of a load has found its limit:
+/// the others, and lower loads, are measured on. Callbacks come from this thread.
+/// - Errc::invalid_argument: the search's options, or a range without two loads.
+Result<Scaling> run_scaling(const ScalingOptions& options);
+
+}  // namespace crucible::lab

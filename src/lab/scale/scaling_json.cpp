@@ -1,0 +1,345 @@
+#include "lab/scale/scaling_json.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "lab/compare/json_parts.h"
+#include "lab/stats/trend.h"
+
+namespace crucible::lab {
+namespace {
+
+using nlohmann::json;
+
+/// Of the law's curve in charts.
+constexpr std::size_t kCurvePoints = 60;
+/// What is told of as it grows with the load, and compared between two targets.
+constexpr std::array<std::string_view, 6> kSlopes{"memory_peak", "memory_mean",     "latency_p50",
+                                                  "latency_p99", "cpu_utilization", "threads"};
+constexpr std::array<std::string_view, 6> kCompared{"throughput",    "latency_p50", "latency_p99",
+                                                    "cpu_per_event", "memory_peak", "fairness"};
+
+json interval_json(double value, const stats::Interval& interval) {
+    return {{"value", number(value)},
+            {"ci_low", number(interval.low)},
+            {"ci_high", number(interval.high)}};
+}
+
+std::string_view sign_of(SloLimit::Side side) noexcept {
+    switch (side) {
+        case SloLimit::Side::below:
+            return "<";
+        case SloLimit::Side::at_most:
+            return "<=";
+        case SloLimit::Side::above:
+            return ">";
+        case SloLimit::Side::at_least:
+            return ">=";
+    }
+    return "";
+}
+
+json slo_json(const Slo& slo) {
+    if (slo.limits.empty()) return nullptr;
+    json limits = json::array();
+    for (const auto& limit : slo.limits) {
+        limits.push_back({{"metric", limit.metric->name},
+                          {"side", sign_of(limit.side)},
+                          {"bound", limit.bound},
+                          {"unit", limit.metric->unit},
+                          {"text", limit.text}});
+    }
+    return {{"text", slo.text}, {"limits", std::move(limits)}};
+}
+
+json points_json(const Sweep& sweep) {
+    json points = json::array();
+    for (const auto& point : sweep.points) {
+        points.push_back({{"load", point.load},
+                          {"rounds", point.rounds.size()},
+                          {"held", point.held},
+                          {"broken", point.broken},
+                          {"details", point.details},
+                          {"invalid", point.invalid},
+                          {"metrics", metrics_over_rounds(point.metrics)}});
+    }
+    return points;
+}
+
+/// Of each round the slope over the loads at which it has the metric.
+json slopes_json(const Sweep& sweep) {
+    json result = json::array();
+    for (const auto name : kSlopes) {
+        std::vector<double> slopes;
+        for (const auto& [round, values] : sweep.by_round(name)) {
+            if (values.size() < 3) continue;
+            std::vector<double> loads;
+            std::vector<double> of_loads;
+            for (const auto& [load, value] : values) {
+                loads.push_back(load);
+                of_loads.push_back(value);
+            }
+            slopes.push_back(stats::theil_sen_slope(loads, of_loads));
+        }
+        json slope = over_rounds(slopes);
+        slope.update({{"name", name}, {"unit", find_metric(name)->unit}});
+        result.push_back(std::move(slope));
+    }
+    return result;
+}
+
+json course_json(const std::vector<LimitFound::Trial>& trials) {
+    json course = json::array();
+    for (const auto& trial : trials) {
+        course.push_back({{"stage", scale::to_string(trial.stage)},
+                          {"load", trial.load},
+                          {"seconds", number(trial.seconds)},
+                          {"valid", trial.valid},
+                          {"broken", trial.broken.empty() ? json(nullptr) : json(trial.broken)},
+                          {"throughput", number(trial.throughput)},
+                          {"latency_p99", number(trial.latency_p99)}});
+    }
+    return course;
+}
+
+/// All members of a breaking point that nothing is known of.
+json empty_limit(Axis axis) {
+    return {{"lower", nullptr},
+            {"upper", nullptr},
+            {"value", nullptr},
+            {"ci_low", nullptr},
+            {"ci_high", nullptr},
+            {"unit", unit_of(axis)},
+            {"ending", ""},
+            {"slo_broken", nullptr},
+            {"detail", ""},
+            {"conditional_throughput", nullptr},
+            {"trials", 0},
+            {"invalid_trials", 0},
+            {"other_trials", 0},
+            {"invalid", ""},
+            {"spread", nullptr},
+            {"spurious_share", nullptr},
+            {"soak_passed", nullptr},
+            {"reopened", 0},
+            {"hysteresis", nullptr},
+            {"died", nullptr},
+            {"course", json::array()}};
+}
+
+json limit_json(Axis axis, const LimitFound& found) {
+    const auto& point = found.point;
+    json result = empty_limit(axis);
+    result.update({{"lower", number(point.lower_bound)},
+                   {"upper", number(point.upper_bound)},
+                   {"ending", scale::to_string(point.ending)},
+                   {"slo_broken", found.broken.empty() ? json(nullptr) : json(found.broken)},
+                   {"detail", found.detail},
+                   {"conditional_throughput", number(point.conditional_throughput)},
+                   {"trials", point.trials},
+                   {"invalid_trials", point.invalid_trials},
+                   {"other_trials", point.other_trials},
+                   {"invalid", found.invalid},
+                   {"spread", number(point.spread)},
+                   {"spurious_share", number(point.spurious_share)},
+                   {"reopened", point.reopened},
+                   {"course", course_json(found.trials)}});
+    if (point.estimate)
+        result.update(interval_json(point.estimate->estimate, point.estimate->interval));
+    if (point.soak_passed) result["soak_passed"] = *point.soak_passed;
+    if (point.hysteresis) {
+        result["hysteresis"] = {{"present", point.hysteresis->present},
+                                {"recovers_at", number(point.hysteresis->recovers_at)}};
+    }
+    if (!found.death.empty())
+        result["died"] = {{"load", number(found.died_at)}, {"message", found.death}};
+    return result;
+}
+
+json sweep_limit_json(Axis axis, const Sweep& sweep, const SweepLimit& limit) {
+    json result = empty_limit(axis);
+    std::uint32_t trials = 0;
+    for (const auto& point : sweep.points) trials += point.held + point.broken;
+    result.update({{"lower", number(limit.lower)},
+                   {"upper", number(limit.upper)},
+                   {"ending", limit.upper ? "found" : "above_highest"},
+                   {"detail", limit.broken},
+                   {"slo_broken", limit.upper ? json(limit.broken.substr(0, limit.broken.find(' ')))
+                                              : json(nullptr)},
+                   {"trials", trials}});
+    if (limit.upper && !limit.lower) result["ending"] = "below_lowest";
+    return result;
+}
+
+json law_curve(const scale::UslFit& law, const Sweep& sweep) {
+    json curve = json::array();
+    const double first = sweep.points.front().load;
+    const double last = sweep.points.back().load;
+    for (std::size_t i = 0; i < kCurvePoints; ++i) {
+        const double load =
+            first + (last - first) * static_cast<double>(i) / static_cast<double>(kCurvePoints - 1);
+        const auto interval = law.curve_interval(load);
+        curve.push_back(
+            {load, number(law.law.at(load)), number(interval.low), number(interval.high)});
+    }
+    return curve;
+}
+
+json law_json(const TargetScaling& target) {
+    if (!target.law) return {{"absent", target.why_no_law}};
+    const auto& law = *target.law;
+    json result{{"gamma", interval_json(law.law.gamma, law.gamma)},
+                {"alpha", interval_json(law.law.alpha, law.alpha)},
+                {"beta", interval_json(law.law.beta, law.beta)},
+                {"peak_n", nullptr},
+                {"limit", nullptr},
+                {"amdahl", law.amdahl()},
+                {"measurements", law.points},
+                {"load_max", law.load_max},
+                {"residual_runs",
+                 {{"runs", law.runs.runs},
+                  {"above", law.runs.above},
+                  {"below", law.runs.below},
+                  {"p_few", number(law.runs.p_few)}}},
+                {"hold_out", nullptr},
+                {"curve", law_curve(law, target.sweep)}};
+    if (law.peak) result["peak_n"] = interval_json(*law.peak, law.peak_interval);
+    if (law.limit) result["limit"] = interval_json(*law.limit, law.limit_interval);
+    if (law.hold_out) {
+        result["hold_out"] = {{"held_out", law.hold_out->held_out},
+                              {"worst_error", number(law.hold_out->worst_error)},
+                              {"passed", law.hold_out->passed}};
+    }
+    return result;
+}
+
+json degradation_json(const std::optional<Degradation>& degradation) {
+    if (!degradation) return nullptr;
+    return {{"peak_load", degradation->peak_load},
+            {"peak_throughput", number(degradation->peak_throughput)},
+            {"last_load", degradation->last_load},
+            {"throughput_lost", number(degradation->throughput_lost)},
+            {"latency_growth", number(degradation->latency_growth)},
+            {"error_rate", number(degradation->error_rate)}};
+}
+
+json forecast_json(const ScalingOptions& options, const TargetScaling& target) {
+    if (!options.demand) return nullptr;
+    const auto& demand = *options.demand;
+    json result{{"demand",
+                 {{"rate", demand.rate},
+                  {"peak_factor", demand.peak_factor},
+                  {"headroom", demand.headroom},
+                  {"stall", demand.stall},
+                  {"drain_within", demand.drain_within}}},
+                {"refused", nullptr}};
+    if (!target.forecast) {
+        result["refused"] = target.why_no_forecast;
+        return result;
+    }
+    const auto& forecast = *target.forecast;
+    result["required"] = {{"peak_rate", number(forecast.required.peak_rate)},
+                          {"for_peak", number(forecast.required.for_peak)},
+                          {"for_draining", number(forecast.required.for_draining)}};
+    result["measured_enough"] = number(forecast.measured_enough);
+    if (!forecast.refused.empty()) {
+        std::string reasons;
+        for (const auto& each : forecast.refused)
+            reasons += (reasons.empty() ? "" : "; ") + each.reason;
+        result["refused"] = std::move(reasons);
+        return result;
+    }
+    result["needed"] = interval_json(forecast.needed, forecast.interval);
+    result["of"] = options.axis == Axis::rate ? "instances" : unit_of(options.axis);
+    result["drain_seconds"] = number(forecast.drain_seconds);
+    result["utilization"] = number(forecast.utilization);
+    return result;
+}
+
+json target_json(const ScalingOptions& options, const TargetScaling& target) {
+    json breaking_point = nullptr;
+    if (target.limit) breaking_point = limit_json(options.axis, *target.limit);
+    if (target.sweep_limit)
+        breaking_point = sweep_limit_json(options.axis, target.sweep, *target.sweep_limit);
+    return {{"target", target.target},
+            {"axis", to_string(options.axis)},
+            {"points", points_json(target.sweep)},
+            {"breaking_point", std::move(breaking_point)},
+            {"scalability", law_json(target)},
+            {"degradation", degradation_json(target.degradation)},
+            {"slopes", slopes_json(target.sweep)},
+            {"forecast", forecast_json(options, target)}};
+}
+
+/// Candidate over baseline in the rounds that have both, as a ratio.
+json ratio_json(const SweepPoint& baseline, const SweepPoint& candidate, const MetricInfo& info) {
+    std::vector<double> logs;
+    const auto value_of = [&info](const std::vector<MetricValue>& metrics) {
+        const auto found = std::ranges::find(metrics, &info, &MetricValue::info);
+        return found == metrics.end() ? std::nullopt : found->value;
+    };
+    for (std::size_t a = 0; a < baseline.rounds.size(); ++a) {
+        const auto at = std::ranges::find(candidate.rounds, baseline.rounds[a]);
+        if (at == candidate.rounds.end()) continue;
+        const auto before = value_of(baseline.metrics[a]);
+        const auto after =
+            value_of(candidate.metrics[static_cast<std::size_t>(at - candidate.rounds.begin())]);
+        if (before && after && *before > 0 && *after > 0)
+            logs.push_back(std::log(*after / *before));
+    }
+    json ratio = over_rounds(logs);
+    for (const auto* member : {"value", "ci_low", "ci_high"}) {
+        auto& value = ratio[member];
+        if (!value.is_null()) value = std::exp(value.get<double>());
+    }
+    return ratio;
+}
+
+json comparison_json(const Scaling& scaling) {
+    if (scaling.targets.size() != 2) return nullptr;
+    const auto& baseline = scaling.targets[0];
+    const auto& candidate = scaling.targets[1];
+    json points = json::array();
+    for (std::size_t i = 0; i < baseline.sweep.points.size(); ++i) {
+        json metrics = json::array();
+        for (const auto name : kCompared) {
+            const auto& info = *find_metric(name);
+            metrics.push_back(
+                {{"name", name},
+                 {"unit", info.unit},
+                 {"better", to_string(info.better)},
+                 {"ratio", ratio_json(baseline.sweep.points[i], candidate.sweep.points[i], info)}});
+        }
+        points.push_back(
+            {{"load", baseline.sweep.points[i].load}, {"metrics", std::move(metrics)}});
+    }
+    return {{"baseline", baseline.target},
+            {"candidate", candidate.target},
+            {"points", std::move(points)}};
+}
+
+}  // namespace
+
+json scaling_json(const RunFacts& facts, const ScalingOptions& options, const Scaling& scaling) {
+    json result = header_json("crucible.scaling/1", facts);
+    result["interrupted"] = scaling.interrupted;
+    result["out_of_time"] = scaling.out_of_time;
+    result["failure"] = failure_json(scaling.failure);
+    result["axis"] = to_string(options.axis);
+    result["unit"] = unit_of(options.axis);
+    result["scenario"] = {{"name", options.scenario.name},
+                          {"description", options.scenario.description},
+                          {"load", load_json(options.scenario)}};
+    result["slo"] = slo_json(options.slo);
+    result["rounds"] = options.rounds;
+    result["targets"] = json::array();
+    for (const auto& target : scaling.targets)
+        result["targets"].push_back(target_json(options, target));
+    result["comparison"] = comparison_json(scaling);
+    return result;
+}
+
+}  // namespace crucible::lab

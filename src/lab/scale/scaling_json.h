@@ -1,0 +1,14 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "lab/compare/comparison.h"
+#include "lab/scale/scaling.h"
+
+namespace crucible::lab {
+
+/// `crucible.scaling/1` (docs/formats/scaling.schema.json).
+nlohmann::json scaling_json(const RunFacts& facts, const ScalingOptions& options,
+                            const Scaling& scaling);
+
+}  // namespace crucible::lab

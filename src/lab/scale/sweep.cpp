@@ -1,0 +1,102 @@
+#include "lab/scale/sweep.h"
+
+#include <algorithm>
+
+#include "lab/stats/robust.h"
+
+namespace crucible::lab {
+namespace {
+
+const MetricValue* find_value(const std::vector<MetricValue>& metrics, std::string_view name) {
+    const auto found = std::ranges::find_if(
+        metrics, [name](const MetricValue& metric) { return metric.info->name == name; });
+    return found == metrics.end() || !found->value ? nullptr : &*found;
+}
+
+std::optional<double> median_of(const SweepPoint& point, std::string_view metric) {
+    std::vector<double> values;
+    for (const auto& round : point.metrics)
+        if (const auto* value = find_value(round, metric)) values.push_back(*value->value);
+    if (values.empty()) return std::nullopt;
+    return stats::median(values);
+}
+
+void add_once(std::vector<std::string>& lines, const std::string& line) {
+    if (std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
+}
+
+}  // namespace
+
+Sweep::ByRound Sweep::by_round(std::string_view metric) const {
+    ByRound result;
+    for (const auto& point : points) {
+        for (std::size_t i = 0; i < point.rounds.size(); ++i) {
+            if (const auto* value = find_value(point.metrics[i], metric))
+                result[point.rounds[i]].emplace_back(point.load, *value->value);
+        }
+    }
+    return result;
+}
+
+std::vector<scale::CurvePoint> Sweep::curve(std::string_view metric) const {
+    std::vector<scale::CurvePoint> result;
+    for (const auto& [round, values] : by_round(metric)) {
+        for (const auto& [load, value] : values)
+            if (value > 0) result.push_back({load, value});
+    }
+    return result;
+}
+
+void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
+            std::vector<MetricValue> metrics) {
+    if (!trial.valid()) {
+        add_once(point.invalid, trial.invalid);
+        return;
+    }
+    ++(trial.broken.empty() ? point.held : point.broken);
+    if (!trial.broken.empty()) add_once(point.details, trial.detail);
+    // A target that died has measured nothing to the end.
+    if (trial.failure) return;
+    point.rounds.push_back(round);
+    point.metrics.push_back(std::move(metrics));
+}
+
+std::optional<Degradation> degradation(const Sweep& sweep) {
+    const SweepPoint* peak = nullptr;
+    const SweepPoint* last = nullptr;
+    double most = 0;
+    for (const auto& point : sweep.points) {
+        const auto throughput = median_of(point, "throughput");
+        if (!throughput) continue;
+        last = &point;
+        if (peak == nullptr || *throughput > most) {
+            peak = &point;
+            most = *throughput;
+        }
+    }
+    if (peak == nullptr || most <= 0) return std::nullopt;
+    Degradation result{.peak_load = peak->load, .peak_throughput = most, .last_load = last->load};
+    result.throughput_lost = 1 - *median_of(*last, "throughput") / most;
+    const auto before = median_of(*peak, "latency_p99");
+    const auto after = median_of(*last, "latency_p99");
+    if (before && after && *before > 0) result.latency_growth = *after / *before;
+    result.error_rate = median_of(*last, "error_rate");
+    return result;
+}
+
+SweepLimit sweep_limit(const Sweep& sweep) {
+    SweepLimit limit;
+    for (const auto& point : sweep.points) {
+        if (point.held + point.broken == 0) continue;
+        if (point.held > point.broken) {
+            limit.lower = point.load;
+            continue;
+        }
+        limit.upper = point.load;
+        limit.broken = point.details.front();
+        break;
+    }
+    return limit;
+}
+
+}  // namespace crucible::lab

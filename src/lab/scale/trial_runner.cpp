@@ -1,0 +1,109 @@
+#include "lab/scale/trial_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "lab/run/checks.h"
+
+namespace crucible::lab {
+namespace {
+
+/// One phase as if it were the trial: what was checked of all, of it alone.
+TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
+    TrialResult part;
+    part.target = trial.target;
+    part.includes_clients = trial.includes_clients;
+    part.phases = {trial.phases[phase]};
+    part.checks = trial_checks(part.phases);
+    part.checks.push_back(clock_steady(trial.surroundings));
+    part.surroundings = trial.surroundings;
+    part.interrupted = trial.interrupted;
+    if (phase + 1 == trial.phases.size()) part.failure = trial.failure;
+    return part;
+}
+
+}  // namespace
+
+TrialRunner::TrialRunner(Options options)
+    : options_(std::move(options)),
+      clock_(options_.clock ? *options_.clock : steady_),
+      run_(options_.run ? options_.run : TrialFunction(run_trial)),
+      started_(clock_.now()) {}
+
+bool TrialRunner::going() {
+    if (interrupted()) return false;
+    if (options_.time_budget > Duration::zero() &&
+        clock_.now() - started_ + longest_ > options_.time_budget)
+        out_of_time_ = true;
+    return !out_of_time_;
+}
+
+TrialResult TrialRunner::run(const AxisTrial& trial, double load, const TrialOptions& options) {
+    TrialOptions own = options;
+    own.stop = options_.stop;
+    own.on_progress = [&](const TrialProgress& at) {
+        if (on_progress) on_progress(load, at);
+    };
+    const TimePoint began = clock_.now();
+    auto result = run_(trial.target, trial.system, trial.plan, own);
+    longest_ = std::max(longest_, clock_.now() - began);
+    if (result) return *std::move(result);
+    TrialResult failed;
+    failed.target = trial.target.text;
+    failed.interrupted = interrupted();
+    if (!failed.interrupted) failed.failure = result.error();
+    return failed;
+}
+
+TrialResult TrialRunner::run_at(const TargetUrl& target, double load, std::uint32_t number,
+                                const TrialOptions& options) {
+    auto trial =
+        at_load(target, *options_.scenario, options_.axis, load, events_needed(*options_.slo));
+    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
+    return run(trial, load, options);
+}
+
+TrialResult TrialRunner::run_unscaled(const TargetUrl& target, std::uint32_t number) {
+    AxisTrial trial{
+        .target = target, .system = options_.scenario->system, .plan = options_.scenario->plan};
+    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
+    return run(trial, 0, {});
+}
+
+ScalingTrial TrialRunner::judge(double load, const TrialResult& trial) const {
+    if (trial.phases.empty() && trial.failure) return not_started(load, *trial.failure);
+    return judge_trial(load, trial, *options_.slo);
+}
+
+std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
+                                                 const std::vector<double>& rates, Duration length,
+                                                 std::uint32_t number) {
+    auto trial = at_load(target, *options_.scenario, Axis::rate, rates.front(), 1);
+    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
+    const Phase model = trial.plan.phases.front();
+    trial.plan.phases.clear();
+    for (const double load : rates) {
+        const auto rate = base::Rate::per_second(load);
+        const double asked = std::chrono::duration<double>(length).count() * load;
+        const auto events = std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(asked)),
+                                                    events_needed(*options_.slo));
+        auto phase = steady_phase(*rate, events, model.warmup);
+        phase.name = format_load(Axis::rate, load);
+        phase.arrivals = model.arrivals;
+        trial.plan.phases.push_back(std::move(phase));
+    }
+    const auto result = run(trial, rates.front(), {});
+    std::vector<ScalingTrial> trials;
+    if (result.phases.empty()) {
+        trials.push_back(judge(rates.front(), result));
+        return trials;
+    }
+    for (std::size_t i = 0; i < result.phases.size(); ++i)
+        trials.push_back(judge_trial(rates[i], only_phase(result, i), *options_.slo));
+    return trials;
+}
+
+}  // namespace crucible::lab

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "lab/experiment/experiment.h"
+#include "lab/scale/axis.h"
+#include "lab/scale/scaling_trial.h"
+
+namespace crucible::lab {
+
+/// Runs the trials of a scaling: each with a fresh system and its own stream of events.
+class TrialRunner {
+public:
+    struct Options {
+        Axis axis = Axis::rate;
+        const Scenario* scenario = nullptr;
+        const Slo* slo = nullptr;
+        std::uint64_t seed = 1;
+        Duration time_budget{};  ///< of all trials, from construction on; zero: no limit
+        std::stop_token stop;
+        TrialFunction run;  ///< null: run_trial
+        base::Clock* clock = nullptr;
+    };
+    /// What `options` points to must outlive it.
+    explicit TrialRunner(Options options);
+
+    /// What the trials that follow are called where their progress is shown.
+    std::function<void(double load, const TrialProgress&)> on_progress = nullptr;
+
+    /// One trial at `load`, as it was measured; the failure to start one is its failure, with no
+    /// phase. `number` decides its events: trials of one number have the same.
+    TrialResult run_at(const TargetUrl& target, double load, std::uint32_t number,
+                       const TrialOptions& options = {});
+
+    /// The scenario as it is: for what does not have the axis.
+    TrialResult run_unscaled(const TargetUrl& target, std::uint32_t number);
+
+    /// Rates one after the other on one system, each for `length` or what the SLO needs; as many
+    /// as were measured, the last one with the failure that ended them.
+    std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,
+                                        Duration length, std::uint32_t number);
+
+    /// The judgement of run_at()'s result.
+    ScalingTrial judge(double load, const TrialResult& trial) const;
+
+    /// False once the user has asked to stop, or no trial like those so far would end in time.
+    bool going();
+    bool out_of_time() const noexcept { return out_of_time_; }
+    bool interrupted() const noexcept { return options_.stop.stop_requested(); }
+
+private:
+    TrialResult run(const AxisTrial& trial, double load, const TrialOptions& options);
+
+    Options options_;
+    base::SteadyClock steady_;
+    base::Clock& clock_;
+    TrialFunction run_;
+    TimePoint started_;
+    Duration longest_{};  ///< of the trials so far
+    bool out_of_time_ = false;
+};
+
+}  // namespace crucible::lab
