@@ -171,6 +171,20 @@ Result<CgroupThrottling> Cgroup::read_throttling() const {
     return sum;
 }
 
+Result<std::uint64_t> Cgroup::read_limit_hits() const {
+    if (memory_current_.empty())
+        return std::unexpected(Error{Errc::unsupported, where_.memory.why_absent});
+    const auto level = memory_current_.parent_path();
+    if (!where_.memory.v2) return read_number(level / "memory.failcnt");
+    const auto events = read_text(level / "memory.events");
+    if (!events) return std::unexpected(events.error());
+    const auto high = labelled_number(*events, "high");
+    const auto max = labelled_number(*events, "max");
+    if (!high || !max)
+        return std::unexpected(Error{Errc::corrupt, (level / "memory.events").string()});
+    return *high + *max;
+}
+
 Result<Pressure> Cgroup::read_pressure_of(const char* file) const {
     if (where_.v2.empty())
         return std::unexpected(Error{Errc::unsupported, "only cgroup v2 has pressure"});
@@ -189,6 +203,7 @@ CgroupReading Cgroup::read() const {
     };
     return {.memory_bytes = number(memory_current_, where_.memory),
             .pids = number(pids_current_, where_.pids),
+            .limit_hits = read_limit_hits(),
             .throttling = read_throttling(),
             .cpu = read_pressure_of("cpu.pressure"),
             .memory = read_pressure_of("memory.pressure"),

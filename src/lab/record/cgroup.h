@@ -42,6 +42,8 @@ struct CgroupThrottling {
 struct CgroupReading {
     Result<std::uint64_t> memory_bytes;
     Result<std::uint64_t> pids;
+    /// How often the kernel had to reclaim for it to stay below its limit, since it was made.
+    Result<std::uint64_t> limit_hits;
     /// Of all levels with a limit together; Errc::not_found where no level has one.
     Result<CgroupThrottling> throttling;
     Result<Pressure> cpu;  ///< of the process's own cgroup; version 2 alone has it
@@ -66,6 +68,7 @@ private:
     void read_cpu_limits();
     void read_pids_limit();
     Result<CgroupThrottling> read_throttling() const;
+    Result<std::uint64_t> read_limit_hits() const;
     Result<Pressure> read_pressure_of(const char* file) const;
 
     CgroupDirectories where_;

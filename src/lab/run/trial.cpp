@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "lab/record/activity_monitor.h"
 #include "lab/run/checks.h"
 #include "lab/run/clients.h"
 #include "lab/run/merge.h"
@@ -122,6 +123,7 @@ private:
         const auto monitors = start_monitors();
         start_ = base::monotonic_now() + start_delay(plan_.clients);
         clients_.tell_all(order::Start{number, start_});
+        const auto activity = options_.activity ? watch_activity(phase) : nullptr;
 
         const Duration own_time = load_time(phase);
         remaining_ -= own_time;
@@ -132,6 +134,8 @@ private:
         std::optional<ResourceReport> resources;
         if (monitors.everything) resources = monitors.everything->report();
         take_results(number, usage, usage_system, std::move(resources));
+        if (activity && activity->stop().samples > 0)
+            result_.phases.back().activity = activity->stop();
         tell_progress(number, true);
     }
 
@@ -194,6 +198,29 @@ private:
         processes.push_back({::getpid(), "harness"});
         auto monitor = ResourceMonitor::start(
             std::move(processes), {.interval = kResourceInterval, .depth = Depth::full});
+        return monitor ? *std::move(monitor) : nullptr;
+    }
+
+    /// Of the load alone: what comes before and after it would dilute shares of time. A process
+    /// that is gone by now is a failure of the trial, and reported as that.
+    std::unique_ptr<ActivityMonitor> watch_activity(const Phase& phase) const {
+        std::vector<ActivityProcess> processes;
+        for (const pid_t pid : system_.processes())
+            processes.push_back({pid, ActivityRole::system});
+        for (const auto& client : clients_.all())
+            for (const pid_t pid : client.system_processes)
+                processes.push_back({pid, ActivityRole::system});
+        const auto clients = processes.empty() && system_.includes_clients()
+                                 ? ActivityRole::embedding
+                                 : ActivityRole::injector;
+        if (processes.empty() && clients == ActivityRole::injector) return nullptr;
+        for (const auto& client : clients_.all())
+            processes.push_back({client.process.pid(), clients});
+        auto monitor =
+            ActivityMonitor::start(std::move(processes), {.from = start_ + phase.warmup,
+                                                          .until = start_ + load_time(phase),
+                                                          .seed = plan_.workload.seed,
+                                                          .own = own_processes()});
         return monitor ? *std::move(monitor) : nullptr;
     }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "crucible/error.h"
+#include "lab/record/activity.h"
 #include "lab/record/histogram.h"
 #include "lab/record/ledger.h"
 #include "lab/record/resources.h"
@@ -119,6 +120,9 @@ struct PhaseResult {
     /// Everything that could be read of these, of the clients and of this process, where it was
     /// asked for.
     std::optional<ResourceReport> resources;
+    /// What the threads of the system and of its clients did from the end of the warm-up to the end
+    /// of the load, where it was asked for and their processes are known.
+    std::optional<ActivityReport> activity;
 };
 
 /// One trial of one system.
@@ -168,6 +172,7 @@ struct TrialOptions {
     /// here).
     std::function<void(System&)> before_stop;
     bool resources = false;  ///< fill PhaseResult::resources
+    bool activity = false;   ///< fill PhaseResult::activity
     /// Keep each phase's histograms and series: some MiB a phase. Without them a trial may have any
     /// number of phases; its checks of delivery still hold, those of latencies see nothing.
     bool distributions = true;

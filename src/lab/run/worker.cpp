@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/realtime.h"
 #include "crucible/allocation.h"
+#include "lab/record/activity_monitor.h"
 #include "lab/run/control.h"
 #include "lab/run/phase_run.h"
 #include "lab/run/trial.h"
@@ -153,6 +155,7 @@ private:
         next_sample_ = start.at;
         next_progress_ = base::monotonic_now() + kWorkerProgressInterval;
         load_ = std::jthread([this] {
+            ::pthread_setname_np(::pthread_self(), kLoadThread);
             const AllocationScope scope(kHarnessOwner);
             base::set_precise_timers();
             // In closed loop it may never wait: nothing else would run any more.

@@ -1,0 +1,350 @@
+#include "lab/record/activity_monitor.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/realtime.h"
+#include "base/rng.h"
+#include "lab/record/activity_surroundings.h"
+#include "lab/record/file_locks.h"
+#include "lab/record/proc_text.h"
+#include "lab/record/thread_watch.h"
+
+namespace crucible::lab {
+namespace {
+
+constexpr Duration kIntervalLeast = std::chrono::milliseconds(1);
+constexpr std::uint64_t kMomentStream = 211;
+
+Duration sampler_cpu() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+double seconds_of(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+/// Sums over the samples of one side.
+struct SideSums {
+    std::array<std::uint64_t, kActivityCount> threads{};
+    std::array<std::uint64_t, kActivityCount> samples{};  ///< with one at least
+};
+
+struct Followed {
+    ThreadWatch watch;
+    ThreadActivity about;
+};
+
+struct SampledProcess {
+    pid_t pid = 0;
+    ActivityRole role{};
+    base::UniqueFd directory;
+    std::map<pid_t, Followed> threads;
+    bool gone = false;
+};
+
+std::string name_of(int process, pid_t thread) {
+    auto name = read_at(process, fmt::format("task/{}/comm", thread).c_str()).value_or("");
+    while (!name.empty() && name.back() == '\n') name.pop_back();
+    return name;
+}
+
+ActivitySide side_of(const SampledProcess& process, pid_t thread, std::string_view name) {
+    if (process.role == ActivityRole::system) return ActivitySide::system;
+    if (process.role == ActivityRole::injector) return ActivitySide::injector;
+    return thread == process.pid || name == kLoadThread ? ActivitySide::injector
+                                                        : ActivitySide::system;
+}
+
+}  // namespace
+
+// Written by start() until the thread runs, then by the thread alone, and by stop() once the thread
+// has ended.
+struct ActivityMonitor::State {
+    ActivityOptions options;
+    std::vector<SampledProcess> processes;
+    std::vector<pid_t> system_pids;
+    std::optional<ActivitySurroundings> around;
+    Duration fault_cost{};
+
+    std::array<SideSums, kSideCount> sums;
+    std::array<std::uint64_t, kSideCount> threads_seen{};
+    std::array<Duration, kSideCount> ended_cpu{};
+    std::array<Duration, kSideCount> ended_delay{};
+    std::size_t following = 0;
+    std::uint64_t samples = 0;
+    std::uint64_t missed = 0;
+    std::uint64_t asleep_samples = 0;
+    std::uint64_t lock_held_samples = 0;
+    bool blind = false;
+    TimePoint first;
+    TimePoint last;
+    TimePoint next_threads;
+    Duration cpu_in_window{};
+
+    ActivityReport report;
+    bool concluded = false;
+
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::jthread runner;  // last: it ends before what it uses
+
+    void find_threads();
+    void find_threads_of(SampledProcess& process);
+    void end_thread(const Followed& followed);
+    void sample();
+    void sample_process(SampledProcess& process,
+                        std::array<std::array<std::uint64_t, kActivityCount>, kSideCount>& now);
+    bool wait_until(TimePoint at, const std::stop_token& stop);
+    void run(const std::stop_token& stop);
+    void conclude();
+    std::vector<ThreadActivity> all_threads() const;
+    void conclude_side(ActivitySide side, double wall, const std::vector<ThreadActivity>& threads);
+};
+
+void ActivityMonitor::State::find_threads_of(SampledProcess& process) {
+    const int task = ::openat(process.directory.get(), "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (task < 0) {
+        process.gone = true;
+        return;
+    }
+    const auto close = [](DIR* directory) { ::closedir(directory); };
+    const std::unique_ptr<DIR, decltype(close)> directory(::fdopendir(task), close);
+    while (const dirent* entry = ::readdir(directory.get())) {
+        const auto number = leading_number(entry->d_name);
+        if (!number) continue;
+        const auto thread = static_cast<pid_t>(*number);
+        if (process.threads.contains(thread) || following >= kThreadsMax) continue;
+        auto watch = ThreadWatch::open(process.directory.get(), thread);
+        if (!watch) continue;
+        auto name = name_of(process.directory.get(), thread);
+        const ActivitySide side = side_of(process, thread, name);
+        process.threads.emplace(
+            thread,
+            Followed{
+                *std::move(watch),
+                {.process = process.pid, .thread = thread, .name = std::move(name), .side = side}});
+        ++following;
+        ++threads_seen[static_cast<std::size_t>(side)];
+    }
+}
+
+void ActivityMonitor::State::find_threads() {
+    for (auto& process : processes)
+        if (!process.gone) find_threads_of(process);
+}
+
+void ActivityMonitor::State::end_thread(const Followed& followed) {
+    const auto side = static_cast<std::size_t>(followed.about.side);
+    ended_cpu[side] += followed.watch.cpu();
+    ended_delay[side] += followed.watch.run_queue_delay();
+    blind |= followed.watch.is_blind();
+    --following;
+}
+
+void ActivityMonitor::State::sample_process(
+    SampledProcess& process,
+    std::array<std::array<std::uint64_t, kActivityCount>, kSideCount>& now) {
+    for (auto at = process.threads.begin(); at != process.threads.end();) {
+        auto& [watch, about] = at->second;
+        const auto activity = watch.sample(process.directory.get());
+        if (!activity) {
+            end_thread(at->second);
+            at = process.threads.erase(at);
+            continue;
+        }
+        ++now[static_cast<std::size_t>(about.side)][static_cast<std::size_t>(*activity)];
+        ++at;
+    }
+}
+
+void ActivityMonitor::State::sample() {
+    last = base::monotonic_now();
+    if (last >= next_threads) {
+        find_threads();
+        next_threads = last + kThreadsInterval;
+    }
+    std::array<std::array<std::uint64_t, kActivityCount>, kSideCount> now{};
+    for (auto& process : processes)
+        if (!process.gone) sample_process(process, now);
+    for (std::size_t side = 0; side < kSideCount; ++side) {
+        for (std::size_t i = 0; i < kActivityCount; ++i) {
+            sums[side].threads[i] += now[side][i];
+            sums[side].samples[i] += now[side][i] > 0 ? 1 : 0;
+        }
+    }
+    ++samples;
+    // Who sleeps may be waiting for a lock on a file that it tries again and again.
+    if (now[0][static_cast<std::size_t>(Activity::asleep)] > 0) {
+        ++asleep_samples;
+        lock_held_samples += holds_file_lock(system_pids, options.root) ? 1 : 0;
+    }
+}
+
+/// False when it shall stop.
+bool ActivityMonitor::State::wait_until(TimePoint at, const std::stop_token& stop) {
+    const auto until = std::chrono::steady_clock::time_point(
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(at.time_since_epoch()));
+    std::unique_lock lock(mutex);
+    wake.wait_until(lock, stop, until, [] { return false; });
+    return !stop.stop_requested();
+}
+
+void ActivityMonitor::State::run(const std::stop_token& stop) {
+    ::pthread_setname_np(::pthread_self(), "activity");
+    // Otherwise a machine that is busy would choose the moments: when others leave it a core.
+    static_cast<void>(base::set_realtime_priority());
+    if (!wait_until(options.from, stop)) return;
+    around->begin();
+    const Duration before = sampler_cpu();
+    first = base::monotonic_now();
+    const auto interval = options.interval.count();
+    for (std::uint64_t i = 0;; ++i) {
+        auto random = base::Rng::at(options.seed, kMomentStream, i);
+        const TimePoint start = first + i * options.interval;
+        const TimePoint due =
+            start +
+            Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(interval))));
+        if (due >= options.until) break;
+        // Its interval has passed: it is skipped, not made up for.
+        if (base::monotonic_now() >= start + options.interval) {
+            ++missed;
+            continue;
+        }
+        if (!wait_until(due, stop)) break;
+        sample();
+    }
+    cpu_in_window = sampler_cpu() - before;
+    around->end();
+}
+
+void ActivityMonitor::State::conclude_side(ActivitySide side, double wall,
+                                           const std::vector<ThreadActivity>& threads) {
+    const auto index = static_cast<std::size_t>(side);
+    auto& told = report.sides[index];
+    told.threads = threads_seen[index];
+    const auto count = static_cast<double>(samples);
+    for (std::size_t i = 0; i < kActivityCount; ++i) {
+        told.mean[i] = static_cast<double>(sums[index].threads[i]) / count;
+        told.present[i] = static_cast<double>(sums[index].samples[i]) / count;
+    }
+    Duration cpu = ended_cpu[index];
+    Duration delay = ended_delay[index];
+    for (const auto& each : threads) {
+        if (each.side != side) continue;
+        cpu += each.cpu;
+        delay += each.run_queue_delay;
+        told.busiest_cpu = std::max(told.busiest_cpu, seconds_of(each.cpu) / wall);
+        const double ready = seconds_of(each.cpu + each.run_queue_delay) / wall;
+        if (ready <= told.busiest_ready) continue;
+        told.busiest_ready = ready;
+        told.busiest_thread = each.name;
+    }
+    told.cpu_cores = seconds_of(cpu) / wall;
+    told.delay_threads = seconds_of(delay) / wall;
+}
+
+std::vector<ThreadActivity> ActivityMonitor::State::all_threads() const {
+    std::vector<ThreadActivity> all;
+    for (const auto& process : processes) {
+        for (const auto& [number, followed] : process.threads) {
+            all.push_back(followed.about);
+            all.back().samples = followed.watch.samples();
+            all.back().seen = followed.watch.seen();
+            all.back().cpu = followed.watch.cpu();
+            all.back().run_queue_delay = followed.watch.run_queue_delay();
+        }
+    }
+    return all;
+}
+
+void ActivityMonitor::State::conclude() {
+    report.interval = options.interval;
+    report.samples = samples;
+    report.missed = missed;
+    report.fault_cost = fault_cost;
+    report.wall = samples > 0 ? last - first : Duration::zero();
+    const double wall = seconds_of(report.wall);
+    if (samples == 0 || wall <= 0) return;
+    around->fill(report);
+    auto threads = all_threads();
+    conclude_side(ActivitySide::system, wall, threads);
+    conclude_side(ActivitySide::injector, wall, threads);
+    for (const auto& process : processes)
+        for (const auto& [number, followed] : process.threads) blind |= followed.watch.is_blind();
+    if (blind)
+        report.why_blind = "the system calls that threads are blocked in are not ours to read";
+    if (asleep_samples > 0) {
+        report.file_lock_held =
+            static_cast<double>(lock_held_samples) / static_cast<double>(asleep_samples);
+    }
+    std::ranges::sort(threads, std::greater{}, &ThreadActivity::cpu);
+    if (threads.size() > kThreadsTold) threads.resize(kThreadsTold);
+    report.threads = std::move(threads);
+    report.cost.cpu = cpu_in_window;
+    report.cost.cpu_per_sample = cpu_in_window / samples;
+    report.cost.core_share = seconds_of(cpu_in_window) / wall;
+    const auto cores = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
+    report.cost.machine_share = report.cost.core_share / cores;
+    report.cost.memory_bytes = following * (sizeof(Followed) + sizeof(std::map<pid_t, Followed>));
+}
+
+Result<std::unique_ptr<ActivityMonitor>> ActivityMonitor::start(
+    std::vector<ActivityProcess> processes, ActivityOptions options) {
+    if (options.interval < kIntervalLeast || processes.empty()) {
+        return std::unexpected(Error{
+            Errc::invalid_argument,
+            processes.empty() ? "no process to sample" : "the sampling interval is below 1 ms"});
+    }
+    auto state = std::make_unique<State>();
+    for (const auto& [pid, role] : processes) {
+        const auto path = options.root / "proc" / std::to_string(pid);
+        base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory)
+            return std::unexpected(base::errno_error(fmt::format("process {}", pid), errno));
+        state->processes.push_back({pid, role, std::move(directory), {}});
+        if (role != ActivityRole::injector) state->system_pids.push_back(pid);
+    }
+    state->options = std::move(options);
+    state->fault_cost = measure_fault_cost();
+    state->around.emplace(state->system_pids, state->options.own, state->options.root);
+    auto monitor = std::unique_ptr<ActivityMonitor>(new ActivityMonitor(std::move(state)));
+    State& running = *monitor->state_;
+    running.runner = std::jthread([&running](const std::stop_token& stop) { running.run(stop); });
+    return monitor;
+}
+
+ActivityMonitor::ActivityMonitor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+ActivityMonitor::~ActivityMonitor() = default;
+
+const ActivityReport& ActivityMonitor::stop() {
+    if (!state_->concluded) {
+        state_->runner.request_stop();
+        state_->runner.join();
+        state_->conclude();
+        state_->concluded = true;
+    }
+    return state_->report;
+}
+
+}  // namespace crucible::lab
