@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/planted_fault.h"
 #include "crucible/allocation.h"
 
 namespace crucible::lab {
@@ -107,6 +108,7 @@ void PhaseRun::run(Target& target) {
 
 void PhaseRun::fill(std::uint64_t n) {
     const AllocationScope scope(kWorkloadOwner);
+    CRUCIBLE_FAULT_POINT("injector", 1);
     workload_.fill(index_of(n), share_.client, share_.clients, event_);
 }
 

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "lab/pace/pacer.h"
 #include "lab/target/endpoint.h"
+#include "lab/target/faulty_target.h"
 #include "lab/target/planted.h"
 #include "lab/target/shared_queue.h"
 
@@ -169,8 +170,8 @@ private:
 };
 
 /// Options that a client needs, as they were given.
-constexpr std::array<std::string_view, 7> kClientOptions{
-    "latency", "slowdown", "leak", "errors", "loss", "duplicates", "reorder"};
+constexpr std::array<std::string_view, 8> kClientOptions{
+    "latency", "slowdown", "leak", "errors", "loss", "duplicates", "reorder", "fault"};
 
 Duration slowed(Duration duration, double slowdown) {
     return Duration(std::llround(static_cast<double>(duration.count()) * (1 + slowdown)));
@@ -192,6 +193,8 @@ Result<std::unique_ptr<System>> start_synthetic(const TargetUrl& url, std::uint6
     auto queue = SharedQueue::make(options);
     if (!queue) return std::unexpected(queue.error());
     std::string for_clients = fmt::format("seed={}", seed);
+    if (url.option("fault") != nullptr)
+        for_clients += fmt::format("&workers={}&queue={}", options.workers, options.queue_max);
     for (const auto name : kClientOptions) {
         if (const auto* value = url.option(name))
             for_clients += fmt::format("&{}={}", name, *value);
@@ -201,6 +204,14 @@ Result<std::unique_ptr<System>> start_synthetic(const TargetUrl& url, std::uint6
 
 Result<std::unique_ptr<Target>> open_synthetic(const TargetUrl& endpoint, std::uint32_t client,
                                                CompletionHandler on_completion) {
+    if (const auto* fault = endpoint.option("fault")) {
+        const auto plan = base::parse_fault(*fault);
+        if (!plan) return std::unexpected(plan.error());
+        return open_faulty({.fault = *plan,
+                            .workers = count_option(endpoint, "workers", 1),
+                            .queue_max = count_option(endpoint, "queue", 0)},
+                           std::move(on_completion));
+    }
     auto queue = SharedQueue::open(endpoint.path);
     if (!queue) return std::unexpected(queue.error());
     const auto* leak = endpoint.option("leak");

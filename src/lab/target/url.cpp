@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/nearest.h"
+#include "base/planted_fault.h"
 #include "base/units.h"
 #include "lab/target/broker_options.h"
 #include "lab/target/daemon_options.h"
@@ -27,6 +28,7 @@ enum class Kind : std::uint8_t {
     rate,
     bytes,
     stall,
+    fault,
     distribution,
     work,
     durability,
@@ -70,6 +72,7 @@ constexpr std::array kSyntheticOptions{
     OptionInfo{"distribution", Kind::distribution},
     OptionInfo{"capacity", Kind::rate},
     OptionInfo{"stall", Kind::stall},
+    OptionInfo{"fault", Kind::fault},
     OptionInfo{"slowdown", Kind::fraction},
     OptionInfo{"errors", Kind::fraction},
     OptionInfo{"loss", Kind::fraction},
@@ -208,6 +211,8 @@ Result<> check_value(const OptionInfo& info, const std::string& value, std::stri
         }
         case Kind::stall:
             return checked(parse_stall(value), where);
+        case Kind::fault:
+            return checked(base::parse_fault(value), where);
         case Kind::distribution:
             return checked(parse_distribution(value), where);
         case Kind::work:

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/planted_fault.h"
+
 namespace crucible::runtime {
 namespace {
 
@@ -19,6 +21,7 @@ void fail_all(std::span<HandleResult> results, std::string_view service, std::st
 
 void run_service(Service& service, std::span<const Event* const> events,
                  std::span<HandleResult> results) noexcept {
+    CRUCIBLE_FAULT_POINT("service", events.size());
     try {
         service.handle(events, results);
         return;
