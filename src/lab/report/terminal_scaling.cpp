@@ -7,8 +7,8 @@
 namespace crucible::lab::report {
 namespace {
 
-constexpr std::array<std::size_t, 8> kPointWidths{11, 10, 17, 9, 9, 9, 9, 5};
-constexpr std::array<std::size_t, 5> kRatioWidths{11, 17, 17, 17, 17};
+constexpr std::array<std::size_t, 8> kPointWidths{10, 10, 17, 9, 9, 10, 9, 5};
+constexpr std::array<std::size_t, 5> kRatioWidths{10, 17, 17, 17, 18};
 
 template <typename Cells, typename Widths>
 std::string scaling_row(const TerminalText& text, const Cells& cells, const Widths& widths) {
