@@ -8,7 +8,7 @@ namespace crucible::lab {
 
 Stationarity judge_stationarity(std::span<const double> backlog, Duration interval, double rate) {
     Stationarity result{.floor = kSlopeShareMin * rate};
-    if (backlog.size() < 2 * kBacklogBlocks) return result;
+    if (backlog.size() <= kBacklogBlocks) return result;
     const double seconds = std::chrono::duration<double>(interval).count();
     std::vector<double> growth;
     const auto sample = [&backlog](std::size_t block) {

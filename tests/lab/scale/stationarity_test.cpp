@@ -52,7 +52,7 @@ TEST(Stationarity, SeldomTakesARandomWalkForATrend) {
 }
 
 TEST(Stationarity, SaysNothingOfAFewSamplesOrOfNoSlope) {
-    EXPECT_FALSE(judge_stationarity(simulated(50, 0, 0, 19, 0, 1), 50ms, 1'000).judged);
+    EXPECT_FALSE(judge_stationarity(simulated(50, 0, 0, 10, 0, 1), 50ms, 1'000).judged);
     EXPECT_TRUE(judge_stationarity(std::vector<double>(40, 3.0), 50ms, 1'000).steady());
     // 0.5/s of 1,000/s.
     const auto slow = judge_stationarity(simulated(50, 49.975, 0, 40, 0, 1), 50ms, 1'000);
