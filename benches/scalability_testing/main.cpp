@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "scalability_testing/monitoring_part.h"
 #include "scalability_testing/parts.h"
 #include "support/parts_bench.h"
 
@@ -26,6 +27,7 @@ turns in random order.
      workers      1 to 8 workers
      services     1 to 100 services
      payload      256 B to 64 KiB
+     monitoring   what sampling every thread costs: pairs with and without it
   --rounds N      of the curves, default 7
   --seconds S     of each trial, default 1
   --seed N        of the order and of the events, default 1

@@ -86,8 +86,9 @@ struct ActivityReport {
     Duration wall{};      ///< from the first sample to the last
     Duration interval{};  ///< asked
     std::uint64_t samples = 0;
-    std::uint64_t missed = 0;  ///< samples that were due and not taken, the machine being busy
-    double cores = 0;          ///< that the system's processes may use
+    std::uint64_t missed = 0;    ///< samples that were due and not taken, the machine being busy
+    std::uint64_t left_out = 0;  ///< not taken, because they would have cost too much
+    double cores = 0;            ///< that the system's processes may use
     std::array<SideActivity, kSideCount> sides;
     const SideActivity& system() const { return sides[0]; }
     const SideActivity& injector() const { return sides[1]; }

@@ -32,6 +32,9 @@ namespace {
 
 constexpr Duration kIntervalLeast = std::chrono::milliseconds(1);
 constexpr std::uint64_t kMomentStream = 211;
+// Of a core: what samples may take. Those that would take more are left out.
+constexpr int kSamplingShare = 100;  // 1 / 100
+constexpr Duration kSamplingBurst = std::chrono::milliseconds(5);
 
 Duration sampler_cpu() noexcept {
     timespec time{};
@@ -93,6 +96,7 @@ struct ActivityMonitor::State {
     std::size_t following = 0;
     std::uint64_t samples = 0;
     std::uint64_t missed = 0;
+    std::uint64_t left_out = 0;
     std::uint64_t asleep_samples = 0;
     std::uint64_t lock_held_samples = 0;
     bool blind = false;
@@ -230,6 +234,10 @@ void ActivityMonitor::State::run(const std::stop_token& stop) {
             ++missed;
             continue;
         }
+        if (kSamplingShare * (sampler_cpu() - before - kSamplingBurst) > due - first) {
+            ++left_out;
+            continue;
+        }
         if (!wait_until(due, stop)) break;
         sample();
     }
@@ -281,6 +289,7 @@ void ActivityMonitor::State::conclude() {
     report.interval = options.interval;
     report.samples = samples;
     report.missed = missed;
+    report.left_out = left_out;
     report.fault_cost = fault_cost;
     report.wall = samples > 0 ? last - first : Duration::zero();
     const double wall = seconds_of(report.wall);

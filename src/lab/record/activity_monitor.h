@@ -48,7 +48,8 @@ struct ActivityOptions {
 ///
 /// Files stay open between samples. Of a thread that has not run since its last sample only the
 /// counters of the scheduler are read, which say so: it still waits for the same. Threads that
-/// begin are found within kThreadsInterval. At most kThreadsMax are followed; memory does not grow
+/// begin are found within kThreadsInterval. Where samples would take more than 1 % of a core some
+/// are left out. At most kThreadsMax are followed; memory does not grow
 /// with time.
 class ActivityMonitor {
 public:

@@ -98,6 +98,7 @@ json activity_json(const ActivityReport& report) {
         {"interval_seconds", to_seconds(report.interval)},
         {"samples", report.samples},
         {"samples_missed", report.missed},
+        {"samples_left_out", report.left_out},
         {"cores", report.cores},
         {"system", side_json(report.system())},
         {"injector", side_json(report.injector())},

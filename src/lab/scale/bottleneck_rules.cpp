@@ -48,11 +48,16 @@ public:
                      "s", evidence_.own_lateness_p99_s, threshold::kLateness);
         const auto own = at_least("own_lateness_share", "its share of the whole lateness", "1",
                                   evidence_.own_lateness_share, threshold::kLatenessShare);
+        // On a schedule a sender may spin until the next event is due: busy, and not what binds.
+        const auto closed =
+            at_least("closed_loop", "the next event is sent as soon as one has ended", "1",
+                     evidence_.closed_loop ? 1.0 : 0.0, 1);
         return {{late, own, starved_injector(), not_throttled()},
-                {at_least("sender_busy", "processor time of the busiest thread that sends", "1",
+                {closed,
+                 at_least("sender_busy", "processor time of the busiest thread that sends", "1",
                           injector_.busiest_cpu, threshold::kSenderBusy),
-                 limit(), below_system_busy()},
-                {limit(), processors(true),
+                 below_system_busy()},
+                {limit(), processors(true), starved_system(),
                  at_least("injector_to_system", "processor time of the clients to the system's",
                           "1", ratio(injector_.cpu_cores, system_.cpu_cores), 1),
                  few_neighbours()}};
@@ -77,6 +82,9 @@ public:
         return {{blocked(threshold::kFaultBlocked),
                  share_of_work("page_fault_share", "blocked in page faults", Activity::page_fault,
                                threshold::kAtWork)},
+                {at_least("major_faults_per_event", "pages read back from storage for each event",
+                          "pages", ratio(activity_.major_faults, evidence_.achieved),
+                          threshold::kReadBack)},
                 {at_least("fault_time", "share of its processor time that page faults take", "1",
                           fault_time(), threshold::kFaultTime)},
                 {at_least("pressure_memory", "share of the time in which a task waited for memory",
@@ -133,8 +141,7 @@ public:
     std::vector<Conditions> noisy_neighbour() const {
         return {{at_least("neighbours", "share of the cores that others used", "1",
                           neighbour_share(), threshold::kNeighbours),
-                 at_least("starved", "share of ready time that it spent without a core", "1",
-                          starved(system_), threshold::kStarved)}};
+                 starved_system()}};
     }
 
     std::vector<Conditions> cpu_bound() const { return {{processors(true)}}; }
@@ -169,6 +176,11 @@ private:
 
     static Value starved(const SideActivity& side) {
         return ratio(side.delay_threads, side.cpu_cores + side.delay_threads);
+    }
+
+    BottleneckFigure starved_system() const {
+        return at_least("starved", "share of ready time that it spent without a core", "1",
+                        starved(system_), threshold::kStarved);
     }
 
     BottleneckFigure starved_injector() const {

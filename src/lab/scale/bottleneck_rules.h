@@ -16,6 +16,7 @@ inline constexpr double kThrottled = 0.1;       ///< cores' worth of stopped tim
 inline constexpr double kProcessors = 0.85;     ///< of the processors there are for it
 inline constexpr double kFaultTime = 0.2;       ///< of the system's processor time
 inline constexpr double kFaultBlocked = 0.3;    ///< of the samples
+inline constexpr double kReadBack = 0.5;        ///< pages for each event
 inline constexpr double kPressure = 0.2;        ///< of the time
 inline constexpr double kStorage = 0.6;         ///< of the samples
 inline constexpr double kLock = 0.5;            ///< of the samples

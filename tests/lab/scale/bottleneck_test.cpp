@@ -95,6 +95,14 @@ const std::vector<Planted>& planted_evidence() {
          [](auto& e) {
              e.activity.sides[1].cpu_cores = 2.5;
              e.activity.sides[0].cpu_cores = 1.2;
+             e.activity.sides[0].delay_threads = 0.8;
+         }},
+        // A sender on a schedule spins until the next event is due.
+        {"sender that spins", Bottleneck::lock_contention,
+         [](auto& e) {
+             e.activity.sides[1].busiest_cpu = 0.97;
+             e.activity.sides[1].cpu_cores = 2.5;
+             wait_in(e, Activity::lock, 2.5, 0.95);
          }},
         {"quota", Bottleneck::quota_throttled,
          [](auto& e) {
@@ -117,6 +125,12 @@ const std::vector<Planted>& planted_evidence() {
          [](auto& e) {
              wait_in(e, Activity::page_fault, 1.5, 0.8);
              wait_in(e, Activity::storage, 1.5, 0.8);
+         }},
+        // A quick disk hides the waits, but not that every event has some.
+        {"reading pages back from a quick disk", Bottleneck::memory_pressure,
+         [](auto& e) {
+             use_processors(e);
+             e.activity.major_faults = 900;
          }},
         // 2.4 M faults of 0.5 us are 1.2 of 3.7 cores.
         {"first touches", Bottleneck::memory_pressure,

@@ -1,0 +1,160 @@
+#include "lab/record/activity_monitor.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Threads of this process that each wait in their own way, until it ends.
+class Waiting {
+public:
+    Waiting() {
+        if (::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets_.data()) != 0) return;
+        held_.lock();
+        start("t-lock", [this] { const std::lock_guard lock(held_); });
+        start("t-peer", [this] {
+            char byte = 0;
+            [[maybe_unused]] const auto got = ::recv(sockets_[0], &byte, 1, 0);
+        });
+        start("t-idle", [this] {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return ended_; });
+        });
+        start("t-busy", [this] {
+            while (!stop_.load(std::memory_order_relaxed)) {
+            }
+        });
+        while (started_.load() < 4) ::sched_yield();
+    }
+    ~Waiting() {
+        held_.unlock();
+        ::shutdown(sockets_[0], SHUT_RDWR);
+        stop_ = true;
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+        }
+        changed_.notify_all();
+        for (auto& thread : threads_) thread.join();
+        ::close(sockets_[0]);
+        ::close(sockets_[1]);
+    }
+
+private:
+    template <typename Work>
+    void start(const char* name, Work work) {
+        threads_.emplace_back([this, name, work] {
+            ::pthread_setname_np(::pthread_self(), name);
+            ++started_;
+            work();
+        });
+    }
+
+    std::array<int, 2> sockets_{-1, -1};
+    std::mutex held_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool ended_ = false;
+    std::atomic<bool> stop_ = false;
+    std::atomic<int> started_ = 0;
+    std::vector<std::thread> threads_;
+};
+
+ActivityReport watched(ActivityRole role, Duration length) {
+    const auto now = base::monotonic_now();
+    auto monitor = ActivityMonitor::start(
+        {{::getpid(), role}},
+        {.interval = 5ms, .from = now, .until = now + length, .own = {::getpid()}});
+    EXPECT_TRUE(monitor) << monitor.error().message;
+    if (!monitor) return {};
+    ::poll(nullptr, 0, static_cast<int>(length / 1ms) + 20);
+    return (*monitor)->stop();
+}
+
+const ThreadActivity* thread_called(const ActivityReport& report, const std::string& name) {
+    const auto found = std::ranges::find(report.threads, name, &ThreadActivity::name);
+    return found == report.threads.end() ? nullptr : &*found;
+}
+
+/// Share of its samples in which it did that.
+double share_in(const ActivityReport& report, const std::string& name, Activity activity) {
+    const auto* thread = thread_called(report, name);
+    if (thread == nullptr || thread->samples == 0) return -1;
+    return static_cast<double>(thread->seen[static_cast<std::size_t>(activity)]) /
+           static_cast<double>(thread->samples);
+}
+
+// Real threads in each kind of wait. The first sample may see one on its way there.
+TEST(ActivityMonitor, SeesWhatThreadsWaitFor) {
+    const Waiting threads;
+    const auto report = watched(ActivityRole::system, 300ms);
+    ASSERT_GE(report.samples, 10U);
+    EXPECT_EQ(report.why_blind, "");
+    EXPECT_GE(share_in(report, "t-lock", Activity::lock), 0.8);
+    EXPECT_GE(share_in(report, "t-peer", Activity::peer), 0.8);
+    EXPECT_GE(share_in(report, "t-idle", Activity::idle), 0.8);
+    EXPECT_GE(share_in(report, "t-busy", Activity::running), 0.8);
+    const auto& system = report.system();
+    EXPECT_GE(system.present[static_cast<std::size_t>(Activity::lock)], 0.8);
+    EXPECT_GE(system.mean[static_cast<std::size_t>(Activity::peer)], 0.8);
+    EXPECT_EQ(report.injector().threads, 0U);
+    EXPECT_GT(report.fault_cost, Duration::zero());
+    EXPECT_GT(report.cost.cpu, Duration::zero());
+}
+
+// In a client with the system inside, the main thread and the one that sends are not the system's.
+TEST(ActivityMonitor, TellsTheInjectorsThreadsFromTheSystems) {
+    const Waiting threads;
+    std::atomic<bool> stop = false;
+    std::thread sender([&stop] {
+        ::pthread_setname_np(::pthread_self(), kLoadThread);
+        while (!stop.load()) ::poll(nullptr, 0, 1);
+    });
+    const auto report = watched(ActivityRole::embedding, 200ms);
+    stop = true;
+    sender.join();
+    EXPECT_EQ(report.injector().threads, 2U);
+    ASSERT_NE(thread_called(report, kLoadThread), nullptr);
+    EXPECT_EQ(thread_called(report, kLoadThread)->side, ActivitySide::injector);
+    ASSERT_NE(thread_called(report, "t-busy"), nullptr);
+    EXPECT_EQ(thread_called(report, "t-busy")->side, ActivitySide::system);
+}
+
+// What happened before and after the load would dilute every share.
+TEST(ActivityMonitor, SamplesNothingOutsideItsStretch) {
+    const auto now = base::monotonic_now();
+    auto monitor = ActivityMonitor::start({{::getpid(), ActivityRole::system}},
+                                          {.from = now + 1h, .until = now + 2h, .own = {}});
+    ASSERT_TRUE(monitor);
+    EXPECT_EQ((*monitor)->stop().samples, 0U);
+}
+
+TEST(ActivityMonitor, RefusesWhatCannotBe) {
+    EXPECT_EQ(ActivityMonitor::start({}, {}).error().code, Errc::invalid_argument);
+    EXPECT_EQ(ActivityMonitor::start({{::getpid(), ActivityRole::system}}, {.interval = 1us})
+                  .error()
+                  .code,
+              Errc::invalid_argument);
+    EXPECT_EQ(ActivityMonitor::start({{1 << 22, ActivityRole::system}}, {}).error().code,
+              Errc::not_found);
+}
+
+}  // namespace
+}  // namespace crucible::lab
