@@ -215,10 +215,10 @@ bool ActivityMonitor::State::wait_until(TimePoint at, const std::stop_token& sto
 
 void ActivityMonitor::State::run(const std::stop_token& stop) {
     ::pthread_setname_np(::pthread_self(), "activity");
+    if (!wait_until(options.from, stop)) return;
+    around->begin();  // some milliseconds of work, at nobody's cost who has better to do
     // Otherwise a machine that is busy would choose the moments: when others leave it a core.
     static_cast<void>(base::set_realtime_priority());
-    if (!wait_until(options.from, stop)) return;
-    around->begin();
     const Duration before = sampler_cpu();
     first = base::monotonic_now();
     const auto interval = options.interval.count();
