@@ -28,10 +28,15 @@ constexpr Duration kTrialProgressInterval = 250ms;
 constexpr Duration kSampleInterval = 50ms;
 constexpr Duration kResourceInterval = 100ms;
 constexpr Duration kGoneGrace = 1s;
+constexpr double kLimitsAt = 0.75;  ///< of the load: what it takes has been taken by then
 
 /// From handing out the start to the start: every client has its memory ready by then.
 Duration start_delay(std::uint32_t clients) {
     return std::max<Duration>(50ms, clients * 10ms);
+}
+
+Duration limits_after(Duration load) {
+    return std::chrono::duration_cast<Duration>(kLimitsAt * load);
 }
 
 Duration load_time(const Phase& phase) {
@@ -124,6 +129,7 @@ private:
         start_ = base::monotonic_now() + start_delay(plan_.clients);
         clients_.tell_all(order::Start{number, start_});
         const auto activity = options_.activity ? watch_activity(phase) : nullptr;
+        limits_.clear();
 
         const Duration own_time = load_time(phase);
         remaining_ -= own_time;
@@ -136,6 +142,7 @@ private:
         take_results(number, usage, usage_system, std::move(resources));
         if (activity && activity->stop().samples > 0)
             result_.phases.back().activity = activity->stop();
+        result_.phases.back().limits = std::move(limits_);
         tell_progress(number, true);
     }
 
@@ -201,6 +208,16 @@ private:
         return monitor ? *std::move(monitor) : nullptr;
     }
 
+    /// The clients where the system lives in them.
+    std::vector<pid_t> system_pids() const {
+        auto pids = system_.processes();
+        for (const auto& client : clients_.all())
+            pids.insert(pids.end(), client.system_processes.begin(), client.system_processes.end());
+        if (!pids.empty() || !system_.includes_clients()) return pids;
+        for (const auto& client : clients_.all()) pids.push_back(client.process.pid());
+        return pids;
+    }
+
     /// Of the load alone: what comes before and after it would dilute shares of time. A process
     /// that is gone by now is a failure of the trial, and reported as that.
     std::unique_ptr<ActivityMonitor> watch_activity(const Phase& phase) const {
@@ -236,6 +253,8 @@ private:
             clients_.drop_silent(kSilenceMax);
             look_around();
             const TimePoint now = base::monotonic_now();
+            if (options_.activity && limits_.empty() && now >= start_ + limits_after(own_time))
+                limits_ = read_limits(system_pids(), system_.data_directory());
             if (!going() && !stopping) {
                 stopping = true;
                 clients_.tell_all(order::Stop{});
@@ -331,6 +350,7 @@ private:
     TrialResult result_;
     std::optional<Error> failure_;
     bool interrupted_ = false;
+    std::vector<LimitUse> limits_;
     TimePoint start_;  ///< of the phase
     TimePoint next_progress_;
     Duration remaining_{};  ///< of the phases not begun

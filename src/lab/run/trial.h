@@ -13,6 +13,7 @@
 #include "lab/record/activity.h"
 #include "lab/record/histogram.h"
 #include "lab/record/ledger.h"
+#include "lab/record/limit_use.h"
 #include "lab/record/resources.h"
 #include "lab/record/series.h"
 #include "lab/record/surroundings.h"
@@ -123,6 +124,8 @@ struct PhaseResult {
     /// What the threads of the system and of its clients did from the end of the warm-up to the end
     /// of the load, where it was asked for and their processes are known.
     std::optional<ActivityReport> activity;
+    /// What was in use of the machine's limits late in the load; read with the activity.
+    std::vector<LimitUse> limits;
 };
 
 /// One trial of one system.
@@ -172,7 +175,7 @@ struct TrialOptions {
     /// here).
     std::function<void(System&)> before_stop;
     bool resources = false;  ///< fill PhaseResult::resources
-    bool activity = false;   ///< fill PhaseResult::activity
+    bool activity = false;   ///< fill PhaseResult::activity and PhaseResult::limits
     /// Keep each phase's histograms and series: some MiB a phase. Without them a trial may have any
     /// number of phases; its checks of delivery still hold, those of latencies see nothing.
     bool distributions = true;
