@@ -469,13 +469,14 @@ struct LawRow {
     std::vector<At> curve;
 };
 
+/// What more load than the best one costs.
 struct DegradationRow {
-    double peak_load = 0;
-    double peak_throughput = 0;
-    double last_load = 0;
+    double best_load = 0;
+    double best_throughput = 0;
+    double worst_load = 0;
     double throughput_lost = 0;
-    std::optional<double> latency_growth;
-    std::optional<double> error_rate;
+    double latency_growth = 1;  ///< over all loads
+    double error_rise = 0;
 };
 
 /// How much carries a demand.
@@ -492,8 +493,40 @@ struct ForecastRow {
     std::optional<double> drain_seconds;
 };
 
+/// What binds at a target's limit.
+struct BottleneckRow {
+    double load = 0;
+    std::string verdict;
+    std::string confidence;
+    std::string why_confidence;
+    std::string reason;
+    std::vector<std::string> evidence;  ///< observed values against thresholds
+    std::vector<std::pair<std::string, std::string>> excluded;  ///< verdict, and why not
+    std::string change;                                         ///< "workers=3"; empty: none
+    std::string why_change;
+    double predicted = 1;
+    std::optional<Estimate> measured;
+    bool confirmed = false;
+    std::string no_change;          ///< why nothing was changed or measured
+    std::vector<std::string> laws;  ///< operational laws, one a line
+};
+
+/// One limit of the machine, and what is used of it.
+struct ResourceLimitRow {
+    std::string name;
+    std::string kind;
+    std::string unit;
+    std::optional<double> used;
+    std::optional<double> limit;
+    std::optional<double> share;
+    std::optional<double> binds_at;
+    std::string refused;
+};
+
 struct ScalingTarget {
     std::string target;
+    std::optional<BottleneckRow> bottleneck;
+    std::vector<ResourceLimitRow> limits;  ///< the nearest first
     std::vector<ScalingPoint> points;
     std::optional<BreakingPointRow> breaking_point;
     LawRow law;
@@ -525,6 +558,11 @@ struct ScalingDocument {
     std::string slo;  ///< empty: none
     std::vector<ScalingTarget> targets;
     std::vector<ComparedPoint> compared;  ///< empty where there is one target
+    /// Of the laws through both curves, candidate over baseline: what one does, the most there is,
+    /// and the load it is at.
+    std::optional<Estimate> gamma_ratio;
+    std::optional<Estimate> limit_ratio;
+    std::optional<Estimate> peak_ratio;
 };
 
 using Document = std::variant<ComparisonDocument, ObservationDocument, RunDocument, MemoryDocument,

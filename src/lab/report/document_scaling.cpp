@@ -1,6 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "base/units.h"
 #include "lab/report/document_parts.h"
 
 namespace crucible::lab::report {
@@ -82,12 +86,12 @@ LawRow read_law(const json& object) {
 
 std::optional<DegradationRow> read_degradation(const json& object) {
     if (object.is_null()) return std::nullopt;
-    return DegradationRow{.peak_load = object.at("peak_load"),
-                          .peak_throughput = object.at("peak_throughput"),
-                          .last_load = object.at("last_load"),
+    return DegradationRow{.best_load = object.at("best_load"),
+                          .best_throughput = object.at("best_throughput"),
+                          .worst_load = object.at("worst_load"),
                           .throughput_lost = object.at("throughput_lost"),
-                          .latency_growth = optional_number(object, "latency_growth"),
-                          .error_rate = optional_number(object, "error_rate")};
+                          .latency_growth = object.at("latency_growth"),
+                          .error_rise = object.at("error_rise")};
 }
 
 std::optional<ForecastRow> read_forecast(const json& object) {
@@ -109,13 +113,81 @@ std::optional<ForecastRow> read_forecast(const json& object) {
     return row;
 }
 
+std::string read_figure(const json& object) {
+    const auto unit = text_at(object, "unit");
+    const auto amount = [&unit](double value) {
+        if (unit == "1") return fmt::format("{:.3g} %", 100 * value);
+        if (unit == "s") return base::format_duration(value);
+        return fmt::format("{:.3g} {}", value, unit);
+    };
+    const auto observed = optional_number(object, "observed");
+    return fmt::format("{} {} ({} {})", text_at(object, "what"),
+                       observed ? amount(*observed) : std::string("not measured"),
+                       object.at("direction") == "at_least" ? "at least" : "below",
+                       amount(object.at("threshold").get<double>()));
+}
+
+std::pair<std::string, std::string> read_excluded(const json& object) {
+    return {text_at(object, "verdict"), text_at(object, "why")};
+}
+
+std::string read_law_check(const json& object) {
+    return fmt::format("{} law: {:.4g} expected{}, {:.4g} observed: {}", text_at(object, "law"),
+                       optional_number(object, "expected").value_or(0),
+                       object.at("bound") == true ? " at most or least" : "",
+                       optional_number(object, "observed").value_or(0),
+                       object.at("holds") == true ? "holds" : "does not hold");
+}
+
+std::optional<BottleneckRow> read_bottleneck(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    BottleneckRow row{.load = object.at("load"),
+                      .verdict = text_at(object, "verdict"),
+                      .confidence = text_at(object, "confidence"),
+                      .why_confidence = text_at(object, "why_confidence"),
+                      .reason = text_at(object, "reason"),
+                      .evidence = list_of<std::string>(object.at("evidence"), read_figure),
+                      .excluded = list_of<std::pair<std::string, std::string>>(
+                          object.at("excluded"), read_excluded),
+                      .laws = list_of<std::string>(object.at("laws"), read_law_check)};
+    const auto& change = object.at("intervention");
+    row.no_change = text_at(change, "absent");
+    if (!change.contains("change")) return row;
+    row.change = text_at(change, "change");
+    row.why_change = text_at(change, "why");
+    row.predicted = change.at("predicted");
+    row.measured = optional_estimate(change, "measured");
+    row.confirmed = change.at("confirmed");
+    return row;
+}
+
+ResourceLimitRow read_resource_limit(const json& object) {
+    return {.name = text_at(object, "name"),
+            .kind = text_at(object, "kind"),
+            .unit = text_at(object, "unit"),
+            .used = optional_number(object, "used"),
+            .limit = optional_number(object, "limit"),
+            .share = optional_number(object, "share"),
+            .binds_at = optional_number(object, "binds_at"),
+            .refused = optional_text(object, "refused")};
+}
+
+MemoryMetric read_slope(const json& object) {
+    return {.name = text_at(object, "name"),
+            .unit = text_at(object, "unit"),
+            .estimate = read_estimate(object),
+            .absent = {}};
+}
+
 ScalingTarget read_scaling_target(const json& object) {
     return {.target = text_at(object, "target"),
+            .bottleneck = read_bottleneck(object.at("bottleneck")),
+            .limits = list_of<ResourceLimitRow>(object.at("limits"), read_resource_limit),
             .points = list_of<ScalingPoint>(object.at("points"), read_point),
             .breaking_point = read_breaking_point(object.at("breaking_point")),
             .law = read_law(object.at("scalability")),
             .degradation = read_degradation(object.at("degradation")),
-            .slopes = list_of<MemoryMetric>(object.at("slopes"), read_memory_metric),
+            .slopes = list_of<MemoryMetric>(object.at("slopes"), read_slope),
             .forecast = read_forecast(object.at("forecast"))};
 }
 
@@ -146,8 +218,14 @@ ScalingDocument read_scaling(const json& object) {
         .targets = list_of<ScalingTarget>(object.at("targets"), read_scaling_target),
         .compared = {}};
     if (const auto& slo = object.at("slo"); !slo.is_null()) document.slo = text_at(slo, "text");
-    if (const auto& comparison = object.at("comparison"); !comparison.is_null())
-        document.compared = list_of<ComparedPoint>(comparison.at("points"), read_compared_point);
+    const auto& comparison = object.at("comparison");
+    if (comparison.is_null()) return document;
+    document.compared = list_of<ComparedPoint>(comparison.at("points"), read_compared_point);
+    if (const auto& curves = comparison.at("curves"); !curves.is_null()) {
+        document.gamma_ratio = optional_estimate(curves, "gamma_ratio");
+        document.limit_ratio = optional_estimate(curves, "limit_ratio");
+        document.peak_ratio = optional_estimate(curves, "peak_ratio");
+    }
     return document;
 }
 

@@ -21,6 +21,8 @@ void write_target(Markdown& text, const ScalingDocument& document, const Scaling
     if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
         write_lines(text, {degraded});
     write_lines(text, slope_sentences(document, target));
+    write_lines(text, bottleneck_sentences(document, target));
+    write_lines(text, limit_sentences(document, target));
     write_lines(text, forecast_sentences(target));
     text.blank();
     if (target.points.empty()) return;
@@ -55,6 +57,8 @@ std::string render_scaling(const ScalingDocument& document) {
         }
         text.blank();
         text.line("Candidate over baseline, at the same loads in the same rounds.");
+        text.blank();
+        write_lines(text, curve_comparison_sentences(document));
         text.blank();
     }
     write_origin(text, document.header);

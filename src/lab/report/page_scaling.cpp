@@ -42,6 +42,8 @@ void write_target(Page& page, const ScalingDocument& document, const ScalingTarg
     if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
         write_sentences(page, {degraded});
     write_sentences(page, slope_sentences(document, target));
+    write_sentences(page, bottleneck_sentences(document, target));
+    write_sentences(page, limit_sentences(document, target));
     write_sentences(page, forecast_sentences(target));
     page.add("</ul>");
     if (!target.points.empty()) {
@@ -71,6 +73,9 @@ void write_curves(Page& page, const ScalingDocument& document) {
                       kScalingRatioColumns, document.compared, [&](const ComparedPoint& point) {
                           return scaling_ratio_cells(document, point);
                       });
+        page.add("<ul>");
+        write_sentences(page, curve_comparison_sentences(document));
+        page.add("</ul>");
     }
     page.add("</section>");
 }

@@ -41,6 +41,7 @@ void write_ratios(TerminalText& text, const ScalingDocument& document) {
     text.line(scaling_row(text, kScalingRatioColumns, kRatioWidths), Ink::dim);
     for (const auto& point : document.compared)
         text.line(scaling_row(text, scaling_ratio_cells(document, point), kRatioWidths));
+    write_lines(text, curve_comparison_sentences(document));
 }
 
 }  // namespace
@@ -58,6 +59,8 @@ std::string render_scaling(const ScalingDocument& document, std::size_t width, b
         if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
             text.item("-", degraded, 1);
         write_lines(text, slope_sentences(document, target));
+        write_lines(text, bottleneck_sentences(document, target));
+        write_lines(text, limit_sentences(document, target));
         write_lines(text, forecast_sentences(target));
         write_points(text, document, target);
     }

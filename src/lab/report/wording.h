@@ -127,6 +127,11 @@ std::vector<std::string> law_sentences(const ScalingDocument& document,
                                        const ScalingTarget& target);
 std::string degradation_sentence(const ScalingDocument& document, const ScalingTarget& target);
 std::vector<std::string> forecast_sentences(const ScalingTarget& target);
+/// What binds, its evidence, what a change gained, and the nearest limits of the machine.
+std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
+                                              const ScalingTarget& target);
+std::vector<std::string> limit_sentences(const ScalingDocument& document,
+                                         const ScalingTarget& target);
 /// Columns and cells of a target's points.
 inline constexpr std::array<std::string_view, 8> kScalingColumns{
     "load", "done", "[95 %]", "p50", "p99", "CPU/event", "memory", "held"};
@@ -137,6 +142,8 @@ std::vector<std::string> point_remarks(const ScalingDocument& document, const Sc
 /// Those slopes that were measured: "memory peak +12.1 KiB [11.8, 12.4]".
 std::vector<std::string> slope_sentences(const ScalingDocument& document,
                                          const ScalingTarget& target);
+/// "one client +12.0 % [+8.1, +15.9], the most there is …": the curves against each other.
+std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document);
 /// Columns and cells of the candidate over the baseline, in percent.
 inline constexpr std::array<std::string_view, 5> kScalingRatioColumns{
     "load", "throughput", "latency p50", "latency p99", "memory peak"};

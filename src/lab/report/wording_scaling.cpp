@@ -10,6 +10,8 @@ namespace crucible::lab::report {
 namespace {
 
 constexpr std::size_t kRemarksShown = 2;
+constexpr std::size_t kExcludedShown = 3;
+constexpr std::size_t kLimitsShown = 2;
 
 const MemoryMetric* scaling_metric(const std::vector<MemoryMetric>& metrics,
                                    std::string_view name) {
@@ -62,8 +64,8 @@ std::string limit_finding(const ScalingDocument& document, const ScalingTarget& 
 std::string curve_finding(const ScalingDocument& document, const ScalingTarget& target) {
     if (!target.degradation) return fmt::format("{}: nothing was measured", target.target);
     return fmt::format("{} does most with {}, {}/s", target.target,
-                       format_axis_load(document, target.degradation->peak_load),
-                       base::format_count(target.degradation->peak_throughput));
+                       format_axis_load(document, target.degradation->best_load),
+                       base::format_count(target.degradation->best_throughput));
 }
 
 std::string ending_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
@@ -184,14 +186,16 @@ std::vector<std::string> law_sentences(const ScalingDocument& document,
 std::string degradation_sentence(const ScalingDocument& document, const ScalingTarget& target) {
     if (!target.degradation) return {};
     const auto& found = *target.degradation;
-    if (found.peak_load == found.last_load) return {};
-    auto text = fmt::format(
-        "from {} to {}: throughput {:+.1f} %", format_axis_load(document, found.peak_load),
-        format_axis_load(document, found.last_load), -100 * found.throughput_lost);
-    if (found.latency_growth)
-        text += fmt::format(", latency p99 {:.3g} times as long", *found.latency_growth);
-    if (found.error_rate) text += fmt::format(", errors {} there", share(*found.error_rate));
-    return text;
+    std::string text;
+    if (found.throughput_lost > 0) {
+        text = fmt::format(
+            "past {} throughput falls by {} at {}; ", format_axis_load(document, found.best_load),
+            share(found.throughput_lost), format_axis_load(document, found.worst_load));
+    }
+    return text + fmt::format(
+                      "latency p99 at the highest load is {:.3g} times that at the lowest, "
+                      "errors are {} more",
+                      found.latency_growth, share(found.error_rise));
 }
 
 std::vector<std::string> forecast_sentences(const ScalingTarget& target) {
@@ -213,6 +217,56 @@ std::vector<std::string> forecast_sentences(const ScalingTarget& target) {
     }
     if (forecast.measured_enough && !forecast.refused.empty())
         lines.push_back(fmt::format("measured to be enough: {:g}", *forecast.measured_enough));
+    return lines;
+}
+
+std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
+                                              const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    if (!target.bottleneck) return lines;
+    const auto& found = *target.bottleneck;
+    lines.push_back(fmt::format("at {} binds: {} ({} confidence: {})",
+                                format_axis_load(document, found.load), found.reason,
+                                found.confidence, found.why_confidence));
+    for (const auto& figure : found.evidence) lines.push_back("evidence: " + figure);
+    if (!found.change.empty()) {
+        auto text = fmt::format("{}: predicted at most {:.2f} times the throughput ({})",
+                                found.change, found.predicted, found.why_change);
+        if (found.measured && found.measured->value) {
+            const auto times = [](double value) { return fmt::format("{:.2f}", value); };
+            text += fmt::format("; measured {}{}: {}", times(*found.measured->value),
+                                interval_of(*found.measured, times),
+                                found.confirmed ? "confirmed" : "not confirmed");
+        } else if (!found.no_change.empty()) {
+            text += "; not measured: " + found.no_change;
+        }
+        lines.push_back(std::move(text));
+    }
+    for (const auto& law : found.laws) lines.push_back(law);
+    for (std::size_t i = 0; i < std::min(kExcludedShown, found.excluded.size()); ++i) {
+        const auto& [verdict, why] = found.excluded[i];
+        lines.push_back(fmt::format("not {}: {}", check_label(verdict), why));
+    }
+    return lines;
+}
+
+std::vector<std::string> limit_sentences(const ScalingDocument& document,
+                                         const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    for (const auto& limit : target.limits) {
+        if (!limit.share || lines.size() >= kLimitsShown) continue;
+        const auto amount = [&limit](double value) {
+            return limit.unit == "B" || limit.unit == "bytes" ? base::format_bytes(value)
+                                                              : base::format_count(value);
+        };
+        auto text = fmt::format("limit {} ({}): {} of {} used, {}", limit.name, limit.kind,
+                                amount(limit.used.value_or(0)), amount(limit.limit.value_or(0)),
+                                share(*limit.share));
+        if (limit.binds_at)
+            text +=
+                fmt::format("; it would bind at {}", format_axis_load(document, *limit.binds_at));
+        lines.push_back(std::move(text));
+    }
     return lines;
 }
 
@@ -256,6 +310,20 @@ std::vector<std::string> slope_sentences(const ScalingDocument& document,
         lines.push_back(fmt::format("{} for each further {}: {}", metric_label(slope.name),
                                     one_more(document), format_with_interval(slope)));
     }
+    return lines;
+}
+
+std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document) {
+    std::vector<std::string> lines;
+    const auto add = [&lines](const std::string& what, const std::optional<Estimate>& ratio) {
+        if (!ratio || !ratio->value) return;
+        const auto interval = format_ratio_interval(*ratio);
+        lines.push_back(fmt::format("{}: {} %{}", what, format_percent_change(*ratio->value),
+                                    interval.empty() ? "" : " [" + interval + "]"));
+    };
+    add(fmt::format("throughput of one {}, by the laws", one_more(document)), document.gamma_ratio);
+    add("most throughput there is", document.limit_ratio);
+    add("load with the most throughput", document.peak_ratio);
     return lines;
 }
 

@@ -11,7 +11,7 @@ namespace crucible::lab {
 namespace {
 
 constexpr std::size_t kLoadsMin = 3;
-constexpr double kFarthest = 10;  ///< times the greatest load
+constexpr double kFarthestLoad = 10;  ///< times the greatest load
 
 struct Observed {
     double load = 0;
@@ -89,11 +89,11 @@ LimitForecast forecast_of(const LimitUse& last, const std::vector<Observed>& poi
             return forecast;
         }
         set_binding_load(forecast, line, *last.limit);
-        if (*forecast.binds_at <= kFarthest * *loads.rbegin()) return forecast;
+        if (*forecast.binds_at <= kFarthestLoad * *loads.rbegin()) return forecast;
         forecast.refused = fmt::format(
             "beyond {:.0f} times the greatest load measured: a straight line says "
             "nothing there",
-            kFarthest);
+            kFarthestLoad);
         forecast.binds_at.reset();
         forecast.ci_high.reset();
         forecast.ci_low = 0;

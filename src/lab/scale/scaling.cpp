@@ -14,10 +14,11 @@
 namespace crucible::lab {
 namespace {
 
-/// Streams of the seed: of the order of trials, and of the events of searches, apart from the
-/// rounds' own.
+/// Streams of the seed: of the order of trials, and of the events of searches and of what comes
+/// after, apart from the rounds' own.
 constexpr std::uint64_t kOrderStream = 0x7363616c65;  // "scale"
 constexpr std::uint32_t kSearchTrials = 1'000'000;
+constexpr std::uint32_t kInsightTrials = 2'000'000;
 
 /// Where curves over rates are measured: as shares of the smallest lower bound, so that all targets
 /// hold most of them, and beyond the largest upper bound, where all degrade.
@@ -49,7 +50,11 @@ public:
                 return std::unexpected(searched.error());
         }
         measure_curves();
-        for (std::size_t i = 0; i < options_.targets.size(); ++i) conclude(scaling_.targets[i]);
+        for (std::size_t i = 0; i < options_.targets.size(); ++i) {
+            conclude(scaling_.targets[i]);
+            if (options_.bottleneck && runner_.going())
+                explain(options_.targets[i], scaling_.targets[i]);
+        }
         scaling_.interrupted = runner_.interrupted();
         scaling_.out_of_time = runner_.out_of_time();
         return std::move(scaling_);
@@ -157,6 +162,10 @@ private:
             const auto& url = target == harness ? harness_ : options_.targets[target];
             show_next(what, target == harness ? "the harness alone" : url.text);
             auto trial = run_job(url, target == harness, points[point], round);
+            if (target != harness && round == 0 && !trial.phases.empty()) {
+                scaling_.targets[target].limit_uses.push_back(
+                    {points[point], trial.phases.front().limits});
+            }
             if (target != harness) tell(what, url.text, runner_.judge(points[point], trial));
             measured[{point, target}] = std::move(trial);
         }
@@ -171,8 +180,11 @@ private:
     /// The harness has neither services nor workers: at all such loads it is the same.
     TrialResult run_job(const TargetUrl& url, bool is_harness, double load, std::uint32_t round) {
         const bool own = options_.axis == Axis::services || options_.axis == Axis::workers;
-        if (!is_harness || !own) return runner_.run_at(url, load, round);
-        return runner_.run_unscaled(url, round);
+        if (is_harness && own) return runner_.run_unscaled(url, round);
+        TrialOptions options;
+        // Limits grow slowly: once at each load is enough.
+        options.activity = !is_harness && round == 0;
+        return runner_.run_at(url, load, round, options);
     }
 
     void keep(SweepPoint& point, std::uint32_t round, double load, const TrialResult& trial,
@@ -183,8 +195,37 @@ private:
         add_to(point, round, judged, trial_metrics(trial, net ? &harness : nullptr));
     }
 
+    /// Where to look for what binds: at the limit that broke, else where the target does most; and
+    /// what broke there.
+    std::optional<std::pair<double, std::string>> where_it_binds(
+        const TargetScaling& target) const {
+        if (target.limit) {
+            const auto& point = target.limit->point;
+            if (target.limit->died_at || point.ending == scale::Ending::injector_limited)
+                return std::nullopt;
+            if (point.upper_bound) return std::pair(*point.upper_bound, target.limit->detail);
+            if (point.lower_bound) return std::pair(*point.lower_bound, std::string());
+            return std::nullopt;
+        }
+        if (!target.degradation) return std::nullopt;
+        return std::pair(target.degradation->best_load, std::string());
+    }
+
+    void explain(const TargetUrl& url, TargetScaling& target) {
+        const auto where = where_it_binds(target);
+        if (!where) return;
+        show_next("bottleneck", url.text);
+        target.insight = look_for_bottleneck(runner_, url, where->first, where->second,
+                                             kInsightTrials + trials_++);
+        if (!target.insight || !target.insight->intervention || options_.intervention == 0) return;
+        show_next("intervention", target.insight->intervention->change);
+        measure_intervention(runner_, url, *target.insight->intervention, options_.intervention,
+                             kInsightTrials + trials_);
+        trials_ += options_.intervention;
+    }
+
     void conclude(TargetScaling& target) const {
-        target.degradation = degradation(target.sweep);
+        target.degradation = degradation_of(target.sweep);
         if (options_.axis == Axis::rate) {
             target.why_no_law = "the law is of clients and workers, not of the rate offered";
         } else {

@@ -11,6 +11,7 @@
 #include "lab/experiment/experiment.h"
 #include "lab/scale/axis.h"
 #include "lab/scale/capacity.h"
+#include "lab/scale/insight.h"
 #include "lab/scale/limit_search.h"
 #include "lab/scale/scaling_trial.h"
 #include "lab/scale/slo.h"
@@ -25,12 +26,14 @@ struct TargetScaling {
     Sweep sweep;
     std::optional<LimitFound> limit;        ///< on the axis of rates
     std::optional<SweepLimit> sweep_limit;  ///< on another one, where an SLO is given
-    std::optional<Degradation> degradation;
+    std::optional<scale::Degradation> degradation;
     /// The law through throughput against load, on the axes of clients and workers.
     std::optional<scale::UslFit> law;
     std::string why_no_law;
     std::optional<scale::Forecast> forecast;
-    std::string why_no_forecast;  ///< where a forecast was asked for
+    std::string why_no_forecast;         ///< where a forecast was asked for
+    std::optional<Insight> insight;      ///< at its limit, or where it does most
+    std::vector<LimitPoint> limit_uses;  ///< of the machine's limits, at the points of the sweep
 };
 
 /// Where a scaling stands, for display.
@@ -59,6 +62,8 @@ struct ScalingOptions {
     Duration soak = std::chrono::seconds(10);
     std::uint32_t rounds = 6;  ///< of the curves; 0: none
     std::optional<scale::Demand> demand;
+    bool bottleneck = true;          ///< look for what binds
+    std::uint32_t intervention = 4;  ///< pairs of trials that measure what a change gains; 0: none
     std::uint64_t seed = 1;
     /// No trial is begun that would end later than this after the start. Zero: no limit.
     Duration time_budget{};

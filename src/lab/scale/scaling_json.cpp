@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "lab/compare/json_parts.h"
-#include "lab/stats/trend.h"
+#include "lab/scale/bottleneck_json.h"
+#include "lab/scale/curve_comparison.h"
 
 namespace crucible::lab {
 namespace {
@@ -69,23 +70,16 @@ json points_json(const Sweep& sweep) {
     return points;
 }
 
-/// Of each round the slope over the loads at which it has the metric.
 json slopes_json(const Sweep& sweep) {
     json result = json::array();
     for (const auto name : kSlopes) {
-        std::vector<double> slopes;
-        for (const auto& [round, values] : sweep.by_round(name)) {
-            if (values.size() < 3) continue;
-            std::vector<double> loads;
-            std::vector<double> of_loads;
-            for (const auto& [load, value] : values) {
-                loads.push_back(load);
-                of_loads.push_back(value);
-            }
-            slopes.push_back(stats::theil_sen_slope(loads, of_loads));
+        json slope{{"name", name},       {"unit", find_metric(name)->unit},
+                   {"value", nullptr},   {"ci_low", nullptr},
+                   {"ci_high", nullptr}, {"p_value", nullptr}};
+        if (const auto found = slope_of(sweep, name)) {
+            slope.update(interval_json(found->slope.estimate, found->slope.interval));
+            slope["p_value"] = number(found->p_value);
         }
-        json slope = over_rounds(slopes);
-        slope.update({{"name", name}, {"unit", find_metric(name)->unit}});
         result.push_back(std::move(slope));
     }
     return result;
@@ -216,14 +210,16 @@ json law_json(const TargetScaling& target) {
     return result;
 }
 
-json degradation_json(const std::optional<Degradation>& degradation) {
-    if (!degradation) return nullptr;
-    return {{"peak_load", degradation->peak_load},
-            {"peak_throughput", number(degradation->peak_throughput)},
-            {"last_load", degradation->last_load},
-            {"throughput_lost", number(degradation->throughput_lost)},
-            {"latency_growth", number(degradation->latency_growth)},
-            {"error_rate", number(degradation->error_rate)}};
+json degradation_json(const std::optional<scale::Degradation>& found) {
+    if (!found) return nullptr;
+    return {{"best_load", found->best_load},
+            {"best_throughput", number(found->best_throughput)},
+            {"worst_load", found->worst_load},
+            {"throughput_lost", number(found->throughput_lost)},
+            {"latency_growth", number(found->latency_growth)},
+            {"latency_growth_past", number(found->latency_growth_past)},
+            {"error_rise", number(found->error_rise)},
+            {"error_rise_past", number(found->error_rise_past)}};
 }
 
 json forecast_json(const ScalingOptions& options, const TargetScaling& target) {
@@ -259,6 +255,49 @@ json forecast_json(const ScalingOptions& options, const TargetScaling& target) {
     return result;
 }
 
+json laws_json(const std::vector<scale::LawCheck>& laws) {
+    json result = json::array();
+    for (const auto& law : laws) {
+        result.push_back({{"law", scale::to_string(law.law)},
+                          {"expected", number(law.expected)},
+                          {"observed", number(law.observed)},
+                          {"gap", number(law.gap)},
+                          {"tolerance", law.tolerance},
+                          {"bound", law.bound},
+                          {"holds", law.holds}});
+    }
+    return result;
+}
+
+json intervention_json(const Insight& insight) {
+    if (!insight.intervention) return {{"absent", insight.why_no_intervention}};
+    const auto& change = *insight.intervention;
+    json result{{"target", change.target}, {"change", change.change},
+                {"why", change.why},       {"predicted", number(change.predicted)},
+                {"measured", nullptr},     {"confirmed", change.confirmed},
+                {"absent", change.absent}};
+    if (change.measured)
+        result["measured"] = interval_json(change.measured->estimate, change.measured->interval);
+    return result;
+}
+
+json insight_json(const std::optional<Insight>& insight) {
+    if (!insight) return nullptr;
+    json result = bottleneck_json(insight->judgement);
+    result["load"] = insight->load;
+    result["suggestion"] = result["intervention"];
+    result["intervention"] = intervention_json(*insight);
+    result["laws"] = laws_json(insight->laws);
+    result["activity"] = insight->activity ? activity_json(*insight->activity) : json(nullptr);
+    return result;
+}
+
+/// Of the loads at which limits were read: the nearest limit first.
+json resource_limits_json(std::vector<LimitPoint> points) {
+    std::ranges::sort(points, {}, &LimitPoint::load);
+    return limits_json(forecast_limits(points));
+}
+
 json target_json(const ScalingOptions& options, const TargetScaling& target) {
     json breaking_point = nullptr;
     if (target.limit) breaking_point = limit_json(options.axis, *target.limit);
@@ -271,6 +310,8 @@ json target_json(const ScalingOptions& options, const TargetScaling& target) {
             {"scalability", law_json(target)},
             {"degradation", degradation_json(target.degradation)},
             {"slopes", slopes_json(target.sweep)},
+            {"bottleneck", insight_json(target.insight)},
+            {"limits", resource_limits_json(target.limit_uses)},
             {"forecast", forecast_json(options, target)}};
 }
 
@@ -298,7 +339,45 @@ json ratio_json(const SweepPoint& baseline, const SweepPoint& candidate, const M
     return ratio;
 }
 
-json comparison_json(const Scaling& scaling) {
+/// Throughput of the rounds in which both targets have it at every load.
+std::optional<scale::CurveRounds> rounds_of(const Sweep& sweep, const Sweep& other) {
+    scale::CurveRounds rounds;
+    for (const auto& point : sweep.points) rounds.loads.push_back(point.load);
+    const auto others = other.by_round("throughput");
+    for (const auto& [round, values] : sweep.by_round("throughput")) {
+        const auto beside = others.find(round);
+        if (beside == others.end() || values.size() != rounds.loads.size() ||
+            beside->second.size() != rounds.loads.size())
+            continue;
+        std::vector<double> throughput;
+        for (const auto& [load, value] : values) throughput.push_back(value);
+        rounds.rounds.push_back(std::move(throughput));
+    }
+    if (rounds.rounds.size() < scale::kCurveRoundsMin) return std::nullopt;
+    return rounds;
+}
+
+/// The curves of throughput against each other, drawn from the same rounds; null where there are
+/// too few.
+json curves_json(const ScalingOptions& options, const Sweep& baseline, const Sweep& candidate) {
+    const auto before = rounds_of(baseline, candidate);
+    const auto after = rounds_of(candidate, baseline);
+    if (!before || !after || options.axis == Axis::rate) return nullptr;
+    const auto compared = scale::compare_curves(
+        *before, *after, {.seed = options.seed, .throughput = options.axis != Axis::payload});
+    if (!compared) return nullptr;
+    const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
+        return value ? interval_json(value->estimate, value->interval) : json(nullptr);
+    };
+    return {{"rounds", before->rounds.size()},
+            {"gamma_ratio", estimate(compared->gamma_ratio)},
+            {"alpha_difference", estimate(compared->alpha_difference)},
+            {"beta_difference", estimate(compared->beta_difference)},
+            {"limit_ratio", estimate(compared->limit_ratio)},
+            {"peak_ratio", estimate(compared->peak_ratio)}};
+}
+
+json comparison_json(const ScalingOptions& options, const Scaling& scaling) {
     if (scaling.targets.size() != 2) return nullptr;
     const auto& baseline = scaling.targets[0];
     const auto& candidate = scaling.targets[1];
@@ -318,6 +397,7 @@ json comparison_json(const Scaling& scaling) {
     }
     return {{"baseline", baseline.target},
             {"candidate", candidate.target},
+            {"curves", curves_json(options, baseline.sweep, candidate.sweep)},
             {"points", std::move(points)}};
 }
 
@@ -338,7 +418,7 @@ json scaling_json(const RunFacts& facts, const ScalingOptions& options, const Sc
     result["targets"] = json::array();
     for (const auto& target : scaling.targets)
         result["targets"].push_back(target_json(options, target));
-    result["comparison"] = comparison_json(scaling);
+    result["comparison"] = comparison_json(options, scaling);
     return result;
 }
 

@@ -29,11 +29,10 @@ const Check* failed_check(const std::vector<Check>& checks, std::string_view nam
 bool broke_by_itself(const ScalingTrial& trial, double own, double rate) {
     const double length = std::chrono::duration<double>(trial.length).count();
     if (trial.backlog.growing() && trial.backlog.ci_low * length > 2 * rate * own) return true;
-    const auto* service = trial.metric("service_time_p99");
-    if (service == nullptr || !service->value) return false;
-    return std::ranges::any_of(trial.slo.outcomes, [&](const SloOutcome& outcome) {
-        return outcome.broken && outcome.limit->metric->name == "latency_p99" &&
-               !outcome.limit->holds(*service->value - own);
+    return std::ranges::any_of(trial.slo.outcomes, [own](const SloOutcome& outcome) {
+        return outcome.broken && outcome.value &&
+               outcome.limit->metric->name.starts_with("latency_") &&
+               !outcome.limit->holds(*outcome.value - 2 * own);
     });
 }
 

@@ -51,7 +51,7 @@ std::uint64_t events_needed(const Slo& slo);
 /// grew so long is not a failure of the measurement: more was offered than the target can do, and
 /// what breaks is kBrokenBacklog. Nor does a late injector excuse a target that broke by more than
 /// the lateness: with a backlog that grew by more than twice what it held back, or with a latency
-/// beyond its limit even from when events were sent, less the lateness. A target that died of the
+/// beyond its limit by more than twice the lateness. A target that died of the
 /// load has broken, too, and says how.
 ScalingTrial judge_trial(double load, const TrialResult& trial, const Slo& slo);
 

@@ -29,8 +29,8 @@ inline constexpr double kSlopeShareMin = 0.001;
 /// interval over its growth in each of kBacklogBlocks parts of the time. Near capacity a backlog is
 /// a random walk, whose steps are independent of each other though its values are not: a regression
 /// on the values would find a trend in almost each. Where it is steady the steps cancel each other,
-/// and the interval is wider than it has to be. With fewer than two samples a part nothing is
-/// judged.
+/// and the interval is wider than it has to be. Without a sample at each end of each part
+/// nothing is judged.
 Stationarity judge_stationarity(std::span<const double> backlog, Duration interval, double rate);
 inline constexpr std::size_t kBacklogBlocks = 10;
 

@@ -61,27 +61,34 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
     point.metrics.push_back(std::move(metrics));
 }
 
-std::optional<Degradation> degradation(const Sweep& sweep) {
-    const SweepPoint* peak = nullptr;
-    const SweepPoint* last = nullptr;
-    double most = 0;
+std::optional<scale::Degradation> degradation_of(const Sweep& sweep) {
+    std::vector<scale::LoadedPoint> points;
     for (const auto& point : sweep.points) {
         const auto throughput = median_of(point, "throughput");
-        if (!throughput) continue;
-        last = &point;
-        if (peak == nullptr || *throughput > most) {
-            peak = &point;
-            most = *throughput;
+        const auto latency = median_of(point, "latency_p99");
+        if (!throughput || !latency || *latency <= 0) continue;
+        points.push_back({.load = point.load,
+                          .throughput = *throughput,
+                          .latency = *latency,
+                          .error_rate = median_of(point, "error_rate").value_or(0)});
+    }
+    if (points.empty()) return std::nullopt;
+    return scale::degradation(points);
+}
+
+std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric) {
+    std::vector<double> loads;
+    std::vector<double> values;
+    for (const auto& [round, by_load] : sweep.by_round(metric)) {
+        for (const auto& [load, value] : by_load) {
+            loads.push_back(load);
+            values.push_back(value);
         }
     }
-    if (peak == nullptr || most <= 0) return std::nullopt;
-    Degradation result{.peak_load = peak->load, .peak_throughput = most, .last_load = last->load};
-    result.throughput_lost = 1 - *median_of(*last, "throughput") / most;
-    const auto before = median_of(*peak, "latency_p99");
-    const auto after = median_of(*last, "latency_p99");
-    if (before && after && *before > 0) result.latency_growth = *after / *before;
-    result.error_rate = median_of(*last, "error_rate");
-    return result;
+    if (loads.empty() ||
+        std::ranges::count(loads, loads.front()) == static_cast<std::ptrdiff_t>(loads.size()))
+        return std::nullopt;
+    return scale::slope_against_load(loads, values, 0.95);
 }
 
 SweepLimit sweep_limit(const Sweep& sweep) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lab/scale/axis.h"
+#include "lab/scale/degradation.h"
 #include "lab/scale/scaling_trial.h"
 #include "lab/scale/usl.h"
 
@@ -41,17 +42,12 @@ struct Sweep {
 void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
             std::vector<MetricValue> metrics);
 
-/// How performance degrades past the load of the highest throughput, from medians over rounds.
-struct Degradation {
-    double peak_load = 0;
-    double peak_throughput = 0;  ///< events/s
-    double last_load = 0;
-    double throughput_lost = 0;            ///< share of the peak's that is missing at the last load
-    std::optional<double> latency_growth;  ///< p99 at the last load over that at the peak
-    std::optional<double> error_rate;      ///< at the last load
-};
-/// nullopt: no point has a throughput.
-std::optional<Degradation> degradation(const Sweep& sweep);
+/// How performance degrades with more load than the best, from medians over rounds; latency is the
+/// 99th percentile. nullopt: no point has a throughput and that.
+std::optional<scale::Degradation> degradation_of(const Sweep& sweep);
+/// How a metric changes with each further unit of
+/// load, with all rounds' values. nullopt: it was measured at fewer than two loads.
+std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric);
 
 /// The limits of an SLO against a sweep, point by point: the highest load of which more trials than
 /// not held, with no broken one below it, and the lowest of which more were broken.

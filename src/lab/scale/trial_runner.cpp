@@ -73,6 +73,15 @@ TrialResult TrialRunner::run_unscaled(const TargetUrl& target, std::uint32_t num
     return run(trial, 0, {});
 }
 
+TrialResult TrialRunner::run_closed(const TargetUrl& target, std::uint32_t number) {
+    AxisTrial trial{
+        .target = target, .system = options_.scenario->system, .plan = options_.scenario->plan};
+    auto& phase = trial.plan.phases.front();
+    if (phase.open_loop()) phase = maximum_phase(phase.duration(), phase.warmup);
+    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
+    return run(trial, 0, {});
+}
+
 ScalingTrial TrialRunner::judge(double load, const TrialResult& trial) const {
     if (trial.phases.empty() && trial.failure) return not_started(load, *trial.failure);
     return judge_trial(load, trial, *options_.slo);

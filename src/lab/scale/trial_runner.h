@@ -41,6 +41,9 @@ public:
     /// The scenario as it is: for what does not have the axis.
     TrialResult run_unscaled(const TargetUrl& target, std::uint32_t number);
 
+    /// As fast as events are acknowledged, whatever the axis is.
+    TrialResult run_closed(const TargetUrl& target, std::uint32_t number);
+
     /// Rates one after the other on one system, each for `length` or what the SLO needs; as many
     /// as were measured, the last one with the failure that ended them.
     std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,

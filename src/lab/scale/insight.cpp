@@ -1,0 +1,203 @@
+#include "lab/scale/insight.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "lab/run/merge.h"
+#include "lab/scale/bottleneck_evidence.h"
+#include "lab/stats/student.h"
+
+namespace crucible::lab {
+namespace {
+
+/// Threads that run services of an embedded coordinator or a daemon where nobody says (its options'
+/// default), and of a synthetic system.
+constexpr double kWorkersUsual = 2;
+constexpr double kWorkersSynthetic = 1;
+constexpr double kPredictedMax = 100;
+constexpr double kLawTolerance = 0.05;
+constexpr double kInsightLevel = 0.95;
+
+double option_or(const TargetUrl& target, std::string_view name, double otherwise) {
+    const auto* text = target.option(name);
+    if (text == nullptr) return otherwise;
+    double value = otherwise;
+    std::from_chars(text->data(), text->data() + text->size(), value);
+    return value;
+}
+
+/// The URL with an option replaced or added; nullopt where its scheme has no such option.
+std::optional<TargetUrl> with_changed(const TargetUrl& target, std::string_view name,
+                                      const std::string& value) {
+    std::string text = target.scheme + ":" + target.path;
+    char separator = '?';
+    for (const auto& [key, old] : target.options) {
+        if (key == name) continue;
+        text += fmt::format("{}{}={}", std::exchange(separator, '&'), key, old);
+    }
+    text += fmt::format("{}{}={}", separator, name, value);
+    auto url = parse_target(text);
+    if (!url) return std::nullopt;
+    return *std::move(url);
+}
+
+/// Of the time of the threads that run services, the share in which one of them did something or
+/// waited for anything but work.
+double busy_share(const ActivityReport& activity) {
+    double busy = 0;
+    double all = 0;
+    for (const auto& thread : activity.threads) {
+        if (!thread.name.starts_with("worker-")) continue;
+        const auto seen = [&thread](Activity what) {
+            return static_cast<double>(thread.seen[static_cast<std::size_t>(what)]);
+        };
+        all += static_cast<double>(thread.samples);
+        busy += static_cast<double>(thread.samples) - seen(Activity::idle) - seen(Activity::asleep);
+    }
+    return all > 0 ? busy / all : 0;
+}
+
+/// Processor time of the threads that run services over that of all of the system's.
+double worker_cpu_share(const ActivityReport& activity) {
+    double workers = 0;
+    double all = 0;
+    for (const auto& thread : activity.threads) {
+        if (thread.side != ActivitySide::system) continue;
+        const double cpu = std::chrono::duration<double>(thread.cpu).count();
+        all += cpu;
+        if (thread.name.starts_with("worker-")) workers += cpu;
+    }
+    return all > 0 ? workers / all : 0;
+}
+
+double gain_without(double share) {
+    return share < 1 ? std::min(1 / (1 - share), kPredictedMax) : kPredictedMax;
+}
+
+std::optional<Intervention> intervene(const TargetUrl& target, std::string_view name,
+                                      const std::string& value, double predicted, std::string why) {
+    const auto* old = target.option(name);
+    if (old != nullptr && *old == value) return std::nullopt;
+    const auto changed = with_changed(target, name, value);
+    if (!changed) return std::nullopt;
+    return Intervention{.target = changed->text,
+                        .change = fmt::format("{}={}", name, value),
+                        .why = std::move(why),
+                        .predicted = predicted};
+}
+
+std::optional<Intervention> without_work(const TargetUrl& target, const ActivityReport& activity) {
+    const double share = worker_cpu_share(activity);
+    return intervene(
+        target, "work", "none", gain_without(share),
+        fmt::format("threads that run services took {:.0f} % of the system's processor "
+                    "time; without their handlers at most that is gained",
+                    100 * share));
+}
+
+std::vector<scale::LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& activity) {
+    if (phase.clients.empty() || phase.throughput <= 0 || phase.latency.count() == 0) return {};
+    const auto backlog = backlog_in_window(phase.clients);
+    if (backlog.empty()) return {};
+    scale::Operation operation;
+    operation.seconds = std::chrono::duration<double>(phase.clients.front().window).count();
+    operation.completions = phase.throughput * operation.seconds;
+    // Where the backlog grows, what is in the system and what leaves it are of different times.
+    if (!phase.saturated) {
+        operation.population = std::accumulate(backlog.begin(), backlog.end(), 0.0) /
+                               static_cast<double>(backlog.size());
+        operation.response_seconds = phase.latency.mean_ns() * 1e-9;
+    }
+    operation.servers = std::max(1.0, activity.cores);
+    if (activity.system().cpu_cores > 0)
+        operation.service_seconds = activity.system().cpu_cores / phase.throughput;
+    return scale::check_laws(operation, kLawTolerance);
+}
+
+}  // namespace
+
+std::optional<Intervention> choose_intervention(const TargetUrl& target, Bottleneck verdict,
+                                                const ActivityReport& activity) {
+    if (verdict == Bottleneck::workers) {
+        const double workers = option_or(
+            target, "workers", target.scheme == "synthetic" ? kWorkersSynthetic : kWorkersUsual);
+        return intervene(target, "workers", fmt::format("{:.0f}", workers + 1),
+                         (workers + 1) / workers,
+                         fmt::format("one more than {:.0f} workers", workers));
+    }
+    if (verdict == Bottleneck::io || verdict == Bottleneck::lock_contention) {
+        const auto* durability = target.option("durability");
+        if (durability != nullptr && *durability == "full") {
+            const auto storage = static_cast<std::size_t>(Activity::storage);
+            const double share = activity.system().present[storage];
+            return intervene(
+                target, "durability", "normal", gain_without(share),
+                fmt::format("some thread was in storage {:.0f} % of the time", 100 * share));
+        }
+        const double share = busy_share(activity);
+        return intervene(target, "work", "none", gain_without(share),
+                         fmt::format("threads that run services worked or waited in it {:.0f} % of "
+                                     "the time; without their handlers at most that is gained",
+                                     100 * share));
+    }
+    if (verdict == Bottleneck::cpu_bound) return without_work(target, activity);
+    return std::nullopt;
+}
+
+std::optional<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target,
+                                           double load, const std::string& limit,
+                                           std::uint32_t number) {
+    TrialOptions options;
+    options.activity = true;
+    const auto trial = runner.run_at(target, load, number, options);
+    if (trial.phases.empty() || !trial.phases.front().activity) return std::nullopt;
+    const auto& phase = trial.phases.front();
+    Insight insight{.load = load, .judgement = {}, .activity = {}, .laws = {}, .intervention = {}};
+    insight.judgement = judge_bottleneck(bottleneck_evidence(phase, limit));
+    insight.activity = phase.activity;
+    insight.laws = laws_of(phase, *phase.activity);
+    insight.intervention = choose_intervention(target, insight.judgement.verdict, *phase.activity);
+    if (!insight.intervention) {
+        insight.why_no_intervention =
+            fmt::format("{} has no option that would change what binds", target.text);
+    }
+    return insight;
+}
+
+void measure_intervention(TrialRunner& runner, const TargetUrl& target, Intervention& intervention,
+                          std::uint32_t pairs, std::uint32_t number) {
+    const auto changed = parse_target(intervention.target);
+    std::vector<double> logs;
+    for (std::uint32_t pair = 0; pair < pairs && runner.going(); ++pair) {
+        double throughput[2] = {0, 0};
+        for (const std::size_t side : {pair % 2, 1 - pair % 2}) {
+            const auto trial = runner.run_closed(side == 0 ? target : *changed, number + pair);
+            if (trial.failure) {
+                intervention.absent = trial.failure->message;
+                return;
+            }
+            if (!trial.phases.empty()) throughput[side] = trial.phases.front().throughput;
+        }
+        if (throughput[0] > 0 && throughput[1] > 0)
+            logs.push_back(std::log(throughput[1] / throughput[0]));
+    }
+    const auto gain = stats::mean_interval(logs, kInsightLevel);
+    if (!gain) {
+        intervention.absent = "too few trials";
+        return;
+    }
+    intervention.measured = stats::LocationEstimate{
+        .estimate = std::exp(gain->estimate),
+        .interval = {std::exp(gain->interval.low), std::exp(gain->interval.high)},
+        .level = gain->level};
+    intervention.confirmed =
+        intervention.measured->interval.low > 1 &&
+        intervention.measured->estimate - 1 >= (intervention.predicted - 1) / 2;
+}
+
+}  // namespace crucible::lab

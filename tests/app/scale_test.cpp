@@ -1,0 +1,130 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/file.h"
+#include "in_process.h"
+#include "real_binary.h"
+
+namespace crucible::app {
+namespace {
+
+class Scale : public RealBinary {
+protected:
+    /// The complaints of the schema's validator; empty when result.json follows it.
+    std::string scale_complaints() const {
+        const auto found = out().parent_path() / "scale_complaints";
+        auto python = base::Process::start(
+            {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
+                           std::string(CRUCIBLE_FORMATS) + "/scaling.schema.json",
+                           out() / "result.json"},
+             .inherit = {},
+             .standard_output = found,
+             .standard_error = found});
+        if (!python) return python.error().message;
+        const auto status = python->wait(60s);
+        if (status && status->exit_code == 0) return {};
+        return "not valid: " + base::read_file(found).value_or("");
+    }
+};
+
+void expect_scale_refused(std::vector<std::string> words, const std::string& line) {
+    words.insert(words.begin(), "scale");
+    const auto ended = crucible(words);
+    EXPECT_EQ(ended.exit_code, kBadUsage);
+    EXPECT_EQ(ended.err, "crucible: " + line + "\n");
+    EXPECT_EQ(ended.out, "");
+}
+
+TEST(ScaleInput, IsRefusedInOneLine) {
+    expect_scale_refused({"daemon:", "--slo", "latency_p99<10"},
+                         "--slo 'latency_p99<10', column 13, at '10': latency_p99 takes: a time "
+                         "with its unit, e.g. 10ms");
+    expect_scale_refused({"null:", "--axis", "workers"},
+                         "null:: has no axis workers; it has rate, clients, payload");
+    expect_scale_refused({"null:", "--axis", "speed"},
+                         "--axis 'speed': rate, clients, services, payload, workers");
+    expect_scale_refused({"null:", "--range", "500..500"},
+                         "--range '500..500': one point; a breaking point lies between two loads, "
+                         "e.g. 500..20k");
+    expect_scale_refused({"null:", "--range", "2k..500"},
+                         "--range '2k..500': the lowest load comes first");
+    expect_scale_refused({"null:", "--axis", "clients", "--points", "4"},
+                         "--points '4': one point is no curve; at least 2, and 4 for the law of "
+                         "scalability, e.g. 1,2,3,4,6,8,12,16");
+    expect_scale_refused({"null:", "--axis", "clients", "--points", "4,2"},
+                         "--points '4,2': 2 clients does not rise after 4 clients");
+    expect_scale_refused({"null:", "--axis", "clients", "--clients", "4"},
+                         "--clients: the axis changes it; see --points and --range");
+    expect_scale_refused({"daemon:?clients=2", "--axis", "clients"},
+                         "daemon:?clients=2: option clients: the axis changes it; leave it out");
+    expect_scale_refused({"null:", "--headroom", "30%"}, "--headroom: needs --forecast RATE");
+    expect_scale_refused({"null:", "--forecast", "20000/s", "--headroom", "100%"},
+                         "--headroom '100%': from 0% to below 100%, e.g. 30%");
+    expect_scale_refused({"null:", "--pattern", "steady:5,1s"},
+                         "--pattern: a trial of a scaling has one rate; see --duration");
+}
+
+// A curve over clients of a system that does 2,000/s however many there are.
+TEST_F(Scale, MeasuresACurveOverClients) {
+    ASSERT_EQ(run({"scale", "synthetic:?capacity=2000/s", "null:", "--axis", "clients", "--points",
+                   "1,2,3,4", "--rounds", "2", "--duration", "200ms", "--warmup", "50ms", "--quiet",
+                   "--forecast", "1000/s"}),
+              0)
+        << errors();
+    EXPECT_EQ(scale_complaints(), "");
+    const auto json = result();
+    EXPECT_EQ(json.at("axis"), "clients");
+    const auto& target = json.at("targets").at(0);
+    ASSERT_EQ(target.at("points").size(), 4U);
+    for (const auto& point : target.at("points")) {
+        ASSERT_EQ(point.at("rounds"), 2);
+        for (const auto& metric : point.at("metrics")) {
+            if (metric.at("name") != "throughput") continue;
+            EXPECT_NEAR(metric.at("value").get<double>(), 2'000, 500);
+        }
+    }
+    EXPECT_TRUE(target.at("breaking_point").is_null());
+    // It does not grow with clients: hardly anything is gained by the second.
+    EXPECT_GT(target.at("scalability").at("alpha").at("value").get<double>(), 0.8);
+    EXPECT_EQ(json.at("comparison").at("points").size(), 4U);
+    EXPECT_NE(output().find("2 clients"), std::string::npos) << output();
+}
+
+// The lowest load breaks what must hold: said so, and nothing is searched.
+TEST_F(Scale, SaysThatTheSloIsBrokenAtTheLowestLoad) {
+    EXPECT_EQ(
+        run({"scale", "synthetic:?latency=50ms", "--slo", "latency_p50<10ms", "--range", "200..400",
+             "--duration", "300ms", "--warmup", "0s", "--rounds", "1", "--quiet"}),
+        1);
+    EXPECT_NE(errors().find("crucible: synthetic:?latency=50ms: the SLO is broken at the lowest "
+                            "load, 200/s: latency_p50<10ms broken: 5"),
+              std::string::npos)
+        << errors();
+    EXPECT_EQ(scale_complaints(), "");
+    const auto json = result();
+    const auto& point = json.at("targets").at(0).at("breaking_point");
+    EXPECT_EQ(point.at("ending"), "below_lowest");
+    for (const auto& trial : point.at("course")) EXPECT_EQ(trial.at("load"), 200);
+}
+
+// A program that ends after so many events: its limit, with the cause, and no failure.
+TEST_F(Scale, TakesATargetThatDiesForItsLimit) {
+    EXPECT_EQ(run({"scale", std::string("exec:") + CRUCIBLE_TEST_PROGRAMS + "/echo 400", "--slo",
+                   "error_rate<1%", "--range", "500..2000", "--duration", "400ms", "--warmup", "0s",
+                   "--clients", "1", "--rounds", "1", "--soak", "none", "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(scale_complaints(), "");
+    const auto json = result();
+    const auto& point = json.at("targets").at(0).at("breaking_point");
+    if (point.at("ending") == "injector_limited") GTEST_SKIP() << "this machine is too busy";
+    EXPECT_EQ(point.at("slo_broken"), "target");
+    EXPECT_EQ(point.at("died").at("message"), "client-0: the program exited with code 0");
+    // 400 events in 400 ms.
+    EXPECT_NEAR(point.at("died").at("load").get<double>(), 1'000, 100);
+    EXPECT_NE(output().find("it died at "), std::string::npos) << output();
+}
+
+}  // namespace
+}  // namespace crucible::app

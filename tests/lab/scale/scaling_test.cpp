@@ -1,0 +1,153 @@
+#include "lab/scale/scaling.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "simulated_trial.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+ScalingOptions scaling_of(std::vector<std::string> targets, Axis axis,
+                          std::map<std::string, SimulatedSystem> systems) {
+    ScalingOptions options;
+    for (const auto& text : targets) options.targets.push_back(*parse_target(text));
+    options.axis = axis;
+    options.scenario = {
+        .name = "any", .description = {}, .system = {}, .plan = {}, .expectations = {}};
+    options.scenario.plan.phases = {axis == Axis::rate
+                                        ? steady_phase(*base::Rate::per_second(1'000), 2'000)
+                                        : maximum_phase(1s)};
+    options.search.lowest = 100;
+    options.search.highest = 100'000;
+    options.search.goal.final_trial_duration = 1.9;
+    options.search.goal.duration_sum = 5.7;
+    options.slo = *Slo::parse("latency_p99<10ms");
+    options.soak = 4s;
+    options.rounds = 2;
+    systems.try_emplace("null", SimulatedSystem{.capacity = 1e6});
+    options.run = simulated_trials(std::move(systems));
+    return options;
+}
+
+const std::vector<double>& loads_of(const Scaling& scaling, std::size_t target) {
+    static std::vector<double> loads;
+    loads.clear();
+    for (const auto& point : scaling.targets[target].sweep.points) loads.push_back(point.load);
+    return loads;
+}
+
+// The truth lies between the bounds of each; then both are measured at the same loads, below the
+// lower of the two and beyond the higher.
+TEST(Scaling, FindsWhereEachBreaks) {
+    const auto scaling = run_scaling(
+        scaling_of({"coordinator:", "daemon:"}, Axis::rate,
+                   {{"coordinator", {.capacity = 1'300}}, {"daemon", {.capacity = 7'700}}}));
+    ASSERT_TRUE(scaling) << scaling.error().message;
+    const double truths[] = {1'300, 7'700};
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto& limit = *scaling->targets[i].limit;
+        ASSERT_TRUE(limit.point.lower_bound && limit.point.upper_bound && limit.point.estimate);
+        EXPECT_LE(*limit.point.lower_bound, truths[i] * 1.005);
+        EXPECT_GE(*limit.point.upper_bound, truths[i]);
+        EXPECT_LE(limit.point.estimate->interval.low, truths[i] * 1.005);
+        EXPECT_GE(limit.point.estimate->interval.high, truths[i]);
+        EXPECT_EQ(limit.point.soak_passed, true);
+        ASSERT_TRUE(limit.point.hysteresis);
+        EXPECT_FALSE(limit.point.hysteresis->present);
+        EXPECT_FALSE(limit.broken.empty());
+    }
+    const auto loads = loads_of(*scaling, 0);
+    EXPECT_EQ(loads, loads_of(*scaling, 1));
+    EXPECT_LT(loads.front(), 1'300);
+    EXPECT_GT(loads.back(), 7'700);
+    EXPECT_EQ(scaling->targets[0].sweep.points.front().held, 2U);
+    EXPECT_EQ(scaling->targets[0].sweep.points.back().broken, 2U);
+}
+
+TEST(Scaling, DoesNotSearchWhatIsBrokenAtTheLowestLoad) {
+    auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.latency = 20ms}}});
+    std::set<double> tried;
+    options.on_step = [&](const ScalingStep& step) { tried.insert(step.trial.load); };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    EXPECT_EQ(scaling->targets[0].limit->point.ending, scale::Ending::below_lowest);
+    EXPECT_EQ(tried, std::set<double>{100});
+    EXPECT_TRUE(scaling->targets[0].limit->detail.starts_with("latency_p99<10ms broken: 20"))
+        << scaling->targets[0].limit->detail;
+}
+
+// A system that dies at 4,000/s has its limit there, and lower loads are measured on.
+TEST(Scaling, TakesDeathForALimit) {
+    const auto scaling = run_scaling(
+        scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1e6, .dies_at = 4'000}}}));
+    ASSERT_TRUE(scaling);
+    const auto& limit = *scaling->targets[0].limit;
+    EXPECT_EQ(limit.broken, kBrokenTarget);
+    EXPECT_EQ(limit.death, "it was killed by signal 9");
+    EXPECT_NEAR(*limit.died_at, 4'000, 160);
+    ASSERT_TRUE(limit.point.lower_bound);
+    EXPECT_NEAR(*limit.point.lower_bound, 4'000, 160);
+    EXPECT_FALSE(scaling->failure);
+    EXPECT_GT(scaling->targets[0].sweep.points.front().held, 0U);
+}
+
+// One of another's that died stays dead: what was held before is kept.
+TEST(Scaling, EndsWhereTheTargetDoesNotStartAgain) {
+    const auto scaling = run_scaling(
+        scaling_of({"daemon:"}, Axis::rate,
+                   {{"daemon", {.capacity = 1e6, .dies_at = 1'000, .never_starts_again = true}}}));
+    ASSERT_TRUE(scaling);
+    const auto& limit = *scaling->targets[0].limit;
+    EXPECT_EQ(limit.death, "it was killed by signal 9");
+    EXPECT_LE(*limit.died_at, 1'600);
+    EXPECT_FALSE(limit.trials.empty());
+}
+
+// Capacity of 600: six clients of 100/s each reach it.
+TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
+    auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});
+    options.points = {1, 2, 3, 4, 6, 8};
+    options.slo = {};
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto& target = scaling->targets[0];
+    EXPECT_FALSE(target.limit);
+    ASSERT_EQ(target.sweep.points.size(), 6U);
+    ASSERT_TRUE(target.law) << target.why_no_law;
+    EXPECT_NEAR(target.law->law.gamma, 100, 20);
+    ASSERT_TRUE(target.degradation);
+    EXPECT_NEAR(target.degradation->best_throughput, 600, 1);
+}
+
+// The same seed gives the same trials in the same order; another one another order.
+TEST(Scaling, IsAFunctionOfItsSeed) {
+    const auto order = [](std::uint64_t seed) {
+        auto options = scaling_of({"coordinator:", "daemon:"}, Axis::clients,
+                                  {{"coordinator", {}}, {"daemon", {}}});
+        options.points = {1, 2, 4};
+        options.slo = {};
+        options.seed = seed;
+        std::vector<std::pair<std::string, double>> steps;
+        options.on_step = [&](const ScalingStep& step) {
+            steps.emplace_back(step.target, step.trial.load);
+        };
+        EXPECT_TRUE(run_scaling(options));
+        return steps;
+    };
+    EXPECT_EQ(order(1), order(1));
+    EXPECT_NE(order(1), order(2));
+    EXPECT_EQ(order(1).size(), 12U);
+}
+
+TEST(Scaling, RefusesARangeOfOneLoad) {
+    auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {}}});
+    options.search.highest = options.search.lowest;
+    EXPECT_FALSE(run_scaling(options));
+}
+
+}  // namespace
+}  // namespace crucible::lab

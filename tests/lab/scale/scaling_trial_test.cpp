@@ -1,0 +1,84 @@
+#include "lab/scale/scaling_trial.h"
+
+#include <gtest/gtest.h>
+
+#include "simulated_trial.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+Phase two_seconds(double rate) {
+    return steady_phase(*base::Rate::per_second(rate), static_cast<std::uint64_t>(2 * rate));
+}
+
+TrialResult trial_at(double rate, const SimulatedSystem& system) {
+    TrialResult trial;
+    trial.phases = {simulated_phase(two_seconds(rate), rate, system)};
+    trial.checks = trial_checks(trial.phases);
+    return trial;
+}
+
+const Slo& ten_milliseconds() {
+    static const Slo slo = *Slo::parse("latency_p99<10ms,error_rate<0.1%");
+    return slo;
+}
+
+TEST(ScalingTrial, HoldsBelowCapacity) {
+    const auto trial = judge_trial(900, trial_at(900, {}), ten_milliseconds());
+    EXPECT_TRUE(trial.held()) << trial.invalid << trial.broken;
+    EXPECT_TRUE(trial.backlog.judged);
+    EXPECT_EQ(trial.checks.back().name, "stationary");
+}
+
+// Twice the capacity: the percentile is withheld as it only says how long the trial was, and is
+// broken all the same.
+TEST(ScalingTrial, BreaksItsSloBeyondCapacity) {
+    const auto trial = judge_trial(2'000, trial_at(2'000, {}), ten_milliseconds());
+    EXPECT_TRUE(trial.valid()) << trial.invalid;
+    EXPECT_EQ(trial.broken, "latency_p99<10ms");
+    EXPECT_NE(trial.detail.find("the backlog grew"), std::string::npos) << trial.detail;
+}
+
+// 0.7 % too much: after 2 s the last event waits 14 ms more, 99 of 100 less than 10 ms longer.
+// Whoever waited longer would see it break.
+TEST(ScalingTrial, SeesABacklogThatHasNotBrokenTheSloYet) {
+    const auto slo = *Slo::parse("latency_p99<100ms");
+    const auto trial = judge_trial(1'007, trial_at(1'007, {}), slo);
+    EXPECT_EQ(trial.broken, kBrokenBacklog) << trial.detail;
+    EXPECT_FALSE(trial.slo.broken);
+}
+
+// An injector that was late by 8 ms says nothing of a system that held, or broke by no more.
+TEST(ScalingTrial, IsInvalidWhereTheInjectorWasLate) {
+    const auto late = judge_trial(900, trial_at(900, {.own_lateness = 8ms}), ten_milliseconds());
+    EXPECT_FALSE(late.valid());
+    EXPECT_TRUE(late.invalid.starts_with("schedule_kept: lateness p99 8.")) << late.invalid;
+    // Nothing that it did explains a backlog of 2,000 events.
+    const auto broken =
+        judge_trial(2'000, trial_at(2'000, {.own_lateness = 8ms}), ten_milliseconds());
+    EXPECT_TRUE(broken.valid()) << broken.invalid;
+    EXPECT_EQ(broken.broken, "latency_p99<10ms");
+}
+
+TEST(ScalingTrial, ThatItDiedOfIsBrokenWithTheCause) {
+    auto died = trial_at(900, {});
+    died.failure = Error{Errc::failed, "crucibled (pid 7) was killed by signal 9"};
+    const auto trial = judge_trial(900, died, ten_milliseconds());
+    EXPECT_TRUE(trial.valid());
+    EXPECT_EQ(trial.broken, kBrokenTarget);
+    EXPECT_EQ(trial.detail, "crucibled (pid 7) was killed by signal 9");
+    EXPECT_FALSE(not_started(1, *died.failure).started);
+}
+
+// A percentile that has no value says nothing, either way.
+TEST(ScalingTrial, IsInvalidWhereTheSloCannotBeJudged) {
+    const auto trial = judge_trial(50, trial_at(50, {}), *Slo::parse("latency_p999<10ms"));
+    EXPECT_FALSE(trial.valid());
+    EXPECT_TRUE(trial.invalid.starts_with("latency_p999<10ms not judged: ")) << trial.invalid;
+    EXPECT_EQ(events_needed(*Slo::parse("latency_p999<10ms,latency_p50<1ms")), 10'000U);
+}
+
+}  // namespace
+}  // namespace crucible::lab
