@@ -77,7 +77,7 @@ struct ActivityCost {
     Duration cpu_per_sample{};     ///< of those in the window
     double core_share = 0;         ///< cpu / wall of one core
     double machine_share = 0;      ///< cpu / wall of all cores
-    std::size_t memory_bytes = 0;  ///< of its own, for threads and files
+    std::size_t memory_bytes = 0;  ///< of its own, for the threads it follows at the end
 };
 
 /// What the threads of a system and of its injector did in one stretch of load, and what the

@@ -314,7 +314,7 @@ void ActivityMonitor::State::conclude() {
     report.cost.core_share = seconds_of(cpu_in_window) / wall;
     const auto cores = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
     report.cost.machine_share = report.cost.core_share / cores;
-    report.cost.memory_bytes = following * (sizeof(Followed) + sizeof(std::map<pid_t, Followed>));
+    report.cost.memory_bytes = following * sizeof(Followed);
 }
 
 Result<std::unique_ptr<ActivityMonitor>> ActivityMonitor::start(
