@@ -111,6 +111,7 @@ struct ActivityReport {
     double minor_faults = 0;              ///< of the system's processes, per second
     double major_faults = 0;              ///< per second
     Duration fault_cost{};                ///< of a minor one, as measured on this machine
+    OptionalRate kernel_share;            ///< of the system's processor time
     OptionalRate storage_read_bytes;      ///< per second
     OptionalRate storage_written_bytes;   ///< per second
     double voluntary_switches = 0;        ///< of the system's threads, per second

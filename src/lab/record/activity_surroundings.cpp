@@ -61,24 +61,21 @@ void add(std::optional<double>& to, std::optional<double> value) {
 
 Duration measure_fault_cost() {
     constexpr std::size_t pages = 256;
+    constexpr int rounds = 3;
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     void* const memory =
         ::mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return {};
     ::madvise(memory, pages * page, MADV_NOHUGEPAGE);
-    std::array<Duration, pages> costs;
     auto* const bytes = static_cast<volatile char*>(memory);
-    for (std::size_t i = 0; i < pages; ++i) {
-        const Duration before = thread_time();
-        bytes[i * page] = 1;
-        costs[i] = thread_time() - before;
-    }
-    ::munmap(memory, pages * page);
-    // Less what reading the clock takes.
     const Duration before = thread_time();
-    const Duration reading = thread_time() - before;
-    std::ranges::nth_element(costs, costs.begin() + pages / 2);
-    return std::max(costs[pages / 2] - reading, Duration::zero());
+    for (int round = 0; round < rounds; ++round) {
+        for (std::size_t i = 0; i < pages; ++i) bytes[i * page] = 1;
+        ::madvise(memory, pages * page, MADV_DONTNEED);
+    }
+    const Duration cost = (thread_time() - before) / (rounds * pages);
+    ::munmap(memory, pages * page);
+    return cost;
 }
 
 void ActivitySurroundings::open_counters(pid_t pid) {
@@ -153,7 +150,11 @@ void ActivitySurroundings::end() {
 }
 
 void ActivitySurroundings::fill_processes(ActivityReport& report, double seconds) const {
+    Duration cpu_all{};
+    Duration cpu_system{};
     for (const auto& [probe, first, last] : processes_) {
+        cpu_all += last.cpu_user + last.cpu_system - first.cpu_user - first.cpu_system;
+        cpu_system += last.cpu_system - first.cpu_system;
         const auto rate = [seconds](std::uint64_t from, std::uint64_t to) {
             return to > from ? static_cast<double>(to - from) / seconds : 0.0;
         };
@@ -167,6 +168,8 @@ void ActivitySurroundings::fill_processes(ActivityReport& report, double seconds
         add(report.storage_written_bytes,
             rate(first.io->storage_written_bytes, last.io->storage_written_bytes));
     }
+    if (cpu_all > Duration::zero())
+        report.kernel_share = in_seconds(cpu_system) / in_seconds(cpu_all);
 }
 
 void ActivitySurroundings::fill_groups(ActivityReport& report, double seconds) const {

@@ -73,8 +73,8 @@ private:
     MachinePressure pressure_last_;
 };
 
-/// What a page that is touched for the first time costs here, as measured now: the median of some
-/// hundred. Some 0.2 ms.
+/// What a page costs here that is touched for the first time and later given back, as measured now
+/// over some hundred. Takes a millisecond at most.
 Duration measure_fault_cost();
 
 }  // namespace crucible::lab

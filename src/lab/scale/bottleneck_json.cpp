@@ -116,6 +116,7 @@ json activity_json(const ActivityReport& report) {
         {"memory_limit_hits_per_second", or_null(report.memory_limit_hits)},
         {"minor_faults_per_second", report.minor_faults},
         {"major_faults_per_second", report.major_faults},
+        {"kernel_share", or_null(report.kernel_share)},
         {"fault_cost_seconds", to_seconds(report.fault_cost)},
         {"storage_read_bytes_per_second", or_null(report.storage_read_bytes)},
         {"storage_written_bytes_per_second", or_null(report.storage_written_bytes)},

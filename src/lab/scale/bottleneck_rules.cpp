@@ -87,6 +87,10 @@ public:
                           threshold::kReadBack)},
                 {at_least("fault_time", "share of its processor time that page faults take", "1",
                           fault_time(), threshold::kFaultTime)},
+                {at_least("kernel_share", "share of its processor time spent in the kernel", "1",
+                          activity_.kernel_share, threshold::kKernelShare),
+                 at_least("fault_rate", "page faults in a second of its processor time", "1/s",
+                          ratio(activity_.minor_faults, system_.cpu_cores), threshold::kFaultRate)},
                 {at_least("pressure_memory", "share of the time in which a task waited for memory",
                           "1", activity_.pressure_memory, threshold::kPressure),
                  blocked(threshold::kFaultBlocked / 3)}};

@@ -138,6 +138,13 @@ const std::vector<Planted>& planted_evidence() {
              use_processors(e);
              e.activity.minor_faults = 2.4e6;
          }},
+        // Beside others that fault, each costs more than it did when nobody else was there.
+        {"first touches that cost more", Bottleneck::memory_pressure,
+         [](auto& e) {
+             use_processors(e);
+             e.activity.minor_faults = 4.5e5;
+             e.activity.kernel_share = 0.8;
+         }},
         {"few first touches", Bottleneck::cpu_bound,
          [](auto& e) {
              use_processors(e);
