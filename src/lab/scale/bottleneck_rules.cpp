@@ -131,12 +131,12 @@ public:
                           present(Activity::peer), threshold::kPeer),
                  share_of_work("peer_share", "waiting for a peer", Activity::peer,
                                threshold::kMostAtWork),
-                 processors(false)},
+                 few_ready()},
                 {at_least("asleep_present", "share of the time in which a thread slept", "1",
                           present(Activity::asleep), threshold::kPeer),
                  share_of_work("asleep_share", "asleep for a time", Activity::asleep,
                                threshold::kMostAtWork),
-                 processors(false)},
+                 few_ready()},
                 {at_least("refused_share", "share of the events that it refused", "1",
                           evidence_.refused_share, threshold::kRefused),
                  processors(false), below_system_busy()}};
@@ -214,6 +214,13 @@ private:
         return below("busiest_thread",
                      "share of its time in which the system's busiest thread was busy", "1",
                      system_.busiest_ready, threshold::kThreadBusy);
+    }
+
+    /// Whatever neighbours leave of them, who wants no more cannot lack processors.
+    BottleneckFigure few_ready() const {
+        return below("ready_threads", "its threads that ran or were ready, for each core",
+                     "threads", ratio(system_.mean[index(Activity::running)], activity_.cores),
+                     threshold::kProcessors);
     }
 
     Value neighbour_share() const {

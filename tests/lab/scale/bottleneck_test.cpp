@@ -176,6 +176,13 @@ const std::vector<Planted>& planted_evidence() {
              use_processors(e);
              wait_in(e, Activity::peer, 50, 1);
          }},
+        // They slow it down a little; what it waits for is the peer.
+        {"slow peer beside neighbours", Bottleneck::back_pressure,
+         [](auto& e) {
+             wait_in(e, Activity::peer, 3.5, 1);
+             e.activity.surroundings.other_cores = 3.2;
+             e.activity.sides[0].delay_threads = 0.3;
+         }},
         {"asleep", Bottleneck::back_pressure, [](auto& e) { wait_in(e, Activity::asleep, 3, 1); }},
         {"refuses", Bottleneck::back_pressure, [](auto& e) { e.refused_share = 0.3; }},
         {"neighbours", Bottleneck::noisy_neighbour,
