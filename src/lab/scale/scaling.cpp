@@ -52,8 +52,7 @@ public:
         measure_curves();
         for (std::size_t i = 0; i < options_.targets.size(); ++i) {
             conclude(scaling_.targets[i]);
-            if (options_.bottleneck && runner_.going())
-                explain(options_.targets[i], scaling_.targets[i]);
+            if (options_.bottleneck && going()) explain(options_.targets[i], scaling_.targets[i]);
         }
         scaling_.interrupted = runner_.interrupted();
         scaling_.out_of_time = runner_.out_of_time();
@@ -61,6 +60,7 @@ public:
     }
 
 private:
+    bool going() { return !scaling_.failure && runner_.going(); }
     void show_next(const std::string& what, const std::string& target) {
         runner_.on_progress = [this, what, target](double load, const TrialProgress& at) {
             if (options_.on_progress) options_.on_progress({what, target, load, at});
@@ -89,8 +89,12 @@ private:
                 if (runner_.going() && !step(searches[i], options_.targets[i])) given_up[i] = true;
             }
         }
-        for (std::size_t i = 0; i < searches.size(); ++i)
-            scaling_.targets[i].limit = searches[i].result();
+        for (std::size_t i = 0; i < searches.size(); ++i) {
+            auto& target = scaling_.targets[i];
+            target.limit = searches[i].result();
+            if (target.limit->trials.empty() && !target.limit->death.empty())
+                scaling_.failure = Error{Errc::failed, target.target + ": " + target.limit->death};
+        }
         return {};
     }
 
@@ -143,7 +147,7 @@ private:
         for (auto& target : scaling_.targets) {
             for (const double load : points) target.sweep.points.push_back({.load = load});
         }
-        for (std::uint32_t round = 0; round < options_.rounds && runner_.going(); ++round)
+        for (std::uint32_t round = 0; round < options_.rounds && going(); ++round)
             run_round(points, round);
     }
 
@@ -158,7 +162,7 @@ private:
         shuffle(jobs);
         std::map<std::pair<std::size_t, std::size_t>, TrialResult> measured;
         for (const auto& [point, target] : jobs) {
-            if (!runner_.going()) return;
+            if (!going()) break;
             const auto& url = target == harness ? harness_ : options_.targets[target];
             show_next(what, target == harness ? "the harness alone" : url.text);
             auto trial = run_job(url, target == harness, points[point], round);
@@ -166,15 +170,31 @@ private:
                 scaling_.targets[target].limit_uses.push_back(
                     {points[point], trial.phases.front().limits});
             }
-            if (target != harness) tell(what, url.text, runner_.judge(points[point], trial));
+            if (target != harness) {
+                const auto judged = runner_.judge(points[point], trial);
+                tell(what, url.text, judged);
+                note_start(target, judged);
+            }
             measured[{point, target}] = std::move(trial);
         }
         for (const auto& [key, trial] : measured) {
             const auto [point, target] = key;
-            if (target == harness) continue;
+            // Net of the harness or not at all: both would make no curve.
+            const auto alone = measured.find({point, harness});
+            if (target == harness || alone == measured.end()) continue;
             keep(scaling_.targets[target].sweep.points[point], round, points[point], trial,
-                 measured.at({point, harness}));
+                 alone->second);
         }
+    }
+
+    /// A target of which nothing is known but that it does not start, at two loads, cannot be
+    /// measured.
+    void note_start(std::size_t target, const ScalingTrial& trial) {
+        auto& starts = starts_[target];
+        ++(trial.started ? starts.worked : starts.failed);
+        const auto& found = scaling_.targets[target];
+        if (starts.worked > 0 || starts.failed < 2 || found.limit) return;
+        scaling_.failure = Error{trial.failure->code, found.target + ": " + trial.detail};
     }
 
     /// The harness has neither services nor workers: at all such loads it is the same.
@@ -276,6 +296,11 @@ private:
     TrialRunner runner_;
     Scaling scaling_;
     std::uint32_t trials_ = 0;  ///< of searches
+    struct Starts {
+        std::uint32_t worked = 0;
+        std::uint32_t failed = 0;
+    };
+    std::map<std::size_t, Starts> starts_;  ///< of curves, by target
 };
 
 }  // namespace

@@ -107,6 +107,17 @@ TEST(Scaling, EndsWhereTheTargetDoesNotStartAgain) {
     EXPECT_FALSE(limit.trials.empty());
 }
 
+TEST(Scaling, FailsWhereATargetNeverStarts) {
+    for (const auto axis : {Axis::rate, Axis::clients}) {
+        auto options = scaling_of({"daemon:"}, axis, {{"daemon", {.starts = false}}});
+        if (axis == Axis::clients) options.points = {1, 2};
+        const auto scaling = run_scaling(options);
+        ASSERT_TRUE(scaling);
+        ASSERT_TRUE(scaling->failure);
+        EXPECT_EQ(scaling->failure->message, "daemon:: connection refused");
+    }
+}
+
 // Capacity of 600: six clients of 100/s each reach it.
 TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});

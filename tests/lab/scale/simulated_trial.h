@@ -20,8 +20,9 @@ struct SimulatedSystem {
     double capacity = 1'000;  ///< events/s
     Duration latency = std::chrono::milliseconds(1);
     double dies_at = std::numeric_limits<double>::infinity();  ///< events/s offered
-    bool never_starts_again = false;                           ///< once it has died
-    Duration own_lateness{};                                   ///< of its injector
+    bool starts = true;
+    bool never_starts_again = false;  ///< once it has died
+    Duration own_lateness{};          ///< of its injector
 };
 
 /// What a phase of `phase` at `offered` events/s measures of it.
@@ -58,7 +59,7 @@ inline TrialFunction simulated_trials(std::map<std::string, SimulatedSystem> sys
                const TargetUrl& target, const SystemOptions&, const Plan& plan,
                const TrialOptions&) mutable -> Result<TrialResult> {
         const auto& system = systems.at(target.scheme);
-        if (dead[target.scheme] && system.never_starts_again)
+        if (!system.starts || (dead[target.scheme] && system.never_starts_again))
             return std::unexpected(Error{Errc::closed, "connection refused"});
         TrialResult trial;
         trial.target = target.text;
