@@ -1,0 +1,207 @@
+#include "examples.h"
+#include "lab/report/report.h"
+#include "lab/report/terminal_text.h"
+
+namespace crucible::lab::report {
+namespace {
+
+using nlohmann::json;
+
+json scaling_value(double value, double low, double high) {
+    return {{"value", value}, {"ci_low", low}, {"ci_high", high}};
+}
+
+json scaling_metric(const char* name, const char* unit, double value) {
+    json metric = scaling_value(value, 0.9 * value, 1.1 * value);
+    metric.update({{"name", name}, {"unit", unit}, {"better", "higher"}, {"absent", ""}, {"n", 6}});
+    return metric;
+}
+
+/// A target with `each` events/s for each client up to four of them.
+json scaling_target(const char* url, double each) {
+    json points = json::array();
+    json curve = json::array();
+    for (const int clients : {1, 2, 4, 8}) {
+        const double done = each * std::min(clients, 4);
+        points.push_back({{"load", clients},
+                          {"rounds", 6},
+                          {"held", clients < 8 ? 6 : 0},
+                          {"broken", clients < 8 ? 0 : 6},
+                          {"details", json::array()},
+                          {"invalid", json::array()},
+                          {"metrics",
+                           {scaling_metric("throughput", "events/s", done),
+                            scaling_metric("latency_p50", "s", 0.001 * clients),
+                            scaling_metric("latency_p99", "s", 0.003 * clients),
+                            scaling_metric("cpu_per_event", "s", 80e-6),
+                            scaling_metric("memory_peak", "bytes", 8e6 + 1e6 * clients)}}});
+        curve.push_back({clients, done, 0.9 * done, 1.1 * done});
+    }
+    points.back()["details"] = {"latency_p99<20ms broken: 24.0 ms, 20 % beyond"};
+    const json figure{{"name", "cpu_utilization"},
+                      {"what", "share of the processors in use"},
+                      {"unit", "1"},
+                      {"observed", 0.97},
+                      {"threshold", 0.85},
+                      {"direction", "at_least"},
+                      {"met", true}};
+    const json excluded{
+        {"verdict", "io"}, {"holds", false}, {"why", "no storage"}, {"figures", json::array()}};
+    return {{"target", url},
+            {"axis", "clients"},
+            {"points", points},
+            {"breaking_point",
+             {{"lower", 4},
+              {"upper", 8},
+              {"value", nullptr},
+              {"ci_low", nullptr},
+              {"ci_high", nullptr},
+              {"unit", "clients"},
+              {"ending", "found"},
+              {"slo_broken", "latency_p99<20ms"},
+              {"detail", "latency_p99<20ms broken: 24.0 ms, 20 % beyond"},
+              {"conditional_throughput", nullptr},
+              {"trials", 24},
+              {"invalid_trials", 0},
+              {"other_trials", 0},
+              {"invalid", ""},
+              {"spread", nullptr},
+              {"spurious_share", nullptr},
+              {"soak_passed", nullptr},
+              {"reopened", 0},
+              {"hysteresis", nullptr},
+              {"died", nullptr},
+              {"course", json::array()}}},
+            {"scalability",
+             {{"gamma", scaling_value(each, 0.95 * each, 1.05 * each)},
+              {"alpha", scaling_value(0.1, 0.05, 0.15)},
+              {"beta", scaling_value(0.01, 0, 0.02)},
+              {"peak_n", scaling_value(9.5, 6.7, 30)},
+              {"limit", scaling_value(4 * each, 3.8 * each, 4.2 * each)},
+              {"amdahl", false},
+              {"measurements", 24},
+              {"load_max", 8},
+              {"residual_runs", {{"runs", 8}, {"above", 12}, {"below", 12}, {"p_few", 0.04}}},
+              {"hold_out", {{"held_out", 6}, {"worst_error", 0.2}, {"passed", false}}},
+              {"curve", curve}}},
+            {"degradation",
+             {{"best_load", 4},
+              {"best_throughput", 4 * each},
+              {"worst_load", 4},
+              {"throughput_lost", 0},
+              {"latency_growth", 8},
+              {"latency_growth_past", 2},
+              {"error_rise", 0},
+              {"error_rise_past", 0}}},
+            {"slopes", json::array()},
+            {"bottleneck",
+             {{"load", 4},
+              {"verdict", "cpu_bound"},
+              {"confidence", "high"},
+              {"why_confidence", "190 samples, clear of all thresholds"},
+              {"reason", "the processors"},
+              {"evidence", json::array({figure})},
+              {"excluded", json::array({excluded})},
+              {"suggestion", nullptr},
+              {"intervention",
+               {{"target", "daemon:?work=none"},
+                {"change", "work=none"},
+                {"why", "handlers"},
+                {"predicted", 2.5},
+                {"measured", scaling_value(2.1, 1.9, 2.3)},
+                {"confirmed", true},
+                {"absent", ""}}},
+              {"laws", json::array()},
+              {"activity", nullptr}}},
+            {"limits", json::array()},
+            {"forecast",
+             {{"demand",
+               {{"rate", 4'000},
+                {"peak_factor", 3},
+                {"headroom", 0.3},
+                {"stall", 0},
+                {"drain_within", 0}}},
+              {"refused", "17,143/s is more than twice what was measured"}}}};
+}
+
+json scaling_result() {
+    auto result = example("memory.json");
+    for (const auto* member : {"clients", "checks", "comparison", "targets"}) result.erase(member);
+    json ratios = json::array();
+    for (const auto* name : {"throughput", "latency_p50", "latency_p99", "memory_peak"}) {
+        json ratio = scaling_value(1.2, 1.1, 1.3);
+        ratio["n"] = 6;
+        ratios.push_back({{"name", name}, {"unit", "1"}, {"better", "higher"}, {"ratio", ratio}});
+    }
+    json points = json::array();
+    for (const int clients : {1, 2, 4, 8})
+        points.push_back({{"load", clients}, {"metrics", ratios}});
+    result.update(
+        {{"schema", "crucible.scaling/1"},
+         {"out_of_time", false},
+         {"axis", "clients"},
+         {"unit", "clients"},
+         {"slo", {{"text", "latency_p99<20ms"}, {"limits", json::array()}}},
+         {"rounds", 6},
+         {"targets", {scaling_target("coordinator:", 1'000), scaling_target("daemon:", 3'000)}},
+         {"comparison",
+          {{"baseline", "coordinator:"},
+           {"candidate", "daemon:"},
+           {"curves", nullptr},
+           {"points", points}}}});
+    return result;
+}
+
+TEST(ScalingReport, SaysUntilWhenEachHolds) {
+    const auto text = terminal(scaling_result());
+    EXPECT_TRUE(
+        text.starts_with("coordinator: holds 4 clients and breaks at 8 clients; daemon: "
+                         "holds 4 clients"))
+        << text;
+    for (const auto* part :
+         {"breaks first: latency_p99<20ms broken: 24.0 ms, 20 % beyond",
+          "one client does 1,000/s [950/s, 1,050/s]", "most with 9.5 clients [6.7, 30.0]",
+          "the points do not follow the law", "do not extrapolate",
+          "at 4 clients binds: the processors (high confidence",
+          "share of the processors in use 97 % (at least 85 %)", "measured 2.10 [1.90, 2.30]",
+          "not io: no storage", "refused: 17,143/s is more than twice"}) {
+        EXPECT_TRUE(contains(text, std::string_view(part).substr(0, 40))) << part << '\n' << text;
+    }
+    for (std::size_t at = 0; at < text.size();) {
+        const auto line = text.substr(at, text.find('\n', at) - at);
+        EXPECT_LE(columns(line), 80u) << line;
+        at += line.size() + 1;
+    }
+}
+
+// Both curves with their laws, the breaking points, and a mark for each of four loads.
+TEST(ScalingReport, DrawsTheCurvesOfBoth) {
+    const auto page = render_html(scaling_result());
+    ASSERT_TRUE(page) << page.error().message;
+    for (const auto* mark : {"law a", "law b", "break a", "break b"})
+        EXPECT_EQ(occurrences(*page, "class=\"" + std::string(mark) + "\""), 1U) << mark;
+    // Throughput, latency and memory.
+    EXPECT_EQ(occurrences(*page, "class=\"dot a\""), 12U);
+    EXPECT_TRUE(contains(*page, "4 clients: 12,000/s"));
+    EXPECT_FALSE(contains(*page, "<script"));
+}
+
+TEST(ScalingReport, IsMarkdownWithATableForEachTarget) {
+    const auto text = render_markdown(scaling_result());
+    ASSERT_TRUE(text) << text.error().message;
+    EXPECT_EQ(occurrences(*text, "| load | done |"), 2U);
+    EXPECT_TRUE(contains(*text, "| 8 clients | 12,000/s |"));
+    EXPECT_TRUE(contains(*text, "+20.0 % [+10.0, +30.0]"));
+}
+
+TEST(ScalingReport, NamesAMemberThatIsMissing) {
+    auto result = scaling_result();
+    result["targets"][0].erase("scalability");
+    const auto text = render_terminal(result, 80, false);
+    ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code, Errc::corrupt);
+    EXPECT_TRUE(contains(text.error().message, "scalability"));
+}
+
+}  // namespace
+}  // namespace crucible::lab::report
