@@ -34,7 +34,7 @@ constexpr Duration kIntervalLeast = std::chrono::milliseconds(1);
 constexpr std::uint64_t kMomentStream = 211;
 // Of a core: what samples may take. Those that would take more are left out.
 constexpr int kSamplingShare = 100;  // 1 / 100
-constexpr Duration kSamplingBurst = std::chrono::milliseconds(5);
+constexpr Duration kSamplingBurst = std::chrono::milliseconds(2);
 
 Duration sampler_cpu() noexcept {
     timespec time{};
