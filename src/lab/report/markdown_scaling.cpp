@@ -23,7 +23,7 @@ void write_target(Markdown& text, const ScalingDocument& document, const Scaling
     write_lines(text, slope_sentences(document, target));
     write_lines(text, bottleneck_sentences(document, target));
     write_lines(text, limit_sentences(document, target));
-    write_lines(text, forecast_sentences(target));
+    write_lines(text, forecast_sentences(document, target));
     text.blank();
     if (target.points.empty()) return;
     scaling_heads(text, kScalingColumns);

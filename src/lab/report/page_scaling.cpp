@@ -44,7 +44,7 @@ void write_target(Page& page, const ScalingDocument& document, const ScalingTarg
     write_sentences(page, slope_sentences(document, target));
     write_sentences(page, bottleneck_sentences(document, target));
     write_sentences(page, limit_sentences(document, target));
-    write_sentences(page, forecast_sentences(target));
+    write_sentences(page, forecast_sentences(document, target));
     page.add("</ul>");
     if (!target.points.empty()) {
         scaling_table(page, "Along the axis of " + document.axis, kScalingColumns, target.points,

@@ -61,7 +61,7 @@ std::string render_scaling(const ScalingDocument& document, std::size_t width, b
         write_lines(text, slope_sentences(document, target));
         write_lines(text, bottleneck_sentences(document, target));
         write_lines(text, limit_sentences(document, target));
-        write_lines(text, forecast_sentences(target));
+        write_lines(text, forecast_sentences(document, target));
         write_points(text, document, target);
     }
     write_ratios(text, document);

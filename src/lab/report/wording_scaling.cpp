@@ -198,7 +198,8 @@ std::string degradation_sentence(const ScalingDocument& document, const ScalingT
                       found.latency_growth, share(found.error_rise));
 }
 
-std::vector<std::string> forecast_sentences(const ScalingTarget& target) {
+std::vector<std::string> forecast_sentences(const ScalingDocument& document,
+                                            const ScalingTarget& target) {
     std::vector<std::string> lines;
     if (!target.forecast) return lines;
     const auto& forecast = *target.forecast;
@@ -216,7 +217,8 @@ std::vector<std::string> forecast_sentences(const ScalingTarget& target) {
         lines.push_back(std::move(text));
     }
     if (forecast.measured_enough && !forecast.refused.empty())
-        lines.push_back(fmt::format("measured to be enough: {:g}", *forecast.measured_enough));
+        lines.push_back(fmt::format("measured to be enough: {}",
+                                    format_axis_load(document, *forecast.measured_enough)));
     return lines;
 }
 
