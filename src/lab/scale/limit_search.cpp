@@ -59,18 +59,10 @@ std::optional<ScalingTrial> LimitSearch::run_probe(const scale::Probe& probe, co
         return trial;
     }
     ahead_.clear();
-    std::vector<double> loads{probe.load};
-    const auto lower = search_.result().lower_bound;
-    if (probe.stage == scale::Stage::overload) {
-        overload_ = probe.load;
-        if (lower) loads.insert(loads.end(), kTrialsAfterOverload, *lower);
-    }
-    auto trials = run(loads, probe.long_trial);
+    if (probe.stage == scale::Stage::overload) overload_ = probe.load;
+    auto trials = run({probe.load}, probe.long_trial);
     if (trials.empty()) return std::nullopt;
-    auto first = std::move(trials.front());
-    ahead_.assign(std::make_move_iterator(trials.begin() + 1),
-                  std::make_move_iterator(trials.end()));
-    return first;
+    return std::move(trials.front());
 }
 
 void LimitSearch::keep(const scale::Probe& probe, const ScalingTrial& trial) {
