@@ -8,7 +8,7 @@ namespace crucible::lab::report {
 namespace {
 
 constexpr std::array<std::size_t, 8> kPointWidths{10, 10, 17, 9, 9, 10, 9, 5};
-constexpr std::array<std::size_t, 5> kRatioWidths{10, 17, 17, 17, 18};
+constexpr std::array<std::size_t, 5> kRatioWidths{10, 23, 0, 23, 23};
 
 template <typename Cells, typename Widths>
 std::string scaling_row(const TerminalText& text, const Cells& cells, const Widths& widths) {

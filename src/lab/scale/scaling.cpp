@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/rng.h"
@@ -267,7 +268,10 @@ private:
             return;
         }
         const auto curve = target.sweep.curve("throughput");
-        target.law = scale::fit_usl(curve, scale::Weighting::relative, kLevel);
+        std::set<double> loads;
+        for (const auto& point : curve) loads.insert(point.load);
+        if (curve.size() >= 4 && loads.size() >= 3)
+            target.law = scale::fit_usl(curve, scale::Weighting::relative, kLevel);
         if (!target.law)
             target.why_no_law = "fewer than four measurements at three loads, or no fit converges";
     }

@@ -148,7 +148,7 @@ TEST(TerminalReport, RefusesWhatItDoesNotUnderstand) {
     EXPECT_EQ(render_terminal(newer, 80, false).error().message,
               "schema 'crucible.comparison/2': written by a newer crucible; upgrade to read it");
     auto other = example("comparison.json");
-    other["schema"] = "crucible.scaling/1";
+    other["schema"] = "crucible.weather/1";
     EXPECT_EQ(render_terminal(other, 80, false).error().code, Errc::unsupported);
     EXPECT_EQ(render_terminal(nlohmann::json::array(), 80, false).error().code, Errc::corrupt);
 
