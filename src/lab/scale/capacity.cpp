@@ -16,8 +16,6 @@ namespace {
 constexpr double kFarthest = 2;    ///< times the highest measured load
 constexpr double kNearPeak = 0.6;  ///< of the peak's load
 constexpr std::size_t kNearPeakMin = 6;
-constexpr std::size_t kFitPointsMin = 4;
-constexpr std::size_t kFitLoadsMin = 3;
 
 Error bad_demand(std::string_view name, double value, std::string_view allowed) {
     return {Errc::invalid_argument,
@@ -38,8 +36,9 @@ std::set<double> loads_of(std::span<const CurvePoint> points) {
 void judge_fit(Forecast& forecast, const UslFit& fit, std::span<const CurvePoint> points) {
     if (!fit.hold_out) {
         refuse(forecast, Refusal::too_few_points,
-               fmt::format("{} points measured; the law is not checked with fewer than 6",
-                           points.size()));
+               fmt::format("{} points at {} loads measured; the law is not checked with fewer "
+                           "than 6, or with fewer than {} loads below the highest ones",
+                           points.size(), count_loads(points), kUslLoadsMin));
     } else if (!fit.hold_out->passed) {
         refuse(forecast, Refusal::hold_out_failed,
                fmt::format("fitted to the lower loads, the law misses the {} highest points by up "
@@ -183,10 +182,10 @@ Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, doub
         if (point.throughput < result.required.needed()) continue;
         result.measured_enough = std::min(result.measured_enough.value_or(point.load), point.load);
     }
-    if (points.size() < kFitPointsMin || loads_of(points).size() < kFitLoadsMin) {
+    if (!enough_for_usl(points)) {
         refuse(result, Refusal::too_few_points,
                fmt::format("{} points at {} loads measured; a fit takes {} at {}", points.size(),
-                           loads_of(points).size(), kFitPointsMin, kFitLoadsMin));
+                           count_loads(points), kUslPointsMin, kUslLoadsMin));
         return result;
     }
     const auto fit = fit_usl(points, Weighting::relative, level);

@@ -4,6 +4,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+#include <set>
 
 #include "base/assert.h"
 
@@ -121,7 +122,17 @@ Columns columns_of(std::span<const CurvePoint> points, Weighting weighting) {
     return columns;
 }
 
+std::size_t count_different(const std::vector<double>& loads) {
+    return std::set<double>(loads.begin(), loads.end()).size();
+}
+
+/// With fewer loads many curves go through the same points: the fit would be singular.
+bool enough_columns(const Columns& columns) {
+    return columns.loads.size() >= kUslPointsMin && count_different(columns.loads) >= kUslLoadsMin;
+}
+
 std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, double level) {
+    if (!enough_columns(columns)) return std::nullopt;
     const auto law = stats::fit_scalability(columns.loads, columns.throughputs, columns.weights);
     if (!law) return std::nullopt;
     UslFit fit{.law = *law, .weighting = weighting, .level = level};
@@ -148,6 +159,7 @@ std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, dou
     lower.loads.resize(kept);
     lower.throughputs.resize(kept);
     if (!lower.weights.empty()) lower.weights.resize(kept);
+    if (!enough_columns(lower)) return std::nullopt;
     HoldOut result{.held_out = all - kept};
     const auto fit = fit_columns(lower, weighting, level);
     if (!fit) {
@@ -181,10 +193,19 @@ stats::Interval UslFit::prediction_interval(double load) const {
     return {std::max(0.0, estimate - half), estimate + half};
 }
 
+std::size_t count_loads(std::span<const CurvePoint> points) {
+    std::set<double> loads;
+    for (const auto& point : points) loads.insert(point.load);
+    return loads.size();
+}
+
+bool enough_for_usl(std::span<const CurvePoint> points) {
+    return points.size() >= kUslPointsMin && count_loads(points) >= kUslLoadsMin;
+}
+
 std::optional<UslFit> fit_usl(std::span<const CurvePoint> points, Weighting weighting,
                               double level) {
     stats::require_level(level);
-    CRUCIBLE_ASSERT(points.size() > kParameters);
     const auto columns = columns_of(points, weighting);
     auto fit = fit_columns(columns, weighting, level);
     if (!fit) return std::nullopt;

@@ -63,7 +63,8 @@ struct UslFit {
     std::optional<double> limit;
     stats::Interval limit_interval;
     ResidualRuns runs;
-    std::optional<HoldOut> hold_out;  ///< none below six points
+    /// None below six points, or where those held out leave too few for a law.
+    std::optional<HoldOut> hold_out;
 
     bool amdahl() const noexcept { return law.beta == 0; }
     /// Of the curve at `load` > 0, by the delta method.
@@ -77,7 +78,14 @@ struct UslFit {
     std::array<double, 3> centre{};
 };
 
-/// At least four points with three different loads. nullopt when the search does not converge.
+/// Fewest points and different loads that three parameters and their intervals take.
+inline constexpr std::size_t kUslPointsMin = 4;
+inline constexpr std::size_t kUslLoadsMin = 3;
+bool enough_for_usl(std::span<const CurvePoint> points);
+/// How many different loads `points` have.
+std::size_t count_loads(std::span<const CurvePoint> points);
+
+/// nullopt where the points are not enough_for_usl(), or the search does not converge.
 std::optional<UslFit> fit_usl(std::span<const CurvePoint> points, Weighting weighting,
                               double level);
 

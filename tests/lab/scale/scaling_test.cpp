@@ -134,6 +134,20 @@ TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
     EXPECT_NEAR(target.degradation->best_throughput, 600, 1);
 }
 
+// With two loads, or an end in the first round, there is no law, and the result says so.
+TEST(Scaling, SaysThatFewLoadsMakeNoLaw) {
+    for (const std::uint32_t rounds : {1U, 3U}) {
+        auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {}}});
+        options.points = {1, 2};
+        options.rounds = rounds;
+        const auto scaling = run_scaling(options);
+        ASSERT_TRUE(scaling);
+        EXPECT_FALSE(scaling->targets[0].law);
+        EXPECT_EQ(scaling->targets[0].why_no_law,
+                  "fewer than four measurements at three loads, or no fit converges");
+    }
+}
+
 // The same seed gives the same trials in the same order; another one another order.
 TEST(Scaling, IsAFunctionOfItsSeed) {
     const auto order = [](std::uint64_t seed) {

@@ -112,6 +112,19 @@ TEST(Usl, SaysThatAnotherCurveDoesNotFollowTheLaw) {
     EXPECT_TRUE(cisco->hold_out->passed) << cisco->hold_out->worst_error;
 }
 
+// Two loads determine no curve of three parameters, however many rounds there are; nor do three
+// points. Of three loads in two rounds those below the highest do not check the law.
+TEST(Usl, IsNotFittedToFewerThanFourPointsAtThreeLoads) {
+    std::vector<CurvePoint> points{{1, 100}, {2, 190}, {1, 101}, {2, 188}, {1, 99}, {2, 191}};
+    EXPECT_FALSE(fit_usl(points, Weighting::relative, 0.95));
+    EXPECT_FALSE(
+        fit_usl(std::vector<CurvePoint>{{1, 100}, {2, 190}, {3, 250}}, Weighting::relative, 0.95));
+    points.push_back({3, 260});
+    const auto fit = fit_usl(points, Weighting::relative, 0.95);
+    ASSERT_TRUE(fit);
+    EXPECT_FALSE(fit->hold_out);
+}
+
 struct Coverage {
     double gamma = 0;
     double alpha = 0;
