@@ -47,7 +47,8 @@ std::unexpected<Error> no_fault(std::string_view text) {
     return std::unexpected(Error{
         Errc::invalid_argument,
         fmt::format("fault '{}': must be cpu:TIME, mutex:TIME, wait:TIME (up to 1s), fsync:BYTES, "
-                    "pages:BYTES or map:BYTES (up to 1GiB), e.g. mutex:200us",
+                    "pages:BYTES or map:BYTES (up to 1GiB; map at least a page), e.g. "
+                    "mutex:200us",
                     text)});
 }
 
@@ -204,6 +205,8 @@ Result<FaultPlan> parse_fault(std::string_view text) {
         } else {
             const auto bytes = parse_bytes(text.substr(colon + 1));
             if (!bytes || *bytes == 0 || *bytes > kFaultBytesMax) return no_fault(text);
+            // Whole pages of it are read.
+            if (kind == FaultPlan::Kind::map && *bytes < page_bytes()) return no_fault(text);
             plan.bytes = *bytes;
         }
         return plan;

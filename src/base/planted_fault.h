@@ -28,7 +28,8 @@ struct FaultPlan {
 };
 
 /// "cpu:200us", "mutex:200us", "fsync:4KiB", "pages:256KiB", "map:64MiB", "wait:2ms"; times up to
-/// 1 s, sizes up to 1 GiB. - Errc::invalid_argument: names what is allowed.
+/// 1 s, sizes up to 1 GiB, that of a map at least a page.
+/// - Errc::invalid_argument: names what is allowed.
 Result<FaultPlan> parse_fault(std::string_view text);
 
 /// Each thread has its own; what they contend for is the process's.

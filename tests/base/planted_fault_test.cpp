@@ -99,7 +99,7 @@ TEST(PlantedFault, StrikesWhereItIsToldAndNowhereElse) {
 
 TEST(PlantedFault, RefusesWhatIsNone) {
     for (const char* text : {"", "cpu", "cpu:", "cpu:0s", "cpu:2s", "cpu:4KiB", "fsync:2ms",
-                             "pages:0B", "map:2GiB", "disk:4KiB", "wait:-1ms"}) {
+                             "pages:0B", "map:2GiB", "map:100B", "disk:4KiB", "wait:-1ms"}) {
         const auto plan = parse_fault(text);
         ASSERT_FALSE(plan) << text;
         EXPECT_EQ(plan.error().code, Errc::invalid_argument);
