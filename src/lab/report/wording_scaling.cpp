@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/units.h"
 #include "lab/report/wording.h"
@@ -25,11 +24,12 @@ std::string metric_cell(const ScalingPoint& point, std::string_view name) {
                              : format_value(name, metric->unit, *metric->estimate.value);
 }
 
-/// " [4, 5]" in the unit that `form` gives; empty without an interval.
+/// " [4, 5]" in the unit that `form` gives; empty without an interval. One without an upper end has
+/// a lower one only.
 template <typename Form>
 std::string interval_of(const Estimate& estimate, Form form) {
-    if (!estimate.has_interval()) return {};
-    const auto high = std::isfinite(*estimate.high) ? form(*estimate.high) : std::string("no end");
+    if (!estimate.low) return {};
+    const auto high = estimate.high ? form(*estimate.high) : std::string("no end");
     return fmt::format(" [{}, {}]", form(*estimate.low), high);
 }
 
@@ -160,7 +160,10 @@ std::vector<std::string> law_sentences(const ScalingDocument& document,
     lines.push_back(fmt::format("one {} does {}{}; contention {}; coherency {}", one_more(document),
                                 rate(law.gamma.value.value_or(0)), interval_of(law.gamma, rate),
                                 share_or_less(law.alpha), share_or_less(law.beta)));
-    if (law.peak) {
+    if (law.alpha.value.value_or(0) + law.beta.value.value_or(0) > 1) {
+        lines.push_back(
+            fmt::format("throughput falls from one {} on: two do less", one_more(document)));
+    } else if (law.peak) {
         const auto count = [](double value) { return fmt::format("{:.1f}", value); };
         lines.push_back(fmt::format("most with {} {}{}", count(*law.peak->value), document.unit,
                                     interval_of(*law.peak, count)));

@@ -81,14 +81,20 @@ stats::Interval squared_peak_interval(const UslFit& fit, double estimate) {
 }
 
 void set_peak(UslFit& fit) {
-    if (fit.law.peak && *fit.law.peak >= 1) {
+    if (fit.falls_from_one()) {
+        // No load is below one, so that the law's own maximum, if it has one, is none.
+        fit.peak = 1;
+        fit.peak_interval = {1, std::sqrt(squared_peak_interval(fit, 1).high)};
+        fit.limit = fit.law.gamma;
+        fit.limit_interval = fit.gamma;
+    } else if (fit.law.peak) {
         fit.peak = fit.law.peak;
         const auto squared = squared_peak_interval(fit, *fit.peak * *fit.peak);
         fit.peak_interval = {std::sqrt(squared.low), std::sqrt(squared.high)};
         fit.limit = fit.law.at(*fit.peak);
         // At the peak the curve is level: where exactly it lies does not matter.
         fit.limit_interval = fit.curve_interval(*fit.peak);
-    } else if (fit.law.beta == 0 && fit.law.alpha > 0) {
+    } else if (fit.law.alpha > 0) {
         fit.limit = fit.law.gamma / fit.law.alpha;
         const double a = fit.centre[1];
         const double half =

@@ -54,11 +54,12 @@ struct UslFit {
     stats::Interval gamma;
     stats::Interval alpha;
     stats::Interval beta;
-    /// Load of the highest throughput; none while beta is 0 (then it is Amdahl's law). Its interval
-    /// is Fieller's (1954), of (1 - alpha) / beta; without an upper end: infinity.
+    /// Load of the highest throughput; none where it does not fall (Amdahl's law), 1 where it falls
+    /// from one on. Its interval is Fieller's (1954), of (1 - alpha) / beta; without an upper end:
+    /// infinity.
     std::optional<double> peak;
     stats::Interval peak_interval;
-    /// The most throughput there is: at the peak, or gamma / alpha where beta is 0; none for a
+    /// The most throughput there is: at the peak, or gamma / alpha where there is none; none for a
     /// line.
     std::optional<double> limit;
     stats::Interval limit_interval;
@@ -66,7 +67,10 @@ struct UslFit {
     /// None below six points, or where those held out leave too few for a law.
     std::optional<HoldOut> hold_out;
 
-    bool amdahl() const noexcept { return law.beta == 0; }
+    /// Two do less than one: the slope at N = 1 is gamma (1 - alpha - beta).
+    bool falls_from_one() const noexcept { return law.alpha + law.beta > 1; }
+    /// More load never does less.
+    bool amdahl() const noexcept { return law.beta == 0 && !falls_from_one(); }
     /// Of the curve at `load` > 0, by the delta method.
     stats::Interval curve_interval(double load) const;
     /// Of one further measurement at `load` > 0.

@@ -174,6 +174,22 @@ TEST(ScalingReport, SaysUntilWhenEachHolds) {
     }
 }
 
+// An interval without an upper end says so, and a curve that falls from one on is not Amdahl's.
+TEST(ScalingReport, SaysWhereALawHasNoEndAndWhereItOnlyFalls) {
+    auto result = scaling_result();
+    auto& law = result["targets"][0]["scalability"];
+    law["peak_n"]["ci_high"] = nullptr;
+    law["limit"]["ci_high"] = nullptr;
+    auto text = terminal(result);
+    EXPECT_TRUE(contains(text, "most with 9.5 clients [6.7, no end]")) << text;
+    EXPECT_TRUE(contains(text, "at most 4,000/s [3,800/s, no end]")) << text;
+    law["alpha"]["value"] = 1.2;
+    law["peak_n"]["value"] = 1;
+    text = terminal(result);
+    EXPECT_TRUE(contains(text, "throughput falls from one client on: two do less")) << text;
+    EXPECT_FALSE(contains(text, "Amdahl"));
+}
+
 // Both curves with their laws, the breaking points, and a mark for each of four loads.
 TEST(ScalingReport, DrawsTheCurvesOfBoth) {
     const auto page = render_html(scaling_result());

@@ -112,6 +112,24 @@ TEST(Usl, SaysThatAnotherCurveDoesNotFollowTheLaw) {
     EXPECT_TRUE(cisco->hold_out->passed) << cisco->hold_out->worst_error;
 }
 
+// Contention of more than all there is, with coherency and without: one does most, and the limit is
+// what one does. gamma / alpha, to which Amdahl's law tends, would be less than that.
+TEST(Usl, PeaksAtOneWhereTwoDoLess) {
+    for (const double beta : {0.0, 0.1}) {
+        const stats::ScalabilityFit truth{.gamma = 1000, .alpha = 1.5, .beta = beta};
+        std::vector<CurvePoint> points;
+        for (const int n : {1, 2, 3, 4, 6, 8, 12})
+            points.push_back({static_cast<double>(n), truth.at(n) * (n % 2 == 0 ? 1.01 : 0.99)});
+        const auto fit = fit_usl(points, Weighting::relative, 0.95);
+        ASSERT_TRUE(fit && fit->peak && fit->limit);
+        EXPECT_FALSE(fit->amdahl());
+        EXPECT_EQ(*fit->peak, 1);
+        EXPECT_EQ(fit->peak_interval.low, 1);
+        EXPECT_NEAR(*fit->limit, 1000, 50);
+        EXPECT_LE(fit->limit_interval.low, *fit->limit);
+    }
+}
+
 // Two loads determine no curve of three parameters, however many rounds there are; nor do three
 // points. Of three loads in two rounds those below the highest do not check the law.
 TEST(Usl, IsNotFittedToFewerThanFourPointsAtThreeLoads) {
