@@ -69,12 +69,12 @@ int exit_code_of(const lab::ScalingOptions& options, const lab::Scaling& scaling
         const bool searched =
             target.limit && target.limit->point.ending == lab::scale::Ending::below_lowest;
         const bool swept =
-            target.sweep_limit && target.sweep_limit->upper && !target.sweep_limit->lower;
+            target.sweep_limit && target.sweep_limit->ending == lab::scale::Ending::below_lowest;
         if (!searched && !swept) continue;
         const double lowest = searched ? options.search.lowest : options.points.front();
         err << fmt::format("crucible: {}: the SLO is broken at the lowest load, {}: {}\n",
                            target.target, lab::format_load(options.axis, lowest),
-                           searched ? target.limit->detail : target.sweep_limit->broken);
+                           searched ? target.limit->detail : target.sweep_limit->detail);
         return kLimitBroken;
     }
     return kDone;

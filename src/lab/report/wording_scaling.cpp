@@ -74,11 +74,14 @@ std::string ending_sentence(const ScalingDocument& document, const BreakingPoint
     if (point.ending == "below_lowest")
         return "the SLO is broken at the lowest load already: nothing was searched";
     if (point.ending == "injector_limited")
-        return fmt::format("the search ended where trials were not valid any more: {}",
+        return fmt::format("higher loads are not known: their trials were not valid: {}",
                            point.invalid);
     if (point.ending == "trials_spent" && document.axis == "rate")
         return "the interval is wider than asked for: more trials were not allowed";
-    if (point.ending == "running") return "the search was not finished";
+    if (point.ending == "running") {
+        return document.axis == "rate" ? "the search was not finished"
+                                       : "not all loads were measured";
+    }
     return {};
 }
 

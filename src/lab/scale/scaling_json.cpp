@@ -156,15 +156,19 @@ json limit_json(Axis axis, const LimitFound& found) {
 json sweep_limit_json(Axis axis, const Sweep& sweep, const SweepLimit& limit) {
     json result = empty_limit(axis);
     std::uint32_t trials = 0;
-    for (const auto& point : sweep.points) trials += point.held + point.broken;
+    std::uint32_t invalid = 0;
+    for (const auto& point : sweep.points) {
+        trials += point.held + point.broken;
+        invalid += point.invalid_trials;
+    }
     result.update({{"lower", number(limit.lower)},
                    {"upper", number(limit.upper)},
-                   {"ending", limit.upper ? "found" : "above_highest"},
-                   {"detail", limit.broken},
-                   {"slo_broken", limit.upper ? json(limit.broken.substr(0, limit.broken.find(' ')))
-                                              : json(nullptr)},
-                   {"trials", trials}});
-    if (limit.upper && !limit.lower) result["ending"] = "below_lowest";
+                   {"ending", scale::to_string(limit.ending)},
+                   {"detail", limit.detail},
+                   {"slo_broken", limit.broken.empty() ? json(nullptr) : json(limit.broken)},
+                   {"trials", trials},
+                   {"invalid_trials", invalid},
+                   {"invalid", limit.invalid}});
     return result;
 }
 

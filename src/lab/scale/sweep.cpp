@@ -21,8 +21,11 @@ std::optional<double> median_of(const SweepPoint& point, std::string_view metric
     return stats::median(values);
 }
 
-void add_once(std::vector<std::string>& lines, const std::string& line) {
-    if (std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
+/// Whether it was not there.
+bool add_once(std::vector<std::string>& lines, const std::string& line) {
+    if (std::ranges::find(lines, line) != lines.end()) return false;
+    lines.push_back(line);
+    return true;
 }
 
 }  // namespace
@@ -50,11 +53,13 @@ std::vector<scale::CurvePoint> Sweep::curve(std::string_view metric) const {
 void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
             std::vector<MetricValue> metrics) {
     if (!trial.valid()) {
+        ++point.invalid_trials;
         add_once(point.invalid, trial.invalid);
         return;
     }
     ++(trial.broken.empty() ? point.held : point.broken);
-    if (!trial.broken.empty()) add_once(point.details, trial.detail);
+    if (!trial.broken.empty() && add_once(point.details, trial.detail))
+        point.objectives.push_back(trial.broken);
     // A target that died has measured nothing to the end.
     if (trial.failure) return;
     point.rounds.push_back(round);
@@ -94,14 +99,28 @@ std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view me
 SweepLimit sweep_limit(const Sweep& sweep) {
     SweepLimit limit;
     for (const auto& point : sweep.points) {
-        if (point.held + point.broken == 0) continue;
+        if (point.held + point.broken == 0) {
+            if (limit.invalid.empty() && !point.invalid.empty())
+                limit.invalid = point.invalid.front();
+            continue;
+        }
         if (point.held > point.broken) {
             limit.lower = point.load;
+            limit.invalid.clear();
             continue;
         }
         limit.upper = point.load;
-        limit.broken = point.details.front();
+        limit.broken = point.objectives.front();
+        limit.detail = point.details.front();
+        limit.invalid.clear();
         break;
+    }
+    if (limit.upper) {
+        limit.ending = limit.lower ? scale::Ending::found : scale::Ending::below_lowest;
+    } else if (!sweep.points.empty() && limit.lower == sweep.points.back().load) {
+        limit.ending = scale::Ending::above_highest;
+    } else if (!limit.invalid.empty()) {
+        limit.ending = scale::Ending::injector_limited;
     }
     return limit;
 }

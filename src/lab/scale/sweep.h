@@ -11,6 +11,7 @@
 #include "lab/scale/axis.h"
 #include "lab/scale/degradation.h"
 #include "lab/scale/scaling_trial.h"
+#include "lab/scale/search.h"
 #include "lab/scale/usl.h"
 
 namespace crucible::lab {
@@ -23,7 +24,10 @@ struct SweepPoint {
     std::vector<std::vector<MetricValue>> metrics;
     std::uint32_t held = 0;            ///< valid trials in which nothing was broken
     std::uint32_t broken = 0;          ///< and in which something was
+    std::uint32_t invalid_trials = 0;  ///< that say nothing
     std::vector<std::string> details;  ///< what was broken, one line each
+    /// Beside each line of `details`: the text of a limit, or one of kBroken….
+    std::vector<std::string> objectives;
     std::vector<std::string> invalid;  ///< why trials were not valid, one line each
 };
 
@@ -50,11 +54,14 @@ std::optional<scale::Degradation> degradation_of(const Sweep& sweep);
 std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric);
 
 /// The limits of an SLO against a sweep, point by point: the highest load of which more trials than
-/// not held, with no broken one below it, and the lowest of which more were broken.
+/// not held, with no broken one below it, and the lowest of which no more held than were broken.
 struct SweepLimit {
     std::optional<double> lower;
     std::optional<double> upper;
-    std::string broken;  ///< at the upper one, in one line
+    scale::Ending ending = scale::Ending::running;  ///< running: not all loads were measured
+    std::string broken;   ///< at the upper one: the text of a limit, or one of kBroken…
+    std::string detail;   ///< and its figures, in one line
+    std::string invalid;  ///< with injector_limited: why trials of the next load were not valid
 };
 SweepLimit sweep_limit(const Sweep& sweep);
 

@@ -1,0 +1,79 @@
+#include "lab/scale/sweep.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace crucible::lab {
+namespace {
+
+/// A trial that held, broke an objective, or was not valid.
+ScalingTrial held_trial() {
+    return {};
+}
+ScalingTrial broken_trial(std::string objective, std::string detail) {
+    ScalingTrial trial;
+    trial.broken = std::move(objective);
+    trial.detail = std::move(detail);
+    return trial;
+}
+ScalingTrial invalid_trial() {
+    ScalingTrial trial;
+    trial.invalid = "schedule_kept: 9 ms late";
+    return trial;
+}
+
+/// Loads 1, 2, …, each with such trials.
+Sweep sweep_of(const std::vector<std::vector<ScalingTrial>>& trials) {
+    Sweep sweep;
+    for (const auto& there : trials) {
+        auto& point = sweep.points.emplace_back();
+        point.load = static_cast<double>(sweep.points.size());
+        for (std::uint32_t round = 0; round < there.size(); ++round)
+            add_to(point, round, there[round], {});
+    }
+    return sweep;
+}
+
+// What broke is named as the trial named it, whatever its figures are worded like. As many broken
+// as held do not hold.
+TEST(SweepLimit, IsWhereNoMoreHoldThanBreak) {
+    const auto broken = broken_trial("offered", "the target's own send() held the others up");
+    const auto limit = sweep_limit(sweep_of({{held_trial(), held_trial()},
+                                             {held_trial(), held_trial(), broken},
+                                             {held_trial(), broken},
+                                             {held_trial(), held_trial()}}));
+    EXPECT_EQ(limit.lower, 2);
+    EXPECT_EQ(limit.upper, 3);
+    EXPECT_EQ(limit.ending, scale::Ending::found);
+    EXPECT_EQ(limit.broken, "offered");
+    EXPECT_EQ(limit.detail, "the target's own send() held the others up");
+    EXPECT_EQ(sweep_limit(sweep_of({{broken}, {held_trial()}})).ending,
+              scale::Ending::below_lowest);
+}
+
+// Only the highest load that held is held to the end: above trials that say nothing, or where none
+// were, nothing is known.
+TEST(SweepLimit, DoesNotHoldWhatWasNotMeasured) {
+    const auto whole = sweep_limit(sweep_of({{held_trial()}, {invalid_trial()}, {held_trial()}}));
+    EXPECT_EQ(whole.ending, scale::Ending::above_highest);
+    EXPECT_EQ(whole.lower, 3);
+    EXPECT_TRUE(whole.invalid.empty());
+    const auto invalid =
+        sweep_limit(sweep_of({{held_trial()}, {invalid_trial()}, {invalid_trial()}}));
+    EXPECT_EQ(invalid.ending, scale::Ending::injector_limited);
+    EXPECT_EQ(invalid.lower, 1);
+    EXPECT_EQ(invalid.invalid, "schedule_kept: 9 ms late");
+    const auto none = sweep_limit(sweep_of({{invalid_trial()}, {invalid_trial()}}));
+    EXPECT_EQ(none.ending, scale::Ending::injector_limited);
+    EXPECT_FALSE(none.lower);
+    EXPECT_EQ(sweep_limit(sweep_of({{held_trial()}, {}})).ending, scale::Ending::running);
+    EXPECT_EQ(sweep_of({{invalid_trial(), held_trial(), invalid_trial()}}).points[0].invalid_trials,
+              2U);
+}
+
+}  // namespace
+}  // namespace crucible::lab
