@@ -106,6 +106,9 @@ bool LimitSearch::step(const RunLoads& run) {
         } else if (throughput != nullptr && throughput->value) {
             outcome.loss_ratio = std::clamp(1 - *throughput->value / trial->load, 0.0, 1.0);
         }
+    } else if (const auto* errors = trial->metric("error_rate"); errors && errors->value) {
+        // A load may be held with some lost. What was only late is not lost.
+        outcome.loss_ratio = std::clamp(*errors->value, 0.0, 1.0);
     }
     search_.add(trial->load, outcome);
     return true;

@@ -68,6 +68,17 @@ TEST(Scaling, FindsWhereEachBreaks) {
     EXPECT_EQ(scaling->targets[0].sweep.points.back().broken, 2U);
 }
 
+// What a system loses while it holds its SLO is not throughput at its limit.
+TEST(Scaling, CountsWhatIsLostAtTheLimit) {
+    auto options =
+        scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1'300, .lost_share = 0.1}}});
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto& point = scaling->targets[0].limit->point;
+    ASSERT_TRUE(point.lower_bound && point.conditional_throughput);
+    EXPECT_NEAR(*point.conditional_throughput, 0.9 * *point.lower_bound, 1);
+}
+
 TEST(Scaling, DoesNotSearchWhatIsBrokenAtTheLowestLoad) {
     auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.latency = 20ms}}});
     std::set<double> tried;

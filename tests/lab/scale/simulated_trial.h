@@ -23,6 +23,7 @@ struct SimulatedSystem {
     bool starts = true;
     bool never_starts_again = false;  ///< once it has died
     Duration own_lateness{};          ///< of its injector
+    double lost_share = 0;            ///< of the events
 };
 
 /// What a phase of `phase` at `offered` events/s measures of it.
@@ -40,7 +41,10 @@ inline PhaseResult simulated_phase(const Phase& phase, double offered,
         client.backlog.push_back(
             static_cast<std::uint64_t>(2 + std::max(0.0, offered - done) * passed));
     }
-    client.delivery.planned = client.delivery.sent = client.delivery.handled = client.due_in_window;
+    client.delivery.planned = client.delivery.sent = client.due_in_window;
+    client.delivery.lost = static_cast<std::uint64_t>(
+        std::llround(system.lost_share * static_cast<double>(client.due_in_window)));
+    client.delivery.handled = client.due_in_window - client.delivery.lost;
     const double behind = std::max(0.0, offered - done) / std::max(done, 1.0);
     for (std::uint64_t i = 0; i < client.due_in_window; ++i) {
         const double due = static_cast<double>(i) / offered;
