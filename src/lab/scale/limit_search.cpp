@@ -16,6 +16,8 @@ scale::Validity validity_of(const ScalingTrial& trial) {
     if (trial.valid()) return scale::Validity::valid;
     if (trial.invalid.starts_with("schedule_kept")) return scale::Validity::injector_late;
     if (trial.invalid.starts_with("offered")) return scale::Validity::offered_mismatch;
+    for (const auto& outcome : trial.slo.outcomes)
+        if (trial.invalid.starts_with(outcome.limit->text)) return scale::Validity::not_judged;
     return scale::Validity::unsteady;
 }
 
@@ -95,6 +97,8 @@ bool LimitSearch::step(const RunLoads& run) {
         return ++starts_failed_ < kStartsFailedMax;
     }
     starts_failed_ = 0;
+    // It did start, after all.
+    if (!found_.died_at) found_.death.clear();
     keep(*probe, *trial);
     scale::Outcome outcome{.validity = validity_of(*trial), .duration = seconds_of(*trial)};
     if (outcome.duration <= 0) outcome.duration = options_.goal.final_trial_duration;

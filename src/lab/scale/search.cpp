@@ -99,6 +99,8 @@ std::string_view to_string(Validity validity) noexcept {
             return "offered_mismatch";
         case Validity::unsteady:
             return "unsteady";
+        case Validity::not_judged:
+            return "not_judged";
     }
     return "valid";
 }

@@ -46,6 +46,7 @@ enum class Validity : std::uint8_t {
     injector_late,     ///< the injector did not keep its schedule
     offered_mismatch,  ///< another load was offered than planned
     unsteady,          ///< no steady state, though no objective was broken either
+    not_judged,        ///< no value of what an objective limits
 };
 std::string_view to_string(Validity validity) noexcept;
 

@@ -1,0 +1,58 @@
+#include "lab/scale/limit_search.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "crucible/error.h"
+
+namespace crucible::lab {
+namespace {
+
+ScalingTrial judged_trial(double load) {
+    ScalingTrial trial;
+    trial.load = load;
+    trial.length = std::chrono::seconds(1);
+    return trial;
+}
+
+// One start that failed, as while a socket is still in use, is no death.
+TEST(LimitSearch, ForgetsAStartThatFailedOnce) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 100, .highest = 1'000}, slo);
+    ASSERT_TRUE(search) << search.error().message;
+    EXPECT_TRUE(search->step([](const std::vector<double>& loads, bool) {
+        return std::vector{not_started(loads.front(), {Errc::closed, "connection refused"})};
+    }));
+    EXPECT_EQ(search->result().death, "connection refused");
+    EXPECT_TRUE(search->step([](const std::vector<double>& loads, bool) {
+        return std::vector{judged_trial(loads[0])};
+    }));
+    EXPECT_EQ(search->result().death, "");
+}
+
+// A metric without a value is not an unsteady system.
+TEST(LimitSearch, TellsWhatCouldNotBeJudgedFromWhatWasNotSteady) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    const auto invalid_all_along = [&slo](const std::string& why) {
+        auto search = LimitSearch::create({.lowest = 100, .highest = 1'000}, slo);
+        while (search->step([&](const std::vector<double>& loads, bool) {
+            auto trial = judged_trial(loads.front());
+            trial.slo = judge_slo(slo, {}, false);
+            trial.invalid = why;
+            return std::vector{trial};
+        }))
+            continue;
+        return search->result().point.invalidity;
+    };
+    EXPECT_EQ(invalid_all_along("latency_p99<10ms not judged: no sample"),
+              scale::Validity::not_judged);
+    EXPECT_EQ(invalid_all_along("stationary: the backlog grew by -9 events/s"),
+              scale::Validity::unsteady);
+    EXPECT_EQ(invalid_all_along("schedule_kept: 9 ms late"), scale::Validity::injector_late);
+}
+
+}  // namespace
+}  // namespace crucible::lab
