@@ -50,6 +50,11 @@ inline constexpr double kHarnessResolution = 0.10;
 /// counts (error_rate, lost, duplicated, reordered) cover all phases.
 std::vector<MetricValue> trial_metrics(const TrialResult& trial, const TrialResult* harness);
 
+/// Takes from gross metrics of `trial` those that are of the harness, too, with `why`: for where
+/// the values beside them are net.
+void remove_gross(std::vector<MetricValue>& metrics, const TrialResult& trial,
+                  std::string_view why);
+
 /// Fewest samples from which quantile `p` in (0, 1) has a two-sided 95 % interval: 36 for p90, 72
 /// for p95, 368 for p99, 3,688 for p99.9. Below it the quantile is not reported.
 std::uint64_t quantile_samples_min(double p) noexcept;

@@ -294,12 +294,13 @@ void fill_per_event(MetricTable& table, const PhaseResult& phase, const PhaseRes
     net(switched, per_event(phase, switches(phase.usage)), harness_switches);
 }
 
+constexpr std::string_view kResourceNames[] = {"cpu_per_event", "cpu_utilization",
+                                               "memory_peak",   "memory_mean",
+                                               "threads",       "context_switches_per_event"};
+
 void fill_resources(MetricTable& table, const PhaseResult& phase, const PhaseResult* harness,
                     std::string_view why_absent) {
-    constexpr std::string_view kNames[] = {"cpu_per_event", "cpu_utilization",
-                                           "memory_peak",   "memory_mean",
-                                           "threads",       "context_switches_per_event"};
-    for (const auto name : kNames) {
+    for (const auto name : kResourceNames) {
         table[name].phase = phase.phase.name;
         table[name].n = phase.usage.samples;
         if (phase.usage.samples == 0) absent(table[name], std::string(why_absent));
@@ -382,6 +383,18 @@ std::vector<MetricValue> trial_metrics(const TrialResult& trial, const TrialResu
     for (const auto& client : load->clients) longest = std::max(longest, client.longest_stall);
     stall.value = seconds(longest);
     return table.take();
+}
+
+void remove_gross(std::vector<MetricValue>& metrics, const TrialResult& trial,
+                  std::string_view why) {
+    if (!trial.includes_clients) return;
+    for (auto& metric : metrics) {
+        if (!metric.value || std::ranges::find(kResourceNames, metric.info->name) ==
+                                 std::ranges::end(kResourceNames))
+            continue;
+        metric = {.info = metric.info, .phase = metric.phase};
+        absent(metric, std::string(why));
+    }
 }
 
 }  // namespace crucible::lab

@@ -213,7 +213,10 @@ private:
         const auto judged = runner_.judge(load, trial);
         if (judged.interrupted) return;
         const bool net = harness.valid();
-        add_to(point, round, judged, trial_metrics(trial, net ? &harness : nullptr));
+        auto metrics = trial_metrics(trial, net ? &harness : nullptr);
+        // Other rounds' are net: gross values beside them would look like noise, or a trend.
+        if (!net) remove_gross(metrics, trial, "the harness alone was not valid in this round");
+        add_to(point, round, judged, std::move(metrics));
     }
 
     /// Where to look for what binds: at the limit that broke, else where the target does most; and

@@ -159,6 +159,27 @@ TEST(Scaling, SaysThatFewLoadsMakeNoLaw) {
     }
 }
 
+// 30 MB of which 10 are the harness's; in a round in which the harness was not measured, none.
+TEST(Scaling, KeepsNoGrossFigureBesideNetOnes) {
+    for (const bool valid : {true, false}) {
+        auto options =
+            scaling_of({"daemon:"}, Axis::clients,
+                       {{"daemon", {.memory_bytes = 30e6}},
+                        {"null", {.own_lateness = valid ? 0ms : 20ms, .memory_bytes = 10e6}}});
+        options.points = {1, 2};
+        options.scenario.plan.phases = {steady_phase(*base::Rate::per_second(500), 500)};
+        const auto scaling = run_scaling(options);
+        ASSERT_TRUE(scaling);
+        const auto& point = scaling->targets[0].sweep.points.front();
+        ASSERT_EQ(point.metrics.size(), 2U);
+        for (const auto& metric : point.metrics[0]) {
+            if (metric.info->name != "memory_peak") continue;
+            EXPECT_EQ(metric.value, valid ? std::optional(20e6) : std::nullopt);
+            EXPECT_EQ(metric.absent, valid ? "" : "the harness alone was not valid in this round");
+        }
+    }
+}
+
 // The same seed gives the same trials in the same order; another one another order.
 TEST(Scaling, IsAFunctionOfItsSeed) {
     const auto order = [](std::uint64_t seed) {

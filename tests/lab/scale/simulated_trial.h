@@ -24,6 +24,7 @@ struct SimulatedSystem {
     bool never_starts_again = false;  ///< once it has died
     Duration own_lateness{};          ///< of its injector
     double lost_share = 0;            ///< of the events
+    double memory_bytes = 0;          ///< 0: not sampled
 };
 
 /// What a phase of `phase` at `offered` events/s measures of it.
@@ -54,7 +55,15 @@ inline PhaseResult simulated_phase(const Phase& phase, double offered,
         client.lateness.record(system.own_lateness);
     }
     client.service_time = client.latency;
-    return merge_phase(phase, {client});
+    auto result = merge_phase(phase, {client});
+    if (system.memory_bytes > 0) {
+        result.usage = {.wall = phase.duration(),
+                        .memory_peak_bytes = system.memory_bytes,
+                        .memory_mean_bytes = system.memory_bytes,
+                        .samples = 10,
+                        .memory_samples = 10};
+    }
+    return result;
 }
 
 /// Trials of such systems, by the targets' scheme and path.
