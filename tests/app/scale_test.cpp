@@ -61,6 +61,9 @@ TEST(ScaleInput, IsRefusedInOneLine) {
     expect_scale_refused({"null:", "--headroom", "30%"}, "--headroom: needs --forecast RATE");
     expect_scale_refused({"null:", "--forecast", "20000/s", "--headroom", "100%"},
                          "--headroom '100%': from 0% to below 100%, e.g. 30%");
+    expect_scale_refused({"daemon:", "--axis", "services", "--forecast", "20000/s"},
+                         "--forecast: says how many clients, workers or instances it takes; the "
+                         "axis services has none of them: rate, clients, workers");
     expect_scale_refused({"null:", "--pattern", "steady:5,1s"},
                          "--pattern: a trial of a scaling has one rate; see --duration");
 }

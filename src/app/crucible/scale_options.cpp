@@ -311,6 +311,13 @@ Result<lab::ScalingOptions> resolve_scaling(const ScaleOptions& asked) {
     if (const auto what = resolve_what(asked, options); !what) return std::unexpected(what.error());
     auto demand = read_demand(asked);
     if (!demand) return std::unexpected(demand.error());
+    const bool counted = options.axis != Axis::services && options.axis != Axis::payload;
+    if (demand->has_value() && !counted) {
+        return wrong_option(
+            fmt::format("--forecast: says how many clients, workers or instances it takes; the "
+                        "axis {} has none of them: rate, clients, workers",
+                        to_string(options.axis)));
+    }
     options.demand = *demand;
     if (const auto load = check_load(asked.load, options.axis); !load)
         return std::unexpected(load.error());

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "base/assert.h"
+#include "lab/stats/robust.h"
 
 namespace crucible::lab::scale {
 namespace {
@@ -30,6 +32,15 @@ std::set<double> loads_of(std::span<const CurvePoint> points) {
     std::set<double> loads;
     for (const auto& point : points) loads.insert(point.load);
     return loads;
+}
+
+/// By medians: a single trial can do more by chance.
+std::optional<double> smallest_enough(std::span<const CurvePoint> points, double needed) {
+    std::map<double, std::vector<double>> by_load;
+    for (const auto& point : points) by_load[point.load].push_back(point.throughput);
+    for (const auto& [load, throughputs] : by_load)
+        if (stats::median(throughputs) >= needed) return load;
+    return std::nullopt;
 }
 
 /// Whether the measured curve can carry a forecast at all.
@@ -178,10 +189,7 @@ double drain_time(double rate, double stall, double capacity) {
 
 Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level) {
     Forecast result{.required = required_capacity(demand)};
-    for (const auto& point : points) {
-        if (point.throughput < result.required.needed()) continue;
-        result.measured_enough = std::min(result.measured_enough.value_or(point.load), point.load);
-    }
+    result.measured_enough = smallest_enough(points, result.required.needed());
     if (!enough_for_usl(points)) {
         refuse(result, Refusal::too_few_points,
                fmt::format("{} points at {} loads measured; a fit takes {} at {}", points.size(),

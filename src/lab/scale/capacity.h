@@ -57,7 +57,8 @@ struct Refused {
 struct Forecast {
     RequiredCapacity required;
     std::vector<Refused> refused;  ///< every reason there is; empty: the forecast stands
-    /// Smallest measured load whose throughput was enough: holds whatever is refused.
+    /// Smallest measured load whose throughput, the median of its points, was enough: holds
+    /// whatever is refused.
     std::optional<double> measured_enough;
     // Only where nothing is refused:
     double needed = 0;         ///< whole number, by the estimate
@@ -70,8 +71,9 @@ struct Forecast {
 /// By the law fitted to `points` as fit_usl() wants them. `demand` has been checked.
 Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level = 0.95);
 
-/// By the capacity of one instance, for instances that share nothing (capacities add up), of which
-/// `measured_instances` ran together in the measurement.
+/// By the capacity that one instance was seen to hold, > 0, for instances that share nothing
+/// (capacities add up), of which `measured_instances` ran together in the measurement. Its interval
+/// says what it may hold less or more at other times; low > 0.
 Forecast forecast_instances(const stats::LocationEstimate& capacity, double measured_instances,
                             const Demand& demand);
 

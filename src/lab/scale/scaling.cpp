@@ -282,11 +282,21 @@ private:
     void forecast_for(TargetScaling& target) const {
         if (options_.axis == Axis::rate) {
             const auto& point = target.limit->point;
-            if (!point.estimate) {
+            if (point.ending == scale::Ending::injector_limited) {
+                target.why_no_forecast =
+                    "the limit found is the injector's, not the target's: " + target.limit->invalid;
+                return;
+            }
+            if (!point.estimate || !point.lower_bound) {
                 target.why_no_forecast = "no breaking point was found";
                 return;
             }
-            target.forecast = scale::forecast_instances(*point.estimate, 1, *options_.demand);
+            // At the breaking point half of the trials break: what was held is the capacity.
+            const double held = *point.lower_bound;
+            const double low = std::min(held, point.estimate->interval.low);
+            target.forecast = scale::forecast_instances(
+                {.estimate = held, .interval = {low, held}, .level = point.estimate->level}, 1,
+                *options_.demand);
             return;
         }
         const auto curve = target.sweep.curve("throughput");

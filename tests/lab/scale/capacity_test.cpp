@@ -59,6 +59,14 @@ TEST(Capacity, FindsTheSmallestLoadThatIsEnough) {
     EXPECT_GT(flat.interval.high, flat.needed);
 }
 
+// One trial of three in which two clients did 2,100/s is not enough of them for 2,000/s.
+TEST(Capacity, MeasuresEnoughByTheMedian) {
+    const std::vector<CurvePoint> points{{1, 1000}, {1, 1010}, {1, 990},  {2, 1900}, {2, 2100},
+                                         {2, 1950}, {3, 2800}, {3, 1900}, {3, 2750}};
+    EXPECT_EQ(forecast(points, {.rate = 2000}).measured_enough, 3);
+    EXPECT_EQ(forecast(points, {.rate = 1950}).measured_enough, 2);
+}
+
 // The first 8, the first 16 of Schwartz's 32 points look as if throughput went on: all of them
 // show a peak near 33, and no forecast from the few would have known.
 TEST(Capacity, RefusesTheCiscoForecasts) {

@@ -180,6 +180,30 @@ TEST(Scaling, KeepsNoGrossFigureBesideNetOnes) {
     }
 }
 
+// At the breaking point half of the trials break: one instance carries what was held, no more. A
+// limit of the injector's is none of the target's.
+TEST(Scaling, ForecastsByWhatWasHeld) {
+    auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1'300}}});
+    options.demand = scale::Demand{.rate = 2'000};
+    auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto& target = scaling->targets[0];
+    ASSERT_TRUE(target.forecast && target.forecast->refused.empty());
+    EXPECT_EQ(target.forecast->needed, 2);
+    EXPECT_DOUBLE_EQ(target.forecast->capacity, 2 * *target.limit->point.lower_bound);
+    EXPECT_GE(target.forecast->interval.high, 2);
+
+    options = scaling_of({"daemon:"}, Axis::rate,
+                         {{"daemon", {.capacity = 1e6, .late_from = 5'000, .own_lateness = 20ms}}});
+    options.demand = scale::Demand{.rate = 2'000};
+    scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    EXPECT_EQ(scaling->targets[0].limit->point.ending, scale::Ending::injector_limited);
+    EXPECT_FALSE(scaling->targets[0].forecast);
+    EXPECT_TRUE(scaling->targets[0].why_no_forecast.starts_with("the limit found is the injector"))
+        << scaling->targets[0].why_no_forecast;
+}
+
 // The same seed gives the same trials in the same order; another one another order.
 TEST(Scaling, IsAFunctionOfItsSeed) {
     const auto order = [](std::uint64_t seed) {

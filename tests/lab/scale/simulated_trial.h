@@ -22,7 +22,8 @@ struct SimulatedSystem {
     double dies_at = std::numeric_limits<double>::infinity();  ///< events/s offered
     bool starts = true;
     bool never_starts_again = false;  ///< once it has died
-    Duration own_lateness{};          ///< of its injector
+    double late_from = 0;             ///< events/s from which its injector is late
+    Duration own_lateness{};          ///< so much
     double lost_share = 0;            ///< of the events
     double memory_bytes = 0;          ///< 0: not sampled
 };
@@ -46,13 +47,14 @@ inline PhaseResult simulated_phase(const Phase& phase, double offered,
     client.delivery.lost = static_cast<std::uint64_t>(
         std::llround(system.lost_share * static_cast<double>(client.due_in_window)));
     client.delivery.handled = client.due_in_window - client.delivery.lost;
+    const Duration own_lateness = offered >= system.late_from ? system.own_lateness : Duration{};
     const double behind = std::max(0.0, offered - done) / std::max(done, 1.0);
     for (std::uint64_t i = 0; i < client.due_in_window; ++i) {
         const double due = static_cast<double>(i) / offered;
         client.latency.record(system.latency + std::chrono::duration_cast<Duration>(
                                                    std::chrono::duration<double>(due * behind)));
-        client.own_lateness.record(system.own_lateness);
-        client.lateness.record(system.own_lateness);
+        client.own_lateness.record(own_lateness);
+        client.lateness.record(own_lateness);
     }
     client.service_time = client.latency;
     auto result = merge_phase(phase, {client});
