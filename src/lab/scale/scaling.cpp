@@ -93,7 +93,10 @@ private:
         for (std::size_t i = 0; i < searches.size(); ++i) {
             auto& target = scaling_.targets[i];
             target.limit = searches[i].result();
-            if (target.limit->trials.empty() && !target.limit->death.empty())
+            const bool worked = std::ranges::any_of(target.limit->trials, [](const auto& trial) {
+                return trial.throughput.value_or(0) > 0;
+            });
+            if (!worked && !target.limit->death.empty())
                 scaling_.failure = Error{Errc::failed, target.target + ": " + target.limit->death};
         }
         return {};
@@ -188,11 +191,14 @@ private:
         }
     }
 
-    /// A target of which nothing is known but that it does not start, at two loads, cannot be
-    /// measured.
+    /// A target of which nothing is known but that it does not start, or ends before it has handled
+    /// anything, at two loads, cannot be measured.
     void note_start(std::size_t target, const ScalingTrial& trial) {
+        if (trial.interrupted) return;
         auto& starts = starts_[target];
-        ++(trial.started ? starts.worked : starts.failed);
+        const auto* done = trial.metric("throughput");
+        const bool failed = trial.failure && (!done || done->value.value_or(0) <= 0);
+        ++(failed ? starts.failed : starts.worked);
         const auto& found = scaling_.targets[target];
         if (starts.worked > 0 || starts.failed < 2 || found.limit) return;
         scaling_.failure = Error{trial.failure->code, found.target + ": " + trial.detail};

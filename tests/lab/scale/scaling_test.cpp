@@ -118,14 +118,20 @@ TEST(Scaling, EndsWhereTheTargetDoesNotStartAgain) {
     EXPECT_FALSE(limit.trials.empty());
 }
 
-TEST(Scaling, FailsWhereATargetNeverStarts) {
+TEST(Scaling, FailsWhereATargetNeverStartsOrNeverWorks) {
+    const SimulatedSystem unreachable{.starts = false};
+    const SimulatedSystem useless{.works = false};
     for (const auto axis : {Axis::rate, Axis::clients}) {
-        auto options = scaling_of({"daemon:"}, axis, {{"daemon", {.starts = false}}});
-        if (axis == Axis::clients) options.points = {1, 2};
-        const auto scaling = run_scaling(options);
-        ASSERT_TRUE(scaling);
-        ASSERT_TRUE(scaling->failure);
-        EXPECT_EQ(scaling->failure->message, "daemon:: connection refused");
+        for (const bool starts : {false, true}) {
+            auto options =
+                scaling_of({"daemon:"}, axis, {{"daemon", starts ? useless : unreachable}});
+            if (axis == Axis::clients) options.points = {1, 2};
+            const auto scaling = run_scaling(options);
+            ASSERT_TRUE(scaling);
+            ASSERT_TRUE(scaling->failure);
+            EXPECT_EQ(scaling->failure->message,
+                      starts ? "daemon:: it exited with code 127" : "daemon:: connection refused");
+        }
     }
 }
 

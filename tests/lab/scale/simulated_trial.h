@@ -21,6 +21,7 @@ struct SimulatedSystem {
     Duration latency = std::chrono::milliseconds(1);
     double dies_at = std::numeric_limits<double>::infinity();  ///< events/s offered
     bool starts = true;
+    bool works = true;                ///< false: it ends before it has handled anything
     bool never_starts_again = false;  ///< once it has died
     double late_from = 0;             ///< events/s from which its injector is late
     Duration own_lateness{};          ///< so much
@@ -84,6 +85,11 @@ inline TrialFunction simulated_trials(std::map<std::string, SimulatedSystem> sys
                                        ? static_cast<double>(phase.events()) /
                                              std::chrono::duration<double>(phase.duration()).count()
                                        : std::min(system.capacity, 100.0 * plan.clients);
+            if (!system.works) {
+                trial.phases.push_back(merge_phase(phase, {}));
+                trial.failure = Error{Errc::failed, "it exited with code 127"};
+                break;
+            }
             trial.phases.push_back(simulated_phase(phase, offered, system));
             if (offered >= system.dies_at) {
                 dead[target.scheme] = true;
