@@ -494,6 +494,13 @@ struct ForecastRow {
 };
 
 /// What binds at a target's limit.
+/// A verdict that was not given.
+struct OtherVerdict {
+    std::string verdict;
+    bool holds = false;  ///< it binds, too, but another one takes precedence
+    std::string why;
+};
+
 struct BottleneckRow {
     double load = 0;
     std::string verdict;
@@ -501,8 +508,8 @@ struct BottleneckRow {
     std::string why_confidence;
     std::string reason;
     std::vector<std::string> evidence;  ///< observed values against thresholds
-    std::vector<std::pair<std::string, std::string>> excluded;  ///< verdict, and why not
-    std::string change;                                         ///< "workers=3"; empty: none
+    std::vector<OtherVerdict> others;
+    std::string change;  ///< "workers=3"; empty: none
     std::string why_change;
     double predicted = 1;
     std::optional<Estimate> measured;

@@ -127,8 +127,10 @@ std::string read_figure(const json& object) {
                        amount(object.at("threshold").get<double>()));
 }
 
-std::pair<std::string, std::string> read_excluded(const json& object) {
-    return {text_at(object, "verdict"), text_at(object, "why")};
+OtherVerdict read_other_verdict(const json& object) {
+    return {.verdict = text_at(object, "verdict"),
+            .holds = object.at("holds"),
+            .why = text_at(object, "why")};
 }
 
 std::string read_law_check(const json& object) {
@@ -147,8 +149,7 @@ std::optional<BottleneckRow> read_bottleneck(const json& object) {
                       .why_confidence = text_at(object, "why_confidence"),
                       .reason = text_at(object, "reason"),
                       .evidence = list_of<std::string>(object.at("evidence"), read_figure),
-                      .excluded = list_of<std::pair<std::string, std::string>>(
-                          object.at("excluded"), read_excluded),
+                      .others = list_of<OtherVerdict>(object.at("excluded"), read_other_verdict),
                       .laws = list_of<std::string>(object.at("laws"), read_law_check)};
     const auto& change = object.at("intervention");
     row.no_change = text_at(change, "absent");

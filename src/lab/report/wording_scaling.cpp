@@ -251,9 +251,10 @@ std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
         lines.push_back(std::move(text));
     }
     for (const auto& law : found.laws) lines.push_back(law);
-    for (std::size_t i = 0; i < std::min(kExcludedShown, found.excluded.size()); ++i) {
-        const auto& [verdict, why] = found.excluded[i];
-        lines.push_back(fmt::format("not {}: {}", check_label(verdict), why));
+    for (std::size_t i = 0; i < std::min(kExcludedShown, found.others.size()); ++i) {
+        const auto& other = found.others[i];
+        lines.push_back(fmt::format("{} {}: {}", other.holds ? "also holds:" : "not",
+                                    check_label(other.verdict), other.why));
     }
     return lines;
 }
