@@ -78,6 +78,7 @@ TEST_F(Scale, MeasuresACurveOverClients) {
     EXPECT_EQ(scale_complaints(), "");
     const auto json = result();
     EXPECT_EQ(json.at("axis"), "clients");
+    EXPECT_TRUE(json.at("scenario").at("load").at("clients").is_null());
     const auto& target = json.at("targets").at(0);
     ASSERT_EQ(target.at("points").size(), 4U);
     for (const auto& point : target.at("points")) {

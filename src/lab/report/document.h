@@ -52,9 +52,9 @@ struct Header {
 
 struct Phase {
     std::string name;
-    std::optional<double> rate;  ///< open loop when it has one
-    std::string pattern;         ///< open loop: as --pattern takes it
-    std::string arrivals;
+    std::optional<double> rate;  ///< of an open loop, unless it is the axis of a scaling
+    std::string pattern;         ///< open loop: as --pattern takes it; empty without a rate
+    std::string arrivals;        ///< empty: closed loop
     std::uint64_t events = 0;
     double duration = 0;
     double warmup = 0;
@@ -63,9 +63,10 @@ struct Phase {
 };
 
 struct Load {
-    std::uint64_t clients = 0;
-    std::uint64_t services = 0;
-    double payload_bytes = 0;
+    // What is the axis of a scaling has no value.
+    std::optional<std::uint64_t> clients;
+    std::optional<std::uint64_t> services;
+    std::optional<double> payload_bytes;
     std::string payload;
     std::string mix;
     std::string accounts;

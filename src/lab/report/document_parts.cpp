@@ -31,6 +31,12 @@ Environment read_environment(const json& object) {
             .wakeup_p99 = object.at("wakeup_p99")};
 }
 
+template <typename Value>
+std::optional<Value> value_or_null(const json& value) {
+    if (value.is_null()) return std::nullopt;
+    return value.get<Value>();
+}
+
 Phase read_phase(const json& object) {
     Phase phase{.name = text_at(object, "name"),
                 .rate = std::nullopt,
@@ -41,10 +47,12 @@ Phase read_phase(const json& object) {
                 .warmup = object.at("warmup"),
                 .window = 0};
     if (object.at("loop") == "open") {
-        phase.rate = object.at("rate").get<double>();
-        phase.pattern = text_at(object, "pattern");
         phase.arrivals = text_at(object, "arrivals");
-        phase.events = object.at("events");
+        phase.rate = value_or_null<double>(object.at("rate"));
+        if (phase.rate) {
+            phase.pattern = text_at(object, "pattern");
+            phase.events = object.at("events");
+        }
     } else {
         phase.window = object.at("window");
         phase.think = object.at("think");
@@ -96,10 +104,10 @@ Header read_header(const json& object) {
 }
 
 Load read_load(const json& object) {
-    return {.clients = object.at("clients"),
-            .services = object.at("services"),
-            .payload_bytes = object.at("payload_bytes"),
-            .payload = text_at(object, "payload"),
+    return {.clients = value_or_null<std::uint64_t>(object.at("clients")),
+            .services = value_or_null<std::uint64_t>(object.at("services")),
+            .payload_bytes = value_or_null<double>(object.at("payload_bytes")),
+            .payload = object.at("payload").is_null() ? "" : text_at(object, "payload"),
             .mix = text_at(object, "mix"),
             .accounts = text_at(object, "accounts"),
             .faults = text_at(object, "faults"),

@@ -248,6 +248,10 @@ std::string phase_sentence(const Phase& phase) {
         return fmt::format("open loop, {} {}, {} events in {}{}", shape, phase.arrivals,
                            format_integer(phase.events), exact_duration(phase.duration), warmup);
     }
+    if (!phase.arrivals.empty()) {
+        return fmt::format("open loop, {} arrivals, {}{}", phase.arrivals,
+                           exact_duration(phase.duration), warmup);
+    }
     const auto think =
         phase.think > 0 ? fmt::format(" and {} to think", exact_duration(phase.think)) : "";
     return fmt::format("closed loop, as fast as acknowledged with {} in flight per client{}, {}{}",
@@ -315,10 +319,16 @@ std::vector<SegmentRow> compared_segments(const ComparedScenario& scenario) {
 std::string load_sentence(const Load& load) {
     const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
     const bool one_size = load.payload.find(':') == std::string::npos;
-    auto text = fmt::format("{} client{}, {} service{}, {} payloads, {} pacing", load.clients,
-                            plural(load.clients), load.services, plural(load.services),
-                            one_size ? exact(base::format_bytes(load.payload_bytes)) : load.payload,
-                            load.pacing);
+    std::string text;
+    if (load.clients) text += fmt::format("{} client{}, ", *load.clients, plural(*load.clients));
+    if (load.services)
+        text += fmt::format("{} service{}, ", *load.services, plural(*load.services));
+    if (load.payload_bytes) {
+        text +=
+            fmt::format("{} payloads, ",
+                        one_size ? exact(base::format_bytes(*load.payload_bytes)) : load.payload);
+    }
+    text += load.pacing + " pacing";
     if (load.mix != kProductionMix) text += "; mix " + load.mix;
     if (load.accounts != kStandardAccounts) text += "; accounts " + load.accounts;
     if (!load.faults.empty()) text += "; faults " + load.faults;

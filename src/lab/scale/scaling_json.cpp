@@ -172,6 +172,29 @@ json sweep_limit_json(Axis axis, const Sweep& sweep, const SweepLimit& limit) {
     return result;
 }
 
+/// What the axis itself sets has no value of its own.
+json axis_load_json(const ScalingOptions& options) {
+    json load = load_json(options.scenario);
+    switch (options.axis) {
+        case Axis::rate:
+            for (auto& phase : load["phases"])
+                for (const auto* name : {"rate", "pattern", "events"}) phase[name] = nullptr;
+            break;
+        case Axis::clients:
+            load["clients"] = nullptr;
+            break;
+        case Axis::services:
+            load["services"] = nullptr;
+            break;
+        case Axis::payload:
+            load["payload"] = load["payload_bytes"] = nullptr;
+            break;
+        case Axis::workers:  // an option of the target
+            break;
+    }
+    return load;
+}
+
 json law_curve(const scale::UslFit& law, const Sweep& sweep) {
     json curve = json::array();
     const double first = sweep.points.front().load;
@@ -416,7 +439,7 @@ json scaling_json(const RunFacts& facts, const ScalingOptions& options, const Sc
     result["unit"] = unit_of(options.axis);
     result["scenario"] = {{"name", options.scenario.name},
                           {"description", options.scenario.description},
-                          {"load", load_json(options.scenario)}};
+                          {"load", axis_load_json(options)}};
     result["slo"] = slo_json(options.slo);
     result["rounds"] = options.rounds;
     result["targets"] = json::array();

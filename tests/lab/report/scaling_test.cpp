@@ -178,6 +178,24 @@ TEST(ScalingReport, SaysUntilWhenEachHolds) {
     }
 }
 
+// The axis's own figure is at each point and has none for all of them.
+TEST(ScalingReport, LeavesTheAxisOutOfTheLoad) {
+    auto result = scaling_result();
+    auto& load = result["scenario"]["load"];
+    load["clients"] = nullptr;
+    EXPECT_TRUE(contains(terminal(result), "\n  3 services, ")) << terminal(result);
+    load["phases"] = json::array({{{"name", "steady"},
+                                   {"loop", "open"},
+                                   {"rate", nullptr},
+                                   {"pattern", nullptr},
+                                   {"arrivals", "poisson"},
+                                   {"events", nullptr},
+                                   {"duration", 2},
+                                   {"warmup", 0}}});
+    EXPECT_TRUE(contains(terminal(result), "steady: open loop, poisson arrivals, 2 s"))
+        << terminal(result);
+}
+
 // An interval without an upper end says so, and a curve that falls from one on is not Amdahl's.
 TEST(ScalingReport, SaysWhereALawHasNoEndAndWhereItOnlyFalls) {
     auto result = scaling_result();
