@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -70,13 +71,24 @@ json points_json(const Sweep& sweep) {
     return points;
 }
 
-json slopes_json(const Sweep& sweep) {
+/// Latency near a breaking point is no straight line: its slope is of the loads below.
+double highest_of_slope(const TargetScaling& target, std::string_view metric) {
+    constexpr double kAll = std::numeric_limits<double>::infinity();
+    if (!metric.starts_with("latency_")) return kAll;
+    if (target.limit && target.limit->point.upper_bound)
+        return target.limit->point.lower_bound.value_or(0);
+    if (target.sweep_limit && target.sweep_limit->upper)
+        return target.sweep_limit->lower.value_or(0);
+    return kAll;
+}
+
+json slopes_json(const TargetScaling& target) {
     json result = json::array();
     for (const auto name : kSlopes) {
         json slope{{"name", name},       {"unit", find_metric(name)->unit},
                    {"value", nullptr},   {"ci_low", nullptr},
                    {"ci_high", nullptr}, {"p_value", nullptr}};
-        if (const auto found = slope_of(sweep, name)) {
+        if (const auto found = slope_of(target.sweep, name, highest_of_slope(target, name))) {
             slope.update(interval_json(found->slope.estimate, found->slope.interval));
             slope["p_value"] = number(found->p_value);
         }
@@ -336,7 +348,7 @@ json target_json(const ScalingOptions& options, const TargetScaling& target) {
             {"breaking_point", std::move(breaking_point)},
             {"scalability", law_json(target)},
             {"degradation", degradation_json(target.degradation)},
-            {"slopes", slopes_json(target.sweep)},
+            {"slopes", slopes_json(target)},
             {"bottleneck", insight_json(target.insight)},
             {"limits", resource_limits_json(target.limit_uses)},
             {"forecast", forecast_json(options, target)}};

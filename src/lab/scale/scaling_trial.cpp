@@ -50,8 +50,9 @@ std::string why_invalid(const ScalingTrial& trial, double own_lateness, double r
     return {};
 }
 
-/// What broke, and the figures behind it. A cause goes before its effects: a target that is gone,
-/// then what was not even sent, then the SLO, then a backlog that has not broken it yet.
+/// What broke, and the figures behind it: a target that is gone, then what was asked for, the SLO;
+/// then what no limit of it names: what was not even sent, and a backlog that would break it in a
+/// longer trial.
 void find_broken(ScalingTrial& trial) {
     if (trial.failure) {
         trial.broken = kBrokenTarget;

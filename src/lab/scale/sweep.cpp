@@ -81,11 +81,13 @@ std::optional<scale::Degradation> degradation_of(const Sweep& sweep) {
     return scale::degradation(points);
 }
 
-std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric) {
+std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric,
+                                         double highest) {
     std::vector<double> loads;
     std::vector<double> values;
     for (const auto& [round, by_load] : sweep.by_round(metric)) {
         for (const auto& [load, value] : by_load) {
+            if (load > highest) continue;
             loads.push_back(load);
             values.push_back(value);
         }

@@ -49,9 +49,10 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
 /// How performance degrades with more load than the best, from medians over rounds; latency is the
 /// 99th percentile. nullopt: no point has a throughput and that.
 std::optional<scale::Degradation> degradation_of(const Sweep& sweep);
-/// How a metric changes with each further unit of
-/// load, with all rounds' values. nullopt: it was measured at fewer than two loads.
-std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric);
+/// How a metric changes with each further unit of load up to `highest`, with all rounds' values.
+/// nullopt: it was measured at fewer than two such loads.
+std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric,
+                                         double highest);
 
 /// The limits of an SLO against a sweep, point by point: the highest load of which more trials than
 /// not held, with no broken one below it, and the lowest of which no more held than were broken.

@@ -75,5 +75,24 @@ TEST(SweepLimit, DoesNotHoldWhatWasNotMeasured) {
               2U);
 }
 
+// 1 ms for each further unit of load up to 3, and a cliff at 4 that is none of that line.
+TEST(SweepSlope, IsOfTheLoadsThatAreAskedFor) {
+    Sweep sweep;
+    for (const double load : {1.0, 2.0, 3.0, 4.0}) {
+        auto& point = sweep.points.emplace_back();
+        point.load = load;
+        for (std::uint32_t round = 0; round < 3; ++round) {
+            point.rounds.push_back(round);
+            point.metrics.push_back(
+                {{.info = find_metric("latency_p99"), .value = load < 4 ? 1e-3 * load : 10.0}});
+        }
+    }
+    const auto below = slope_of(sweep, "latency_p99", 3);
+    ASSERT_TRUE(below);
+    EXPECT_NEAR(below->slope.estimate, 1e-3, 1e-9);
+    EXPECT_GT(slope_of(sweep, "latency_p99", 4)->slope.interval.high, 1);
+    EXPECT_FALSE(slope_of(sweep, "latency_p99", 1));
+}
+
 }  // namespace
 }  // namespace crucible::lab
