@@ -45,8 +45,10 @@ Examples:
 )";
 
 constexpr std::array kScalabilityParts{
-    Part{"known", known_part},     Part{"rate", rate_part},         Part{"clients", clients_part},
-    Part{"workers", workers_part}, Part{"services", services_part}, Part{"payload", payload_part},
+    Part{"known", known_part},           Part{"rate", rate_part},
+    Part{"clients", clients_part},       Part{"workers", workers_part},
+    Part{"services", services_part},     Part{"payload", payload_part},
+    Part{"monitoring", monitoring_part},
 };
 
 }  // namespace
