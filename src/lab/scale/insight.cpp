@@ -119,6 +119,16 @@ std::vector<scale::LawCheck> laws_of(const PhaseResult& phase, const ActivityRep
     return scale::check_laws(operation, kLawTolerance);
 }
 
+Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& judged) {
+    Insight insight;
+    insight.load = load;
+    insight.activity = phase.activity;
+    insight.judgement = judge_bottleneck(
+        bottleneck_evidence(phase, judged.broken.empty() ? std::string() : judged.detail));
+    insight.laws = laws_of(phase, *phase.activity);
+    return insight;
+}
+
 }  // namespace
 
 std::optional<Intervention> choose_intervention(const TargetUrl& target, Bottleneck verdict,
@@ -150,38 +160,48 @@ std::optional<Intervention> choose_intervention(const TargetUrl& target, Bottlen
 }
 
 std::optional<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target,
-                                           double load, const std::string& limit,
-                                           std::uint32_t number) {
+                                           const Look& look, std::uint32_t number) {
     TrialOptions options;
     options.activity = true;
-    const auto trial = runner.run_at(target, load, number, options);
-    if (trial.phases.empty() || !trial.phases.front().activity) return std::nullopt;
-    const auto& phase = trial.phases.front();
-    Insight insight{.load = load, .judgement = {}, .activity = {}, .laws = {}, .intervention = {}};
-    insight.judgement = judge_bottleneck(bottleneck_evidence(phase, limit));
-    insight.activity = phase.activity;
-    insight.laws = laws_of(phase, *phase.activity);
-    insight.intervention = choose_intervention(target, insight.judgement.verdict, *phase.activity);
-    if (!insight.intervention) {
-        insight.why_no_intervention =
-            fmt::format("{} has no option that would change what binds", target.text);
+    std::optional<Insight> insight;
+    for (std::uint32_t i = 0; i < kLooksMax && runner.going(); ++i) {
+        const auto trial = runner.run_at(target, look.load, number + i, options);
+        const auto judged = runner.judge(look.load, trial);
+        if (judged.interrupted) break;
+        if (judged.failure) return std::nullopt;
+        if (!judged.valid()) continue;
+        if (trial.phases.empty() || !trial.phases.front().activity) return std::nullopt;
+        insight = insight_of(look.load, trial.phases.front(), judged);
+        if (!look.broke || !judged.broken.empty()) break;
+    }
+    if (!insight) return std::nullopt;
+    const auto run = runner.at(target, look.load).target;
+    insight->intervention =
+        choose_intervention(run, insight->judgement.verdict, *insight->activity);
+    if (!insight->intervention) {
+        insight->why_no_intervention =
+            fmt::format("{} has no option that would change what binds", run.text);
     }
     return insight;
 }
 
-void measure_intervention(TrialRunner& runner, const TargetUrl& target, Intervention& intervention,
-                          std::uint32_t pairs, std::uint32_t number) {
+void measure_intervention(TrialRunner& runner, const TargetUrl& target, double load,
+                          Intervention& intervention, std::uint32_t pairs, std::uint32_t number) {
     const auto changed = parse_target(intervention.target);
     std::vector<double> logs;
     for (std::uint32_t pair = 0; pair < pairs && runner.going(); ++pair) {
         double throughput[2] = {0, 0};
         for (const std::size_t side : {pair % 2, 1 - pair % 2}) {
-            const auto trial = runner.run_closed(side == 0 ? target : *changed, number + pair);
+            if (!runner.going()) break;
+            auto at = runner.at(target, load);
+            if (side == 1) at.target = *changed;
+            const auto trial = runner.run_closed(std::move(at), load, number + pair);
             if (trial.failure) {
                 intervention.absent = trial.failure->message;
                 return;
             }
-            if (!trial.phases.empty()) throughput[side] = trial.phases.front().throughput;
+            if (trial.valid() && !trial.phases.empty())
+                throughput[side] = trial.phases.front().throughput;
         }
         if (throughput[0] > 0 && throughput[1] > 0)
             logs.push_back(std::log(throughput[1] / throughput[0]));

@@ -25,6 +25,14 @@ struct Intervention {
     std::string absent;  ///< why it was not measured
 };
 
+/// Where to look for what binds.
+struct Look {
+    double load = 0;
+    bool broke = false;  ///< trials there broke: one that holds does not show why
+};
+/// So many trials at most, until one breaks where others broke, or one is valid.
+inline constexpr std::uint32_t kLooksMax = 3;
+
 /// What binds at a target's limit, and how we know.
 struct Insight {
     double load = 0;  ///< at which it was looked at
@@ -35,21 +43,23 @@ struct Insight {
     std::string why_no_intervention;
 };
 
-/// Runs one trial of `target` at `load` with its threads watched and says what binds. `limit`: what
-/// is broken there, empty where nothing is. nullopt: the trial failed, or its processes are not
+/// Runs `target` where `look` says with its threads watched, up to kLooksMax times with the events
+/// of `number` and what follows, and says what binds; which limit it has reached is what the
+/// watched trial itself broke. Where all of them held, it is said of the last. nullopt: the target
+/// failed, no trial was valid before the user or the time stopped them, or its processes are not
 /// known.
 std::optional<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target,
-                                           double load, const std::string& limit,
-                                           std::uint32_t number);
+                                           const Look& look, std::uint32_t number);
 
 /// The change that a bottleneck called `verdict` would feel, and what it would gain; nullopt where
-/// the target has none.
+/// the target has none. `target` is the URL that was run, with what the axis put into it.
 std::optional<Intervention> choose_intervention(const TargetUrl& target, Bottleneck verdict,
                                                 const ActivityReport& activity);
 
-/// Measures it: `pairs` of trials, as fast as events are acknowledged, with and without the change
-/// in turn.
-void measure_intervention(TrialRunner& runner, const TargetUrl& target, Intervention& intervention,
-                          std::uint32_t pairs, std::uint32_t number);
+/// Measures it: `pairs` of trials of `target` at `load` of the axis, as fast as events are
+/// acknowledged, with and without the change in turn. Pairs of which a trial was not valid, or that
+/// were interrupted, do not count.
+void measure_intervention(TrialRunner& runner, const TargetUrl& target, double load,
+                          Intervention& intervention, std::uint32_t pairs, std::uint32_t number);
 
 }  // namespace crucible::lab

@@ -225,32 +225,31 @@ private:
         add_to(point, round, judged, std::move(metrics));
     }
 
-    /// Where to look for what binds: at the limit that broke, else where the target does most; and
-    /// what broke there.
-    std::optional<std::pair<double, std::string>> where_it_binds(
-        const TargetScaling& target) const {
+    /// At the limit that broke, else where the target does most.
+    std::optional<Look> where_it_binds(const TargetScaling& target) const {
         if (target.limit) {
             const auto& point = target.limit->point;
             if (target.limit->died_at || point.ending == scale::Ending::injector_limited)
                 return std::nullopt;
-            if (point.upper_bound) return std::pair(*point.upper_bound, target.limit->detail);
-            if (point.lower_bound) return std::pair(*point.lower_bound, std::string());
+            if (point.upper_bound) return Look{.load = *point.upper_bound, .broke = true};
+            if (point.lower_bound) return Look{.load = *point.lower_bound};
             return std::nullopt;
         }
         if (!target.degradation) return std::nullopt;
-        return std::pair(target.degradation->best_load, std::string());
+        return Look{.load = target.degradation->best_load};
     }
 
     void explain(const TargetUrl& url, TargetScaling& target) {
         const auto where = where_it_binds(target);
         if (!where) return;
         show_next("bottleneck", url.text);
-        target.insight = look_for_bottleneck(runner_, url, where->first, where->second,
-                                             kInsightTrials + trials_++);
-        if (!target.insight || !target.insight->intervention || options_.intervention == 0) return;
+        target.insight = look_for_bottleneck(runner_, url, *where, kInsightTrials + trials_);
+        trials_ += kLooksMax;
+        if (!target.insight) return;
+        if (!target.insight->intervention || options_.intervention == 0) return;
         show_next("intervention", target.insight->intervention->change);
-        measure_intervention(runner_, url, *target.insight->intervention, options_.intervention,
-                             kInsightTrials + trials_);
+        measure_intervention(runner_, url, where->load, *target.insight->intervention,
+                             options_.intervention, kInsightTrials + trials_);
         trials_ += options_.intervention;
     }
 

@@ -60,10 +60,13 @@ TrialResult TrialRunner::run(const AxisTrial& trial, double load, const TrialOpt
 
 TrialResult TrialRunner::run_at(const TargetUrl& target, double load, std::uint32_t number,
                                 const TrialOptions& options) {
-    auto trial =
-        at_load(target, *options_.scenario, options_.axis, load, events_needed(*options_.slo));
+    auto trial = at(target, load);
     trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
     return run(trial, load, options);
+}
+
+AxisTrial TrialRunner::at(const TargetUrl& target, double load) const {
+    return at_load(target, *options_.scenario, options_.axis, load, events_needed(*options_.slo));
 }
 
 TrialResult TrialRunner::run_unscaled(const TargetUrl& target, std::uint32_t number) {
@@ -73,13 +76,12 @@ TrialResult TrialRunner::run_unscaled(const TargetUrl& target, std::uint32_t num
     return run(trial, 0, {});
 }
 
-TrialResult TrialRunner::run_closed(const TargetUrl& target, std::uint32_t number) {
-    AxisTrial trial{
-        .target = target, .system = options_.scenario->system, .plan = options_.scenario->plan};
-    auto& phase = trial.plan.phases.front();
-    if (phase.open_loop()) phase = maximum_phase(phase.duration(), phase.warmup);
+TrialResult TrialRunner::run_closed(AxisTrial trial, double load, std::uint32_t number) {
+    const Phase& asked = options_.scenario->plan.phases.front();
+    if (trial.plan.phases.front().open_loop())
+        trial.plan.phases = {maximum_phase(asked.duration(), asked.warmup)};
     trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
-    return run(trial, 0, {});
+    return run(trial, load, {});
 }
 
 ScalingTrial TrialRunner::judge(double load, const TrialResult& trial) const {

@@ -41,8 +41,11 @@ public:
     /// The scenario as it is: for what does not have the axis.
     TrialResult run_unscaled(const TargetUrl& target, std::uint32_t number);
 
-    /// As fast as events are acknowledged, whatever the axis is.
-    TrialResult run_closed(const TargetUrl& target, std::uint32_t number);
+    /// What run_at() runs.
+    AxisTrial at(const TargetUrl& target, double load) const;
+
+    /// at() or a change of it, as fast as events are acknowledged, whatever the axis is.
+    TrialResult run_closed(AxisTrial trial, double load, std::uint32_t number);
 
     /// Rates one after the other on one system, each for `length` or what the SLO needs; as many
     /// as were measured, the last one with the failure that ended them.

@@ -1,0 +1,261 @@
+#include "lab/scale/insight.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "simulated_trial.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// One trial that a runner was told to run.
+struct Asked {
+    std::string target;
+    Plan plan;
+    bool activity = false;
+};
+
+/// A runner of simulated trials that keeps what was asked for. `change` makes of the n-th result
+/// what the test is about.
+class SimulatedRunner {
+public:
+    using Change = std::function<void(std::size_t number, TrialResult& result)>;
+
+    SimulatedRunner(Axis axis, SimulatedSystem system, Change change = nullptr)
+        : trials_(simulated_trials({{"daemon", system}, {"synthetic", system}})),
+          change_(std::move(change)) {
+        scenario_.plan.phases = {axis == Axis::rate
+                                     ? steady_phase(*base::Rate::per_second(1'000), 2'000, 300ms)
+                                     : maximum_phase(2s, 300ms)};
+        TrialRunner::Options options;
+        options.axis = axis;
+        options.scenario = &scenario_;
+        options.slo = &slo_;
+        options.stop = stop_.get_token();
+        options.run = [this](const TargetUrl& target, const SystemOptions& setup, const Plan& plan,
+                             const TrialOptions& how) { return run(target, setup, plan, how); };
+        runner_.emplace(std::move(options));
+    }
+
+    TrialRunner& operator*() { return *runner_; }
+    const std::vector<Asked>& asked() const { return asked_; }
+    void stop() { stop_.request_stop(); }
+
+private:
+    Result<TrialResult> run(const TargetUrl& target, const SystemOptions& setup, const Plan& plan,
+                            const TrialOptions& how) {
+        asked_.push_back({target.text, plan, how.activity});
+        auto result = trials_(target, setup, plan, how);
+        if (!result) return result;
+        if (how.activity) {
+            auto& phase = result->phases.front();
+            phase.activity = ActivityReport{};
+            phase.activity->samples = 200;
+            phase.activity->cores = 2;
+        }
+        if (change_) change_(asked_.size(), *result);
+        return result;
+    }
+
+    TrialFunction trials_;
+    Change change_;
+    Scenario scenario_;
+    Slo slo_ = *Slo::parse("latency_p99<10ms");
+    std::stop_source stop_;
+    std::vector<Asked> asked_;
+    std::optional<TrialRunner> runner_;
+};
+
+TargetUrl url(const char* text) {
+    return *parse_target(text);
+}
+
+/// As if the system had done all that was asked of it.
+void hold(TrialResult& trial) {
+    const auto held = simulated_phase(trial.phases.front().phase, 1'200, {.capacity = 2'000});
+    const auto activity = trial.phases.front().activity;
+    trial.phases = {held};
+    trial.phases.front().activity = activity;
+    trial.checks = trial_checks(trial.phases);
+}
+
+// The first trial at the upper bound happens to hold, which shows nothing of the limit: the second
+// one breaks, and what it broke is what is told.
+TEST(LookForBottleneck, LooksAgainUntilTheLimitIsReached) {
+    SimulatedRunner runner(Axis::rate, {.capacity = 1'000},
+                           [](std::size_t number, TrialResult& trial) {
+                               if (number == 1) hold(trial);
+                           });
+    const auto insight =
+        look_for_bottleneck(*runner, url("daemon:"), {.load = 1'200, .broke = true}, 5);
+    ASSERT_TRUE(insight);
+    EXPECT_EQ(runner.asked().size(), 2U);
+    EXPECT_TRUE(runner.asked()[0].activity);
+    EXPECT_NE(runner.asked()[0].plan.workload.seed, runner.asked()[1].plan.workload.seed);
+    EXPECT_EQ(insight->judgement.verdict, Bottleneck::unknown);
+    EXPECT_NE(insight->judgement.reason.find("latency_p99<10ms broken"), std::string::npos)
+        << insight->judgement.reason;
+}
+
+// Where every watched trial holds there is no limit to tell of, whatever broke in other trials.
+TEST(LookForBottleneck, TellsOfNoLimitThatItDidNotSee) {
+    for (const bool broke : {false, true}) {
+        SimulatedRunner runner(Axis::rate, {.capacity = 2'000});
+        const auto insight =
+            look_for_bottleneck(*runner, url("daemon:"), {.load = 1'200, .broke = broke}, 5);
+        ASSERT_TRUE(insight);
+        EXPECT_EQ(runner.asked().size(), broke ? kLooksMax : 1U);
+        EXPECT_EQ(insight->judgement.verdict, Bottleneck::headroom);
+        EXPECT_EQ(insight->judgement.reason.find("broken"), std::string::npos)
+            << insight->judgement.reason;
+    }
+}
+
+// The injector's own lateness says nothing about the system.
+TEST(LookForBottleneck, SkipsTrialsThatAreNotValid) {
+    SimulatedRunner late(Axis::rate, {.capacity = 2'000, .own_lateness = 20ms});
+    EXPECT_FALSE(look_for_bottleneck(*late, url("daemon:"), {.load = 1'200}, 5));
+    EXPECT_EQ(late.asked().size(), kLooksMax);
+}
+
+TEST(LookForBottleneck, SaysNothingOfATargetThatDiesOrIsInterrupted) {
+    SimulatedRunner dying(Axis::rate, {.capacity = 2'000, .dies_at = 1'000});
+    EXPECT_FALSE(look_for_bottleneck(*dying, url("daemon:"), {.load = 1'200, .broke = true}, 5));
+    EXPECT_EQ(dying.asked().size(), 1U);
+    SimulatedRunner stopped(Axis::rate, {.capacity = 1'000},
+                            [](std::size_t, TrialResult& trial) { trial.interrupted = true; });
+    EXPECT_FALSE(look_for_bottleneck(*stopped, url("daemon:"), {.load = 1'200, .broke = true}, 5));
+    EXPECT_EQ(stopped.asked().size(), 1U);
+}
+
+/// One thread that is busy all the time while a core is free.
+void keep_a_worker_busy(TrialResult& trial) {
+    if (!trial.phases.front().activity) return;
+    auto& system = trial.phases.front().activity->sides[0];
+    system.cpu_cores = 0.95;
+    system.busiest_cpu = system.busiest_ready = 0.95;
+    system.busiest_thread = "worker-0";
+    system.mean[static_cast<std::size_t>(Activity::running)] = 0.95;
+    system.present[static_cast<std::size_t>(Activity::running)] = 0.95;
+}
+
+// At four workers five are proposed, not one more than what the URL has without the axis.
+TEST(LookForBottleneck, ProposesAChangeOfWhatWasRun) {
+    SimulatedRunner runner(Axis::workers, {.capacity = 1'000},
+                           [](std::size_t, TrialResult& trial) { keep_a_worker_busy(trial); });
+    const auto insight = look_for_bottleneck(*runner, url("daemon:"), {.load = 4}, 5);
+    ASSERT_TRUE(insight);
+    EXPECT_EQ(insight->judgement.verdict, Bottleneck::workers) << insight->judgement.reason;
+    ASSERT_TRUE(insight->intervention);
+    EXPECT_EQ(insight->intervention->change, "workers=5");
+    EXPECT_EQ(insight->intervention->target, "daemon:?workers=5");
+    EXPECT_DOUBLE_EQ(insight->intervention->predicted, 1.25);
+}
+
+Intervention five_workers() {
+    Intervention intervention;
+    intervention.target = "daemon:?workers=5";
+    intervention.change = "workers=5";
+    intervention.predicted = 1.25;
+    return intervention;
+}
+
+/// Throughput as if the change gained a fifth, with `noise` of the pair's own.
+void gain_a_fifth(std::size_t number, TrialResult& trial) {
+    const double noise = 1 + 0.001 * static_cast<double>((number - 1) / 2);
+    const bool changed = trial.target.ends_with("workers=5");
+    trial.phases.front().throughput = (changed ? 1'200 : 1'000) * noise;
+}
+
+// Both arms have the axis's load, eight clients, and differ in the change alone; which one is first
+// alternates.
+TEST(MeasureIntervention, ComparesAtTheLoadOfTheAxis) {
+    SimulatedRunner runner(Axis::clients, {.capacity = 1'000}, gain_a_fifth);
+    auto intervention = five_workers();
+    measure_intervention(*runner, url("daemon:?workers=4"), 8, intervention, 4, 5);
+    ASSERT_EQ(runner.asked().size(), 8U);
+    for (std::size_t i = 0; i < 8; ++i) {
+        EXPECT_EQ(runner.asked()[i].plan.clients, 8U);
+        EXPECT_FALSE(runner.asked()[i].plan.phases.front().open_loop());
+        const bool changed = i % 4 == 1 || i % 4 == 2;
+        EXPECT_EQ(runner.asked()[i].target, changed ? "daemon:?workers=5" : "daemon:?workers=4");
+    }
+    EXPECT_EQ(runner.asked()[0].plan.workload.seed, runner.asked()[1].plan.workload.seed);
+    ASSERT_TRUE(intervention.measured) << intervention.absent;
+    EXPECT_NEAR(intervention.measured->estimate, 1.2, 1e-9);
+    EXPECT_TRUE(intervention.confirmed);
+}
+
+// The axis of workers has put an option into the URL, which the change replaces.
+TEST(MeasureIntervention, ChangesWhatTheAxisHasSet) {
+    SimulatedRunner runner(Axis::workers, {.capacity = 1'000}, gain_a_fifth);
+    auto intervention = five_workers();
+    measure_intervention(*runner, url("daemon:"), 4, intervention, 2, 5);
+    ASSERT_EQ(runner.asked().size(), 4U);
+    EXPECT_EQ(runner.asked()[0].target, "daemon:?workers=4");
+    EXPECT_EQ(runner.asked()[1].target, "daemon:?workers=5");
+    EXPECT_EQ(runner.asked()[2].target, "daemon:?workers=5");
+}
+
+// Of rates, too, arms run as fast as events are acknowledged, for as long as the scenario says.
+TEST(MeasureIntervention, AsksForAllThereIs) {
+    SimulatedRunner runner(Axis::rate, {.capacity = 1'000}, gain_a_fifth);
+    auto intervention = five_workers();
+    measure_intervention(*runner, url("daemon:"), 200, intervention, 2, 5);
+    const auto& phase = runner.asked()[0].plan.phases.front();
+    EXPECT_FALSE(phase.open_loop());
+    EXPECT_EQ(phase.duration(), 2s);
+    EXPECT_EQ(phase.warmup, 300ms);
+}
+
+// Of four pairs one has a trial that lost events it had accepted, and one is interrupted with half
+// of its throughput: the two whole ones are left.
+TEST(MeasureIntervention, LeavesOutPairsThatAreNotWhole) {
+    SimulatedRunner* self = nullptr;
+    SimulatedRunner runner(Axis::clients, {.capacity = 1'000},
+                           [&](std::size_t number, TrialResult& trial) {
+                               gain_a_fifth(number, trial);
+                               if (number == 3) {
+                                   trial.phases.front().throughput = 10;
+                                   trial.checks.push_back({"conservation", false, "3 lost"});
+                               }
+                               if (number == 8) {
+                                   trial.phases.front().throughput = 10;
+                                   trial.interrupted = true;
+                                   self->stop();
+                               }
+                           });
+    self = &runner;
+    auto intervention = five_workers();
+    measure_intervention(*runner, url("daemon:"), 8, intervention, 9, 5);
+    EXPECT_EQ(runner.asked().size(), 8U);
+    ASSERT_TRUE(intervention.measured) << intervention.absent;
+    EXPECT_NEAR(intervention.measured->estimate, 1.2, 1e-9);
+}
+
+TEST(MeasureIntervention, SaysWhyItIsAbsent) {
+    SimulatedRunner dying(Axis::clients, {}, [](std::size_t, TrialResult& trial) {
+        trial.failure = Error{Errc::failed, "it was killed by signal 9"};
+    });
+    auto intervention = five_workers();
+    measure_intervention(*dying, url("daemon:"), 8, intervention, 4, 5);
+    EXPECT_EQ(intervention.absent, "it was killed by signal 9");
+    SimulatedRunner stopped(Axis::clients, {});
+    stopped.stop();
+    intervention = five_workers();
+    measure_intervention(*stopped, url("daemon:"), 8, intervention, 4, 5);
+    EXPECT_EQ(intervention.absent, "too few trials");
+    EXPECT_FALSE(intervention.confirmed);
+}
+
+}  // namespace
+}  // namespace crucible::lab
