@@ -22,6 +22,9 @@ constexpr double kWorkersSynthetic = 1;
 constexpr double kPredictedMax = 100;
 constexpr double kLawTolerance = 0.05;
 constexpr double kInsightLevel = 0.95;
+/// Processor time of processes is counted in ticks of 10 ms: of less, one at each end is no longer
+/// well below the laws' tolerance.
+constexpr double kCpuSecondsMin = 1;
 
 double option_or(const TargetUrl& target, std::string_view name, double otherwise) {
     const auto* text = target.option(name);
@@ -114,8 +117,14 @@ std::vector<scale::LawCheck> laws_of(const PhaseResult& phase, const ActivityRep
         operation.response_seconds = phase.latency.mean_ns() * 1e-9;
     }
     operation.servers = std::max(1.0, activity.cores);
-    if (activity.system().cpu_cores > 0)
-        operation.service_seconds = activity.system().cpu_cores / phase.throughput;
+    // Two of the kernel's counters that the trial reads apart from each other: that of the
+    // processes, from the first event of the warm-up to the last one drained, gives what an event
+    // costs; those of the threads, in the window alone, how busy the processors were with them.
+    const double cpu = std::chrono::duration<double>(phase.usage_system.cpu).count();
+    if (cpu >= kCpuSecondsMin && phase.delivery.handled > 0) {
+        operation.service_seconds = cpu / static_cast<double>(phase.delivery.handled);
+        operation.busy_seconds = activity.system().cpu_cores * operation.seconds;
+    }
     return scale::check_laws(operation, kLawTolerance);
 }
 

@@ -137,6 +137,52 @@ TEST(LookForBottleneck, SaysNothingOfATargetThatDiesOrIsInterrupted) {
     EXPECT_EQ(stopped.asked().size(), 1U);
 }
 
+const scale::LawCheck* law_of(const Insight& insight, scale::OperationalLaw law) {
+    const auto found = std::ranges::find(insight.laws, law, &scale::LawCheck::law);
+    return found == insight.laws.end() ? nullptr : &*found;
+}
+
+/// What an event costs comes from the processes' time over all events, how busy they were from the
+/// threads'. 2,000 events of 0.6 ms each in 2 s are 0.6 cores.
+Insight insight_with(Duration processes, double threads_cores) {
+    SimulatedRunner runner(Axis::rate, {.capacity = 2'000}, [&](std::size_t, TrialResult& trial) {
+        auto& phase = trial.phases.front();
+        phase.usage_system.cpu = processes;
+        phase.activity->sides[0].cpu_cores = threads_cores;
+    });
+    const auto insight = look_for_bottleneck(*runner, url("daemon:"), {.load = 1'000}, 5);
+    EXPECT_TRUE(insight);
+    return insight.value_or(Insight());
+}
+
+TEST(LookForBottleneck, ChecksOneSourceAgainstAnother) {
+    const auto agreeing = insight_with(1200ms, 0.6);
+    const auto* utilization = law_of(agreeing, scale::OperationalLaw::utilization);
+    ASSERT_NE(utilization, nullptr);
+    EXPECT_NEAR(utilization->expected, 0.3, 1e-3);
+    EXPECT_NEAR(utilization->observed, 0.3, 1e-3);
+    EXPECT_TRUE(utilization->holds);
+    const auto* bottleneck = law_of(agreeing, scale::OperationalLaw::bottleneck);
+    ASSERT_NE(bottleneck, nullptr);
+    EXPECT_NEAR(bottleneck->expected, 2 / 0.0006, 1);
+    EXPECT_NEAR(bottleneck->observed, 1'000, 1);
+    ASSERT_NE(law_of(agreeing, scale::OperationalLaw::littles), nullptr);
+    // Threads that were not seen.
+    const auto missed = insight_with(1200ms, 0.5);
+    ASSERT_NE(law_of(missed, scale::OperationalLaw::utilization), nullptr);
+    EXPECT_FALSE(law_of(missed, scale::OperationalLaw::utilization)->holds);
+}
+
+// A bound from the same figure that is bounded would always hold.
+TEST(LookForBottleneck, ChecksNothingAgainstItself) {
+    for (const Duration processes : {Duration(0ms), Duration(500ms)}) {
+        const auto insight = insight_with(processes, 0.6);
+        EXPECT_EQ(law_of(insight, scale::OperationalLaw::utilization), nullptr);
+        EXPECT_EQ(law_of(insight, scale::OperationalLaw::bottleneck), nullptr);
+        EXPECT_NE(law_of(insight, scale::OperationalLaw::littles), nullptr);
+    }
+}
+
 /// One thread that is busy all the time while a core is free.
 void keep_a_worker_busy(TrialResult& trial) {
     if (!trial.phases.front().activity) return;
