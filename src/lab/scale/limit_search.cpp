@@ -46,33 +46,49 @@ std::size_t LimitSearch::index_of(const ScalingTrial& trial) const {
     return static_cast<std::size_t>(found - objectives_.begin());
 }
 
-std::optional<ScalingTrial> LimitSearch::run_probe(const scale::Probe& probe, const RunLoads& run) {
-    if (probe.continues) {
-        if (ahead_.empty() || ahead_.front().load != probe.load) {
-            // The system of the overload has ended: another one comes from another overload.
-            std::vector<double> loads(1 + kTrialsAfterOverload, probe.load);
-            loads.front() = overload_;
-            const auto trials = run(loads, probe.long_trial);
-            ahead_.assign(trials.begin() + (trials.size() > 1 ? 1 : 0), trials.end());
+std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const scale::Probe& probe,
+                                                                const RunLoads& run) {
+    if (ahead_.empty() || ahead_.front().load != probe.load) {
+        // The system of the overload has ended: another one comes from another overload.
+        std::vector<double> loads(1 + kTrialsAfterOverload, probe.load);
+        loads.front() = overload_;
+        auto trials = run(loads, probe.long_trial);
+        if (trials.empty()) return std::nullopt;
+        ahead_.assign(std::make_move_iterator(trials.begin() + 1),
+                      std::make_move_iterator(trials.end()));
+        // What follows one that was none would be no way down.
+        if (ahead_.empty() || !trials.front().valid()) {
+            ahead_.clear();
+            return Ran{scale::Stage::overload, std::move(trials.front())};
         }
-        if (ahead_.empty()) return std::nullopt;
-        auto trial = std::move(ahead_.front());
-        ahead_.pop_front();
-        return trial;
     }
-    ahead_.clear();
-    if (probe.stage == scale::Stage::overload) overload_ = probe.load;
-    auto trials = run({probe.load}, probe.long_trial);
-    if (trials.empty()) return std::nullopt;
-    return std::move(trials.front());
+    auto trial = std::move(ahead_.front());
+    ahead_.pop_front();
+    return Ran{probe.stage, std::move(trial)};
 }
 
-void LimitSearch::keep(const scale::Probe& probe, const ScalingTrial& trial) {
+std::optional<LimitSearch::Ran> LimitSearch::run_probe(const scale::Probe& probe,
+                                                       const RunLoads& run) {
+    if (probe.continues) return run_after_overload(probe, run);
+    std::vector<double> loads{probe.load};
+    if (probe.stage == scale::Stage::overload) {
+        overload_ = probe.load;
+        loads.insert(loads.end(), kTrialsAfterOverload, probe.then);
+    }
+    auto trials = run(loads, probe.long_trial);
+    if (trials.empty()) return std::nullopt;
+    ahead_.assign(std::make_move_iterator(trials.begin() + 1),
+                  std::make_move_iterator(trials.end()));
+    return Ran{probe.stage, std::move(trials.front())};
+}
+
+void LimitSearch::keep(const Ran& ran) {
+    const auto& trial = ran.trial;
     const auto value = [&trial](std::string_view name) {
         const auto* metric = trial.metric(name);
         return metric != nullptr ? metric->value : std::nullopt;
     };
-    found_.trials.push_back({.stage = probe.stage,
+    found_.trials.push_back({.stage = ran.stage,
                              .load = trial.load,
                              .seconds = seconds_of(trial),
                              .valid = trial.valid(),
@@ -90,8 +106,9 @@ void LimitSearch::keep(const scale::Probe& probe, const ScalingTrial& trial) {
 bool LimitSearch::step(const RunLoads& run) {
     const auto probe = search_.next();
     if (!probe) return false;
-    const auto trial = run_probe(*probe, run);
-    if (!trial || trial->interrupted) return false;
+    const auto ran = run_probe(*probe, run);
+    if (!ran || ran->trial.interrupted) return false;
+    const ScalingTrial* const trial = &ran->trial;
     if (!trial->started) {
         if (!found_.died_at) found_.death = trial->detail;
         return ++starts_failed_ < kStartsFailedMax;
@@ -99,7 +116,7 @@ bool LimitSearch::step(const RunLoads& run) {
     starts_failed_ = 0;
     // It did start, after all.
     if (!found_.died_at) found_.death.clear();
-    keep(*probe, *trial);
+    keep(*ran);
     scale::Outcome outcome{.validity = validity_of(*trial), .duration = seconds_of(*trial)};
     if (outcome.duration <= 0) outcome.duration = options_.goal.final_trial_duration;
     if (trial->valid() && !trial->broken.empty()) {
@@ -114,6 +131,7 @@ bool LimitSearch::step(const RunLoads& run) {
         // A load may be held with some lost. What was only late is not lost.
         outcome.loss_ratio = std::clamp(*errors->value, 0.0, 1.0);
     }
+    outcome.died_of_overload = ran->stage == scale::Stage::overload && trial->failure.has_value();
     search_.add(trial->load, outcome);
     return true;
 }

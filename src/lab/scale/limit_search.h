@@ -64,9 +64,16 @@ public:
 private:
     LimitSearch(scale::BreakingPointSearch search, const scale::SearchOptions& options,
                 const Slo& slo);
-    std::optional<ScalingTrial> run_probe(const scale::Probe& probe, const RunLoads& run);
+    /// A trial, and what it was: where the system of an overload has ended and another one cannot
+    /// be had, the overload.
+    struct Ran {
+        scale::Stage stage{};
+        ScalingTrial trial;
+    };
+    std::optional<Ran> run_probe(const scale::Probe& probe, const RunLoads& run);
+    std::optional<Ran> run_after_overload(const scale::Probe& probe, const RunLoads& run);
     std::size_t index_of(const ScalingTrial& trial) const;
-    void keep(const scale::Probe& probe, const ScalingTrial& trial);
+    void keep(const Ran& ran);
 
     scale::BreakingPointSearch search_;
     scale::SearchOptions options_;

@@ -27,7 +27,7 @@ enum class Stage : std::uint8_t {
     refine,    ///< where the posterior expects to learn most of the breaking point
     confirm,   ///< both ends of the interval, until both are classified
     overload,  ///< above the upper bound, before the way down
-    descend,   ///< from the lower bound downwards, right after the overload
+    descend,   ///< from soak_share of the lower bound downwards, right after the overload
     soak,      ///< soak_share of the lower bound, for long
 };
 std::string_view to_string(Stage stage) noexcept;
@@ -39,6 +39,7 @@ struct Probe {
     bool long_trial = false;  ///< as long as a soak instead of an ordinary trial
     /// The system is to be as the trial before left it. Otherwise a trial starts from rest.
     bool continues = false;
+    double then = 0;  ///< of an overload: the load that continues it
 };
 
 enum class Validity : std::uint8_t {
@@ -58,6 +59,9 @@ struct Outcome {
     /// that died and a backlog that grows without an end are broken objectives too.
     std::vector<std::size_t> broken;
     double loss_ratio = 0;  ///< share of what was offered that was not completed, in [0, 1]
+    /// Of an overload, and of what was to continue one: the system died of the overload, and there
+    /// is no way down.
+    bool died_of_overload = false;
 };
 
 struct SearchOptions {
@@ -93,7 +97,7 @@ std::string_view to_string(Ending ending) noexcept;
 
 /// What the way down showed.
 struct Hysteresis {
-    bool present = false;  ///< the lower bound, held on the way up, was broken after an overload
+    bool present = false;  ///< soak_share of the lower bound was broken after an overload
     /// Highest load that was held on the way down; none: not one that was tried.
     std::optional<double> recovers_at;
 };
@@ -119,6 +123,7 @@ struct BreakingPoint {
     std::uint32_t other_trials = 0;  ///< valid ones of overload, descend and soak, and reopened
     Validity invalidity = Validity::valid;  ///< with injector_limited: why
     std::optional<double> invalid_load;     ///< with injector_limited: where
+    /// None: nobody looked, or the system died of the overload.
     std::optional<Hysteresis> hysteresis;
     std::optional<bool> soak_passed;  ///< the last soak; none where none ran
     std::uint32_t reopened = 0;       ///< how often a soak reopened the search

@@ -142,6 +142,11 @@ void BreakingPointSearch::Course::add(double load, const Outcome& outcome) {
         return;
     }
     invalid_in_row_ = 0;
+    if (outcome.died_of_overload) descent_given_up_ = true;
+    if (outcome.died_of_overload && probe_->stage == Stage::descend) {
+        advance();  // it was not tried
+        return;
+    }
     trials_.push_back({probe_->stage, probe_->load, load, probe_->long_trial, outcome});
     switch (probe_->stage) {
         case Stage::ramp:
@@ -399,17 +404,17 @@ std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
         phase_ = Phase::over;
         return std::nullopt;
     }
+    // Not the lower bound itself, where by its nature some trials break.
+    const double first = round_down(options_.soak_share * *known.lower);
     if (!overloaded_) {
         const double load = round_up(*known.upper * options_.overload_factor);
-        return Probe{.stage = Stage::overload, .load = std::min(load, usable_highest())};
+        return Probe{
+            .stage = Stage::overload, .load = std::min(load, usable_highest()), .then = first};
     }
     const auto descend = [](double load) {
         return Probe{.stage = Stage::descend, .load = load, .continues = true};
     };
-    if (descents_.empty()) {
-        // Not the lower bound itself, where by its nature some trials break.
-        descents_.push_back(round_down(options_.soak_share * *known.lower));
-    }
+    if (descents_.empty()) descents_.push_back(first);
     switch (descent_class_at(descents_.back())) {
         case LoadClass::undecided:
             return descend(descents_.back());

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <memory>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "simulated_trial.h"
 
@@ -104,6 +109,61 @@ TEST(Scaling, TakesDeathForALimit) {
     EXPECT_NEAR(*limit.point.lower_bound, 4'000, 160);
     EXPECT_FALSE(scaling->failure);
     EXPECT_GT(scaling->targets[0].sweep.points.front().held, 0U);
+}
+
+/// Loads of the phases of each trial that had several.
+std::shared_ptr<std::vector<std::vector<double>>> keep_series(ScalingOptions& options) {
+    auto series = std::make_shared<std::vector<std::vector<double>>>();
+    options.run = [run = options.run, series](const TargetUrl& target, const SystemOptions& system,
+                                              const Plan& plan, const TrialOptions& how) {
+        if (plan.phases.size() > 1) {
+            series->emplace_back();
+            for (const auto& phase : plan.phases) {
+                const double seconds = std::chrono::duration<double>(phase.duration()).count();
+                series->back().push_back(static_cast<double>(phase.events()) / seconds);
+            }
+        }
+        return run(target, system, plan, how);
+    };
+    return series;
+}
+
+// What is asked for on the same system right after the overload is what the search asks for next:
+// not one trial of it is run in vain.
+TEST(Scaling, GoesDownFromOneOverload) {
+    auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1'300}}});
+    const auto series = keep_series(options);
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto& limit = *scaling->targets[0].limit;
+    ASSERT_TRUE(limit.point.hysteresis);
+    EXPECT_FALSE(limit.point.hysteresis->present);
+    ASSERT_EQ(series->size(), 1U);
+    ASSERT_EQ(series->front().size(), 4U);
+    EXPECT_NEAR(series->front()[0], 1.2 * *limit.point.upper_bound, 1);
+    for (std::size_t i = 1; i < 4; ++i)
+        EXPECT_NEAR(series->front()[i], 0.95 * *limit.point.lower_bound, 1);
+}
+
+// Breaks at 4,000/s and dies at 4,400, of which the overload is more: nothing comes after it, and
+// nothing is said of hysteresis.
+TEST(Scaling, SaysThatItDiedOfTheOverload) {
+    auto options =
+        scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 4'000, .dies_at = 4'400}}});
+    options.search.lowest = 1'000;
+    options.search.highest = 4'900;
+    const auto series = keep_series(options);
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto& limit = *scaling->targets[0].limit;
+    ASSERT_TRUE(limit.point.upper_bound);
+    EXPECT_NEAR(*limit.point.upper_bound, 4'000, 160);
+    EXPECT_FALSE(limit.point.hysteresis);
+    EXPECT_EQ(series->size(), 1U);
+    ASSERT_FALSE(limit.trials.empty());
+    EXPECT_EQ(limit.trials.back().stage, scale::Stage::overload);
+    EXPECT_EQ(limit.trials.back().broken, kBrokenTarget);
+    EXPECT_GE(limit.died_at.value_or(0), 4'400);
 }
 
 // One of another's that died stays dead: what was held before is kept.
