@@ -135,6 +135,7 @@ Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& ju
     insight.judgement = judge_bottleneck(
         bottleneck_evidence(phase, judged.broken.empty() ? std::string() : judged.detail));
     insight.laws = laws_of(phase, *phase.activity);
+    insight.limits = phase.limits;
     return insight;
 }
 

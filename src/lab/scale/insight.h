@@ -41,6 +41,7 @@ struct Insight {
     std::vector<scale::LawCheck> laws;
     std::optional<Intervention> intervention;
     std::string why_no_intervention;
+    std::vector<LimitUse> limits;  ///< of the machine, late in that load
 };
 
 /// Runs `target` where `look` says with its threads watched, up to kLooksMax times with the events

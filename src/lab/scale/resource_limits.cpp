@@ -6,6 +6,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <set>
+#include <utility>
 
 namespace crucible::lab {
 namespace {
@@ -101,13 +102,26 @@ LimitForecast forecast_of(const LimitUse& last, const std::vector<Observed>& poi
     return forecast;
 }
 
+/// Of the points that have uses the breaking point, else the greatest; null without any.
+const LimitPoint* reference_of(std::span<const LimitPoint> points) {
+    const LimitPoint* reference = nullptr;
+    for (const auto& point : points) {
+        if (point.uses.empty()) continue;
+        const auto rank = [](const LimitPoint& of) {
+            return std::pair(of.at_breaking_point, of.load);
+        };
+        if (reference == nullptr || rank(point) > rank(*reference)) reference = &point;
+    }
+    return reference;
+}
+
 }  // namespace
 
 std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points) {
     std::vector<LimitForecast> forecasts;
-    if (points.empty()) return forecasts;
-    const auto& greatest = *std::ranges::max_element(points, {}, &LimitPoint::load);
-    for (const auto& last : greatest.uses) {
+    const auto* const reference = reference_of(points);
+    if (reference == nullptr) return forecasts;
+    for (const auto& last : reference->uses) {
         std::vector<Observed> observed;
         for (const auto& point : points) {
             // Processes are others at each load: by kind of limit, not by pid.

@@ -246,6 +246,7 @@ private:
         target.insight = look_for_bottleneck(runner_, url, *where, kInsightTrials + trials_);
         trials_ += kLooksMax;
         if (!target.insight) return;
+        target.limit_uses.push_back({where->load, target.insight->limits, true});
         if (!target.insight->intervention || options_.intervention == 0) return;
         show_next("intervention", target.insight->intervention->change);
         measure_intervention(runner_, url, where->load, *target.insight->intervention,

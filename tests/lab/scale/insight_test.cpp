@@ -61,6 +61,7 @@ private:
             phase.activity = ActivityReport{};
             phase.activity->samples = 200;
             phase.activity->cores = 2;
+            phase.limits = {{"descriptors", "RLIMIT_NOFILE", "pid 7", "1", 20, 100, {}}};
         }
         if (change_) change_(asked_.size(), *result);
         return result;
@@ -104,6 +105,8 @@ TEST(LookForBottleneck, LooksAgainUntilTheLimitIsReached) {
     EXPECT_EQ(insight->judgement.verdict, Bottleneck::unknown);
     EXPECT_NE(insight->judgement.reason.find("latency_p99<10ms broken"), std::string::npos)
         << insight->judgement.reason;
+    ASSERT_EQ(insight->limits.size(), 1U);
+    EXPECT_EQ(insight->limits[0].used, 20);
 }
 
 // Where every watched trial holds there is no limit to tell of, whatever broke in other trials.

@@ -85,5 +85,20 @@ TEST(ForecastLimits, PutsTheNearestFirst) {
     EXPECT_TRUE(forecast_limits({}).empty());
 }
 
+// Curves go on beyond the breaking point, and a target that died early at the greatest load has
+// told nothing there.
+TEST(ForecastLimits, TellsWhatIsInUseAtTheBreakingPoint) {
+    auto points = measured({{100, 20}, {200, 30}, {400, 50}});
+    points.push_back({600, {}});
+    auto forecasts = forecast_limits(points);
+    ASSERT_EQ(forecasts.size(), 1U);
+    EXPECT_EQ(forecasts[0].at_breaking_point.used, 50);
+    points.push_back({300, {descriptors(40)}, true});
+    forecasts = forecast_limits(points);
+    ASSERT_EQ(forecasts.size(), 1U);
+    EXPECT_EQ(forecasts[0].at_breaking_point.used, 40);
+    EXPECT_NEAR(forecasts[0].binds_at.value_or(0), 800, 1e-6);
+}
+
 }  // namespace
 }  // namespace crucible::lab
