@@ -170,6 +170,7 @@ private:
             const auto& url = target == harness ? harness_ : options_.targets[target];
             show_next(what, target == harness ? "the harness alone" : url.text);
             auto trial = run_job(url, target == harness, points[point], round);
+            if (trial.interrupted) break;
             if (target != harness && round == 0 && !trial.phases.empty()) {
                 scaling_.targets[target].limit_uses.push_back(
                     {points[point], trial.phases.front().limits});

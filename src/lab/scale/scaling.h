@@ -65,7 +65,8 @@ struct ScalingOptions {
     bool bottleneck = true;          ///< look for what binds
     std::uint32_t intervention = 4;  ///< pairs of trials that measure what a change gains; 0: none
     std::uint64_t seed = 1;
-    /// No trial is begun that would end later than this after the start. Zero: no limit.
+    /// No trial is begun that would end later than this after the start, by its planned length and
+    /// what trials so far took beyond theirs. Zero: no limit.
     Duration time_budget{};
     std::function<void(const ScalingProgress&)> on_progress = nullptr;
     std::function<void(const ScalingStep&)> on_step = nullptr;

@@ -25,6 +25,12 @@ TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
     return part;
 }
 
+Duration length_of(const Plan& plan) {
+    Duration length{};
+    for (const auto& phase : plan.phases) length += phase.warmup + phase.duration();
+    return length;
+}
+
 }  // namespace
 
 TrialRunner::TrialRunner(Options options)
@@ -34,9 +40,12 @@ TrialRunner::TrialRunner(Options options)
       started_(clock_.now()) {}
 
 bool TrialRunner::going() {
-    if (interrupted()) return false;
+    return !interrupted() && ends_in_time(Duration::zero());
+}
+
+bool TrialRunner::ends_in_time(Duration planned) {
     if (options_.time_budget > Duration::zero() &&
-        clock_.now() - started_ + longest_ > options_.time_budget)
+        clock_.now() - started_ + planned + overhead_ > options_.time_budget)
         out_of_time_ = true;
     return !out_of_time_;
 }
@@ -47,12 +56,17 @@ TrialResult TrialRunner::run(const AxisTrial& trial, double load, const TrialOpt
     own.on_progress = [&](const TrialProgress& at) {
         if (on_progress) on_progress(load, at);
     };
-    const TimePoint began = clock_.now();
-    auto result = run_(trial.target, trial.system, trial.plan, own);
-    longest_ = std::max(longest_, clock_.now() - began);
-    if (result) return *std::move(result);
     TrialResult failed;
     failed.target = trial.target.text;
+    const Duration planned = length_of(trial.plan);
+    if (!ends_in_time(planned)) {
+        failed.interrupted = true;
+        return failed;
+    }
+    const TimePoint began = clock_.now();
+    auto result = run_(trial.target, trial.system, trial.plan, own);
+    overhead_ = std::max(overhead_, clock_.now() - began - planned);
+    if (result) return *std::move(result);
     failed.interrupted = interrupted();
     if (!failed.interrupted) failed.failure = result.error();
     return failed;

@@ -14,7 +14,8 @@
 
 namespace crucible::lab {
 
-/// Runs the trials of a scaling: each with a fresh system and its own stream of events.
+/// Runs the trials of a scaling: each with a fresh system and its own stream of events. One that
+/// would end later than the time budget is not begun; it counts as interrupted, as the scaling is.
 class TrialRunner {
 public:
     struct Options {
@@ -55,20 +56,21 @@ public:
     /// The judgement of run_at()'s result.
     ScalingTrial judge(double load, const TrialResult& trial) const;
 
-    /// False once the user has asked to stop, or no trial like those so far would end in time.
+    /// False once the user has asked to stop, or a trial would have ended later than allowed.
     bool going();
     bool out_of_time() const noexcept { return out_of_time_; }
     bool interrupted() const noexcept { return options_.stop.stop_requested(); }
 
 private:
     TrialResult run(const AxisTrial& trial, double load, const TrialOptions& options);
+    bool ends_in_time(Duration planned);
 
     Options options_;
     base::SteadyClock steady_;
     base::Clock& clock_;
     TrialFunction run_;
     TimePoint started_;
-    Duration longest_{};  ///< of the trials so far
+    Duration overhead_{};  ///< most that a trial took beyond its plan
     bool out_of_time_ = false;
 };
 

@@ -1,0 +1,97 @@
+#include "lab/scale/trial_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "simulated_trial.h"
+
+namespace crucible::lab {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Stands still unless a trial passes.
+class TrialClock final : public base::Clock {
+public:
+    TimePoint now() noexcept override { return now_; }
+    void sleep_until(TimePoint deadline) noexcept override { now_ = deadline; }
+    void pass(Duration time) { now_ += time; }
+
+private:
+    TimePoint now_{};
+};
+
+/// Trials that take `overhead` beyond the load that is planned.
+class BudgetedRunner {
+public:
+    BudgetedRunner(Duration budget, Duration overhead) {
+        scenario_.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000, 300ms)};
+        TrialRunner::Options options;
+        options.scenario = &scenario_;
+        options.slo = &slo_;
+        options.time_budget = budget;
+        options.clock = &clock_;
+        options.run = [this, overhead, run = simulated_trials({{"daemon", {.capacity = 1e6}}})](
+                          const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                          const TrialOptions& how) mutable {
+            for (const auto& phase : plan.phases) clock_.pass(phase.warmup + phase.duration());
+            clock_.pass(overhead);
+            ++begun_;
+            return run(target, system, plan, how);
+        };
+        runner_.emplace(std::move(options));
+    }
+
+    TrialRunner& operator*() { return *runner_; }
+    TrialRunner* operator->() { return &*runner_; }
+    int begun() const { return begun_; }
+    Duration passed() { return clock_.now() - TimePoint{}; }
+
+private:
+    TrialClock clock_;
+    Scenario scenario_;
+    Slo slo_ = *Slo::parse("latency_p99<10ms");
+    int begun_ = 0;
+    std::optional<TrialRunner> runner_;
+};
+
+const TargetUrl& daemon_url() {
+    static const auto url = *parse_target("daemon:");
+    return url;
+}
+
+// Three trials of 2.3 s and 0.2 s for the system take 7.5 s; a fourth would end at 10 s.
+TEST(TrialRunner, BeginsNothingThatWouldEndTooLate) {
+    BudgetedRunner runner(9900ms, 200ms);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        EXPECT_TRUE(runner->going());
+        EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, i).interrupted);
+    }
+    EXPECT_TRUE(runner->going());
+    EXPECT_TRUE(runner->run_at(daemon_url(), 1'000, 3).interrupted);
+    EXPECT_EQ(runner.begun(), 3);
+    EXPECT_FALSE(runner->going());
+    EXPECT_TRUE(runner->out_of_time());
+    EXPECT_FALSE(runner->interrupted());
+}
+
+// The plan decides, not how long trials have been: a soak of 10 s after one of 2 s, and the four
+// loads of an overload and what follows.
+TEST(TrialRunner, KnowsHowLongEachTrialIs) {
+    for (const bool soak : {true, false}) {
+        BudgetedRunner runner(11s, 100ms);
+        EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, 0).interrupted);
+        const auto trials = soak ? runner->run_rates(daemon_url(), {1'000}, 10s, 1)
+                                 : runner->run_rates(daemon_url(), {1'200, 950, 950, 950}, 2s, 1);
+        ASSERT_EQ(trials.size(), 1U);
+        EXPECT_TRUE(trials.front().interrupted);
+        EXPECT_EQ(runner.begun(), 1);
+        EXPECT_LE(runner.passed(), 11s);
+        EXPECT_TRUE(runner->out_of_time());
+    }
+}
+
+}  // namespace
+}  // namespace crucible::lab
