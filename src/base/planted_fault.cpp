@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -27,6 +29,7 @@ namespace crucible::base {
 namespace {
 
 constexpr const char* kFaultVariable = "CRUCIBLE_PLANTED_FAULT";
+constexpr std::array<std::string_view, 2> kFaultPlaces{"service", "injector"};
 constexpr Duration kFaultTimeMax = std::chrono::seconds(1);
 constexpr std::size_t kFaultBytesMax = std::size_t{1} << 30;
 constexpr std::size_t kMappedPagesRead = 32;
@@ -226,12 +229,16 @@ PlantedFault PlantedFault::of_place(std::string_view place) {
     const auto colon = text.find(':');
     const auto plan =
         colon == std::string_view::npos ? no_fault(text) : parse_fault(text.substr(colon + 1));
-    if (!plan) {
-        std::fprintf(stderr, "%s '%s': PLACE:FAULT, e.g. service:mutex:200us; %s\n", kFaultVariable,
-                     given, plan.error().message.c_str());
+    const auto asked = text.substr(0, colon);
+    const bool is_place = std::ranges::find(kFaultPlaces, asked) != kFaultPlaces.end();
+    if (!plan || !is_place) {
+        fmt::print(stderr, "{} '{}': PLACE:FAULT, e.g. service:mutex:200us; {}\n", kFaultVariable,
+                   given,
+                   plan ? fmt::format("places are {}", fmt::join(kFaultPlaces, ", "))
+                        : plan.error().message);
         std::exit(2);
     }
-    if (text.substr(0, colon) != place) return {};
+    if (asked != place) return {};
     return PlantedFault(*plan);
 }
 

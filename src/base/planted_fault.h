@@ -37,8 +37,9 @@ class PlantedFault {
 public:
     explicit PlantedFault(const FaultPlan& plan);
     /// What `place` shall suffer, by the environment variable CRUCIBLE_PLANTED_FAULT:
-    /// "PLACE:FAULT", e.g. "service:mutex:200us". Nothing where it names another place or none.
-    /// Ends the process, with a line that says why, where it is not of that form.
+    /// "PLACE:FAULT", e.g. "service:mutex:200us". Nothing where it names another place or is not
+    /// set. Ends the process, with a line that says why, where it is not of that form or its place
+    /// is none that there is.
     static PlantedFault of_place(std::string_view place);
     PlantedFault(PlantedFault&& other) noexcept;
     ~PlantedFault();

@@ -104,7 +104,7 @@ TEST(PlantedFault, RefusesWhatIsNone) {
         ASSERT_FALSE(plan) << text;
         EXPECT_EQ(plan.error().code, Errc::invalid_argument);
     }
-    for (const char* text : {"service", "service:cpu", "cpu:3ms"}) {
+    for (const char* text : {"service", "service:cpu", "cpu:3ms", "servce:cpu:3ms", ":cpu:3ms"}) {
         ::setenv("CRUCIBLE_PLANTED_FAULT", text, 1);
         EXPECT_EXIT(static_cast<void>(PlantedFault::of_place("service")),
                     ::testing::ExitedWithCode(2), "PLACE:FAULT");
