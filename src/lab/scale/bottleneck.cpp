@@ -137,6 +137,14 @@ struct Assessed {
     std::string why;
 };
 
+/// Well beyond its threshold; where a share cannot get so far, half-way to its end.
+bool is_clear(const BottleneckFigure& figure) {
+    if (!figure.observed) return false;
+    if (!figure.at_least) return *figure.observed * kClear <= figure.threshold;
+    return *figure.observed >=
+           std::min(figure.threshold * kClear, (figure.threshold + figure.most) / 2);
+}
+
 Assessed confidence_of(const BottleneckJudgement& judgement, const BottleneckEvidence& evidence,
                        const std::vector<RuleWays>& rules) {
     const auto samples = evidence.activity.samples;
@@ -150,7 +158,8 @@ Assessed confidence_of(const BottleneckJudgement& judgement, const BottleneckEvi
             return {Confidence::medium, fmt::format("{} came within a fifth of its threshold",
                                                     described(rule.verdict))};
     }
-    if (judgement.verdict != Bottleneck::headroom && nearness(judgement.evidence) < kClear &&
+    if (judgement.verdict != Bottleneck::headroom &&
+        !std::ranges::all_of(judgement.evidence, is_clear) &&
         judgement.verdict != Bottleneck::cpu_bound && judgement.verdict != Bottleneck::workers)
         return {Confidence::medium, "less than a quarter beyond its threshold"};
     if (samples < kSamplesGood)

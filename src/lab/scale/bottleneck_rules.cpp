@@ -15,7 +15,10 @@ using Value = std::optional<double>;
 BottleneckFigure at_least(std::string name, std::string what, std::string unit, Value observed,
                           double least) {
     const bool met = observed && *observed >= least;
-    return {std::move(name), std::move(what), std::move(unit), observed, least, true, met};
+    BottleneckFigure figure{
+        std::move(name), std::move(what), std::move(unit), observed, least, true, met};
+    if (figure.unit == "1") figure.most = 1;
+    return figure;
 }
 
 BottleneckFigure below(std::string name, std::string what, std::string unit, Value observed,
@@ -52,15 +55,16 @@ public:
         const auto closed =
             at_least("closed_loop", "the next event is sent as soon as one has ended", "1",
                      evidence_.closed_loop ? 1.0 : 0.0, 1);
+        auto clients_use_more =
+            at_least("injector_to_system", "processor time of the clients to the system's", "1",
+                     ratio(injector_.cpu_cores, system_.cpu_cores), 1);
+        clients_use_more.most = BottleneckFigure().most;
         return {{late, own, starved_injector(), not_throttled()},
                 {closed,
                  at_least("sender_busy", "processor time of the busiest thread that sends", "1",
                           injector_.busiest_cpu, threshold::kSenderBusy),
                  below_system_busy()},
-                {limit(), processors(true), starved_system(),
-                 at_least("injector_to_system", "processor time of the clients to the system's",
-                          "1", ratio(injector_.cpu_cores, system_.cpu_cores), 1),
-                 few_neighbours()}};
+                {limit(), processors(true), starved_system(), clients_use_more, few_neighbours()}};
     }
 
     std::vector<Conditions> quota_throttled() const {

@@ -302,6 +302,28 @@ TEST(Bottleneck, IsAsConfidentAsItsSamplesAllow) {
     EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::low);
 }
 
+// A closed loop is one or it is not, and a sender is busy 100 % of the time at most: neither can be
+// a quarter beyond its threshold, and half-way to the end is clear.
+TEST(Bottleneck, IsConfidentOfWhatCannotBeMore) {
+    auto evidence = plain();
+    evidence.closed_loop = true;
+    evidence.activity.sides[1].busiest_cpu = 0.97;
+    EXPECT_EQ(judge_bottleneck(evidence).verdict, Bottleneck::client_limited);
+    EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::high);
+    evidence.activity.sides[1].busiest_cpu = 0.92;
+    EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::medium);
+    // The clients' processor time over the system's has no end.
+    auto clients = plain();
+    clients.activity.sides[0].cpu_cores = 1.7;
+    clients.activity.sides[0].delay_threads = 1.2;
+    clients.activity.sides[1].cpu_cores = 2.0;
+    EXPECT_EQ(judge_bottleneck(clients).verdict, Bottleneck::client_limited);
+    EXPECT_EQ(judge_bottleneck(clients).confidence, Confidence::medium);
+    clients.activity.sides[0].cpu_cores = 1.4;
+    clients.activity.sides[1].cpu_cores = 2.4;
+    EXPECT_EQ(judge_bottleneck(clients).confidence, Confidence::high);
+}
+
 // In words a person can check against the figures.
 TEST(Bottleneck, FiguresReadAsSentences) {
     auto evidence = plain();
