@@ -95,6 +95,7 @@ Result<Options> parse_options(std::span<char* const> words, const Choices& choic
     constexpr std::array<std::string_view, 7> known{"--part",    "--peer", "--payload", "--rounds",
                                                     "--seconds", "--seed", "--json"};
     Options options;
+    options.seconds = choices.seconds;
     for (std::size_t i = 0; i < words.size(); ++i) {
         std::string_view word = words[i];
         if (word == "--smoke") {

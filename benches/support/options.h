@@ -34,6 +34,7 @@ struct Options {
 struct Choices {
     std::vector<std::string_view> parts;
     std::vector<std::string_view> peers;
+    double seconds = 1;  ///< of each trial where --seconds does not say
 };
 
 /// - Errc::invalid_argument: one line for the user: what is wrong, and what is allowed.

@@ -48,7 +48,7 @@ Result<> write_result(const PartsBench& bench, const Options& options, std::span
 
 int run_parts_bench(std::span<char* const> words, const PartsBench& bench) {
     const auto arguments = words.subspan(1);
-    Choices choices{.parts = {}, .peers = bench.peers};
+    Choices choices{.parts = {}, .peers = bench.peers, .seconds = bench.seconds};
     for (const auto& part : bench.parts) choices.parts.push_back(part.name);
     for (const std::string_view word : arguments) {
         if (word != "--help" && word != "-h") continue;

@@ -24,6 +24,7 @@ struct PartsBench {
     std::span<const Part> parts;
     std::vector<std::string_view> peers = {};    ///< that --peer takes; empty: there is no --peer
     std::vector<std::string_view> records = {};  ///< lists of its result file besides `questions`
+    double seconds = 1;                          ///< of each trial where --seconds does not say
 };
 
 /// Its main(). Returns the exit code: 0, 2 bad usage, 5 a trial failed.
