@@ -167,8 +167,8 @@ TEST(ScalingReport, SaysUntilWhenEachHolds) {
           "one client does 1,000/s [950/s, 1,050/s]", "most with 9.5 clients [6.7, 30.0]",
           "the points do not follow the law", "do not extrapolate",
           "at 4 clients binds: the processors (high confidence",
-           "share of the processors in use 97 % (at least 85 %)", "2.10", "not io: no storage",
-           "also holds: lock contention", "17,143/s"}) {
+          "share of the processors in use 97 % (at least 85 %)", "2.10", "not io: no storage",
+          "also holds: lock contention", "17,143/s"}) {
         EXPECT_TRUE(contains(text, std::string_view(part).substr(0, 40))) << part << '\n' << text;
     }
     for (std::size_t at = 0; at < text.size();) {
