@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,8 @@ namespace crucible::bench {
 namespace {
 
 constexpr double kShareOfMaximum = 0.5;
+/// Shorter ones, as of --smoke, may end before the first samples, 10 ms apart.
+constexpr Duration kSampledLeast = std::chrono::milliseconds(300);
 
 double seconds_of(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -71,7 +74,7 @@ std::vector<Arm> arms_of(const std::string& target, const lab::Scenario& scenari
 
 void ask_about(const std::string& target, const lab::Scenario& scenario, const Options& options,
                Rounds& rounds) {
-    const auto length = options.trial_length();
+    const auto length = std::max(options.trial_length(), kSampledLeast);
     const auto maximum = lab::maximum_phase(length, length / 5);
     rounds.ask({.part = "monitoring",
                 .text = fmt::format("{} as fast as acknowledged", target),
@@ -84,7 +87,7 @@ void ask_about(const std::string& target, const lab::Scenario& scenario, const O
     const double rate = kShareOfMaximum * fastest->throughput;
     const auto steady =
         lab::steady_phase(*base::Rate::per_second(rate),
-                          static_cast<std::uint64_t>(rate * options.seconds), length / 5);
+                          static_cast<std::uint64_t>(rate * seconds_of(length)), length / 5);
     rounds.ask({.part = "monitoring",
                 .text = fmt::format("{} at {:.0f} events/s, half of that", target, rate),
                 .measures = with_cost_measures(latency_measure("latency_p99")),
