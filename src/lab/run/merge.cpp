@@ -25,6 +25,7 @@ double mean(std::span<const double> values) {
 }  // namespace
 
 std::vector<double> backlog_in_window(const std::vector<ClientPhase>& clients) {
+    if (clients.empty()) return {};
     std::size_t first = 0;
     std::size_t end = SIZE_MAX;
     for (const auto& client : clients) {
