@@ -8,12 +8,15 @@ namespace crucible::lab::report {
 namespace {
 
 constexpr std::array<std::size_t, 8> kPointWidths{10, 10, 17, 9, 9, 10, 9, 5};
+/// Without the median's latency, for which 80 columns have no room.
 constexpr std::array<std::size_t, 5> kRatioWidths{10, 23, 0, 23, 23};
 
+/// Columns of no width are left out.
 template <typename Cells, typename Widths>
 std::string scaling_row(const TerminalText& text, const Cells& cells, const Widths& widths) {
     std::string line = " ";
-    for (std::size_t i = 0; i < cells.size(); ++i) line += text.cell(cells[i], widths[i], true);
+    for (std::size_t i = 0; i < cells.size(); ++i)
+        if (widths[i] > 0) line += text.cell(cells[i], widths[i], true);
     return line;
 }
 
