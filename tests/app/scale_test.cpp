@@ -99,7 +99,7 @@ TEST_F(Scale, MeasuresACurveOverClients) {
 TEST_F(Scale, SaysThatTheSloIsBrokenAtTheLowestLoad) {
     EXPECT_EQ(
         run({"scale", "synthetic:?latency=50ms", "--slo", "latency_p50<10ms", "--range", "200..400",
-             "--duration", "300ms", "--warmup", "0s", "--rounds", "1", "--quiet"}),
+             "--duration", "600ms", "--warmup", "200ms", "--rounds", "1", "--quiet"}),
         1);
     EXPECT_NE(errors().find("crucible: synthetic:?latency=50ms: the SLO is broken at the lowest "
                             "load, 200/s: latency_p50<10ms broken: 5"),
