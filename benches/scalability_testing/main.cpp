@@ -19,7 +19,7 @@ scale` measures, part by part. Curves are medians over rounds with 95 %
 intervals, fitted with the Universal Scalability Law; trials of the two take
 turns in random order.
 
-  --part LIST     some of these parts; default all, about 80 minutes
+  --part LIST     some of these parts; default all
      known        breaking points of synthetic systems of five capacities;
                   fails where an interval leaves the capacity out
      rate         breaking points, and curves up to them and beyond

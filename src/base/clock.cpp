@@ -25,6 +25,10 @@ WallTime wall_now() noexcept {
     return WallTime(read_clock(CLOCK_REALTIME));
 }
 
+Duration thread_cpu_time() noexcept {
+    return Duration(read_clock(CLOCK_THREAD_CPUTIME_ID));
+}
+
 void SteadyClock::sleep_until(TimePoint deadline) noexcept {
     const auto since_epoch = deadline.time_since_epoch();
     if (since_epoch <= Duration::zero()) return;

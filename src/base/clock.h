@@ -10,6 +10,9 @@ TimePoint monotonic_now() noexcept;
 /// CLOCK_REALTIME now.
 WallTime wall_now() noexcept;
 
+/// Processor time that the calling thread has had so far.
+Duration thread_cpu_time() noexcept;
+
 /// A source of time that tests can replace.
 class Clock {
 public:

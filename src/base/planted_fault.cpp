@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/units.h"
 
@@ -65,16 +66,10 @@ std::size_t page_bytes() {
     return bytes;
 }
 
-Duration own_cpu() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 void compute(Duration time) noexcept {
-    const Duration end = own_cpu() + time;
+    const Duration end = thread_cpu_time() + time;
     volatile std::uint64_t state = 1;
-    while (own_cpu() < end) {
+    while (thread_cpu_time() < end) {
         for (int i = 0; i < 100; ++i) state = state * 6364136223846793005u + 1442695040888963407u;
     }
 }

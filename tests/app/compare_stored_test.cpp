@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "in_process.h"
+#include "real_binary.h"
 
 namespace crucible::app {
 namespace {
@@ -32,18 +33,8 @@ protected:
     }
     /// What the schema has against the result; empty when nothing.
     std::string complaints() const {
-        const auto found = path("complaints");
-        auto python = base::Process::start(
-            {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
-                           std::string(CRUCIBLE_FORMATS) + "/comparison.schema.json",
-                           path("out") + "/result.json"},
-             .inherit = {},
-             .standard_output = found,
-             .standard_error = found});
-        if (!python) return python.error().message;
-        const auto status = python->wait(60s);
-        if (status && status->exit_code == 0) return {};
-        return "not valid: " + base::read_file(found).value_or("");
+        return schema_complaints("comparison.schema.json", path("out") + "/result.json",
+                                 path("complaints"));
     }
     /// Bad input ends with this one line, and leaves nothing behind.
     void expect_refused(const std::vector<std::string>& words, const std::string& line) const {

@@ -18,21 +18,6 @@ protected:
         GTEST_SKIP() << "a sanitizer has a malloc of its own, which has to come first";
 #endif
     }
-
-    std::string profile_complaints() const {
-        const auto found = out().parent_path() / "profile_complaints";
-        auto python = base::Process::start(
-            {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
-                           std::string(CRUCIBLE_FORMATS) + "/memory.schema.json",
-                           out() / "result.json"},
-             .inherit = {},
-             .standard_output = found,
-             .standard_error = found});
-        if (!python) return python.error().message;
-        const auto status = python->wait(60s);
-        if (status && status->exit_code == 0) return {};
-        return "not valid: " + base::read_file(found).value_or("");
-    }
 };
 
 const nlohmann::json& metric_named(const nlohmann::json& metrics, std::string_view name) {
@@ -50,7 +35,7 @@ TEST_F(Profile, TellsOwnersOfBothArchitectures) {
               0)
         << errors();
 
-    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(complaints("memory.schema.json"), "");
     const auto json = result();
     for (const auto& check : json.at("checks")) {
         if (check.at("name") != "memory_conserved") continue;
@@ -84,7 +69,7 @@ TEST_F(Profile, TellsWhereMemoryIsAllocated) {
                    "--warmup", "0s", "--quiet"}),
               0)
         << errors();
-    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(complaints("memory.schema.json"), "");
     const auto json = result();
     bool conserved = false;
     for (const auto& check : json.at("checks")) {
@@ -143,7 +128,7 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
                     "100ms", "--warmup", "0s", "--leaks", "20", "--quiet"});
     };
     ASSERT_EQ(profile("env -u LD_PRELOAD "), 0) << errors();
-    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(complaints("memory.schema.json"), "");
     auto target = result().at("targets").at(0);
     ASSERT_EQ(target.at("missing").size(), 1U);
     EXPECT_NE(target.at("missing").at(0).get<std::string>().find(
@@ -189,7 +174,7 @@ void expect_not_counted(const nlohmann::json& result, std::string_view reason) {
 
 TEST_F(Profile, SaysThatAStaticProgramCannotBeCounted) {
     ASSERT_EQ(run(short_profile("exec:" + kEcho + "_static")), 0) << errors();
-    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(complaints("memory.schema.json"), "");
     expect_not_counted(result(), "it is a static program");
     EXPECT_FALSE(metric_named(result().at("targets").at(0).at("metrics"), "memory_peak")
                      .at("value")
@@ -228,7 +213,7 @@ TEST_F(Profile, TellsOfATargetThatEnds) {
         EXPECT_TRUE(errors().ends_with(
             "crucible: client-0: the program exited with code 0; the partial result is kept\n"))
             << errors();
-        EXPECT_EQ(profile_complaints(), "");
+        EXPECT_EQ(complaints("memory.schema.json"), "");
         EXPECT_EQ(result().at("failure").at("message"), "client-0: the program exited with code 0");
         std::filesystem::remove_all(out());
     }
@@ -242,7 +227,7 @@ TEST_F(Profile, JudgesATargetThatEndsUpToItsEnd) {
                    "--warmup", "0s", "--quiet"}),
               kTargetFailed)
         << errors();
-    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(complaints("memory.schema.json"), "");
     EXPECT_EQ(result().at("failure").at("message"), "client-0: the program exited with code 0");
     const auto leak = result().at("targets").at(0).at("leak");
     EXPECT_EQ(leak.at("iterations"), 31) << leak;
@@ -269,7 +254,7 @@ TEST_F(Profile, KeepsNoCountsOfWhatCameAndWent) {
                    "--rate", "100", "--duration", "1500ms", "--warmup", "0s", "--quiet"}),
               0)
         << errors();
-    EXPECT_EQ(profile_complaints(), "");
+    EXPECT_EQ(complaints("memory.schema.json"), "");
     const auto missing = result().at("targets").at(0).at("missing");
     ASSERT_EQ(missing.size(), 1U) << missing;
     EXPECT_TRUE(
@@ -291,7 +276,7 @@ TEST_F(Profile, FindsAPlantedLeak) {
                        "--quiet"}),
                   0)
             << errors();
-        EXPECT_EQ(profile_complaints(), "");
+        EXPECT_EQ(complaints("memory.schema.json"), "");
         const auto leak = result().at("targets").at(0).at("leak");
         std::filesystem::remove_all(out());
         return leak;

@@ -18,6 +18,22 @@ namespace crucible::app {
 
 using namespace std::chrono_literals;
 
+/// The complaints of the validator of docs/formats/SCHEMA about `result`, by way of the file
+/// `found`; empty when it follows the schema.
+inline std::string schema_complaints(std::string_view schema, const std::filesystem::path& result,
+                                     const std::filesystem::path& found) {
+    auto python = base::Process::start(
+        {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
+                       std::string(CRUCIBLE_FORMATS) + "/" + std::string(schema), result},
+         .inherit = {},
+         .standard_output = found,
+         .standard_error = found});
+    if (!python) return python.error().message;
+    const auto status = python->wait(60s);
+    if (status && status->exit_code == 0) return {};
+    return "not valid: " + base::read_file(found).value_or("");
+}
+
 /// The program as a user runs it, with its result in a folder of its own.
 class RealBinary : public testing::Test {
 protected:
@@ -58,6 +74,10 @@ protected:
     std::filesystem::path out() const { return directory_.path() / "out"; }
     std::string errors() const {
         return base::read_file(directory_.path() / "stderr").value_or("");
+    }
+
+    std::string complaints(std::string_view schema) const {
+        return schema_complaints(schema, out() / "result.json", directory_.path() / "complaints");
     }
 
     nlohmann::json result() const {

@@ -18,21 +18,6 @@ protected:
         const int exit_code = run(std::move(words));
         return exit_code == 0 || exit_code == 3;
     }
-
-    /// The complaints of the schema's validator; empty when result.json follows it.
-    std::string complaints(const std::string& schema) const {
-        const auto found = out().parent_path() / "complaints";
-        auto python = base::Process::start(
-            {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
-                           std::string(CRUCIBLE_FORMATS) + "/" + schema, out() / "result.json"},
-             .inherit = {},
-             .standard_output = found,
-             .standard_error = found});
-        if (!python) return python.error().message;
-        const auto status = python->wait(60s);
-        if (status && status->exit_code == 0) return {};
-        return "not valid: " + base::read_file(found).value_or("");
-    }
 };
 
 /// Children of `parent`, by the parent that /proc tells of each process.

@@ -9,24 +9,7 @@
 namespace crucible::app {
 namespace {
 
-class Scale : public RealBinary {
-protected:
-    /// The complaints of the schema's validator; empty when result.json follows it.
-    std::string scale_complaints() const {
-        const auto found = out().parent_path() / "scale_complaints";
-        auto python = base::Process::start(
-            {.arguments = {"/usr/bin/python3", CRUCIBLE_VALIDATE,
-                           std::string(CRUCIBLE_FORMATS) + "/scaling.schema.json",
-                           out() / "result.json"},
-             .inherit = {},
-             .standard_output = found,
-             .standard_error = found});
-        if (!python) return python.error().message;
-        const auto status = python->wait(60s);
-        if (status && status->exit_code == 0) return {};
-        return "not valid: " + base::read_file(found).value_or("");
-    }
-};
+class Scale : public RealBinary {};
 
 void expect_scale_refused(std::vector<std::string> words, const std::string& line) {
     words.insert(words.begin(), "scale");
@@ -75,7 +58,7 @@ TEST_F(Scale, MeasuresACurveOverClients) {
                    "--forecast", "1000/s"}),
               0)
         << errors();
-    EXPECT_EQ(scale_complaints(), "");
+    EXPECT_EQ(complaints("scaling.schema.json"), "");
     const auto json = result();
     EXPECT_EQ(json.at("axis"), "clients");
     EXPECT_TRUE(json.at("scenario").at("load").at("clients").is_null());
@@ -105,7 +88,7 @@ TEST_F(Scale, SaysThatTheSloIsBrokenAtTheLowestLoad) {
                             "load, 200/s: latency_p50<10ms broken: 5"),
               std::string::npos)
         << errors();
-    EXPECT_EQ(scale_complaints(), "");
+    EXPECT_EQ(complaints("scaling.schema.json"), "");
     const auto json = result();
     const auto& point = json.at("targets").at(0).at("breaking_point");
     EXPECT_EQ(point.at("ending"), "below_lowest");
@@ -119,7 +102,7 @@ TEST_F(Scale, TakesATargetThatDiesForItsLimit) {
                    "--clients", "1", "--rounds", "1", "--soak", "none", "--quiet"}),
               0)
         << errors();
-    EXPECT_EQ(scale_complaints(), "");
+    EXPECT_EQ(complaints("scaling.schema.json"), "");
     const auto json = result();
     const auto& point = json.at("targets").at(0).at("breaking_point");
     if (point.at("ending") == "injector_limited") GTEST_SKIP() << "this machine is too busy";

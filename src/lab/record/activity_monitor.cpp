@@ -36,12 +36,6 @@ constexpr std::uint64_t kMomentStream = 211;
 constexpr int kSamplingShare = 100;  // 1 / 100
 constexpr Duration kSamplingBurst = std::chrono::milliseconds(2);
 
-Duration sampler_cpu() noexcept {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
 double seconds_of(Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
@@ -219,7 +213,7 @@ void ActivityMonitor::State::run(const std::stop_token& stop) {
     around->begin();  // some milliseconds of work, at nobody's cost who has better to do
     // Otherwise a machine that is busy would choose the moments: when others leave it a core.
     static_cast<void>(base::set_realtime_priority());
-    const Duration before = sampler_cpu();
+    const Duration before = base::thread_cpu_time();
     first = base::monotonic_now();
     const auto interval = options.interval.count();
     for (std::uint64_t i = 0;; ++i) {
@@ -234,14 +228,14 @@ void ActivityMonitor::State::run(const std::stop_token& stop) {
             ++missed;
             continue;
         }
-        if (kSamplingShare * (sampler_cpu() - before - kSamplingBurst) > due - first) {
+        if (kSamplingShare * (base::thread_cpu_time() - before - kSamplingBurst) > due - first) {
             ++left_out;
             continue;
         }
         if (!wait_until(due, stop)) break;
         sample();
     }
-    cpu_in_window = sampler_cpu() - before;
+    cpu_in_window = base::thread_cpu_time() - before;
     around->end();
 }
 

@@ -10,17 +10,13 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace crucible::lab {
 namespace {
 
 double in_seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
-}
-
-Duration thread_time() noexcept {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 /// Of cores that a process may use; those of this one where that cannot be read.
@@ -68,12 +64,12 @@ Duration measure_fault_cost() {
     if (memory == MAP_FAILED) return {};
     ::madvise(memory, pages * page, MADV_NOHUGEPAGE);
     auto* const bytes = static_cast<volatile char*>(memory);
-    const Duration before = thread_time();
+    const Duration before = base::thread_cpu_time();
     for (int round = 0; round < rounds; ++round) {
         for (std::size_t i = 0; i < pages; ++i) bytes[i * page] = 1;
         ::madvise(memory, pages * page, MADV_DONTNEED);
     }
-    const Duration cost = (thread_time() - before) / (rounds * pages);
+    const Duration cost = (base::thread_cpu_time() - before) / (rounds * pages);
     ::munmap(memory, pages * page);
     return cost;
 }

@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "lab/record/process_probe.h"
 #include "lab/record/resource_recorder.h"
 
@@ -26,12 +27,6 @@ constexpr Duration kIntervalMin = std::chrono::milliseconds(10);
 constexpr Duration kSwitchesInterval = std::chrono::seconds(1);
 // What is costly is read again after 100 times what reading it took: 1 % of a core.
 constexpr int kCostlyShare = 100;
-
-Duration thread_cpu() noexcept {
-    timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
 
 struct Watched {
     ProcessProbe probe;
@@ -107,7 +102,7 @@ void ResourceMonitor::State::sample_cheap(bool switches) {
 }
 
 void ResourceMonitor::State::sample_costly(SteadyTime now) {
-    const Duration before = thread_cpu();
+    const Duration before = base::thread_cpu_time();
     double bytes = 0;
     bool all_read = true;
     for (std::size_t i = 0; i < processes.size(); ++i) {
@@ -119,7 +114,7 @@ void ResourceMonitor::State::sample_costly(SteadyTime now) {
         if (recorder) recorder->take_costly(i, since_start(), probe, last, memory);
     }
     if (recorder) recorder->take_surroundings(since_start());
-    const Duration took = thread_cpu() - before;
+    const Duration took = base::thread_cpu_time() - before;
     cost.costly_cpu += took;
     next_costly = now + kCostlyShare * took;
     last_costly = now;
@@ -151,7 +146,7 @@ void ResourceMonitor::State::sample_until(const std::stop_token& stop) {
         for (const auto now = std::chrono::steady_clock::now(); deadline <= now;)
             deadline += interval;
     }
-    usage.sampler_cpu += thread_cpu();
+    usage.sampler_cpu += base::thread_cpu_time();
 }
 
 void ResourceMonitor::State::conclude() {
@@ -174,7 +169,7 @@ Result<std::unique_ptr<ResourceMonitor>> ResourceMonitor::start(
             Error{Errc::invalid_argument, "the sampling interval is below 10 ms"});
     }
     auto state = std::make_unique<State>();
-    const Duration cpu_before = thread_cpu();
+    const Duration cpu_before = base::thread_cpu_time();
     state->interval = options.interval;
     if (options.depth == Depth::full) state->recorder.emplace(options.interval, options.root);
     for (auto& [pid, role] : processes) {
@@ -189,7 +184,7 @@ Result<std::unique_ptr<ResourceMonitor>> ResourceMonitor::start(
     }
     state->sample(true);
     for (auto& process : state->processes) process.first = process.last;
-    state->usage.sampler_cpu = thread_cpu() - cpu_before;
+    state->usage.sampler_cpu = base::thread_cpu_time() - cpu_before;
     auto monitor = std::unique_ptr<ResourceMonitor>(new ResourceMonitor(std::move(state)));
     State& running = *monitor->state_;
     running.thread =

@@ -512,7 +512,7 @@ struct BottleneckRow {
     std::vector<OtherVerdict> others;
     std::string change;  ///< "workers=3"; empty: none
     std::string why_change;
-    double predicted = 1;
+    std::optional<double> predicted;  ///< none: without a bound
     std::optional<Estimate> measured;
     bool confirmed = false;
     std::string no_change;          ///< why nothing was changed or measured

@@ -156,7 +156,7 @@ std::optional<BottleneckRow> read_bottleneck(const json& object) {
     if (!change.contains("change")) return row;
     row.change = text_at(change, "change");
     row.why_change = text_at(change, "why");
-    row.predicted = change.at("predicted");
+    row.predicted = optional_number(change, "predicted");
     row.measured = optional_estimate(change, "measured");
     row.confirmed = change.at("confirmed");
     return row;

@@ -238,8 +238,11 @@ std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
                                 found.confidence, found.why_confidence));
     for (const auto& figure : found.evidence) lines.push_back("evidence: " + figure);
     if (!found.change.empty()) {
-        auto text = fmt::format("{}: predicted at most {:.2f} times the throughput ({})",
-                                found.change, found.predicted, found.why_change);
+        const auto predicted =
+            found.predicted
+                ? fmt::format("predicted at most {:.2f} times the throughput", *found.predicted)
+                : std::string("no bound can be predicted");
+        auto text = fmt::format("{}: {} ({})", found.change, predicted, found.why_change);
         if (found.measured && found.measured->value) {
             const auto times = [](double value) { return fmt::format("{:.2f}", value); };
             text += fmt::format("; measured {}{}: {}", times(*found.measured->value),

@@ -5,14 +5,12 @@
 #include <optional>
 #include <string>
 
+#include "lab/compare/json_parts.h"
+
 namespace crucible::lab {
 namespace {
 
 using nlohmann::json;
-
-json or_null(const std::optional<double>& value) {
-    return value ? json(*value) : json(nullptr);
-}
 
 double to_seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -24,7 +22,7 @@ json figures_json(const std::vector<BottleneckFigure>& figures) {
         all.push_back({{"name", figure.name},
                        {"what", figure.what},
                        {"unit", figure.unit},
-                       {"observed", or_null(figure.observed)},
+                       {"observed", number(figure.observed)},
                        {"threshold", figure.threshold},
                        {"direction", figure.at_least ? "at_least" : "below"},
                        {"met", figure.met}});
@@ -93,45 +91,44 @@ json bottleneck_json(const BottleneckJudgement& judgement) {
 }
 
 json activity_json(const ActivityReport& report) {
-    return {
-        {"wall_seconds", to_seconds(report.wall)},
-        {"interval_seconds", to_seconds(report.interval)},
-        {"samples", report.samples},
-        {"samples_missed", report.missed},
-        {"samples_left_out", report.left_out},
-        {"cores", report.cores},
-        {"system", side_json(report.system())},
-        {"injector", side_json(report.injector())},
-        {"threads", threads_json(report.threads)},
-        {"why_blind", or_reason(report.why_blind)},
-        {"other_cores", or_null(report.surroundings.other_cores)},
-        {"stolen_cores", or_null(report.surroundings.stolen_cores)},
-        {"pressure_cpu", or_null(report.pressure_cpu)},
-        {"pressure_memory", or_null(report.pressure_memory)},
-        {"pressure_io", or_null(report.pressure_io)},
-        {"quota_cores", or_null(report.quota_cores)},
-        {"throttled_cores", or_null(report.throttled_cores)},
-        {"memory_limit_bytes", or_null(report.memory_limit_bytes)},
-        {"memory_used_bytes", or_null(report.memory_used_bytes)},
-        {"memory_limit_hits_per_second", or_null(report.memory_limit_hits)},
-        {"minor_faults_per_second", report.minor_faults},
-        {"major_faults_per_second", report.major_faults},
-        {"kernel_share", or_null(report.kernel_share)},
-        {"fault_cost_seconds", to_seconds(report.fault_cost)},
-        {"storage_read_bytes_per_second", or_null(report.storage_read_bytes)},
-        {"storage_written_bytes_per_second", or_null(report.storage_written_bytes)},
-        {"voluntary_switches_per_second", report.voluntary_switches},
-        {"involuntary_switches_per_second", report.involuntary_switches},
-        {"file_lock_held", or_null(report.file_lock_held)},
-        {"instructions_per_cycle", or_null(report.instructions_per_cycle)},
-        {"cache_misses_per_kilo_instruction", or_null(report.cache_misses_per_kilo_instruction)},
-        {"why_no_counters", or_reason(report.why_no_counters)},
-        {"cost",
-         {{"cpu_seconds", to_seconds(report.cost.cpu)},
-          {"cpu_seconds_per_sample", to_seconds(report.cost.cpu_per_sample)},
-          {"core_share", report.cost.core_share},
-          {"machine_share", report.cost.machine_share},
-          {"memory_bytes", report.cost.memory_bytes}}}};
+    return {{"wall_seconds", to_seconds(report.wall)},
+            {"interval_seconds", to_seconds(report.interval)},
+            {"samples", report.samples},
+            {"samples_missed", report.missed},
+            {"samples_left_out", report.left_out},
+            {"cores", report.cores},
+            {"system", side_json(report.system())},
+            {"injector", side_json(report.injector())},
+            {"threads", threads_json(report.threads)},
+            {"why_blind", or_reason(report.why_blind)},
+            {"other_cores", number(report.surroundings.other_cores)},
+            {"stolen_cores", number(report.surroundings.stolen_cores)},
+            {"pressure_cpu", number(report.pressure_cpu)},
+            {"pressure_memory", number(report.pressure_memory)},
+            {"pressure_io", number(report.pressure_io)},
+            {"quota_cores", number(report.quota_cores)},
+            {"throttled_cores", number(report.throttled_cores)},
+            {"memory_limit_bytes", number(report.memory_limit_bytes)},
+            {"memory_used_bytes", number(report.memory_used_bytes)},
+            {"memory_limit_hits_per_second", number(report.memory_limit_hits)},
+            {"minor_faults_per_second", report.minor_faults},
+            {"major_faults_per_second", report.major_faults},
+            {"kernel_share", number(report.kernel_share)},
+            {"fault_cost_seconds", to_seconds(report.fault_cost)},
+            {"storage_read_bytes_per_second", number(report.storage_read_bytes)},
+            {"storage_written_bytes_per_second", number(report.storage_written_bytes)},
+            {"voluntary_switches_per_second", report.voluntary_switches},
+            {"involuntary_switches_per_second", report.involuntary_switches},
+            {"file_lock_held", number(report.file_lock_held)},
+            {"instructions_per_cycle", number(report.instructions_per_cycle)},
+            {"cache_misses_per_kilo_instruction", number(report.cache_misses_per_kilo_instruction)},
+            {"why_no_counters", or_reason(report.why_no_counters)},
+            {"cost",
+             {{"cpu_seconds", to_seconds(report.cost.cpu)},
+              {"cpu_seconds_per_sample", to_seconds(report.cost.cpu_per_sample)},
+              {"core_share", report.cost.core_share},
+              {"machine_share", report.cost.machine_share},
+              {"memory_bytes", report.cost.memory_bytes}}}};
 }
 
 json limits_json(std::span<const LimitForecast> forecasts) {
@@ -142,13 +139,13 @@ json limits_json(std::span<const LimitForecast> forecasts) {
                        {"kind", use.kind},
                        {"whose", use.whose},
                        {"unit", use.unit},
-                       {"used", or_null(use.used)},
-                       {"limit", or_null(use.limit)},
-                       {"share", or_null(use.share())},
+                       {"used", number(use.used)},
+                       {"limit", number(use.limit)},
+                       {"share", number(use.share())},
                        {"why_absent", or_reason(use.why_absent)},
-                       {"binds_at", or_null(forecast.binds_at)},
+                       {"binds_at", number(forecast.binds_at)},
                        {"ci_low", forecast.binds_at ? json(forecast.ci_low) : json(nullptr)},
-                       {"ci_high", or_null(forecast.ci_high)},
+                       {"ci_high", number(forecast.ci_high)},
                        {"refused", or_reason(forecast.refused)}});
     }
     return all;

@@ -129,24 +129,6 @@ void finish(Forecast& forecast, const Demand& demand) {
 
 }  // namespace
 
-std::string_view to_string(Refusal refusal) noexcept {
-    switch (refusal) {
-        case Refusal::too_few_points:
-            return "too_few_points";
-        case Refusal::too_far:
-            return "too_far";
-        case Refusal::too_few_near_peak:
-            return "too_few_near_peak";
-        case Refusal::hold_out_failed:
-            return "hold_out_failed";
-        case Refusal::beyond_the_peak:
-            return "beyond_the_peak";
-        case Refusal::unbounded:
-            return "unbounded";
-    }
-    return "too_few_points";
-}
-
 Result<> check(const Demand& demand) {
     // Written so that NaN fails too.
     if (!(demand.rate > 0) || !std::isfinite(demand.rate)) {

@@ -45,7 +45,6 @@ enum class Refusal : std::uint8_t {
     beyond_the_peak,    ///< more than the curve's highest throughput: no load reaches it
     unbounded,          ///< the fit does not exclude that no load reaches it
 };
-std::string_view to_string(Refusal refusal) noexcept;
 
 /// Why there is no forecast, with the figures that say so.
 struct Refused {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <span>
 
+#include "base/assert.h"
 #include "base/rng.h"
 #include "lab/stats/robust.h"
 #include "lab/stats/scalability.h"
@@ -44,8 +45,7 @@ std::optional<Error> curve_error(const CurveRounds& curve, std::string_view name
     return std::nullopt;
 }
 
-std::optional<Error> pair_error(const CurveRounds& baseline, const CurveRounds& candidate,
-                                bool throughput) {
+std::optional<Error> pair_error(const CurveRounds& baseline, const CurveRounds& candidate) {
     if (baseline.loads != candidate.loads) {
         return bad_curve("baseline and candidate were measured at different loads");
     }
@@ -60,7 +60,7 @@ std::optional<Error> pair_error(const CurveRounds& baseline, const CurveRounds& 
         return bad_curve(fmt::format("{} rounds of the baseline, {} of the candidate",
                                      baseline.rounds.size(), candidate.rounds.size()));
     }
-    if (throughput && baseline.loads.size() < kLawLoadsMin) {
+    if (baseline.loads.size() < kLawLoadsMin) {
         return bad_curve(fmt::format("{} loads; a scalability law takes {}", baseline.loads.size(),
                                      kLawLoadsMin));
     }
@@ -76,30 +76,24 @@ std::vector<double> mean_curve(const CurveRounds& curve, std::span<const std::si
     return mean;
 }
 
-/// Both curves, from one draw of rounds.
+using DrawnLaw = stats::ScalabilityFit;
+
+/// The laws of both curves, from one draw of rounds; those that could be fitted.
 struct DrawnPair {
-    std::vector<double> baseline;
-    std::vector<double> candidate;
-    std::optional<stats::ScalabilityFit> baseline_law;
-    std::optional<stats::ScalabilityFit> candidate_law;
+    std::optional<DrawnLaw> baseline;
+    std::optional<DrawnLaw> candidate;
 };
 
-std::optional<stats::ScalabilityFit> law_of(std::span<const double> loads,
-                                            std::span<const double> values) {
+std::optional<DrawnLaw> law_of(std::span<const double> loads, std::span<const double> values) {
     std::vector<double> weights;
     for (const double value : values) weights.push_back(1 / (value * value));
     return stats::fit_scalability(loads, values, weights);
 }
 
 DrawnPair draw_pair(const CurveRounds& baseline, const CurveRounds& candidate,
-                    std::span<const std::size_t> drawn, bool throughput) {
-    DrawnPair pair{.baseline = mean_curve(baseline, drawn),
-                   .candidate = mean_curve(candidate, drawn)};
-    if (throughput) {
-        pair.baseline_law = law_of(baseline.loads, pair.baseline);
-        pair.candidate_law = law_of(candidate.loads, pair.candidate);
-    }
-    return pair;
+                    std::span<const std::size_t> drawn) {
+    return {.baseline = law_of(baseline.loads, mean_curve(baseline, drawn)),
+            .candidate = law_of(candidate.loads, mean_curve(candidate, drawn))};
 }
 
 /// A figure of a pair of curves; nullopt where it has none.
@@ -140,17 +134,16 @@ private:
     double tail_ = 0;
 };
 
-using DrawnLaw = stats::ScalabilityFit;
-
 /// Of both laws, where both could be fitted.
 Figure of_laws(std::function<std::optional<double>(const DrawnLaw&, const DrawnLaw&)> figure) {
     return [figure = std::move(figure)](const DrawnPair& pair) -> std::optional<double> {
-        if (!pair.baseline_law || !pair.candidate_law) return std::nullopt;
-        return figure(*pair.baseline_law, *pair.candidate_law);
+        if (!pair.baseline || !pair.candidate) return std::nullopt;
+        return figure(*pair.baseline, *pair.candidate);
     };
 }
 
-void compare_laws(CurveComparison& comparison, const Intervals& intervals) {
+CurveComparison compare_laws(const Intervals& intervals) {
+    CurveComparison comparison;
     comparison.gamma_ratio = intervals.of(
         of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.gamma / a.gamma; }));
     comparison.alpha_difference = intervals.of(
@@ -167,6 +160,7 @@ void compare_laws(CurveComparison& comparison, const Intervals& intervals) {
             if (!a.peak || !b.peak) return std::nullopt;
             return b.at(*b.peak) / a.at(*a.peak);
         }));
+    return comparison;
 }
 
 }  // namespace
@@ -175,29 +169,20 @@ Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveR
                                        const CurveComparisonOptions& options) {
     stats::require_level(options.level);
     CRUCIBLE_ASSERT(options.draws >= 100);
-    if (auto error = pair_error(baseline, candidate, options.throughput)) {
+    if (auto error = pair_error(baseline, candidate)) {
         return std::unexpected(*std::move(error));
     }
     const std::size_t rounds = baseline.rounds.size();
     std::vector<std::size_t> drawn(rounds);
     for (std::size_t i = 0; i < rounds; ++i) drawn[i] = i;
-    auto measured = draw_pair(baseline, candidate, drawn, options.throughput);
+    auto measured = draw_pair(baseline, candidate, drawn);
     base::Rng rng(options.seed);
     std::vector<DrawnPair> draws;
     for (std::uint32_t draw = 0; draw < options.draws; ++draw) {
         for (std::size_t& round : drawn) round = rng.below(rounds);
-        draws.push_back(draw_pair(baseline, candidate, drawn, options.throughput));
+        draws.push_back(draw_pair(baseline, candidate, drawn));
     }
-    const Intervals intervals(std::move(measured), std::move(draws), rounds, options.level);
-    CurveComparison comparison{.loads = baseline.loads};
-    for (std::size_t i = 0; i < baseline.loads.size(); ++i) {
-        comparison.ratio.push_back(*intervals.of(
-            [i](const DrawnPair& pair) { return pair.candidate[i] / pair.baseline[i]; }));
-        comparison.difference.push_back(*intervals.of(
-            [i](const DrawnPair& pair) { return pair.candidate[i] - pair.baseline[i]; }));
-    }
-    if (options.throughput) compare_laws(comparison, intervals);
-    return comparison;
+    return compare_laws(Intervals(std::move(measured), std::move(draws), rounds, options.level));
 }
 
 }  // namespace crucible::lab::scale

@@ -20,14 +20,10 @@ struct CurveRounds {
 /// Below, too few different draws of rounds exist for a 95 % interval.
 inline constexpr std::size_t kCurveRoundsMin = 5;
 
-/// A curve against another: candidate / baseline where it is a ratio, candidate - baseline where it
-/// is a difference.
+/// The Universal Scalability Law through a curve of throughput against that through another:
+/// candidate / baseline where it is a ratio, candidate - baseline where it is a difference.
 struct CurveComparison {
-    std::vector<double> loads;
-    std::vector<stats::LocationEstimate> ratio;       ///< at each load
-    std::vector<stats::LocationEstimate> difference;  ///< at each load, in the figure's unit
-    /// Of the Universal Scalability Law through each curve, where it is of throughput and the law
-    /// could be fitted to nearly all draws.
+    /// Where the law could be fitted to nearly all draws.
     std::optional<stats::LocationEstimate> gamma_ratio;
     std::optional<stats::LocationEstimate> alpha_difference;
     std::optional<stats::LocationEstimate> beta_difference;
@@ -41,7 +37,6 @@ struct CurveComparisonOptions {
     double level = 0.95;
     std::uint32_t draws = 2000;
     std::uint64_t seed = 1;
-    bool throughput = true;  ///< fit the law; otherwise only the loads are compared
 };
 
 /// Round r of the one was measured beside round r of the other. Rounds are drawn with replacement,
@@ -49,8 +44,8 @@ struct CurveComparisonOptions {
 /// over the rounds drawn. Intervals are percentiles of the draws, further out for few rounds as
 /// Student's distribution is than the normal (the expanded percentile interval, Hesterberg 2015).
 ///
-/// Errc::invalid_argument: loads that differ, rounds that do or are fewer than kCurveRoundsMin, a
-/// value that is not above 0; with throughput, fewer than 4 loads.
+/// Errc::invalid_argument: loads that differ or are fewer than 4, rounds that differ or are fewer
+/// than kCurveRoundsMin, a value that is not above 0.
 Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveRounds& candidate,
                                        const CurveComparisonOptions& options);
 

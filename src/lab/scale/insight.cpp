@@ -15,11 +15,12 @@
 namespace crucible::lab {
 namespace {
 
+/// Beyond it a share is all of it, as far as samples can tell.
+constexpr double kShareOfAll = 0.99;
 /// Threads that run services of an embedded coordinator or a daemon where nobody says (its options'
 /// default), and of a synthetic system.
 constexpr double kWorkersUsual = 2;
 constexpr double kWorkersSynthetic = 1;
-constexpr double kPredictedMax = 100;
 constexpr double kLawTolerance = 0.05;
 constexpr double kInsightLevel = 0.95;
 /// Processor time of processes is counted in ticks of 10 ms: of less, one at each end is no longer
@@ -78,12 +79,14 @@ double worker_cpu_share(const ActivityReport& activity) {
     return all > 0 ? workers / all : 0;
 }
 
-double gain_without(double share) {
-    return share < 1 ? std::min(1 / (1 - share), kPredictedMax) : kPredictedMax;
+std::optional<double> gain_without(double share) {
+    if (share >= kShareOfAll) return std::nullopt;
+    return 1 / (1 - share);
 }
 
 std::optional<Intervention> intervene(const TargetUrl& target, std::string_view name,
-                                      const std::string& value, double predicted, std::string why) {
+                                      const std::string& value, std::optional<double> predicted,
+                                      std::string why) {
     const auto* old = target.option(name);
     if (old != nullptr && *old == value) return std::nullopt;
     const auto changed = with_changed(target, name, value);
@@ -227,7 +230,7 @@ void measure_intervention(TrialRunner& runner, const TargetUrl& target, double l
         .level = gain->level};
     intervention.confirmed =
         intervention.measured->interval.low > 1 &&
-        intervention.measured->estimate - 1 >= (intervention.predicted - 1) / 2;
+        intervention.measured->estimate - 1 >= (intervention.predicted.value_or(1) - 1) / 2;
 }
 
 }  // namespace crucible::lab

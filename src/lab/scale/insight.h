@@ -17,10 +17,11 @@ struct Intervention {
     std::string target;  ///< the URL with the change
     std::string change;  ///< "workers=3"
     std::string why;     ///< where the prediction comes from, in one line
-    /// Throughput after over before, at most: as if all that the change takes away were gone.
-    double predicted = 1;
+    /// Throughput after over before, at most: as if all that the change takes away were gone. None
+    /// where that is all there was: then it has no bound.
+    std::optional<double> predicted;
     std::optional<stats::LocationEstimate> measured;  ///< over pairs of trials, as a ratio
-    /// At least half of the predicted gain came, and the interval excludes that nothing did.
+    /// The interval excludes that nothing was gained, and of a predicted gain half came at least.
     bool confirmed = false;
     std::string absent;  ///< why it was not measured
 };

@@ -78,12 +78,4 @@ std::vector<LawCheck> check_laws(const Operation& operation, double tolerance) {
     return checks;
 }
 
-AsymptoticBounds asymptotic_bounds(double service_seconds, double servers,
-                                   double all_service_seconds, double think_seconds) {
-    CRUCIBLE_ASSERT(service_seconds > 0 && servers >= 1 && think_seconds >= 0);
-    CRUCIBLE_ASSERT(all_service_seconds >= service_seconds);
-    const double most = servers / service_seconds;
-    return {.throughput_max = most, .knee = most * (all_service_seconds + think_seconds)};
-}
-
 }  // namespace crucible::lab::scale

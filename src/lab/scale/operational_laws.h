@@ -48,15 +48,4 @@ struct Operation {
 /// (0, 1).
 std::vector<LawCheck> check_laws(const Operation& operation, double tolerance);
 
-/// Asymptotic bounds on throughput at a population (Denning and Buzen 1978): where the two meet is
-/// the load from which the bottleneck's queue is what grows.
-struct AsymptoticBounds {
-    double throughput_max = 0;  ///< servers / service time of the bottleneck
-    double knee = 0;            ///< population at which the bounds meet
-};
-/// service_seconds > 0 of the bottleneck per server, all_service_seconds >= it, servers >= 1,
-/// think_seconds >= 0.
-AsymptoticBounds asymptotic_bounds(double service_seconds, double servers,
-                                   double all_service_seconds, double think_seconds);
-
 }  // namespace crucible::lab::scale

@@ -401,9 +401,10 @@ std::optional<scale::CurveRounds> rounds_of(const Sweep& sweep, const Sweep& oth
 json curves_json(const ScalingOptions& options, const Sweep& baseline, const Sweep& candidate) {
     const auto before = rounds_of(baseline, candidate);
     const auto after = rounds_of(candidate, baseline);
-    if (!before || !after || options.axis == Axis::rate) return nullptr;
-    const auto compared = scale::compare_curves(
-        *before, *after, {.seed = options.seed, .throughput = options.axis != Axis::payload});
+    // Of rates and payloads there is no such law.
+    if (!before || !after || options.axis == Axis::rate || options.axis == Axis::payload)
+        return nullptr;
+    const auto compared = scale::compare_curves(*before, *after, {.seed = options.seed});
     if (!compared) return nullptr;
     const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
         return value ? interval_json(value->estimate, value->interval) : json(nullptr);

@@ -190,15 +190,6 @@ stats::Interval UslFit::curve_interval(double load) const {
     return {std::max(0.0, std::min(middle - half, estimate)), std::max(middle + half, estimate)};
 }
 
-stats::Interval UslFit::prediction_interval(double load) const {
-    const double estimate = law.at(load);
-    const double unit = weighting == Weighting::relative ? estimate : 1;
-    const double noise = law.residual_error * unit;
-    const double variance = variance_along(*this, gradient_at(centre, load)) + noise * noise;
-    const double half = student(*this) * std::sqrt(variance);
-    return {std::max(0.0, estimate - half), estimate + half};
-}
-
 std::size_t count_loads(std::span<const CurvePoint> points) {
     std::set<double> loads;
     for (const auto& point : points) loads.insert(point.load);

@@ -73,8 +73,6 @@ struct UslFit {
     bool amdahl() const noexcept { return law.beta == 0 && !falls_from_one(); }
     /// Of the curve at `load` > 0, by the delta method.
     stats::Interval curve_interval(double load) const;
-    /// Of one further measurement at `load` > 0.
-    stats::Interval prediction_interval(double load) const;
 
     /// Covariance of gamma, alpha, beta in the fit that the intervals are from, and their values
     /// there.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -207,7 +209,31 @@ TEST(LookForBottleneck, ProposesAChangeOfWhatWasRun) {
     ASSERT_TRUE(insight->intervention);
     EXPECT_EQ(insight->intervention->change, "workers=5");
     EXPECT_EQ(insight->intervention->target, "daemon:?workers=5");
-    EXPECT_DOUBLE_EQ(insight->intervention->predicted, 1.25);
+    EXPECT_DOUBLE_EQ(insight->intervention->predicted.value_or(0), 1.25);
+}
+
+/// Threads of the system that have used a share of its processor time in running services.
+ActivityReport services_take(double share) {
+    ActivityReport activity;
+    activity.threads.resize(2);
+    activity.threads[0].name = "worker-0";
+    activity.threads[1].name = "io";
+    for (auto& thread : activity.threads) thread.side = ActivitySide::system;
+    activity.threads[0].cpu = std::chrono::milliseconds(std::lround(1'000 * share));
+    activity.threads[1].cpu = std::chrono::milliseconds(std::lround(1'000 * (1 - share)));
+    return activity;
+}
+
+// What takes all of the time has no bound that a share could give.
+TEST(ChooseIntervention, PredictsNoMoreThanItsShareCanSay) {
+    const auto half =
+        choose_intervention(url("daemon:"), Bottleneck::cpu_bound, services_take(0.5));
+    ASSERT_TRUE(half);
+    EXPECT_EQ(half->change, "work=none");
+    EXPECT_NEAR(half->predicted.value_or(0), 2, 1e-9);
+    const auto all = choose_intervention(url("daemon:"), Bottleneck::cpu_bound, services_take(1));
+    ASSERT_TRUE(all);
+    EXPECT_FALSE(all->predicted);
 }
 
 Intervention five_workers() {

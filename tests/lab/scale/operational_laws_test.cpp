@@ -72,13 +72,5 @@ TEST(OperationalLaws, SkipWhatWasNotMeasured) {
     EXPECT_TRUE(check_laws({.seconds = 1, .completions = 1}, 0.05).empty());
 }
 
-// Two workers of 4 ms: 500/s; with 6 ms of service and 8 ms of thinking it takes 7 to keep them
-// busy.
-TEST(OperationalLaws, BoundsMeetAtTheKnee) {
-    const auto bounds = asymptotic_bounds(0.004, 2, 0.006, 0.008);
-    EXPECT_NEAR(bounds.throughput_max, 500, 1e-9);
-    EXPECT_NEAR(bounds.knee, 7, 1e-9);
-}
-
 }  // namespace
 }  // namespace crucible::lab::scale
