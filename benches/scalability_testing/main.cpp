@@ -27,7 +27,8 @@ turns in random order.
      workers      1 to 8 workers
      services     1 to 100 services
      payload      256 B to 64 KiB
-     monitoring   what sampling every thread costs: pairs with and without it
+     monitoring   what sampling every thread costs: with and without it in
+                  turn, on one system
   --rounds N      of the curves, default 7
   --seconds S     of each trial, default 2
   --seed N        of the order and of the events, default 1

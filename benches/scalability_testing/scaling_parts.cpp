@@ -33,8 +33,8 @@ app::ScaleOptions both(const char* axis) {
 }
 
 /// Runs what is asked for with the bench's lengths, prints it and keeps it. nullopt: it failed.
-std::optional<lab::Scaling> scale_as(const Options& options, Rounds& rounds, const char* part,
-                                     app::ScaleOptions asked) {
+std::optional<lab::scale::Scaling> scale_as(const Options& options, Rounds& rounds,
+                                            const char* part, app::ScaleOptions asked) {
     asked.load.duration = fmt::format("{:.0f}ms", options.seconds * 1'000);
     asked.load.warmup = fmt::format("{:.0f}ms", options.seconds * 300);
     asked.load.rounds = fmt::format("{}", options.rounds);
@@ -44,7 +44,7 @@ std::optional<lab::Scaling> scale_as(const Options& options, Rounds& rounds, con
         rounds.fail(part, resolved.error());
         return std::nullopt;
     }
-    auto scaling = lab::run_scaling(*resolved);
+    auto scaling = lab::scale::run_scaling(*resolved);
     if (!scaling || scaling->failure) {
         rounds.fail(part, scaling ? *scaling->failure : scaling.error());
         return std::nullopt;
@@ -54,7 +54,7 @@ std::optional<lab::Scaling> scale_as(const Options& options, Rounds& rounds, con
                               .command = {"bench_scalability_testing", "--part", part},
                               .started = runtime::to_rfc3339(base::wall_now()),
                               .seed = options.seed};
-    auto result = lab::scaling_json(facts, *resolved, *scaling);
+    auto result = lab::scale::scaling_json(facts, *resolved, *scaling);
     if (const auto text = lab::report::render_terminal(result, kColumns, false))
         fmt::print("== {}\n{}\n", part, *text);
     rounds.record(kScalings, {{"part", part}, {"scaling", std::move(result)}});

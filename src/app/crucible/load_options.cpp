@@ -281,6 +281,16 @@ Result<std::optional<base::KeptAwake>> begin_realtime(const LoadOptions& options
     return *std::move(awake);
 }
 
+void add_one_or_two_targets(CLI::App& command, std::vector<std::string>& targets) {
+    command
+        .add_option("targets", targets,
+                    "the system, or baseline and candidate: target URLs (see crucible compare "
+                    "--help)")
+        ->required()
+        ->expected(1, 2)
+        ->type_name("URL");
+}
+
 void add_load_options(CLI::App& command, LoadOptions& options) {
     command
         .add_option(

@@ -48,6 +48,9 @@ struct LoadOptions {
     bool quiet = false;
 };
 
+/// The argument of a command that takes one system, or two.
+void add_one_or_two_targets(CLI::App& command, std::vector<std::string>& targets);
+
 void add_load_options(CLI::App& command, LoadOptions& options);
 
 /// With --realtime the hold on the processors, to be kept as long as anything is measured; else

@@ -192,13 +192,7 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
         "with its owner.",
         "profile");
     Asked asked;
-    command
-        .add_option("targets", asked.targets,
-                    "the system, or baseline and candidate: target URLs (see crucible compare "
-                    "--help)")
-        ->required()
-        ->expected(1, 2)
-        ->type_name("URL");
+    add_one_or_two_targets(command, asked.targets);
     command
         .add_option("--ladder", asked.ladder,
                     "numbers of clients at which memory is measured besides --clients, or none "

@@ -39,7 +39,7 @@ and now, 5 the target failed (partial result kept), 130 interrupted (partial res
 constexpr int kLimitBroken = 1;
 
 /// No valid trial of a target at all: why the last one was not.
-std::string why_nothing_valid(const lab::TargetScaling& target) {
+std::string why_nothing_valid(const lab::scale::TargetScaling& target) {
     std::string why;
     for (const auto& point : target.sweep.points) {
         if (point.held + point.broken > 0) return {};
@@ -52,7 +52,7 @@ std::string why_nothing_valid(const lab::TargetScaling& target) {
     return why;
 }
 
-int exit_code_of(const lab::ScalingOptions& options, const lab::Scaling& scaling,
+int exit_code_of(const lab::scale::ScalingOptions& options, const lab::scale::Scaling& scaling,
                  std::ostream& err) {
     if (scaling.interrupted) return kInterrupted;
     if (scaling.failure) {
@@ -73,7 +73,7 @@ int exit_code_of(const lab::ScalingOptions& options, const lab::Scaling& scaling
         if (!searched && !swept) continue;
         const double lowest = searched ? options.search.lowest : options.points.front();
         err << fmt::format("crucible: {}: the SLO is broken at the lowest load, {}: {}\n",
-                           target.target, lab::format_load(options.axis, lowest),
+                           target.target, lab::scale::format_load(options.axis, lowest),
                            searched ? target.limit->detail : target.sweep_limit->detail);
         return kLimitBroken;
     }
@@ -103,13 +103,13 @@ int scale_command(std::span<const std::string_view> args, std::ostream& out, std
     const TimePoint started = base::monotonic_now();
     auto scaling = [&] {
         ScaleProgress progress(err, asked.load.quiet, options->axis);
-        options->on_progress = [&](const lab::ScalingProgress& at) { progress.show(at); };
-        options->on_step = [&](const lab::ScalingStep& step) { progress.add(step); };
-        return lab::run_scaling(*options);
+        options->on_progress = [&](const lab::scale::ScalingProgress& at) { progress.show(at); };
+        options->on_step = [&](const lab::scale::ScalingStep& step) { progress.add(step); };
+        return lab::scale::run_scaling(*options);
     }();
     if (!scaling) return usage_error(err, scaling.error().message);
     facts.duration_seconds = std::chrono::duration<double>(base::monotonic_now() - started).count();
-    const auto result = lab::scaling_json(facts, *options, *scaling);
+    const auto result = lab::scale::scaling_json(facts, *options, *scaling);
     if (const auto shown = show_result(out, result, *directory, asked.load.json); !shown) {
         err << "crucible: " << shown.error().message << '\n';
         return kBadUsage;

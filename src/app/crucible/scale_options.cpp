@@ -12,7 +12,7 @@
 namespace crucible::app {
 namespace {
 
-using lab::Axis;
+using lab::scale::Axis;
 
 /// A load is decided by several trials; in a second a backlog that grows by 1 % hardly shows.
 constexpr const char* kTrialDuration = "2s";
@@ -48,12 +48,12 @@ Result<std::vector<double>> read_points(Axis axis, std::string_view text) {
     std::vector<double> points;
     for (std::string_view rest = text; !rest.empty() || points.empty();) {
         const auto comma = rest.find(',');
-        const auto load = lab::parse_load(axis, rest.substr(0, comma));
+        const auto load = lab::scale::parse_load(axis, rest.substr(0, comma));
         if (!load) return wrong_option(fmt::format("--points: {}", load.error().message));
         if (!points.empty() && *load <= points.back()) {
             return wrong_option(fmt::format("--points '{}': {} does not rise after {}", text,
-                                            lab::format_load(axis, *load),
-                                            lab::format_load(axis, points.back())));
+                                            lab::scale::format_load(axis, *load),
+                                            lab::scale::format_load(axis, points.back())));
         }
         points.push_back(*load);
         if (comma == std::string_view::npos) break;
@@ -179,11 +179,11 @@ Result<lab::Scenario> resolve_scenario(LoadOptions load, Axis axis, std::uint64_
     return std::move(scenarios->front());
 }
 
-Result<> resolve_targets(const ScaleOptions& asked, lab::ScalingOptions& options) {
+Result<> resolve_targets(const ScaleOptions& asked, lab::scale::ScalingOptions& options) {
     for (const auto& text : asked.targets) {
         auto target = resolve_target(text, asked.load);
         if (!target) return std::unexpected(target.error());
-        if (const auto has = lab::check_axis(*target, options.axis); !has) return has;
+        if (const auto has = lab::scale::check_axis(*target, options.axis); !has) return has;
         options.targets.push_back(*std::move(target));
     }
     return {};
@@ -191,7 +191,7 @@ Result<> resolve_targets(const ScaleOptions& asked, lab::ScalingOptions& options
 
 /// A load is decided by as much time as three trials take; the last event is due a little before a
 /// trial's end.
-void decide_by_trials(lab::ScalingOptions& options) {
+void decide_by_trials(lab::scale::ScalingOptions& options) {
     const auto length = options.scenario.plan.phases.front().duration();
     const double seconds = 0.99 * std::chrono::duration<double>(length).count();
     options.search.goal.final_trial_duration = seconds;
@@ -200,7 +200,7 @@ void decide_by_trials(lab::ScalingOptions& options) {
 }
 
 /// The targets' own number of clients, where that is not the axis, and what else does not fit.
-Result<> fit_targets(lab::ScalingOptions& options) {
+Result<> fit_targets(lab::scale::ScalingOptions& options) {
     std::vector<lab::Scenario> scenarios{options.scenario};
     for (const auto& target : options.targets) {
         if (const auto fitting = check_targets({&target}, scenarios); !fitting) return fitting;
@@ -215,10 +215,10 @@ Result<> fit_targets(lab::ScalingOptions& options) {
     return {};
 }
 
-Result<> resolve_what(const ScaleOptions& asked, lab::ScalingOptions& options) {
+Result<> resolve_what(const ScaleOptions& asked, lab::scale::ScalingOptions& options) {
     const bool of_rates = options.axis == Axis::rate;
     if (of_rates || !asked.slo.empty()) {
-        auto slo = lab::Slo::parse(asked.slo.empty() ? kDefaultSlo : asked.slo);
+        auto slo = lab::scale::Slo::parse(asked.slo.empty() ? kDefaultSlo : asked.slo);
         if (!slo) return wrong_option(fmt::format("--{}", slo.error().message));
         options.slo = *std::move(slo);
     }
@@ -251,13 +251,7 @@ Result<> resolve_what(const ScaleOptions& asked, lab::ScalingOptions& options) {
 }  // namespace
 
 void add_scale_options(CLI::App& command, ScaleOptions& options) {
-    command
-        .add_option("targets", options.targets,
-                    "the system, or baseline and candidate: target URLs (see crucible compare "
-                    "--help)")
-        ->required()
-        ->expected(1, 2)
-        ->type_name("URL");
+    add_one_or_two_targets(command, options.targets);
     command
         .add_option("--axis", options.axis,
                     "what grows: rate (default), clients, services, payload or workers")
@@ -301,9 +295,9 @@ void add_scale_options(CLI::App& command, ScaleOptions& options) {
     add_load_options(command, options.load);
 }
 
-Result<lab::ScalingOptions> resolve_scaling(const ScaleOptions& asked) {
-    lab::ScalingOptions options;
-    const auto axis = lab::parse_axis(asked.axis);
+Result<lab::scale::ScalingOptions> resolve_scaling(const ScaleOptions& asked) {
+    lab::scale::ScalingOptions options;
+    const auto axis = lab::scale::parse_axis(asked.axis);
     if (!axis) return wrong_option(fmt::format("--{}", axis.error().message));
     options.axis = *axis;
     if (const auto targets = resolve_targets(asked, options); !targets)

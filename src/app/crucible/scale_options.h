@@ -27,6 +27,6 @@ struct ScaleOptions {
 void add_scale_options(CLI::App& command, ScaleOptions& options);
 
 /// What to measure. - Errc::invalid_argument, Errc::not_found: one line for the user.
-Result<lab::ScalingOptions> resolve_scaling(const ScaleOptions& asked);
+Result<lab::scale::ScalingOptions> resolve_scaling(const ScaleOptions& asked);
 
 }  // namespace crucible::app

@@ -12,15 +12,15 @@ namespace crucible::app {
 /// a terminal the trial under way. Nothing when quiet.
 class ScaleProgress {
 public:
-    ScaleProgress(std::ostream& err, bool quiet, lab::Axis axis);
+    ScaleProgress(std::ostream& err, bool quiet, lab::scale::Axis axis);
 
-    void show(const lab::ScalingProgress& progress);
-    void add(const lab::ScalingStep& step);
+    void show(const lab::scale::ScalingProgress& progress);
+    void add(const lab::scale::ScalingStep& step);
 
 private:
     std::ostream& err_;
     bool quiet_;
-    lab::Axis axis_;
+    lab::scale::Axis axis_;
     bool has_head_ = false;
     ProgressLine line_;
 };

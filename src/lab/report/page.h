@@ -47,6 +47,18 @@ struct Side {
     const std::string& url;
 };
 void write_sides(Page& page, const std::vector<Side>& sides);
+/// Of targets with a `.target`: one, or baseline and candidate.
+template <typename Target>
+void write_targets(Page& page, const std::vector<Target>& targets) {
+    std::vector<Side> sides;
+    for (const auto& target : targets) {
+        const std::string_view role = targets.size() == 1 ? "Target"
+                                      : sides.empty()     ? "Baseline"
+                                                          : "Candidate";
+        sides.push_back({sides.empty() ? "a" : "b", role, target.target});
+    }
+    write_sides(page, sides);
+}
 /// Failure, interruption and failed checks: what a reader must know before any figure.
 void write_alerts(Page& page, const Header& header, const std::vector<FailedCheck>& failed);
 void write_load(Page& page, const Load& load);

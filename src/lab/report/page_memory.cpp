@@ -185,14 +185,7 @@ std::pair<std::string, std::string> badge_of(const MemoryDocument& document) {
 std::string render_page(const MemoryDocument& document) {
     Page page;
     write_head(page, "memory profile", headline(document), badge_of(document), document.header);
-    std::vector<Side> sides;
-    for (std::size_t i = 0; i < document.targets.size(); ++i) {
-        const std::string_view role = document.targets.size() == 1 ? "Target"
-                                      : i == 0                     ? "Baseline"
-                                                                   : "Candidate";
-        sides.push_back({i == 0 ? "a" : "b", role, document.targets[i].target});
-    }
-    write_sides(page, sides);
+    write_targets(page, document.targets);
     write_alerts(page, document.header, failed_checks(document));
     page.add("<section><h2>{}</h2>", escape_html(document.scenario));
     if (!document.description.empty()) page.add("<p>{}</p>", escape_html(document.description));

@@ -92,14 +92,7 @@ std::pair<std::string, std::string> scaling_badge(const ScalingDocument& documen
 std::string render_page(const ScalingDocument& document) {
     Page page;
     write_head(page, "scaling", headline(document), scaling_badge(document), document.header);
-    std::vector<Side> sides;
-    for (std::size_t i = 0; i < document.targets.size(); ++i) {
-        const std::string_view role = document.targets.size() == 1 ? "Target"
-                                      : i == 0                     ? "Baseline"
-                                                                   : "Candidate";
-        sides.push_back({i == 0 ? "a" : "b", role, document.targets[i].target});
-    }
-    write_sides(page, sides);
+    write_targets(page, document.targets);
     write_alerts(page, document.header, {});
     page.add("<section><h2>{}</h2>", escape_html(document.scenario));
     if (!document.description.empty()) page.add("<p>{}</p>", escape_html(document.description));

@@ -128,7 +128,7 @@ private:
         const auto monitors = start_monitors();
         start_ = base::monotonic_now() + start_delay(plan_.clients);
         clients_.tell_all(order::Start{number, start_});
-        const auto activity = options_.activity ? watch_activity(phase) : nullptr;
+        const auto activity = is_watched(number) ? watch_activity(phase) : nullptr;
         limits_.clear();
 
         const Duration own_time = load_time(phase);
@@ -218,6 +218,11 @@ private:
         return pids;
     }
 
+    bool is_watched(std::uint32_t phase) const {
+        const auto& some = options_.activity_phases;
+        return options_.activity && (some.empty() || std::ranges::find(some, phase) != some.end());
+    }
+
     /// Of the load alone: what comes before and after it would dilute shares of time. A process
     /// that is gone by now is a failure of the trial, and reported as that.
     std::unique_ptr<ActivityMonitor> watch_activity(const Phase& phase) const {
@@ -253,7 +258,7 @@ private:
             clients_.drop_silent(kSilenceMax);
             look_around();
             const TimePoint now = base::monotonic_now();
-            if (options_.activity && limits_.empty() && now >= start_ + limits_after(own_time))
+            if (is_watched(number) && limits_.empty() && now >= start_ + limits_after(own_time))
                 limits_ = read_limits(system_pids(), system_.data_directory());
             if (!going() && !stopping) {
                 stopping = true;

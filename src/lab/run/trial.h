@@ -176,6 +176,9 @@ struct TrialOptions {
     std::function<void(System&)> before_stop;
     bool resources = false;  ///< fill PhaseResult::resources
     bool activity = false;   ///< fill PhaseResult::activity and PhaseResult::limits
+    /// Of these phases alone, by index; none named: of all. Phases with and without on one system
+    /// show what the sampling costs.
+    std::vector<std::uint32_t> activity_phases = {};
     /// Keep each phase's histograms and series: some MiB a phase. Without them a trial may have any
     /// number of phases; its checks of delivery still hold, those of latencies see nothing.
     bool distributions = true;

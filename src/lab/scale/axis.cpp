@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "lab/target/endpoint.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 struct AxisFacts {
@@ -170,4 +170,4 @@ AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, 
     return trial;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

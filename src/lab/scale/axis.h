@@ -9,7 +9,7 @@
 #include "lab/experiment/experiment.h"
 #include "lab/target/system.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What a sweep or a search changes from trial to trial; everything else stays as the scenario has
 /// it.
@@ -52,4 +52,4 @@ struct AxisTrial {
 AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, double load,
                   std::uint64_t events_min);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -10,7 +10,7 @@
 #include "base/units.h"
 #include "lab/scale/bottleneck_rules.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 constexpr std::uint64_t kSamplesMin = 30;    ///< below: any share is chance
@@ -231,4 +231,4 @@ BottleneckJudgement judge_bottleneck(const BottleneckEvidence& evidence) {
     return judgement;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

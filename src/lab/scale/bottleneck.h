@@ -9,7 +9,7 @@
 #include "crucible/time.h"
 #include "lab/record/activity.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What keeps a system from doing more, in the order in which it is asked.
 enum class Bottleneck : std::uint8_t {
@@ -95,4 +95,4 @@ struct BottleneckJudgement {
 /// and the reasons for these. A pure function.
 BottleneckJudgement judge_bottleneck(const BottleneckEvidence& evidence);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -9,7 +9,7 @@
 
 #include "lab/run/checks.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 /// Events under way, mean over the load's samples, all clients together.
@@ -61,4 +61,4 @@ BottleneckEvidence bottleneck_evidence(const PhaseResult& phase, std::string lim
     return evidence;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -5,7 +5,7 @@
 #include "lab/run/trial.h"
 #include "lab/scale/bottleneck.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What a phase of a trial with TrialOptions::activity says about its bottleneck. `limit`: which
 /// objective the phase broke, and by how much ("latency_p99 25.3 ms, allowed 10 ms"); empty where
@@ -13,4 +13,4 @@ namespace crucible::lab {
 /// have reached a limit without that.
 BottleneckEvidence bottleneck_evidence(const PhaseResult& phase, std::string limit = {});
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -7,7 +7,7 @@
 
 #include "lab/compare/json_parts.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using nlohmann::json;
@@ -151,4 +151,4 @@ json limits_json(std::span<const LimitForecast> forecasts) {
     return all;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -7,7 +7,7 @@
 #include "lab/scale/bottleneck.h"
 #include "lab/scale/resource_limits.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// As in docs/formats: {verdict, confidence, why_confidence, reason, evidence, excluded,
 /// intervention}.
@@ -19,4 +19,4 @@ nlohmann::json activity_json(const ActivityReport& report);
 /// A list, the nearest limit first.
 nlohmann::json limits_json(std::span<const LimitForecast> forecasts);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using Value = std::optional<double>;
@@ -282,4 +282,4 @@ double nearness(const Conditions& way) noexcept {
     return least;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -4,7 +4,7 @@
 
 #include "lab/scale/bottleneck.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// Thresholds of the rules. Their reasons are in docs/design/bottlenecks.md.
 namespace threshold {
@@ -46,4 +46,4 @@ std::vector<RuleWays> rule_ways(const BottleneckEvidence& evidence);
 /// inverse), at most 1 where one is not met; 0 where something was not measured.
 double nearness(const Conditions& way) noexcept;
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -12,7 +12,7 @@
 #include "lab/scale/bottleneck_evidence.h"
 #include "lab/stats/student.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 /// Beyond it a share is all of it, as far as samples can tell.
@@ -106,11 +106,11 @@ std::optional<Intervention> without_work(const TargetUrl& target, const Activity
                     100 * share));
 }
 
-std::vector<scale::LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& activity) {
+std::vector<LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& activity) {
     if (phase.clients.empty() || phase.throughput <= 0 || phase.latency.count() == 0) return {};
     const auto backlog = backlog_in_window(phase.clients);
     if (backlog.empty()) return {};
-    scale::Operation operation;
+    Operation operation;
     operation.seconds = std::chrono::duration<double>(phase.clients.front().window).count();
     operation.completions = phase.throughput * operation.seconds;
     // Where the backlog grows, what is in the system and what leaves it are of different times.
@@ -128,7 +128,7 @@ std::vector<scale::LawCheck> laws_of(const PhaseResult& phase, const ActivityRep
         operation.service_seconds = cpu / static_cast<double>(phase.delivery.handled);
         operation.busy_seconds = activity.system().cpu_cores * operation.seconds;
     }
-    return scale::check_laws(operation, kLawTolerance);
+    return check_laws(operation, kLawTolerance);
 }
 
 Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& judged) {
@@ -233,4 +233,4 @@ void measure_intervention(TrialRunner& runner, const TargetUrl& target, double l
         intervention.measured->estimate - 1 >= (intervention.predicted.value_or(1) - 1) / 2;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

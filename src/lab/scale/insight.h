@@ -10,7 +10,7 @@
 #include "lab/scale/trial_runner.h"
 #include "lab/stats/interval.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// A change that a named bottleneck would feel, predicted and then measured.
 struct Intervention {
@@ -39,7 +39,7 @@ struct Insight {
     double load = 0;  ///< at which it was looked at
     BottleneckJudgement judgement;
     std::optional<ActivityReport> activity;
-    std::vector<scale::LawCheck> laws;
+    std::vector<LawCheck> laws;
     std::optional<Intervention> intervention;
     std::string why_no_intervention;
     std::vector<LimitUse> limits;  ///< of the machine, late in that load
@@ -64,4 +64,4 @@ std::optional<Intervention> choose_intervention(const TargetUrl& target, Bottlen
 void measure_intervention(TrialRunner& runner, const TargetUrl& target, double load,
                           Intervention& intervention, std::uint32_t pairs, std::uint32_t number);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

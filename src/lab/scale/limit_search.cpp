@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 /// So often in a row a target may fail to start before it is given up.
@@ -12,13 +12,13 @@ constexpr std::uint32_t kStartsFailedMax = 2;
 /// Trials at a load that follows an overload: as many as decide it.
 constexpr std::size_t kTrialsAfterOverload = 3;
 
-scale::Validity validity_of(const ScalingTrial& trial) {
-    if (trial.valid()) return scale::Validity::valid;
-    if (trial.invalid.starts_with("schedule_kept")) return scale::Validity::injector_late;
-    if (trial.invalid.starts_with("offered")) return scale::Validity::offered_mismatch;
+Validity validity_of(const ScalingTrial& trial) {
+    if (trial.valid()) return Validity::valid;
+    if (trial.invalid.starts_with("schedule_kept")) return Validity::injector_late;
+    if (trial.invalid.starts_with("offered")) return Validity::offered_mismatch;
     for (const auto& outcome : trial.slo.outcomes)
-        if (trial.invalid.starts_with(outcome.limit->text)) return scale::Validity::not_judged;
-    return scale::Validity::unsteady;
+        if (trial.invalid.starts_with(outcome.limit->text)) return Validity::not_judged;
+    return Validity::unsteady;
 }
 
 double seconds_of(const ScalingTrial& trial) {
@@ -27,14 +27,13 @@ double seconds_of(const ScalingTrial& trial) {
 
 }  // namespace
 
-Result<LimitSearch> LimitSearch::create(const scale::SearchOptions& options, const Slo& slo) {
-    auto search = scale::BreakingPointSearch::create(options);
+Result<LimitSearch> LimitSearch::create(const SearchOptions& options, const Slo& slo) {
+    auto search = BreakingPointSearch::create(options);
     if (!search) return std::unexpected(search.error());
     return LimitSearch(*std::move(search), options, slo);
 }
 
-LimitSearch::LimitSearch(scale::BreakingPointSearch search, const scale::SearchOptions& options,
-                         const Slo& slo)
+LimitSearch::LimitSearch(BreakingPointSearch search, const SearchOptions& options, const Slo& slo)
     : search_(std::move(search)), options_(options), slo_(&slo) {
     for (const auto& limit : slo_->limits) objectives_.push_back(limit.text);
     for (const auto name : {kBrokenBacklog, kBrokenOffered, kBrokenTarget})
@@ -46,7 +45,7 @@ std::size_t LimitSearch::index_of(const ScalingTrial& trial) const {
     return static_cast<std::size_t>(found - objectives_.begin());
 }
 
-std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const scale::Probe& probe,
+std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const Probe& probe,
                                                                 const RunLoads& run) {
     if (ahead_.empty() || ahead_.front().load != probe.load) {
         // The system of the overload has ended: another one comes from another overload.
@@ -59,7 +58,7 @@ std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const scale::Pro
         // What follows one that was none would be no way down.
         if (ahead_.empty() || !trials.front().valid()) {
             ahead_.clear();
-            return Ran{scale::Stage::overload, std::move(trials.front())};
+            return Ran{Stage::overload, std::move(trials.front())};
         }
     }
     auto trial = std::move(ahead_.front());
@@ -67,11 +66,10 @@ std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const scale::Pro
     return Ran{probe.stage, std::move(trial)};
 }
 
-std::optional<LimitSearch::Ran> LimitSearch::run_probe(const scale::Probe& probe,
-                                                       const RunLoads& run) {
+std::optional<LimitSearch::Ran> LimitSearch::run_probe(const Probe& probe, const RunLoads& run) {
     if (probe.continues) return run_after_overload(probe, run);
     std::vector<double> loads{probe.load};
-    if (probe.stage == scale::Stage::overload) {
+    if (probe.stage == Stage::overload) {
         overload_ = probe.load;
         loads.insert(loads.end(), kTrialsAfterOverload, probe.then);
     }
@@ -117,7 +115,7 @@ bool LimitSearch::step(const RunLoads& run) {
     // It did start, after all.
     if (!found_.died_at) found_.death.clear();
     keep(*ran);
-    scale::Outcome outcome{.validity = validity_of(*trial), .duration = seconds_of(*trial)};
+    Outcome outcome{.validity = validity_of(*trial), .duration = seconds_of(*trial)};
     if (outcome.duration <= 0) outcome.duration = options_.goal.final_trial_duration;
     if (trial->valid() && !trial->broken.empty()) {
         outcome.broken = {index_of(*trial)};
@@ -131,7 +129,7 @@ bool LimitSearch::step(const RunLoads& run) {
         // A load may be held with some lost. What was only late is not lost.
         outcome.loss_ratio = std::clamp(*errors->value, 0.0, 1.0);
     }
-    outcome.died_of_overload = ran->stage == scale::Stage::overload && trial->failure.has_value();
+    outcome.died_of_overload = ran->stage == Stage::overload && trial->failure.has_value();
     search_.add(trial->load, outcome);
     return true;
 }
@@ -152,4 +150,4 @@ LimitFound LimitSearch::result() const {
     return found;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

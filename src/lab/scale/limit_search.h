@@ -12,11 +12,11 @@
 #include "lab/scale/search.h"
 #include "lab/scale/slo.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What was found out of one target's breaking point.
 struct LimitFound {
-    scale::BreakingPoint point;
+    BreakingPoint point;
     /// What broke first as the load rose: the text of a limit or one of kBroken…; empty where
     /// nothing broke.
     std::string broken;
@@ -27,7 +27,7 @@ struct LimitFound {
     std::string death;
     /// Trials in the order in which they ran.
     struct Trial {
-        scale::Stage stage{};
+        Stage stage{};
         double load = 0;
         double seconds = 0;
         bool valid = true;
@@ -44,15 +44,15 @@ struct LimitFound {
 using RunLoads =
     std::function<std::vector<ScalingTrial>(const std::vector<double>& loads, bool long_trial)>;
 
-/// Searches the breaking point of one target: asks a scale::BreakingPointSearch what to try, and
+/// Searches the breaking point of one target: asks a BreakingPointSearch what to try, and
 /// tells it how it ended.
 class LimitSearch {
 public:
     /// - the errors of BreakingPointSearch::create(). `slo` must outlive it.
-    static Result<LimitSearch> create(const scale::SearchOptions& options, const Slo& slo);
+    static Result<LimitSearch> create(const SearchOptions& options, const Slo& slo);
 
     /// What it would try next; nullopt: it has ended.
-    std::optional<scale::Probe> next() const { return search_.next(); }
+    std::optional<Probe> next() const { return search_.next(); }
 
     /// Runs what next() says with `run`, and tells the search. False: the trial was interrupted, or
     /// the target cannot be started any more; then it stays where it is.
@@ -62,21 +62,20 @@ public:
     LimitFound result() const;
 
 private:
-    LimitSearch(scale::BreakingPointSearch search, const scale::SearchOptions& options,
-                const Slo& slo);
+    LimitSearch(BreakingPointSearch search, const SearchOptions& options, const Slo& slo);
     /// A trial, and what it was: where the system of an overload has ended and another one cannot
     /// be had, the overload.
     struct Ran {
-        scale::Stage stage{};
+        Stage stage{};
         ScalingTrial trial;
     };
-    std::optional<Ran> run_probe(const scale::Probe& probe, const RunLoads& run);
-    std::optional<Ran> run_after_overload(const scale::Probe& probe, const RunLoads& run);
+    std::optional<Ran> run_probe(const Probe& probe, const RunLoads& run);
+    std::optional<Ran> run_after_overload(const Probe& probe, const RunLoads& run);
     std::size_t index_of(const ScalingTrial& trial) const;
     void keep(const Ran& ran);
 
-    scale::BreakingPointSearch search_;
-    scale::SearchOptions options_;
+    BreakingPointSearch search_;
+    SearchOptions options_;
     const Slo* slo_;
     std::vector<std::string> objectives_;  ///< what can break: the SLO's limits, then kBroken…
     /// Of a load that follows an overload on the same system, what was run with it.
@@ -87,4 +86,4 @@ private:
     std::uint32_t starts_failed_ = 0;
 };
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 constexpr std::size_t kLoadsMin = 3;
@@ -139,4 +139,4 @@ std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points) {
     return forecasts;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -7,7 +7,7 @@
 
 #include "lab/record/limit_use.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What was in use at one load.
 struct LimitPoint {
@@ -35,4 +35,4 @@ struct LimitForecast {
 /// and beyond ten times the greatest load, where a straight line says nothing.
 std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "lab/scale/trial_runner.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 /// Streams of the seed: of the order of trials, and of the events of searches and of what comes
@@ -230,7 +230,7 @@ private:
     std::optional<Look> where_it_binds(const TargetScaling& target) const {
         if (target.limit) {
             const auto& point = target.limit->point;
-            if (target.limit->died_at || point.ending == scale::Ending::injector_limited)
+            if (target.limit->died_at || point.ending == Ending::injector_limited)
                 return std::nullopt;
             if (point.upper_bound) return Look{.load = *point.upper_bound, .broke = true};
             if (point.lower_bound) return Look{.load = *point.lower_bound};
@@ -281,7 +281,7 @@ private:
         std::set<double> loads;
         for (const auto& point : curve) loads.insert(point.load);
         if (curve.size() >= 4 && loads.size() >= 3)
-            target.law = scale::fit_usl(curve, scale::Weighting::relative, kLevel);
+            target.law = fit_usl(curve, Weighting::relative, kLevel);
         if (!target.law)
             target.why_no_law = "fewer than four measurements at three loads, or no fit converges";
     }
@@ -289,7 +289,7 @@ private:
     void forecast_for(TargetScaling& target) const {
         if (options_.axis == Axis::rate) {
             const auto& point = target.limit->point;
-            if (point.ending == scale::Ending::injector_limited) {
+            if (point.ending == Ending::injector_limited) {
                 target.why_no_forecast =
                     "the limit found is the injector's, not the target's: " + target.limit->invalid;
                 return;
@@ -301,7 +301,7 @@ private:
             // At the breaking point half of the trials break: what was held is the capacity.
             const double held = *point.lower_bound;
             const double low = std::min(held, point.estimate->interval.low);
-            target.forecast = scale::forecast_instances(
+            target.forecast = forecast_instances(
                 {.estimate = held, .interval = {low, held}, .level = point.estimate->level}, 1,
                 *options_.demand);
             return;
@@ -311,7 +311,7 @@ private:
             target.why_no_forecast = target.why_no_law;
             return;
         }
-        target.forecast = scale::forecast(curve, *options_.demand, kLevel);
+        target.forecast = forecast(curve, *options_.demand, kLevel);
     }
 
     const ScalingOptions& options_;
@@ -333,4 +333,4 @@ Result<Scaling> run_scaling(const ScalingOptions& options) {
     return Scaler(options).run();
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

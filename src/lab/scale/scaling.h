@@ -18,7 +18,7 @@
 #include "lab/scale/sweep.h"
 #include "lab/scale/usl.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What is said of one target.
 struct TargetScaling {
@@ -26,11 +26,11 @@ struct TargetScaling {
     Sweep sweep;
     std::optional<LimitFound> limit;        ///< on the axis of rates
     std::optional<SweepLimit> sweep_limit;  ///< on another one, where an SLO is given
-    std::optional<scale::Degradation> degradation;
+    std::optional<Degradation> degradation;
     /// The law through throughput against load, on the axes of clients and workers.
-    std::optional<scale::UslFit> law;
+    std::optional<UslFit> law;
     std::string why_no_law;
-    std::optional<scale::Forecast> forecast;
+    std::optional<Forecast> forecast;
     std::string why_no_forecast;         ///< where a forecast was asked for
     std::optional<Insight> insight;      ///< at its limit, or where it does most
     std::vector<LimitPoint> limit_uses;  ///< of the machine's limits, at the points of the sweep
@@ -58,10 +58,10 @@ struct ScalingOptions {
     Slo slo;  ///< without limits, on another axis than the rate, there are only curves
     /// Of the curves, rising. Empty on the axis of rates: chosen where the searches ended.
     std::vector<double> points;
-    scale::SearchOptions search;  ///< of rates
+    SearchOptions search;  ///< of rates
     Duration soak = std::chrono::seconds(10);
     std::uint32_t rounds = 6;  ///< of the curves; 0: none
-    std::optional<scale::Demand> demand;
+    std::optional<Demand> demand;
     bool bottleneck = true;          ///< look for what binds
     std::uint32_t intervention = 4;  ///< pairs of trials that measure what a change gains; 0: none
     std::uint64_t seed = 1;
@@ -89,4 +89,4 @@ struct Scaling {
 /// - Errc::invalid_argument: the search's options, or a range without two loads.
 Result<Scaling> run_scaling(const ScalingOptions& options);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

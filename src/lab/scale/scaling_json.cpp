@@ -11,7 +11,7 @@
 #include "lab/scale/bottleneck_json.h"
 #include "lab/scale/curve_comparison.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using nlohmann::json;
@@ -100,7 +100,7 @@ json slopes_json(const TargetScaling& target) {
 json course_json(const std::vector<LimitFound::Trial>& trials) {
     json course = json::array();
     for (const auto& trial : trials) {
-        course.push_back({{"stage", scale::to_string(trial.stage)},
+        course.push_back({{"stage", to_string(trial.stage)},
                           {"load", trial.load},
                           {"seconds", number(trial.seconds)},
                           {"valid", trial.valid},
@@ -141,7 +141,7 @@ json limit_json(Axis axis, const LimitFound& found) {
     json result = empty_limit(axis);
     result.update({{"lower", number(point.lower_bound)},
                    {"upper", number(point.upper_bound)},
-                   {"ending", scale::to_string(point.ending)},
+                   {"ending", to_string(point.ending)},
                    {"slo_broken", found.broken.empty() ? json(nullptr) : json(found.broken)},
                    {"detail", found.detail},
                    {"conditional_throughput", number(point.conditional_throughput)},
@@ -175,7 +175,7 @@ json sweep_limit_json(Axis axis, const Sweep& sweep, const SweepLimit& limit) {
     }
     result.update({{"lower", number(limit.lower)},
                    {"upper", number(limit.upper)},
-                   {"ending", scale::to_string(limit.ending)},
+                   {"ending", to_string(limit.ending)},
                    {"detail", limit.detail},
                    {"slo_broken", limit.broken.empty() ? json(nullptr) : json(limit.broken)},
                    {"trials", trials},
@@ -207,7 +207,7 @@ json axis_load_json(const ScalingOptions& options) {
     return load;
 }
 
-json law_curve(const scale::UslFit& law, const Sweep& sweep) {
+json law_curve(const UslFit& law, const Sweep& sweep) {
     json curve = json::array();
     const double first = sweep.points.front().load;
     const double last = sweep.points.back().load;
@@ -249,7 +249,7 @@ json law_json(const TargetScaling& target) {
     return result;
 }
 
-json degradation_json(const std::optional<scale::Degradation>& found) {
+json degradation_json(const std::optional<Degradation>& found) {
     if (!found) return nullptr;
     return {{"best_load", found->best_load},
             {"best_throughput", number(found->best_throughput)},
@@ -294,10 +294,10 @@ json forecast_json(const ScalingOptions& options, const TargetScaling& target) {
     return result;
 }
 
-json laws_json(const std::vector<scale::LawCheck>& laws) {
+json laws_json(const std::vector<LawCheck>& laws) {
     json result = json::array();
     for (const auto& law : laws) {
-        result.push_back({{"law", scale::to_string(law.law)},
+        result.push_back({{"law", to_string(law.law)},
                           {"expected", number(law.expected)},
                           {"observed", number(law.observed)},
                           {"gap", number(law.gap)},
@@ -379,8 +379,8 @@ json ratio_json(const SweepPoint& baseline, const SweepPoint& candidate, const M
 }
 
 /// Throughput of the rounds in which both targets have it at every load.
-std::optional<scale::CurveRounds> rounds_of(const Sweep& sweep, const Sweep& other) {
-    scale::CurveRounds rounds;
+std::optional<CurveRounds> rounds_of(const Sweep& sweep, const Sweep& other) {
+    CurveRounds rounds;
     for (const auto& point : sweep.points) rounds.loads.push_back(point.load);
     const auto others = other.by_round("throughput");
     for (const auto& [round, values] : sweep.by_round("throughput")) {
@@ -392,7 +392,7 @@ std::optional<scale::CurveRounds> rounds_of(const Sweep& sweep, const Sweep& oth
         for (const auto& [load, value] : values) throughput.push_back(value);
         rounds.rounds.push_back(std::move(throughput));
     }
-    if (rounds.rounds.size() < scale::kCurveRoundsMin) return std::nullopt;
+    if (rounds.rounds.size() < kCurveRoundsMin) return std::nullopt;
     return rounds;
 }
 
@@ -404,7 +404,7 @@ json curves_json(const ScalingOptions& options, const Sweep& baseline, const Swe
     // Of rates and payloads there is no such law.
     if (!before || !after || options.axis == Axis::rate || options.axis == Axis::payload)
         return nullptr;
-    const auto compared = scale::compare_curves(*before, *after, {.seed = options.seed});
+    const auto compared = compare_curves(*before, *after, {.seed = options.seed});
     if (!compared) return nullptr;
     const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
         return value ? interval_json(value->estimate, value->interval) : json(nullptr);
@@ -462,4 +462,4 @@ json scaling_json(const RunFacts& facts, const ScalingOptions& options, const Sc
     return result;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

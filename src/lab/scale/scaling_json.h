@@ -5,10 +5,10 @@
 #include "lab/compare/comparison.h"
 #include "lab/scale/scaling.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// `crucible.scaling/1` (docs/formats/scaling.schema.json).
 nlohmann::json scaling_json(const RunFacts& facts, const ScalingOptions& options,
                             const Scaling& scaling);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

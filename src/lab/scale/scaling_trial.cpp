@@ -9,7 +9,7 @@
 #include "lab/run/checks.h"
 #include "lab/run/merge.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 Check stationary(const Stationarity& backlog) {
@@ -143,4 +143,4 @@ ScalingTrial not_started(double load, const Error& error) {
     return trial;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -12,7 +12,7 @@
 #include "lab/scale/slo.h"
 #include "lab/scale/stationarity.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What breaks at a limit besides the limits of an SLO.
 inline constexpr std::string_view kBrokenBacklog = "backlog";  ///< it grew for the whole trial
@@ -58,4 +58,4 @@ ScalingTrial judge_trial(double load, const TrialResult& trial, const Slo& slo);
 /// One that could not even begin.
 ScalingTrial not_started(double load, const Error& error);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -485,8 +485,7 @@ BreakingPoint BreakingPointSearch::Course::result() const {
                 there.push_back({trial.outcome.duration, trial.outcome.loss_ratio});
             }
         }
-        point.conditional_throughput =
-            scale::conditional_throughput(*known.lower, there, options_.goal);
+        point.conditional_throughput = conditional_throughput(*known.lower, there, options_.goal);
     }
     point.broke_first = broke_first(known);
     for (const auto& trial : trials_) {

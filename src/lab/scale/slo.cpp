@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 struct Sign {
@@ -263,4 +263,4 @@ std::string describe(const SloOutcome& outcome) {
     return text;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -9,7 +9,7 @@
 #include "crucible/error.h"
 #include "lab/aggregate/metric.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// One limit of a service level objective: a metric of a trial must stay on one side of a bound.
 struct SloLimit {
@@ -73,4 +73,4 @@ std::string describe(const SloOutcome& outcome);
 /// A value of `metric` with its unit, for people: "1.53 ms", "6,916/s", "4.20 MiB", "0.1 %".
 std::string format_metric_value(const MetricInfo& metric, double value);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -4,7 +4,7 @@
 
 #include "lab/stats/student.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 Stationarity judge_stationarity(std::span<const double> backlog, Duration interval, double rate) {
     Stationarity result{.floor = kSlopeShareMin * rate};
@@ -29,4 +29,4 @@ Stationarity judge_stationarity(std::span<const double> backlog, Duration interv
     return result;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

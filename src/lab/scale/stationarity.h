@@ -4,7 +4,7 @@
 
 #include "crucible/time.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// Whether the backlog of an open-loop load moved in one direction for as long as it lasted.
 struct Stationarity {
@@ -34,4 +34,4 @@ inline constexpr double kSlopeShareMin = 0.001;
 Stationarity judge_stationarity(std::span<const double> backlog, Duration interval, double rate);
 inline constexpr std::size_t kBacklogBlocks = 10;
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -4,7 +4,7 @@
 
 #include "lab/stats/robust.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 const MetricValue* find_value(const std::vector<MetricValue>& metrics, std::string_view name) {
@@ -41,8 +41,8 @@ Sweep::ByRound Sweep::by_round(std::string_view metric) const {
     return result;
 }
 
-std::vector<scale::CurvePoint> Sweep::curve(std::string_view metric) const {
-    std::vector<scale::CurvePoint> result;
+std::vector<CurvePoint> Sweep::curve(std::string_view metric) const {
+    std::vector<CurvePoint> result;
     for (const auto& [round, values] : by_round(metric)) {
         for (const auto& [load, value] : values)
             if (value > 0) result.push_back({load, value});
@@ -66,8 +66,8 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
     point.metrics.push_back(std::move(metrics));
 }
 
-std::optional<scale::Degradation> degradation_of(const Sweep& sweep) {
-    std::vector<scale::LoadedPoint> points;
+std::optional<Degradation> degradation_of(const Sweep& sweep) {
+    std::vector<LoadedPoint> points;
     for (const auto& point : sweep.points) {
         const auto throughput = median_of(point, "throughput");
         const auto latency = median_of(point, "latency_p99");
@@ -78,11 +78,10 @@ std::optional<scale::Degradation> degradation_of(const Sweep& sweep) {
                           .error_rate = median_of(point, "error_rate").value_or(0)});
     }
     if (points.empty()) return std::nullopt;
-    return scale::degradation(points);
+    return degradation(points);
 }
 
-std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric,
-                                         double highest) {
+std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest) {
     std::vector<double> loads;
     std::vector<double> values;
     for (const auto& [round, by_load] : sweep.by_round(metric)) {
@@ -95,7 +94,7 @@ std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view me
     if (loads.empty() ||
         std::ranges::count(loads, loads.front()) == static_cast<std::ptrdiff_t>(loads.size()))
         return std::nullopt;
-    return scale::slope_against_load(loads, values, 0.95);
+    return slope_against_load(loads, values, 0.95);
 }
 
 SweepLimit sweep_limit(const Sweep& sweep) {
@@ -118,13 +117,13 @@ SweepLimit sweep_limit(const Sweep& sweep) {
         break;
     }
     if (limit.upper) {
-        limit.ending = limit.lower ? scale::Ending::found : scale::Ending::below_lowest;
+        limit.ending = limit.lower ? Ending::found : Ending::below_lowest;
     } else if (!sweep.points.empty() && limit.lower == sweep.points.back().load) {
-        limit.ending = scale::Ending::above_highest;
+        limit.ending = Ending::above_highest;
     } else if (!limit.invalid.empty()) {
-        limit.ending = scale::Ending::injector_limited;
+        limit.ending = Ending::injector_limited;
     }
     return limit;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

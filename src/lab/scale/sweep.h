@@ -14,7 +14,7 @@
 #include "lab/scale/search.h"
 #include "lab/scale/usl.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// What a target did at one load, round by round.
 struct SweepPoint {
@@ -39,7 +39,7 @@ struct Sweep {
     using ByRound = std::map<std::uint32_t, std::vector<std::pair<double, double>>>;
     ByRound by_round(std::string_view metric) const;
     /// All values of a metric, as the law of scalability is fitted to them; those above 0.
-    std::vector<scale::CurvePoint> curve(std::string_view metric) const;
+    std::vector<CurvePoint> curve(std::string_view metric) const;
 };
 
 /// Adds a trial and, net of the harness where there is one, its metrics.
@@ -48,22 +48,21 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
 
 /// How performance degrades with more load than the best, from medians over rounds; latency is the
 /// 99th percentile. nullopt: no point has a throughput and that.
-std::optional<scale::Degradation> degradation_of(const Sweep& sweep);
+std::optional<Degradation> degradation_of(const Sweep& sweep);
 /// How a metric changes with each further unit of load up to `highest`, with all rounds' values.
 /// nullopt: it was measured at fewer than two such loads.
-std::optional<scale::LoadSlope> slope_of(const Sweep& sweep, std::string_view metric,
-                                         double highest);
+std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest);
 
 /// The limits of an SLO against a sweep, point by point: the highest load of which more trials than
 /// not held, with no broken one below it, and the lowest of which no more held than were broken.
 struct SweepLimit {
     std::optional<double> lower;
     std::optional<double> upper;
-    scale::Ending ending = scale::Ending::running;  ///< running: not all loads were measured
+    Ending ending = Ending::running;  ///< running: not all loads were measured
     std::string broken;   ///< at the upper one: the text of a limit, or one of kBroken…
     std::string detail;   ///< and its figures, in one line
     std::string invalid;  ///< with injector_limited: why trials of the next load were not valid
 };
 SweepLimit sweep_limit(const Sweep& sweep);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

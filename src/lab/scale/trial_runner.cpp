@@ -8,7 +8,7 @@
 
 #include "lab/run/checks.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 /// One phase as if it were the trial: what was checked of all, of it alone.
@@ -131,4 +131,4 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
     return trials;
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -12,7 +12,7 @@
 #include "lab/scale/axis.h"
 #include "lab/scale/scaling_trial.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// Runs the trials of a scaling: each with a fresh system and its own stream of events. One that
 /// would end later than the time budget is not begun; it counts as interrupted, as the scaling is.
@@ -74,4 +74,4 @@ private:
     bool out_of_time_ = false;
 };
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

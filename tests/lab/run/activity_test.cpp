@@ -55,5 +55,15 @@ TEST(TrialActivity, IsThereOnlyWhereItIsAskedFor) {
     EXPECT_TRUE(result.phases[0].limits.empty());
 }
 
+TEST(TrialActivity, IsOfThePhasesThatAreNamed) {
+    const Plan plan{.clients = 1, .phases = {steady(500, 100), steady(500, 100), steady(500, 100)}};
+    const auto result = run("coordinator:", plan, {.activity = true, .activity_phases = {0, 2}});
+    ASSERT_EQ(result.phases.size(), 3U);
+    EXPECT_TRUE(result.phases[0].activity);
+    EXPECT_FALSE(result.phases[1].activity);
+    EXPECT_TRUE(result.phases[1].limits.empty());
+    EXPECT_TRUE(result.phases[2].activity);
+}
+
 }  // namespace
 }  // namespace crucible::lab

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -66,4 +66,4 @@ TEST(AtLoad, IsLongEnoughForTheEvents) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -10,7 +10,7 @@
 
 #include "lab/scale/bottleneck_rules.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -337,4 +337,4 @@ TEST(Bottleneck, FiguresReadAsSentences) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 namespace fs = std::filesystem;
@@ -129,4 +129,4 @@ Result<ControlGroup> disk_writes(std::uint64_t bytes_per_second) {
                 fmt::format("{} {}", *disk, bytes_per_second));
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

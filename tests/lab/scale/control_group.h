@@ -9,7 +9,7 @@
 
 #include "crucible/error.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// A cgroup of the test's own with one controller, removed with it. Both versions.
 class ControlGroup {
@@ -39,4 +39,4 @@ Result<ControlGroup> memory_limit(std::uint64_t bytes);
 /// Of the disk that holds temporary files.
 Result<ControlGroup> disk_writes(std::uint64_t bytes_per_second);
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -14,7 +14,7 @@
 
 #include "simulated_trial.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -142,8 +142,8 @@ TEST(LookForBottleneck, SaysNothingOfATargetThatDiesOrIsInterrupted) {
     EXPECT_EQ(stopped.asked().size(), 1U);
 }
 
-const scale::LawCheck* law_of(const Insight& insight, scale::OperationalLaw law) {
-    const auto found = std::ranges::find(insight.laws, law, &scale::LawCheck::law);
+const LawCheck* law_of(const Insight& insight, OperationalLaw law) {
+    const auto found = std::ranges::find(insight.laws, law, &LawCheck::law);
     return found == insight.laws.end() ? nullptr : &*found;
 }
 
@@ -162,29 +162,29 @@ Insight insight_with(Duration processes, double threads_cores) {
 
 TEST(LookForBottleneck, ChecksOneSourceAgainstAnother) {
     const auto agreeing = insight_with(1200ms, 0.6);
-    const auto* utilization = law_of(agreeing, scale::OperationalLaw::utilization);
+    const auto* utilization = law_of(agreeing, OperationalLaw::utilization);
     ASSERT_NE(utilization, nullptr);
     EXPECT_NEAR(utilization->expected, 0.3, 1e-3);
     EXPECT_NEAR(utilization->observed, 0.3, 1e-3);
     EXPECT_TRUE(utilization->holds);
-    const auto* bottleneck = law_of(agreeing, scale::OperationalLaw::bottleneck);
+    const auto* bottleneck = law_of(agreeing, OperationalLaw::bottleneck);
     ASSERT_NE(bottleneck, nullptr);
     EXPECT_NEAR(bottleneck->expected, 2 / 0.0006, 1);
     EXPECT_NEAR(bottleneck->observed, 1'000, 1);
-    ASSERT_NE(law_of(agreeing, scale::OperationalLaw::littles), nullptr);
+    ASSERT_NE(law_of(agreeing, OperationalLaw::littles), nullptr);
     // Threads that were not seen.
     const auto missed = insight_with(1200ms, 0.5);
-    ASSERT_NE(law_of(missed, scale::OperationalLaw::utilization), nullptr);
-    EXPECT_FALSE(law_of(missed, scale::OperationalLaw::utilization)->holds);
+    ASSERT_NE(law_of(missed, OperationalLaw::utilization), nullptr);
+    EXPECT_FALSE(law_of(missed, OperationalLaw::utilization)->holds);
 }
 
 // A bound from the same figure that is bounded would always hold.
 TEST(LookForBottleneck, ChecksNothingAgainstItself) {
     for (const Duration processes : {Duration(0ms), Duration(500ms)}) {
         const auto insight = insight_with(processes, 0.6);
-        EXPECT_EQ(law_of(insight, scale::OperationalLaw::utilization), nullptr);
-        EXPECT_EQ(law_of(insight, scale::OperationalLaw::bottleneck), nullptr);
-        EXPECT_NE(law_of(insight, scale::OperationalLaw::littles), nullptr);
+        EXPECT_EQ(law_of(insight, OperationalLaw::utilization), nullptr);
+        EXPECT_EQ(law_of(insight, OperationalLaw::bottleneck), nullptr);
+        EXPECT_NE(law_of(insight, OperationalLaw::littles), nullptr);
     }
 }
 
@@ -333,4 +333,4 @@ TEST(MeasureIntervention, SaysWhyItIsAbsent) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

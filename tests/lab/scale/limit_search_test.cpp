@@ -8,7 +8,7 @@
 
 #include "crucible/error.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 ScalingTrial judged_trial(double load) {
@@ -47,12 +47,10 @@ TEST(LimitSearch, TellsWhatCouldNotBeJudgedFromWhatWasNotSteady) {
             continue;
         return search->result().point.invalidity;
     };
-    EXPECT_EQ(invalid_all_along("latency_p99<10ms not judged: no sample"),
-              scale::Validity::not_judged);
-    EXPECT_EQ(invalid_all_along("stationary: the backlog grew by -9 events/s"),
-              scale::Validity::unsteady);
-    EXPECT_EQ(invalid_all_along("schedule_kept: 9 ms late"), scale::Validity::injector_late);
+    EXPECT_EQ(invalid_all_along("latency_p99<10ms not judged: no sample"), Validity::not_judged);
+    EXPECT_EQ(invalid_all_along("stationary: the backlog grew by -9 events/s"), Validity::unsteady);
+    EXPECT_EQ(invalid_all_along("schedule_kept: 9 ms late"), Validity::injector_late);
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -8,7 +8,7 @@
 #include <array>
 #include <cstdint>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 [[noreturn]] void compute_for_ever() {
@@ -48,4 +48,4 @@ Neighbours::~Neighbours() {
     for (const pid_t pid : pids_) ::kill(pid, SIGKILL);
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// Programs that compute all the time and that nobody here has started, as far as their parent
 /// tells: ended with this.
@@ -19,4 +19,4 @@ private:
     std::vector<pid_t> pids_;
 };
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

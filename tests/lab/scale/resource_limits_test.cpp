@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 LimitUse descriptors(double used, double limit = 90) {
@@ -101,4 +101,4 @@ TEST(ForecastLimits, TellsWhatIsInUseAtTheBreakingPoint) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

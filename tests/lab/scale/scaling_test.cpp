@@ -11,7 +11,7 @@
 
 #include "simulated_trial.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -90,7 +90,7 @@ TEST(Scaling, DoesNotSearchWhatIsBrokenAtTheLowestLoad) {
     options.on_step = [&](const ScalingStep& step) { tried.insert(step.trial.load); };
     const auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
-    EXPECT_EQ(scaling->targets[0].limit->point.ending, scale::Ending::below_lowest);
+    EXPECT_EQ(scaling->targets[0].limit->point.ending, Ending::below_lowest);
     EXPECT_EQ(tried, std::set<double>{100});
     EXPECT_TRUE(scaling->targets[0].limit->detail.starts_with("latency_p99<10ms broken: 20"))
         << scaling->targets[0].limit->detail;
@@ -161,7 +161,7 @@ TEST(Scaling, SaysThatItDiedOfTheOverload) {
     EXPECT_FALSE(limit.point.hysteresis);
     EXPECT_EQ(series->size(), 1U);
     ASSERT_FALSE(limit.trials.empty());
-    EXPECT_EQ(limit.trials.back().stage, scale::Stage::overload);
+    EXPECT_EQ(limit.trials.back().stage, Stage::overload);
     EXPECT_EQ(limit.trials.back().broken, kBrokenTarget);
     EXPECT_GE(limit.died_at.value_or(0), 4'400);
 }
@@ -250,7 +250,7 @@ TEST(Scaling, KeepsNoGrossFigureBesideNetOnes) {
 // limit of the injector's is none of the target's.
 TEST(Scaling, ForecastsByWhatWasHeld) {
     auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1'300}}});
-    options.demand = scale::Demand{.rate = 2'000};
+    options.demand = Demand{.rate = 2'000};
     auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
     const auto& target = scaling->targets[0];
@@ -261,10 +261,10 @@ TEST(Scaling, ForecastsByWhatWasHeld) {
 
     options = scaling_of({"daemon:"}, Axis::rate,
                          {{"daemon", {.capacity = 1e6, .late_from = 5'000, .own_lateness = 20ms}}});
-    options.demand = scale::Demand{.rate = 2'000};
+    options.demand = Demand{.rate = 2'000};
     scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
-    EXPECT_EQ(scaling->targets[0].limit->point.ending, scale::Ending::injector_limited);
+    EXPECT_EQ(scaling->targets[0].limit->point.ending, Ending::injector_limited);
     EXPECT_FALSE(scaling->targets[0].forecast);
     EXPECT_TRUE(scaling->targets[0].why_no_forecast.starts_with("the limit found is the injector"))
         << scaling->targets[0].why_no_forecast;
@@ -297,4 +297,4 @@ TEST(Scaling, RefusesARangeOfOneLoad) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -4,7 +4,7 @@
 
 #include "simulated_trial.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -81,4 +81,4 @@ TEST(ScalingTrial, IsInvalidWhereTheSloCannotBeJudged) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

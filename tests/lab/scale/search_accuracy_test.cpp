@@ -24,7 +24,7 @@ struct Accuracy {
     std::uint32_t unsound = 0;  ///< ended without an estimate
 };
 
-Accuracy accuracy_of(const SimulatedSystem& system, const SearchOptions& options, int searches) {
+Accuracy accuracy_of(const SimulatedKnee& system, const SearchOptions& options, int searches) {
     Accuracy accuracy;
     std::vector<double> errors;
     std::vector<double> widths;
@@ -61,7 +61,7 @@ Accuracy accuracy_of(const SimulatedSystem& system, const SearchOptions& options
     return accuracy;
 }
 
-Accuracy printed_accuracy(const std::string& name, const SimulatedSystem& system,
+Accuracy printed_accuracy(const std::string& name, const SimulatedKnee& system,
                           const SearchOptions& options, int searches) {
     const auto a = accuracy_of(system, options, searches);
     fmt::print(

@@ -12,7 +12,7 @@ namespace crucible::lab::scale {
 
 /// A system whose breaking point is known: in each trial it lies elsewhere by `noise`, and a share
 /// of trials ends the other way round by chance.
-struct SimulatedSystem {
+struct SimulatedKnee {
     double knee = 1000;
     double noise = 0.02;
     double spurious = 0.03;
@@ -26,7 +26,7 @@ struct SimulatedSystem {
 
 class Simulation {
 public:
-    Simulation(const SimulatedSystem& system, std::uint64_t seed) : system_(system), rng_(seed) {}
+    Simulation(const SimulatedKnee& system, std::uint64_t seed) : system_(system), rng_(seed) {}
 
     Outcome run(const Probe& probe) {
         Outcome outcome;
@@ -45,11 +45,11 @@ public:
     }
 
 private:
-    SimulatedSystem system_;
+    SimulatedKnee system_;
     base::Rng rng_;
 };
 
-inline BreakingPoint search_simulated(const SimulatedSystem& system, const SearchOptions& options,
+inline BreakingPoint search_simulated(const SimulatedKnee& system, const SearchOptions& options,
                                       std::uint64_t seed) {
     auto search = BreakingPointSearch::create(options);
     Simulation simulation(system, seed);

@@ -13,7 +13,7 @@
 #include "lab/run/checks.h"
 #include "lab/run/merge.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 
 /// A system as arithmetic: what it does of what is offered.
 struct SimulatedSystem {
@@ -102,4 +102,4 @@ inline TrialFunction simulated_trials(std::map<std::string, SimulatedSystem> sys
     };
 }
 
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 std::string slo_refusal(std::string_view text) {
@@ -97,4 +97,4 @@ TEST(JudgeSlo, TellsUnknownFromBroken) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -61,4 +61,4 @@ TEST(Stationarity, SaysNothingOfAFewSamplesOrOfNoSlope) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

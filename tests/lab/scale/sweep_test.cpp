@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 /// A trial that held, broke an objective, or was not valid.
@@ -48,29 +48,28 @@ TEST(SweepLimit, IsWhereNoMoreHoldThanBreak) {
                                              {held_trial(), held_trial()}}));
     EXPECT_EQ(limit.lower, 2);
     EXPECT_EQ(limit.upper, 3);
-    EXPECT_EQ(limit.ending, scale::Ending::found);
+    EXPECT_EQ(limit.ending, Ending::found);
     EXPECT_EQ(limit.broken, "offered");
     EXPECT_EQ(limit.detail, "the target's own send() held the others up");
-    EXPECT_EQ(sweep_limit(sweep_of({{broken}, {held_trial()}})).ending,
-              scale::Ending::below_lowest);
+    EXPECT_EQ(sweep_limit(sweep_of({{broken}, {held_trial()}})).ending, Ending::below_lowest);
 }
 
 // Only the highest load that held is held to the end: above trials that say nothing, or where none
 // were, nothing is known.
 TEST(SweepLimit, DoesNotHoldWhatWasNotMeasured) {
     const auto whole = sweep_limit(sweep_of({{held_trial()}, {invalid_trial()}, {held_trial()}}));
-    EXPECT_EQ(whole.ending, scale::Ending::above_highest);
+    EXPECT_EQ(whole.ending, Ending::above_highest);
     EXPECT_EQ(whole.lower, 3);
     EXPECT_TRUE(whole.invalid.empty());
     const auto invalid =
         sweep_limit(sweep_of({{held_trial()}, {invalid_trial()}, {invalid_trial()}}));
-    EXPECT_EQ(invalid.ending, scale::Ending::injector_limited);
+    EXPECT_EQ(invalid.ending, Ending::injector_limited);
     EXPECT_EQ(invalid.lower, 1);
     EXPECT_EQ(invalid.invalid, "schedule_kept: 9 ms late");
     const auto none = sweep_limit(sweep_of({{invalid_trial()}, {invalid_trial()}}));
-    EXPECT_EQ(none.ending, scale::Ending::injector_limited);
+    EXPECT_EQ(none.ending, Ending::injector_limited);
     EXPECT_FALSE(none.lower);
-    EXPECT_EQ(sweep_limit(sweep_of({{held_trial()}, {}})).ending, scale::Ending::running);
+    EXPECT_EQ(sweep_limit(sweep_of({{held_trial()}, {}})).ending, Ending::running);
     EXPECT_EQ(sweep_of({{invalid_trial(), held_trial(), invalid_trial()}}).points[0].invalid_trials,
               2U);
 }
@@ -95,4 +94,4 @@ TEST(SweepSlope, IsOfTheLoadsThatAreAskedFor) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale

@@ -7,7 +7,7 @@
 
 #include "simulated_trial.h"
 
-namespace crucible::lab {
+namespace crucible::lab::scale {
 namespace {
 
 using namespace std::chrono_literals;
@@ -94,4 +94,4 @@ TEST(TrialRunner, KnowsHowLongEachTrialIs) {
 }
 
 }  // namespace
-}  // namespace crucible::lab
+}  // namespace crucible::lab::scale
