@@ -89,6 +89,12 @@ struct ActivityReport {
     std::uint64_t missed = 0;    ///< samples that were due and not taken, the machine being busy
     std::uint64_t left_out = 0;  ///< not taken, because they would have cost too much
     double cores = 0;            ///< that the system's processes may use
+    /// Of these, what others used or the hypervisor gave to others; a steal counts by the share of
+    /// the machine's cores that they are.
+    OptionalRate neighbour_cores;
+    /// Whether the load generator's processor time is taken from these cores: 1, or 0 where it may
+    /// use none of them. Absent where it may use some of them and others, too.
+    OptionalRate injector_on_cores;
     std::array<SideActivity, kSideCount> sides;
     const SideActivity& system() const { return sides[0]; }
     const SideActivity& injector() const { return sides[1]; }

@@ -92,8 +92,9 @@ struct ActivityMonitor::State {
     std::uint64_t missed = 0;
     std::uint64_t left_out = 0;
     std::uint64_t asleep_samples = 0;
-    std::uint64_t lock_held_samples = 0;
+    std::optional<std::uint64_t> lock_held_samples;  ///< none where that cannot be read
     bool blind = false;
+    std::string why_not_all;  ///< why some threads are not followed
     TimePoint first;
     TimePoint last;
     TimePoint next_threads;
@@ -109,6 +110,7 @@ struct ActivityMonitor::State {
     void find_threads();
     void find_threads_of(SampledProcess& process);
     void end_thread(const Followed& followed);
+    void count_threads();
     void sample();
     void sample_process(SampledProcess& process,
                         std::array<std::array<std::uint64_t, kActivityCount>, kSideCount>& now);
@@ -131,9 +133,16 @@ void ActivityMonitor::State::find_threads_of(SampledProcess& process) {
         const auto number = leading_number(entry->d_name);
         if (!number) continue;
         const auto thread = static_cast<pid_t>(*number);
-        if (process.threads.contains(thread) || following >= kThreadsMax) continue;
+        if (process.threads.contains(thread)) continue;
+        if (following >= kThreadsMax) {
+            why_not_all = fmt::format("more than {} threads", kThreadsMax);
+            continue;
+        }
         auto watch = ThreadWatch::open(process.directory.get(), thread);
-        if (!watch) continue;
+        if (!watch) {
+            if (watch.error().code != Errc::not_found) why_not_all = watch.error().message;
+            continue;
+        }
         auto name = name_of(process.directory.get(), thread);
         const ActivitySide side = side_of(process, thread, name);
         process.threads.emplace(
@@ -157,6 +166,14 @@ void ActivityMonitor::State::end_thread(const Followed& followed) {
     ended_delay[side] += followed.watch.run_queue_delay();
     blind |= followed.watch.is_blind();
     --following;
+}
+
+/// Up to now. One that has ended counts as of when that was done last.
+void ActivityMonitor::State::count_threads() {
+    if (samples == 0) return;
+    last = base::monotonic_now();
+    for (auto& process : processes)
+        for (auto& [number, followed] : process.threads) static_cast<void>(followed.watch.count());
 }
 
 void ActivityMonitor::State::sample_process(
@@ -194,7 +211,8 @@ void ActivityMonitor::State::sample() {
     // Who sleeps may be waiting for a lock on a file that it tries again and again.
     if (now[0][static_cast<std::size_t>(Activity::asleep)] > 0) {
         ++asleep_samples;
-        lock_held_samples += holds_file_lock(system_pids, options.root) ? 1 : 0;
+        if (const auto held = holds_file_lock(system_pids, options.root))
+            lock_held_samples = lock_held_samples.value_or(0) + (*held ? 1 : 0);
     }
 }
 
@@ -235,6 +253,7 @@ void ActivityMonitor::State::run(const std::stop_token& stop) {
         if (!wait_until(due, stop)) break;
         sample();
     }
+    count_threads();
     cpu_in_window = base::thread_cpu_time() - before;
     around->end();
 }
@@ -288,17 +307,20 @@ void ActivityMonitor::State::conclude() {
     report.wall = samples > 0 ? last - first : Duration::zero();
     const double wall = seconds_of(report.wall);
     if (samples == 0 || wall <= 0) return;
-    around->fill(report);
     auto threads = all_threads();
     conclude_side(ActivitySide::system, wall, threads);
     conclude_side(ActivitySide::injector, wall, threads);
+    around->fill(report);
     for (const auto& process : processes)
         for (const auto& [number, followed] : process.threads) blind |= followed.watch.is_blind();
-    if (blind)
+    if (!why_not_all.empty()) {
+        report.why_blind = fmt::format("some threads are not followed: {}", why_not_all);
+    } else if (blind) {
         report.why_blind = "the system calls that threads are blocked in are not ours to read";
-    if (asleep_samples > 0) {
+    }
+    if (lock_held_samples) {
         report.file_lock_held =
-            static_cast<double>(lock_held_samples) / static_cast<double>(asleep_samples);
+            static_cast<double>(*lock_held_samples) / static_cast<double>(asleep_samples);
     }
     std::ranges::sort(threads, std::greater{}, &ThreadActivity::cpu);
     if (threads.size() > kThreadsTold) threads.resize(kThreadsTold);
@@ -319,17 +341,19 @@ Result<std::unique_ptr<ActivityMonitor>> ActivityMonitor::start(
             processes.empty() ? "no process to sample" : "the sampling interval is below 1 ms"});
     }
     auto state = std::make_unique<State>();
+    std::vector<pid_t> injector_pids;
     for (const auto& [pid, role] : processes) {
         const auto path = options.root / "proc" / std::to_string(pid);
         base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!directory)
             return std::unexpected(base::errno_error(fmt::format("process {}", pid), errno));
         state->processes.push_back({pid, role, std::move(directory), {}});
-        if (role != ActivityRole::injector) state->system_pids.push_back(pid);
+        (role == ActivityRole::injector ? injector_pids : state->system_pids).push_back(pid);
     }
     state->options = std::move(options);
     state->fault_cost = measure_fault_cost();
-    state->around.emplace(state->system_pids, state->options.own, state->options.root);
+    state->around.emplace(state->system_pids, std::move(injector_pids), state->options.own,
+                          state->options.root);
     auto monitor = std::unique_ptr<ActivityMonitor>(new ActivityMonitor(std::move(state)));
     State& running = *monitor->state_;
     running.runner = std::jthread([&running](const std::stop_token& stop) { running.run(stop); });

@@ -19,13 +19,19 @@ double in_seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
-/// Of cores that a process may use; those of this one where that cannot be read.
-double allowed_cores(pid_t pid) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (::sched_getaffinity(pid, sizeof set, &set) != 0)
-        return static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
-    return CPU_COUNT(&set);
+/// That one of these processes may use; all of the machine's where that cannot be read.
+std::set<int> allowed_cores(const std::vector<pid_t>& pids) {
+    std::set<int> cores;
+    for (const pid_t pid : pids) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        if (::sched_getaffinity(pid, sizeof set, &set) != 0) continue;
+        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+            if (CPU_ISSET(cpu, &set)) cores.insert(cpu);
+    }
+    if (!cores.empty()) return cores;
+    for (int cpu = 0; cpu < ::sysconf(_SC_NPROCESSORS_ONLN); ++cpu) cores.insert(cpu);
+    return cores;
 }
 
 std::optional<double> growth(const Result<std::uint64_t>& first,
@@ -101,7 +107,6 @@ void ActivitySurroundings::join_group(pid_t pid) {
 
 void ActivitySurroundings::open_processes() {
     for (const pid_t pid : system_) {
-        cores_ = std::max(cores_, allowed_cores(pid));
         if (auto probe = ProcessProbe::open(pid, root_)) {
             ProcessReading reading;
             static_cast<void>(probe->read_counters(reading));
@@ -111,6 +116,20 @@ void ActivitySurroundings::open_processes() {
         }
         open_counters(pid);
         join_group(pid);
+    }
+}
+
+void ActivitySurroundings::find_cores() {
+    cores_ = allowed_cores(system_);
+    injector_on_cores_ = 1;
+    if (injector_.empty()) return;
+    const auto injector = allowed_cores(injector_);
+    const auto shared =
+        std::ranges::count_if(injector, [&](int cpu) { return cores_.contains(cpu); });
+    if (shared == 0) {
+        injector_on_cores_ = 0;
+    } else if (static_cast<std::size_t>(shared) < injector.size()) {
+        injector_on_cores_ = std::nullopt;
     }
 }
 
@@ -125,6 +144,8 @@ ActivitySurroundings::MachinePressure ActivitySurroundings::read_pressures() con
 
 void ActivitySurroundings::begin() {
     open_processes();
+    find_cores();
+    busy_first_ = read_busy_seconds(cores_, root_);
     pressure_first_ = read_pressures();
     for (std::size_t i = 0; i < kCounters; ++i)
         for (const auto& counters : counters_) counts_first_[i] += counters[i].read().value_or(0);
@@ -133,6 +154,7 @@ void ActivitySurroundings::begin() {
 
 void ActivitySurroundings::end() {
     machine_last_ = read_machine(own_);
+    busy_last_ = read_busy_seconds(cores_, root_);
     pressure_last_ = read_pressures();
     for (auto& [cgroup, first, last] : groups_) last = cgroup.read();
     for (auto& [probe, first, last] : processes_) {
@@ -220,11 +242,29 @@ void ActivitySurroundings::fill_counters(ActivityReport& report) const {
     report.cache_misses_per_kilo_instruction = 1000 * misses / instructions;
 }
 
+void ActivitySurroundings::fill_cores(ActivityReport& report) const {
+    report.cores = static_cast<double>(cores_.size());
+    report.injector_on_cores = injector_on_cores_;
+    const auto& around = report.surroundings;
+    const auto machine = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
+    const double stolen = around.stolen_cores.value_or(0) * std::min(1.0, report.cores / machine);
+    if (report.cores >= machine) {
+        if (around.other_cores) report.neighbour_cores = *around.other_cores + stolen;
+        return;
+    }
+    // Whose the time of a single core was is not counted, but whose the rest of it is not.
+    const auto busy = growth(busy_first_, busy_last_);
+    if (!busy || !injector_on_cores_) return;
+    const double own =
+        report.system().cpu_cores + *injector_on_cores_ * report.injector().cpu_cores;
+    report.neighbour_cores = std::max(0.0, *busy / in_seconds(around.wall) - own) + stolen;
+}
+
 void ActivitySurroundings::fill(ActivityReport& report) const {
     report.surroundings = surroundings_between(machine_first_, machine_last_);
-    report.cores = cores_;
     const double seconds = in_seconds(report.surroundings.wall);
     if (seconds <= 0) return;
+    fill_cores(report);
     fill_processes(report, seconds);
     fill_groups(report, seconds);
     fill_pressures(report, seconds);

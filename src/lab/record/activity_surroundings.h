@@ -5,6 +5,7 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,16 +21,21 @@ namespace crucible::lab {
 class ActivitySurroundings {
 public:
     /// `own`: with all that they started they are no neighbours.
-    ActivitySurroundings(std::vector<pid_t> system, std::vector<pid_t> own,
-                         std::filesystem::path root)
-        : system_(std::move(system)), own_(std::move(own)), root_(std::move(root)) {}
+    ActivitySurroundings(std::vector<pid_t> system, std::vector<pid_t> injector,
+                         std::vector<pid_t> own, std::filesystem::path root)
+        : system_(std::move(system)),
+          injector_(std::move(injector)),
+          own_(std::move(own)),
+          root_(std::move(root)) {}
 
     void begin();
     void end();
     /// What was between begin() and end(), into the members of `report` that are not of threads.
+    /// Those of the sides have to be there already.
     void fill(ActivityReport& report) const;
 
 private:
+    using Cores = std::set<int>;
     struct Process {
         ProcessProbe probe;
         ProcessReading first;
@@ -49,6 +55,8 @@ private:
     static constexpr std::size_t kCounters = 3;  ///< cycles, instructions, cache misses
 
     void open_processes();
+    void find_cores();
+    void fill_cores(ActivityReport& report) const;
     void open_counters(pid_t pid);
     void join_group(pid_t pid);
     MachinePressure read_pressures() const;
@@ -58,6 +66,7 @@ private:
     void fill_counters(ActivityReport& report) const;
 
     std::vector<pid_t> system_;
+    std::vector<pid_t> injector_;
     std::vector<pid_t> own_;
     std::filesystem::path root_;
     std::vector<Process> processes_;
@@ -66,7 +75,10 @@ private:
     std::array<double, kCounters> counts_first_{};
     std::array<double, kCounters> counts_last_{};
     std::string why_no_counters_;
-    double cores_ = 0;
+    Cores cores_;  ///< that the system may use
+    std::optional<double> injector_on_cores_;
+    std::optional<double> busy_first_;  ///< s, of cores_
+    std::optional<double> busy_last_;
     MachineReading machine_first_;
     MachineReading machine_last_;
     MachinePressure pressure_first_;

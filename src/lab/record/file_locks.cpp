@@ -23,8 +23,11 @@ bool names_write_lock(std::string_view locks, std::span<const pid_t> pids) {
     return false;
 }
 
-bool holds_file_lock(std::span<const pid_t> pids, const std::filesystem::path& root) {
-    return names_write_lock(base::read_file(root / "proc/locks").value_or(std::string()), pids);
+std::optional<bool> holds_file_lock(std::span<const pid_t> pids,
+                                    const std::filesystem::path& root) {
+    const auto locks = base::read_file(root / "proc/locks");
+    if (!locks) return std::nullopt;
+    return names_write_lock(*locks, pids);
 }
 
 }  // namespace crucible::lab

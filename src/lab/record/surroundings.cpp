@@ -27,16 +27,28 @@ double ticks_per_second() {
     return static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-/// user + nice + system of all cores.
-std::optional<double> read_busy_seconds() {
-    // cpu  user nice system idle iowait irq softirq steal …, in clock ticks
-    std::istringstream line(base::read_file("/proc/stat").value_or(std::string()));
+/// user + nice + system from "cpu0 user nice system idle iowait irq softirq steal …", in clock
+/// ticks, as lines of /proc/stat begin; "cpu" is that of all cores. Nothing for another line.
+struct BusyLine {
     std::string label;
+    double seconds = 0;
+};
+std::optional<BusyLine> parse_busy(const std::string& text) {
+    std::istringstream line(text);
+    BusyLine busy;
     double ticks[3] = {};
-    line >> label;
+    line >> busy.label;
     for (double& field : ticks) line >> field;
-    if (!line || label != "cpu") return std::nullopt;
-    return (ticks[0] + ticks[1] + ticks[2]) / ticks_per_second();
+    if (!line || !busy.label.starts_with("cpu")) return std::nullopt;
+    busy.seconds = (ticks[0] + ticks[1] + ticks[2]) / ticks_per_second();
+    return busy;
+}
+
+/// Of all cores.
+std::optional<double> read_busy_seconds() {
+    const auto busy = parse_busy(base::read_file("/proc/stat").value_or(std::string()));
+    if (!busy || busy->label != "cpu") return std::nullopt;
+    return busy->seconds;
 }
 
 std::optional<double> read_frequency_hz() {
@@ -111,6 +123,22 @@ double seconds(Duration duration) {
 }
 
 }  // namespace
+
+std::optional<double> read_busy_seconds(const std::set<int>& cores,
+                                        const std::filesystem::path& root) {
+    std::istringstream lines(base::read_file(root / "proc/stat").value_or(std::string()));
+    double sum = 0;
+    std::size_t found = 0;
+    for (std::string line; std::getline(lines, line);) {
+        const auto busy = parse_busy(line);
+        if (!busy || busy->label == "cpu") continue;
+        if (!cores.contains(std::atoi(busy->label.c_str() + 3))) continue;
+        sum += busy->seconds;
+        ++found;
+    }
+    if (found < cores.size()) return std::nullopt;
+    return sum;
+}
 
 MachineReading read_machine(std::span<const pid_t> roots) {
     MachineReading reading;

@@ -3,7 +3,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -35,6 +37,11 @@ struct MachineReading {
     std::optional<double> pressure_seconds;
     std::optional<double> frequency_hz;
 };
+
+/// user + nice + system of these cores, of all programs, the kernel's threads among them; nothing
+/// where one of them is not in /proc/stat.
+std::optional<double> read_busy_seconds(const std::set<int>& cores,
+                                        const std::filesystem::path& root = "/");
 
 /// Reads all, and the CPU time of `roots` with everything they started, ended processes included
 /// once their parent has waited for them, and of the kernel's threads. No roots: own_seconds is

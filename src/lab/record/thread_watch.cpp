@@ -43,12 +43,15 @@ Result<ThreadWatch> ThreadWatch::open(int process, pid_t thread) {
     if (!schedstat) {
         return std::unexpected(base::errno_error(fmt::format("thread {}", thread), errno));
     }
-    ThreadWatch watch(std::move(schedstat), open_of(process, thread, "syscall"), thread);
-    const auto counters = watch.read_counters();
-    if (!counters) {
+    auto syscall = open_of(process, thread, "syscall");
+    if (!syscall && errno != EPERM && errno != EACCES) {
+        return std::unexpected(base::errno_error(fmt::format("thread {}", thread), errno));
+    }
+    ThreadWatch watch(std::move(schedstat), std::move(syscall), thread);
+    if (!watch.count()) {
         return std::unexpected(Error{Errc::not_found, fmt::format("thread {} has ended", thread)});
     }
-    watch.first_ = watch.last_ = *counters;
+    watch.first_ = watch.last_;
     return watch;
 }
 
@@ -65,8 +68,7 @@ std::optional<ThreadWatch::Counters> ThreadWatch::read_counters() const {
         at = parsed.ptr < end ? parsed.ptr + 1 : end;
         return parsed.ec == std::errc();
     };
-    if (!next(counters.cpu_ns) || !next(counters.delay_ns) || !next(counters.slices))
-        return std::nullopt;
+    if (!next(counters.cpu_ns) || !next(counters.delay_ns)) return std::nullopt;
     return counters;
 }
 
@@ -92,22 +94,25 @@ std::optional<Activity> ThreadWatch::read_activity(int process) {
         return read_state(process);
     }
     if (!line) return std::nullopt;
+    if (*line == call_) return activity_;
+    call_ = *line;
     const auto call = parse_blocked_call(*line);
     if (!call) return Activity::unknown;
     return activity_of_call(
         *call, depends_on_descriptor(*call) ? descriptor_of(process, call->first) : std::string());
 }
 
-std::optional<Activity> ThreadWatch::sample(int process) {
+bool ThreadWatch::count() {
     const auto now = read_counters();
-    if (!now) return std::nullopt;
-    // In that order: one that runs between the two readings shows in the counters next time.
-    if (samples_ == 0 || activity_ == Activity::running || *now != last_) {
-        const auto activity = read_activity(process);
-        if (!activity) return std::nullopt;
-        activity_ = *activity;
-    }
-    last_ = *now;
+    if (now) last_ = *now;
+    return now.has_value();
+}
+
+std::optional<Activity> ThreadWatch::sample(int process) {
+    const auto activity = read_activity(process);
+    if (!activity) return std::nullopt;
+    activity_ = *activity;
+    if (samples_ % kCountedEvery == 0 && !count()) return std::nullopt;
     ++samples_;
     ++seen_[static_cast<std::size_t>(activity_)];
     return activity_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/file.h"
 #include "crucible/error.h"
@@ -15,14 +16,22 @@ namespace crucible::lab {
 /// One thread, sampled again and again through files that stay open. Not thread-safe.
 class ThreadWatch {
 public:
+    /// So many samples apart the scheduler's counters are read.
+    static constexpr std::uint64_t kCountedEvery = 10;
+
     /// `process`: an open directory of it in proc/. - Errc::not_found: no such thread (any more).
+    /// - Errc::resource_exhausted, …: it could not be opened.
     static Result<ThreadWatch> open(int process, pid_t thread);
 
-    /// What it does now. A thread that has not run since the last call still waits for the same:
-    /// then only its scheduler's counters are read. Nothing when it is gone.
+    /// What it does now; nothing when it is gone. The kernel says itself whether a thread runs or
+    /// is ready to: the scheduler's counters of one that was woken and has no core yet are those of
+    /// one that still waits.
     std::optional<Activity> sample(int process);
+    /// Reads the scheduler's counters; false when the thread is gone.
+    bool count();
 
-    /// As of the last sample, since the first.
+    /// As of the last count(), since open(); of a thread that ends, up to kCountedEvery samples
+    /// before that.
     Duration cpu() const noexcept { return Duration(last_.cpu_ns - first_.cpu_ns); }
     Duration run_queue_delay() const noexcept { return Duration(last_.delay_ns - first_.delay_ns); }
     std::uint64_t samples() const noexcept { return samples_; }
@@ -34,8 +43,6 @@ private:
     struct Counters {
         std::int64_t cpu_ns = 0;
         std::int64_t delay_ns = 0;
-        std::uint64_t slices = 0;  ///< times it was given a core
-        friend bool operator==(const Counters&, const Counters&) = default;
     };
 
     ThreadWatch(base::UniqueFd schedstat, base::UniqueFd syscall, pid_t thread)
@@ -52,6 +59,7 @@ private:
     Counters first_;
     Counters last_;
     Activity activity_ = Activity::running;
+    std::string call_;  ///< as it was read last; whoever waits in the same call does the same
     std::uint64_t samples_ = 0;
     std::array<std::uint64_t, kActivityCount> seen_{};
 };

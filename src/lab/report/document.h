@@ -534,6 +534,7 @@ struct ResourceLimitRow {
 struct ScalingTarget {
     std::string target;
     std::optional<BottleneckRow> bottleneck;
+    std::string why_no_bottleneck;
     std::vector<ResourceLimitRow> limits;  ///< the nearest first
     std::vector<ScalingPoint> points;
     std::optional<BreakingPointRow> breaking_point;

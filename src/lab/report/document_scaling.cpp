@@ -183,6 +183,7 @@ MemoryMetric read_slope(const json& object) {
 ScalingTarget read_scaling_target(const json& object) {
     return {.target = text_at(object, "target"),
             .bottleneck = read_bottleneck(object.at("bottleneck")),
+            .why_no_bottleneck = optional_text(object, "why_no_bottleneck"),
             .limits = list_of<ResourceLimitRow>(object.at("limits"), read_resource_limit),
             .points = list_of<ScalingPoint>(object.at("points"), read_point),
             .breaking_point = read_breaking_point(object.at("breaking_point")),

@@ -231,7 +231,11 @@ std::vector<std::string> forecast_sentences(const ScalingDocument& document,
 std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
                                               const ScalingTarget& target) {
     std::vector<std::string> lines;
-    if (!target.bottleneck) return lines;
+    if (!target.bottleneck) {
+        if (!target.why_no_bottleneck.empty())
+            lines.push_back("what binds is not known: " + target.why_no_bottleneck);
+        return lines;
+    }
     const auto& found = *target.bottleneck;
     lines.push_back(fmt::format("at {} binds: {} ({} confidence: {})",
                                 format_axis_load(document, found.load), found.reason,

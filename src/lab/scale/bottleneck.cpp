@@ -145,6 +145,19 @@ bool is_clear(const BottleneckFigure& figure) {
            std::min(figure.threshold * kClear, (figure.threshold + figure.most) / 2);
 }
 
+/// Rules that come before the verdict and could not be asked.
+std::string unmeasured_before(const BottleneckJudgement& judgement) {
+    std::string names;
+    for (const auto& rule : judgement.excluded) {
+        if (rule.verdict > judgement.verdict) break;
+        const bool unmeasured = std::ranges::none_of(
+            rule.figures, [](const auto& figure) { return figure.observed.has_value(); });
+        if (unmeasured)
+            names += fmt::format("{}{}", names.empty() ? "" : ", ", described(rule.verdict));
+    }
+    return names.empty() ? names : fmt::format(" but those not measured: {}", names);
+}
+
 Assessed confidence_of(const BottleneckJudgement& judgement, const BottleneckEvidence& evidence,
                        const std::vector<RuleWays>& rules) {
     const auto samples = evidence.activity.samples;
@@ -158,13 +171,15 @@ Assessed confidence_of(const BottleneckJudgement& judgement, const BottleneckEvi
             return {Confidence::medium, fmt::format("{} came within a fifth of its threshold",
                                                     described(rule.verdict))};
     }
+    for (const auto& figure : judgement.evidence)
+        if (figure.assumed) return {Confidence::medium, figure.what + ": not measured"};
     if (judgement.verdict != Bottleneck::headroom &&
-        !std::ranges::all_of(judgement.evidence, is_clear) &&
-        judgement.verdict != Bottleneck::cpu_bound && judgement.verdict != Bottleneck::workers)
+        !std::ranges::all_of(judgement.evidence, is_clear))
         return {Confidence::medium, "less than a quarter beyond its threshold"};
     if (samples < kSamplesGood)
         return {Confidence::medium, fmt::format("only {} samples", samples)};
-    return {Confidence::high, fmt::format("{} samples, clear of all thresholds", samples)};
+    return {Confidence::high, fmt::format("{} samples, clear of all thresholds{}", samples,
+                                          unmeasured_before(judgement))};
 }
 
 }  // namespace
@@ -192,6 +207,7 @@ std::string_view to_string(Confidence confidence) noexcept {
 std::string BottleneckFigure::text() const {
     const auto bound =
         fmt::format("{} {}", at_least ? "at least" : "below", amount(threshold, unit));
+    if (assumed) return fmt::format("{} not measured, taken for none ({})", what, bound);
     if (!observed) return fmt::format("{} not measured ({})", what, bound);
     return fmt::format("{} {} ({})", what, amount(*observed, unit), bound);
 }

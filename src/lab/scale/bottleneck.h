@@ -62,7 +62,8 @@ struct BottleneckFigure {
     double threshold = 0;
     bool at_least = true;  ///< it supports its rule from the threshold upwards; else below it
     bool met = false;
-    double most = 1e9;  ///< more cannot be observed: 1 of shares, and of yes or no
+    bool assumed = false;  ///< met without having been measured
+    double most = 1e9;     ///< more cannot be observed: 1 of shares, and of yes or no
 
     /// "share of the processors in use 97 % (at least 85 %)".
     std::string text() const;

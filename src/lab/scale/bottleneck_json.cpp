@@ -97,6 +97,8 @@ json activity_json(const ActivityReport& report) {
             {"samples_missed", report.missed},
             {"samples_left_out", report.left_out},
             {"cores", report.cores},
+            {"neighbour_cores", number(report.neighbour_cores)},
+            {"injector_on_cores", number(report.injector_on_cores)},
             {"system", side_json(report.system())},
             {"injector", side_json(report.injector())},
             {"threads", threads_json(report.threads)},

@@ -27,6 +27,12 @@ BottleneckFigure below(std::string name, std::string what, std::string unit, Val
     return {std::move(name), std::move(what), std::move(unit), observed, bound, false, met};
 }
 
+/// Of what another rule names where it is there: unmeasured it does not stand in this one's way.
+BottleneckFigure or_none(BottleneckFigure figure) {
+    if (!figure.observed) figure.met = figure.assumed = true;
+    return figure;
+}
+
 /// What the rules share, worked out once.
 class Reading {
 public:
@@ -39,10 +45,11 @@ public:
              {Activity::running, Activity::lock, Activity::file_lock, Activity::storage,
               Activity::page_fault, Activity::peer, Activity::asleep})
             at_work_ += system_.mean[index(activity)];
-        const auto& around = activity_.surroundings;
-        neighbours_ = around.other_cores.value_or(0) + around.stolen_cores.value_or(0);
-        const double left = std::max(activity_.cores - neighbours_, 0.05 * activity_.cores);
-        if (activity_.cores > 0) utilization_ = (system_.cpu_cores + injector_.cpu_cores) / left;
+        const auto& neighbours = activity_.neighbour_cores;
+        const auto& shared = activity_.injector_on_cores;
+        if (activity_.cores <= 0 || !neighbours || !shared) return;
+        const double left = std::max(activity_.cores - *neighbours, 0.05 * activity_.cores);
+        utilization_ = (system_.cpu_cores + *shared * injector_.cpu_cores) / left;
     }
 
     std::vector<Conditions> client_limited() const {
@@ -191,6 +198,7 @@ private:
                         starved(system_), threshold::kStarved);
     }
 
+    // A load generator that was never ready did not lack a core.
     BottleneckFigure starved_injector() const {
         return below("injector_starved",
                      "share of ready time that the load generator spent without a core", "1",
@@ -198,8 +206,8 @@ private:
     }
 
     BottleneckFigure not_throttled() const {
-        return below("throttled_cores", "cores' worth of time in which a quota stopped it", "cores",
-                     activity_.throttled_cores.value_or(0), threshold::kThrottled);
+        return or_none(below("throttled_cores", "cores' worth of time in which a quota stopped it",
+                             "cores", activity_.throttled_cores, threshold::kThrottled));
     }
 
     BottleneckFigure limit() const {
@@ -228,13 +236,13 @@ private:
     }
 
     Value neighbour_share() const {
-        if (!activity_.surroundings.other_cores || activity_.cores <= 0) return std::nullopt;
-        return neighbours_ / activity_.cores;
+        if (!activity_.neighbour_cores) return std::nullopt;
+        return ratio(*activity_.neighbour_cores, activity_.cores);
     }
 
     BottleneckFigure few_neighbours() const {
-        return below("neighbours", "share of the cores that others used", "1",
-                     neighbour_share().value_or(0), threshold::kNeighbours);
+        return or_none(below("neighbours", "share of the cores that others used", "1",
+                             neighbour_share(), threshold::kNeighbours));
     }
 
     Value fault_time() const {
@@ -247,7 +255,6 @@ private:
     const SideActivity& system_;
     const SideActivity& injector_;
     double at_work_ = 0;
-    double neighbours_ = 0;
     Value utilization_;
 };
 
@@ -270,6 +277,7 @@ std::vector<RuleWays> rule_ways(const BottleneckEvidence& evidence) {
 double nearness(const Conditions& way) noexcept {
     double least = 1e9;
     for (const auto& figure : way) {
+        if (figure.assumed) continue;
         if (!figure.observed) return 0;
         double near = 0;
         if (figure.at_least) {

@@ -172,22 +172,30 @@ std::optional<Intervention> choose_intervention(const TargetUrl& target, Bottlen
     return std::nullopt;
 }
 
-std::optional<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target,
-                                           const Look& look, std::uint32_t number) {
+Result<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target, const Look& look,
+                                    std::uint32_t number) {
+    const auto unknown = [](std::string why) {
+        return std::unexpected(Error{Errc::failed, std::move(why)});
+    };
     TrialOptions options;
     options.activity = true;
     std::optional<Insight> insight;
+    std::string invalid = "the time or the user ended it first";
     for (std::uint32_t i = 0; i < kLooksMax && runner.going(); ++i) {
         const auto trial = runner.run_at(target, look.load, number + i, options);
         const auto judged = runner.judge(look.load, trial);
         if (judged.interrupted) break;
-        if (judged.failure) return std::nullopt;
-        if (!judged.valid()) continue;
-        if (trial.phases.empty() || !trial.phases.front().activity) return std::nullopt;
+        if (judged.failure) return unknown("it failed: " + judged.failure->message);
+        if (!judged.valid()) {
+            invalid = "no trial there was valid: " + judged.invalid;
+            continue;
+        }
+        if (trial.phases.empty() || !trial.phases.front().activity)
+            return unknown("its processes are not known, or could not be watched");
         insight = insight_of(look.load, trial.phases.front(), judged);
         if (!look.broke || !judged.broken.empty()) break;
     }
-    if (!insight) return std::nullopt;
+    if (!insight) return unknown(std::move(invalid));
     const auto run = runner.at(target, look.load).target;
     insight->intervention =
         choose_intervention(run, insight->judgement.verdict, *insight->activity);
@@ -195,7 +203,7 @@ std::optional<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl&
         insight->why_no_intervention =
             fmt::format("{} has no option that would change what binds", run.text);
     }
-    return insight;
+    return *std::move(insight);
 }
 
 void measure_intervention(TrialRunner& runner, const TargetUrl& target, double load,

@@ -47,11 +47,11 @@ struct Insight {
 
 /// Runs `target` where `look` says with its threads watched, up to kLooksMax times with the events
 /// of `number` and what follows, and says what binds; which limit it has reached is what the
-/// watched trial itself broke. Where all of them held, it is said of the last. nullopt: the target
-/// failed, no trial was valid before the user or the time stopped them, or its processes are not
-/// known.
-std::optional<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target,
-                                           const Look& look, std::uint32_t number);
+/// watched trial itself broke. Where all of them held, it is said of the last. - Errc::failed: the
+/// target failed, no trial was valid before the user or the time stopped them, or its processes are
+/// not known; the message says which.
+Result<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target, const Look& look,
+                                    std::uint32_t number);
 
 /// The change that a bottleneck called `verdict` would feel, and what it would gain; nullopt where
 /// the target has none. `target` is the URL that was run, with what the axis put into it.

@@ -53,7 +53,7 @@ public:
         measure_curves();
         for (std::size_t i = 0; i < options_.targets.size(); ++i) {
             conclude(scaling_.targets[i]);
-            if (options_.bottleneck && going()) explain(options_.targets[i], scaling_.targets[i]);
+            if (options_.bottleneck) explain(options_.targets[i], scaling_.targets[i]);
         }
         scaling_.interrupted = runner_.interrupted();
         scaling_.out_of_time = runner_.out_of_time();
@@ -227,26 +227,39 @@ private:
     }
 
     /// At the limit that broke, else where the target does most.
-    std::optional<Look> where_it_binds(const TargetScaling& target) const {
+    Result<Look> where_it_binds(const TargetScaling& target) const {
+        const auto nowhere = [](std::string why) {
+            return std::unexpected(Error{Errc::failed, std::move(why)});
+        };
         if (target.limit) {
             const auto& point = target.limit->point;
-            if (target.limit->died_at || point.ending == Ending::injector_limited)
-                return std::nullopt;
+            if (point.ending == Ending::injector_limited)
+                return nowhere("the limit found is the injector's, not the target's");
+            if (point.upper_bound && target.limit->died_at.value_or(HUGE_VAL) <= *point.upper_bound)
+                return nowhere("the target died there");
             if (point.upper_bound) return Look{.load = *point.upper_bound, .broke = true};
             if (point.lower_bound) return Look{.load = *point.lower_bound};
-            return std::nullopt;
+            return nowhere("no load was found that it holds, or that breaks it");
         }
-        if (!target.degradation) return std::nullopt;
+        if (!target.degradation) return nowhere("no trial at any point was valid");
         return Look{.load = target.degradation->best_load};
     }
 
     void explain(const TargetUrl& url, TargetScaling& target) {
         const auto where = where_it_binds(target);
-        if (!where) return;
+        if (!where || !going()) {
+            target.why_no_insight =
+                where ? "the time or the user ended it first" : where.error().message;
+            return;
+        }
         show_next("bottleneck", url.text);
-        target.insight = look_for_bottleneck(runner_, url, *where, kInsightTrials + trials_);
+        auto insight = look_for_bottleneck(runner_, url, *where, kInsightTrials + trials_);
         trials_ += kLooksMax;
-        if (!target.insight) return;
+        if (!insight) {
+            target.why_no_insight = std::move(insight.error().message);
+            return;
+        }
+        target.insight = *std::move(insight);
         target.limit_uses.push_back({where->load, target.insight->limits, true});
         if (!target.insight->intervention || options_.intervention == 0) return;
         show_next("intervention", target.insight->intervention->change);

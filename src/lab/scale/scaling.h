@@ -31,8 +31,9 @@ struct TargetScaling {
     std::optional<UslFit> law;
     std::string why_no_law;
     std::optional<Forecast> forecast;
-    std::string why_no_forecast;         ///< where a forecast was asked for
-    std::optional<Insight> insight;      ///< at its limit, or where it does most
+    std::string why_no_forecast;     ///< where a forecast was asked for
+    std::optional<Insight> insight;  ///< at its limit, or where it does most
+    std::string why_no_insight;
     std::vector<LimitPoint> limit_uses;  ///< of the machine's limits, at the points of the sweep
 };
 

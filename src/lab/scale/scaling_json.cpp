@@ -350,6 +350,8 @@ json target_json(const ScalingOptions& options, const TargetScaling& target) {
             {"degradation", degradation_json(target.degradation)},
             {"slopes", slopes_json(target)},
             {"bottleneck", insight_json(target.insight)},
+            {"why_no_bottleneck",
+             target.why_no_insight.empty() ? json(nullptr) : json(target.why_no_insight)},
             {"limits", resource_limits_json(target.limit_uses)},
             {"forecast", forecast_json(options, target)}};
 }

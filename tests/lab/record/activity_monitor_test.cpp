@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,6 +119,43 @@ TEST(ActivityMonitor, SeesWhatThreadsWaitFor) {
     EXPECT_EQ(report.injector().threads, 0U);
     EXPECT_GT(report.fault_cost, Duration::zero());
     EXPECT_GT(report.cost.cpu, Duration::zero());
+}
+
+// What is on other cores takes nothing from a system that is kept on one.
+TEST(ActivityMonitor, LooksAtTheCoresThatTheSystemMayUse) {
+    const auto free = watched(ActivityRole::system, 60ms);
+    EXPECT_GE(free.cores, 1);
+    EXPECT_TRUE(free.neighbour_cores);
+    EXPECT_EQ(free.injector_on_cores, 1);
+    cpu_set_t usual;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof usual, &usual), 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &usual)) ++first;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+    const auto kept = watched(ActivityRole::system, 60ms);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof usual, &usual), 0);
+    EXPECT_EQ(kept.cores, 1);
+    ASSERT_TRUE(kept.neighbour_cores);
+    EXPECT_LE(*kept.neighbour_cores, 1.5);
+}
+
+// Shares of the threads that there were descriptors for would be shares of nobody knows what.
+TEST(ActivityMonitor, SaysWhenItCannotFollowThemAll) {
+    const Waiting threads;
+    rlimit usual{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+    const int next = ::dup(STDERR_FILENO);
+    ::close(next);
+    auto scarce = usual;
+    scarce.rlim_cur = static_cast<rlim_t>(next) + 7;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &scarce), 0);
+    const auto report = watched(ActivityRole::system, 100ms);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+    EXPECT_TRUE(report.why_blind.starts_with("some threads are not followed: "))
+        << report.why_blind;
 }
 
 // In a client with the system inside, the main thread and the one that sends are not the system's.

@@ -22,5 +22,9 @@ TEST(FileLocks, KnowsWhoHoldsAWriteLock) {
     EXPECT_FALSE(names_write_lock("", ours));
 }
 
+TEST(FileLocks, AreNotTakenForNoneWhereTheyCannotBeRead) {
+    EXPECT_EQ(holds_file_lock(std::array<pid_t, 1>{71}, "/nonexistent"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace crucible::lab

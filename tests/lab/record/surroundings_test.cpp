@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
+#include <fstream>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/process.h"
 
 namespace crucible::lab {
@@ -75,6 +78,21 @@ TEST(Surroundings, ChildrenBelongToTheTrial) {
 TEST(Surroundings, TheMachineIsTheSameTwice) {
     EXPECT_EQ(machine_identity(), machine_identity());
     EXPECT_NE(machine_identity().find("cores"), std::string::npos);
+}
+
+// Of a system that is kept on one core the others' are somebody else's.
+TEST(Surroundings, CountSingleCores) {
+    const auto root = base::TempDir::make("surroundings");
+    ASSERT_TRUE(root);
+    std::filesystem::create_directory(root->path() / "proc");
+    std::ofstream(root->path() / "proc/stat") << "cpu  600 30 300 9000 1 2 3 4 0 0\n"
+                                                 "cpu0 500 10 200 4000 1 1 1 2 0 0\n"
+                                                 "cpu1 100 20 100 5000 0 1 2 2 0 0\n"
+                                                 "intr 12 0 0\n";
+    const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
+    EXPECT_DOUBLE_EQ(read_busy_seconds({0}, root->path()).value_or(0), 710 / ticks);
+    EXPECT_DOUBLE_EQ(read_busy_seconds({0, 1}, root->path()).value_or(0), 930 / ticks);
+    EXPECT_FALSE(read_busy_seconds({1, 2}, root->path()));
 }
 
 }  // namespace

@@ -117,6 +117,7 @@ json scaling_target(const char* url, double each) {
                 {"absent", ""}}},
               {"laws", json::array()},
               {"activity", nullptr}}},
+            {"why_no_bottleneck", nullptr},
             {"limits", json::array()},
             {"forecast",
              {{"demand",
@@ -213,6 +214,13 @@ TEST(ScalingReport, SaysWhereALawHasNoEndAndWhereItOnlyFalls) {
 }
 
 // Both curves with their laws, the breaking points, and a mark for each of four loads.
+TEST(ScalingReport, SaysWhyNothingIsSaidOfWhatBinds) {
+    auto result = scaling_result();
+    result["targets"][0]["bottleneck"] = nullptr;
+    result["targets"][0]["why_no_bottleneck"] = "the target died there";
+    EXPECT_TRUE(contains(terminal(result), "what binds is not known: the target died there"));
+}
+
 TEST(ScalingReport, DrawsTheCurvesOfBoth) {
     const auto page = render_html(scaling_result());
     ASSERT_TRUE(page) << page.error().message;

@@ -37,8 +37,8 @@ BottleneckEvidence plain() {
     activity.wall = 5s;
     activity.cores = 4;
     activity.fault_cost = 500ns;
-    activity.surroundings.other_cores = 0.1;
-    activity.surroundings.stolen_cores = 0.0;
+    activity.neighbour_cores = 0.1;
+    activity.injector_on_cores = 1;
     activity.sides[0].cpu_cores = 0.4;
     activity.sides[0].busiest_cpu = 0.2;
     activity.sides[0].busiest_ready = 0.2;
@@ -84,7 +84,7 @@ const std::vector<Planted>& planted_evidence() {
              e.own_lateness_share = 0.9;
              e.activity.sides[1].delay_threads = 0.5;
              e.activity.sides[0].delay_threads = 0.8;
-             e.activity.surroundings.other_cores = 3.0;
+             e.activity.neighbour_cores = 3.0;
          }},
         {"sender without pause", Bottleneck::client_limited,
          [](auto& e) {
@@ -180,7 +180,7 @@ const std::vector<Planted>& planted_evidence() {
         {"slow peer beside neighbours", Bottleneck::back_pressure,
          [](auto& e) {
              wait_in(e, Activity::peer, 3.5, 1);
-             e.activity.surroundings.other_cores = 3.2;
+             e.activity.neighbour_cores = 3.2;
              e.activity.sides[0].delay_threads = 0.3;
          }},
         {"asleep", Bottleneck::back_pressure, [](auto& e) { wait_in(e, Activity::asleep, 3, 1); }},
@@ -190,18 +190,18 @@ const std::vector<Planted>& planted_evidence() {
              use_processors(e);
              e.activity.sides[0].cpu_cores = 1.8;
              e.activity.sides[0].delay_threads = 1.7;
-             e.activity.surroundings.other_cores = 2.0;
+             e.activity.neighbour_cores = 2.0;
          }},
         {"stolen", Bottleneck::noisy_neighbour,
          [](auto& e) {
              e.activity.sides[0].delay_threads = 0.4;
-             e.activity.surroundings.stolen_cores = 1.5;
+             e.activity.neighbour_cores = 1.5;
          }},
         // They take nothing that it wanted.
         {"neighbours on other cores", Bottleneck::workers,
          [](auto& e) {
              e.activity.sides[0].busiest_ready = 0.97;
-             e.activity.surroundings.other_cores = 1.0;
+             e.activity.neighbour_cores = 1.0;
          }},
         {"processors", Bottleneck::cpu_bound, use_processors},
         {"one thread", Bottleneck::workers,
@@ -271,6 +271,44 @@ TEST(Bottleneck, DoesNotTakeWhatItCannotSeeForNothing) {
     EXPECT_NE(lock->why.find("not measured"), std::string::npos) << lock->why;
 }
 
+// What another rule asks first does not stand in the way where it cannot be read, but is told.
+TEST(Bottleneck, SaysWhatItTookForNone) {
+    auto evidence = plain();
+    evidence.own_lateness_p99_s = 0.02;
+    evidence.own_lateness_share = 0.9;
+    evidence.activity.throttled_cores = 0.0;
+    EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::high);
+    evidence.activity.throttled_cores.reset();
+    const auto judgement = judge_bottleneck(evidence);
+    EXPECT_EQ(judgement.verdict, Bottleneck::client_limited);
+    EXPECT_EQ(judgement.confidence, Confidence::medium);
+    EXPECT_NE(judgement.why_confidence.find("not measured"), std::string::npos);
+    const auto& quota = judgement.evidence.back();
+    EXPECT_FALSE(quota.observed);
+    EXPECT_NE(quota.text().find("not measured, taken for none"), std::string::npos);
+}
+
+// With the clients on cores of their own their processor time says nothing of the system's.
+TEST(Bottleneck, CountsOnlyWhatUsedTheSystemsCores) {
+    auto evidence = plain();
+    evidence.activity.cores = 1;
+    evidence.activity.neighbour_cores = 0.05;
+    evidence.activity.injector_on_cores = 0;
+    evidence.activity.sides[0].cpu_cores = 0.45;
+    evidence.activity.sides[1].cpu_cores = 0.9;
+    EXPECT_EQ(judge_bottleneck(evidence).verdict, Bottleneck::unknown);
+    evidence.activity.injector_on_cores = 1;
+    EXPECT_EQ(judge_bottleneck(evidence).verdict, Bottleneck::cpu_bound);
+    // They may have used them, or not.
+    evidence.activity.injector_on_cores.reset();
+    const auto judgement = judge_bottleneck(evidence);
+    EXPECT_EQ(judgement.verdict, Bottleneck::unknown);
+    const auto processors =
+        std::ranges::find(judgement.excluded, Bottleneck::cpu_bound, &BottleneckRule::verdict);
+    ASSERT_NE(processors, judgement.excluded.end());
+    EXPECT_NE(processors->why.find("not measured"), std::string::npos) << processors->why;
+}
+
 // Without counters nobody knows why busy processors are slow; with them it is said.
 TEST(Bottleneck, SaysWhetherItKnowsWhyProcessorsStall) {
     auto evidence = plain();
@@ -300,6 +338,22 @@ TEST(Bottleneck, IsAsConfidentAsItsSamplesAllow) {
     EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::medium);
     evidence.activity.samples = 20;
     EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::low);
+}
+
+// At its threshold the next run may be below it, of processors as of everything.
+TEST(Bottleneck, IsNotConfidentAtItsThreshold) {
+    auto evidence = plain();
+    use_processors(evidence);
+    evidence.activity.neighbour_cores = 0;
+    evidence.activity.sides[1].cpu_cores = 0;
+    evidence.activity.sides[0].cpu_cores = 4 * 0.86;
+    EXPECT_EQ(judge_bottleneck(evidence).verdict, Bottleneck::cpu_bound);
+    EXPECT_EQ(judge_bottleneck(evidence).confidence, Confidence::medium);
+    evidence.activity.sides[0].cpu_cores = 4 * 0.95;
+    const auto clear = judge_bottleneck(evidence);
+    EXPECT_EQ(clear.confidence, Confidence::high);
+    EXPECT_TRUE(clear.why_confidence.ends_with("but those not measured: a CPU quota"))
+        << clear.why_confidence;
 }
 
 // A closed loop is one or it is not, and a sender is busy 100 % of the time at most: neither can be

@@ -63,6 +63,8 @@ private:
             phase.activity = ActivityReport{};
             phase.activity->samples = 200;
             phase.activity->cores = 2;
+            phase.activity->neighbour_cores = 0;
+            phase.activity->injector_on_cores = 1;
             phase.limits = {{"descriptors", "RLIMIT_NOFILE", "pid 7", "1", 20, 100, {}}};
         }
         if (change_) change_(asked_.size(), *result);
@@ -128,7 +130,10 @@ TEST(LookForBottleneck, TellsOfNoLimitThatItDidNotSee) {
 // The injector's own lateness says nothing about the system.
 TEST(LookForBottleneck, SkipsTrialsThatAreNotValid) {
     SimulatedRunner late(Axis::rate, {.capacity = 2'000, .own_lateness = 20ms});
-    EXPECT_FALSE(look_for_bottleneck(*late, url("daemon:"), {.load = 1'200}, 5));
+    const auto none = look_for_bottleneck(*late, url("daemon:"), {.load = 1'200}, 5);
+    ASSERT_FALSE(none);
+    EXPECT_TRUE(none.error().message.starts_with("no trial there was valid: schedule_kept"))
+        << none.error().message;
     EXPECT_EQ(late.asked().size(), kLooksMax);
 }
 

@@ -164,6 +164,21 @@ TEST(Scaling, SaysThatItDiedOfTheOverload) {
     EXPECT_EQ(limit.trials.back().stage, Stage::overload);
     EXPECT_EQ(limit.trials.back().broken, kBrokenTarget);
     EXPECT_GE(limit.died_at.value_or(0), 4'400);
+    // What broke at 4,000 was not that, and is looked for; a simulated system has no threads.
+    EXPECT_TRUE(scaling->targets[0].why_no_insight.starts_with("its processes are not known"))
+        << scaling->targets[0].why_no_insight;
+}
+
+TEST(Scaling, SaysWhyNothingIsSaidOfWhatBinds) {
+    auto options =
+        scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1e6, .dies_at = 1'000}}});
+    const auto died = run_scaling(options);
+    ASSERT_TRUE(died);
+    EXPECT_EQ(died->targets[0].why_no_insight, "the target died there");
+    options.bottleneck = false;
+    const auto not_asked = run_scaling(options);
+    ASSERT_TRUE(not_asked);
+    EXPECT_EQ(not_asked->targets[0].why_no_insight, "");
 }
 
 // One of another's that died stays dead: what was held before is kept.
