@@ -34,10 +34,14 @@ std::set<double> loads_of(std::span<const CurvePoint> points) {
     return loads;
 }
 
-/// By medians: a single trial can do more by chance.
-std::optional<double> smallest_enough(std::span<const CurvePoint> points, double needed) {
+/// Of the loads that held, by medians: a single trial can do more by chance.
+std::optional<double> smallest_enough(std::span<const CurvePoint> points, double needed,
+                                      const std::optional<SweepLimit>& limit) {
     std::map<double, std::vector<double>> by_load;
-    for (const auto& point : points) by_load[point.load].push_back(point.throughput);
+    for (const auto& point : points) {
+        if (!limit || point.load <= limit->lower.value_or(0))
+            by_load[point.load].push_back(point.throughput);
+    }
     for (const auto& [load, throughputs] : by_load)
         if (stats::median(throughputs) >= needed) return load;
     return std::nullopt;
@@ -47,12 +51,11 @@ std::optional<double> smallest_enough(std::span<const CurvePoint> points, double
 void judge_fit(Forecast& forecast, const UslFit& fit, std::span<const CurvePoint> points) {
     if (!fit.hold_out) {
         refuse(forecast, Refusal::too_few_points,
-               fmt::format("{} points at {} loads measured; the law is not checked with fewer "
-                           "than 6, or with fewer than {} loads below the highest ones",
-                           points.size(), count_loads(points), kUslLoadsMin));
+               fmt::format("{} loads measured; the law is not checked with fewer than {}",
+                           count_loads(points), kHoldOutLoadsMin));
     } else if (!fit.hold_out->passed) {
         refuse(forecast, Refusal::hold_out_failed,
-               fmt::format("fitted to the lower loads, the law misses the {} highest points by up "
+               fmt::format("fitted to the lower loads, the law misses the {} highest by up "
                            "to {:.0f} % (allowed: {:.0f} %)",
                            fit.hold_out->held_out, 100 * fit.hold_out->worst_error,
                            100 * HoldOut::kTolerance));
@@ -81,7 +84,24 @@ std::optional<double> smallest_load(double needed, double most, const Capacity& 
     return std::nullopt;
 }
 
-void find_load(Forecast& forecast, const UslFit& fit, double level) {
+/// Whether `most`, which it may take, was seen to hold.
+void judge_slo(Forecast& forecast, const std::optional<SweepLimit>& limit, double most) {
+    if (!limit) return;
+    if (limit->upper && most >= *limit->upper) {
+        refuse(forecast, Refusal::slo_broken,
+               fmt::format("it takes up to {:g}, and at {:g} what must hold is broken: {}", most,
+                           *limit->upper, limit->detail));
+    } else if (!limit->lower || most > *limit->lower) {
+        refuse(forecast, Refusal::slo_unknown,
+               fmt::format("it takes up to {:g}, and {}", most,
+                           limit->lower
+                               ? fmt::format("more than {:g} was not seen to hold", *limit->lower)
+                               : "no load was seen to hold"));
+    }
+}
+
+void find_load(Forecast& forecast, const UslFit& fit, double level,
+               const std::optional<SweepLimit>& limit) {
     const double needed = forecast.required.needed();
     const double farthest = std::floor(kFarthest * fit.load_max);
     // Past the peak more load gives less.
@@ -110,6 +130,7 @@ void find_load(Forecast& forecast, const UslFit& fit, double level) {
         smallest_load(needed, *found, [&](double load) { return fit.curve_interval(load).high; });
     const auto high = smallest_load(needed, std::max(farthest, *found),
                                     [&](double load) { return fit.curve_interval(load).low; });
+    judge_slo(forecast, limit, high.value_or(*found));
     if (!high) {
         refuse(forecast, Refusal::unbounded,
                fmt::format("at {:g} % no load up to {:g} is sure to carry {:.4g}/s", 100 * level,
@@ -169,9 +190,10 @@ double drain_time(double rate, double stall, double capacity) {
     return rate * stall / (capacity - rate);
 }
 
-Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level) {
+Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level,
+                  const std::optional<SweepLimit>& limit) {
     Forecast result{.required = required_capacity(demand)};
-    result.measured_enough = smallest_enough(points, result.required.needed());
+    result.measured_enough = smallest_enough(points, result.required.needed(), limit);
     if (!enough_for_usl(points)) {
         refuse(result, Refusal::too_few_points,
                fmt::format("{} points at {} loads measured; a fit takes {} at {}", points.size(),
@@ -184,7 +206,7 @@ Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, doub
         return result;
     }
     judge_fit(result, *fit, points);
-    find_load(result, *fit, level);
+    find_load(result, *fit, level, limit);
     if (!result.refused.empty()) {
         // The reasons stand alone: a figure beside them would be taken for a forecast.
         return {.required = result.required,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "crucible/error.h"
+#include "lab/scale/sweep.h"
 #include "lab/scale/usl.h"
 #include "lab/stats/interval.h"
 
@@ -38,12 +39,14 @@ RequiredCapacity required_capacity(const Demand& demand);
 double drain_time(double rate, double stall, double capacity);
 
 enum class Refusal : std::uint8_t {
-    too_few_points,     ///< no fit, or no hold-out check: below six points
+    too_few_points,     ///< no fit, or no hold-out check: below six loads
     too_far,            ///< more than twice the highest measured load
-    too_few_near_peak,  ///< fewer than six points past 60 % of the peak's load
+    too_few_near_peak,  ///< fewer than six loads past 60 % of the peak's load
     hold_out_failed,    ///< the law from the lower loads misses the highest ones
     beyond_the_peak,    ///< more than the curve's highest throughput: no load reaches it
     unbounded,          ///< the fit does not exclude that no load reaches it
+    slo_broken,         ///< what must hold is broken at a load that it may take
+    slo_unknown,        ///< it may take more than was seen to hold
 };
 
 /// Why there is no forecast, with the figures that say so.
@@ -56,8 +59,8 @@ struct Refused {
 struct Forecast {
     RequiredCapacity required;
     std::vector<Refused> refused;  ///< every reason there is; empty: the forecast stands
-    /// Smallest measured load whose throughput, the median of its points, was enough: holds
-    /// whatever is refused.
+    /// Smallest measured load that held and whose throughput, the median of its points, was
+    /// enough: holds whatever is refused.
     std::optional<double> measured_enough;
     // Only where nothing is refused:
     double needed = 0;         ///< whole number, by the estimate
@@ -67,8 +70,11 @@ struct Forecast {
     double drain_seconds = 0;  ///< after a stall at the peak's rate
 };
 
-/// By the law fitted to `points` as fit_usl() wants them. `demand` has been checked.
-Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level = 0.95);
+/// By the law fitted to `points` as fit_usl() wants them. `demand` has been checked. With `limit`,
+/// the loads up to its lower bound are all that is known to hold: more throughput beyond carries
+/// nothing.
+Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level = 0.95,
+                  const std::optional<SweepLimit>& limit = {});
 
 /// By the capacity that one instance was seen to hold, > 0, for instances that share nothing
 /// (capacities add up), of which `measured_instances` ran together in the measurement. Its interval

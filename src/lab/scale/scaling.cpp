@@ -324,7 +324,10 @@ private:
             target.why_no_forecast = target.why_no_law;
             return;
         }
-        target.forecast = forecast(curve, *options_.demand, kLevel);
+        // Without an SLO a target can break, too: it may die.
+        std::optional<SweepLimit> limit = sweep_limit(target.sweep);
+        if (options_.slo.limits.empty() && !limit->upper) limit.reset();
+        target.forecast = forecast(curve, *options_.demand, kLevel, limit);
     }
 
     const ScalingOptions& options_;

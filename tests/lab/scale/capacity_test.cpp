@@ -67,6 +67,31 @@ TEST(Capacity, MeasuresEnoughByTheMedian) {
     EXPECT_EQ(forecast(points, {.rate = 1950}).measured_enough, 2);
 }
 
+// It takes six; throughput beyond what holds carries nothing.
+TEST(Capacity, ReachesAsFarAsTheSloHolds) {
+    const Demand demand{.rate = 4500};
+    const auto until = [&](std::optional<double> lower, std::optional<double> upper) {
+        return forecast(measured_curve(32), demand, 0.95,
+                        SweepLimit{.lower = lower, .upper = upper, .detail = "24 ms"});
+    };
+    const auto broken = until(5, 6);
+    ASSERT_TRUE(refused_for(broken, Refusal::slo_broken));
+    EXPECT_EQ(broken.refused.front().reason,
+              "it takes up to 6, and at 6 what must hold is broken: 24 ms");
+    EXPECT_EQ(broken.needed, 0);
+    EXPECT_FALSE(broken.measured_enough);
+    const auto unknown = until(5, 8);
+    ASSERT_TRUE(refused_for(unknown, Refusal::slo_unknown));
+    EXPECT_EQ(unknown.refused.front().reason,
+              "it takes up to 6, and more than 5 was not seen to hold");
+    EXPECT_TRUE(refused_for(until({}, 1), Refusal::slo_broken));
+    EXPECT_TRUE(refused_for(until({}, {}), Refusal::slo_unknown));
+    const auto stands = until(6, 8);
+    EXPECT_TRUE(stands.refused.empty());
+    EXPECT_EQ(stands.needed, 6);
+    EXPECT_EQ(stands.measured_enough, 6);
+}
+
 // The first 8, the first 16 of Schwartz's 32 points look as if throughput went on: all of them
 // show a peak near 33, and no forecast from the few would have known.
 TEST(Capacity, RefusesTheCiscoForecasts) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -283,6 +284,30 @@ TEST(Scaling, ForecastsByWhatWasHeld) {
     EXPECT_FALSE(scaling->targets[0].forecast);
     EXPECT_TRUE(scaling->targets[0].why_no_forecast.starts_with("the limit found is the injector"))
         << scaling->targets[0].why_no_forecast;
+}
+
+// From six clients on it is too slow: that they do 600/s is no capacity.
+TEST(Scaling, ForecastsNoClientsThatBreakTheSlo) {
+    auto options = scaling_of({"daemon:"}, Axis::clients, {});
+    options.points = {1, 2, 3, 4, 6, 8};
+    options.demand = Demand{.rate = 500};
+    options.run =
+        [fast = simulated_trials({{"daemon", {.capacity = 600}}, {"null", {.capacity = 1e6}}}),
+         slow = simulated_trials(
+             {{"daemon", {.capacity = 600, .latency = 20ms}}, {"null", {.capacity = 1e6}}})](
+            const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+            const TrialOptions& how) mutable {
+            return (plan.clients < 6 ? fast : slow)(target, system, plan, how);
+        };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto& target = scaling->targets[0];
+    ASSERT_TRUE(target.sweep_limit);
+    ASSERT_TRUE(target.forecast) << target.why_no_forecast;
+    EXPECT_EQ(target.sweep_limit->upper, 6);
+    EXPECT_EQ(std::ranges::count(target.forecast->refused, Refusal::slo_broken, &Refused::refusal),
+              1);
+    EXPECT_FALSE(target.forecast->measured_enough);
 }
 
 // The same seed gives the same trials in the same order; another one another order.
