@@ -460,7 +460,8 @@ struct LawRow {
     bool amdahl = false;
     std::uint64_t measurements = 0;
     double p_few_runs = 1;
-    std::optional<double> hold_out_error;
+    bool held_out = false;                 ///< whether it was checked at the highest loads
+    std::optional<double> hold_out_error;  ///< absent: the lower ones have no law
     bool hold_out_passed = false;
     /// One at a load.
     struct At {

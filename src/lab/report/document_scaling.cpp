@@ -77,6 +77,7 @@ LawRow read_law(const json& object) {
     row.measurements = object.at("measurements");
     row.p_few_runs = object.at("residual_runs").at("p_few");
     if (const auto& hold_out = object.at("hold_out"); !hold_out.is_null()) {
+        row.held_out = true;
         row.hold_out_error = optional_number(hold_out, "worst_error");
         row.hold_out_passed = hold_out.at("passed");
     }

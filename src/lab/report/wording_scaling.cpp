@@ -181,10 +181,14 @@ std::vector<std::string> law_sentences(const ScalingDocument& document,
             "the points do not follow the law: their signs change too seldom (p = {:.2g})",
             law.p_few_runs));
     }
-    if (law.hold_out_error) {
+    if (!law.held_out) {
+        lines.push_back("not checked at loads that it was not fitted to: fewer than 6 measured");
+    } else if (law.hold_out_error) {
         lines.push_back(fmt::format("fitted to the lower loads it misses the highest by {}: {}",
                                     share(*law.hold_out_error),
                                     law.hold_out_passed ? "passed" : "do not extrapolate"));
+    } else {
+        lines.push_back("the lower loads alone have no such law: do not extrapolate");
     }
     return lines;
 }

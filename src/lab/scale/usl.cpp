@@ -4,17 +4,18 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "base/assert.h"
+#include "lab/stats/robust.h"
 
 namespace crucible::lab::scale {
 namespace {
 
 constexpr std::size_t kParameters = 3;
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-/// Below, a quarter of the points held out leaves too few to fit.
-constexpr std::size_t kHoldOutPointsMin = 6;
 
 using Gradient = std::array<double, kParameters>;
 
@@ -156,24 +157,28 @@ std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, d
     return fit;
 }
 
-/// The highest quarter of the points, measured against the law of the others.
+/// The highest quarter of the loads, each with all its points, measured against the law of the
+/// others: a load of which some points stay would be predicted from itself.
 std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, double level) {
-    const std::size_t all = columns.loads.size();
-    if (all < kHoldOutPointsMin) return std::nullopt;
-    const std::size_t kept = all - std::max<std::size_t>(1, all / 4);
+    std::map<double, std::vector<double>> by_load;
+    for (std::size_t i = 0; i < columns.loads.size(); ++i)
+        by_load[columns.loads[i]].push_back(columns.throughputs[i]);
+    if (by_load.size() < kHoldOutLoadsMin) return std::nullopt;
+    HoldOut result{.held_out = std::max<std::size_t>(1, by_load.size() / 4)};
+    const auto first = std::prev(by_load.end(), static_cast<std::ptrdiff_t>(result.held_out));
+    const auto kept = static_cast<std::size_t>(
+        std::ranges::lower_bound(columns.loads, first->first) - columns.loads.begin());
     Columns lower = columns;
     lower.loads.resize(kept);
     lower.throughputs.resize(kept);
     if (!lower.weights.empty()) lower.weights.resize(kept);
-    if (!enough_columns(lower)) return std::nullopt;
-    HoldOut result{.held_out = all - kept};
     const auto fit = fit_columns(lower, weighting, level);
     if (!fit) {
         result.worst_error = kInfinite;
         return result;
     }
-    for (std::size_t i = kept; i < all; ++i) {
-        const double error = fit->law.at(columns.loads[i]) / columns.throughputs[i] - 1;
+    for (auto at = first; at != by_load.end(); ++at) {
+        const double error = fit->law.at(at->first) / stats::median(at->second) - 1;
         result.worst_error = std::max(result.worst_error, std::abs(error));
     }
     result.passed = result.worst_error <= HoldOut::kTolerance;

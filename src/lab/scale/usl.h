@@ -36,9 +36,10 @@ struct ResidualRuns {
 
 /// What the law, fitted to the lower loads, says of the highest ones.
 struct HoldOut {
-    std::size_t held_out = 0;  ///< points with the highest loads, a quarter of them
-    double worst_error = 0;    ///< largest |predicted / measured - 1|; infinite without a fit
-    bool passed = false;       ///< it is within kTolerance
+    std::size_t held_out = 0;  ///< the highest loads, a quarter of them, with all their points
+    /// Largest |predicted / measured - 1| of a load's median; infinite without a fit.
+    double worst_error = 0;
+    bool passed = false;  ///< it is within kTolerance
     static constexpr double kTolerance = 0.1;
 };
 
@@ -64,7 +65,7 @@ struct UslFit {
     std::optional<double> limit;
     stats::Interval limit_interval;
     ResidualRuns runs;
-    /// None below six points, or where those held out leave too few for a law.
+    /// None below kHoldOutLoadsMin different loads.
     std::optional<HoldOut> hold_out;
 
     /// Two do less than one: the slope at N = 1 is gamma (1 - alpha - beta).
@@ -83,6 +84,9 @@ struct UslFit {
 /// Fewest points and different loads that three parameters and their intervals take.
 inline constexpr std::size_t kUslPointsMin = 4;
 inline constexpr std::size_t kUslLoadsMin = 3;
+/// Fewest different loads of which a quarter can be held out: several points of one load are no
+/// check of another one.
+inline constexpr std::size_t kHoldOutLoadsMin = 6;
 bool enough_for_usl(std::span<const CurvePoint> points);
 /// How many different loads `points` have.
 std::size_t count_loads(std::span<const CurvePoint> points);

@@ -112,6 +112,47 @@ TEST(Usl, SaysThatAnotherCurveDoesNotFollowTheLaw) {
     EXPECT_TRUE(cisco->hold_out->passed) << cisco->hold_out->worst_error;
 }
 
+/// `rounds` values at each of the loads 1, 2, …, apart by 2 % of a pattern.
+std::vector<CurvePoint> in_rounds(int loads, int rounds) {
+    const stats::ScalabilityFit law{.gamma = 1000, .alpha = 0.05, .beta = 0.002};
+    std::vector<CurvePoint> points;
+    for (int round = 0; round < rounds; ++round) {
+        for (int n = 1; n <= loads; ++n) {
+            const double noise = 0.02 * std::sin(12.9898 * (n + 100 * round));
+            points.push_back({static_cast<double>(n), law.at(n) * (1 + noise)});
+        }
+    }
+    return points;
+}
+
+// Whole loads are held out, however often each was measured, and at least six of them make a check.
+TEST(Usl, HoldsOutLoadsNotRounds) {
+    const auto held_out = [](const std::vector<CurvePoint>& points) {
+        const auto fit = fit_usl(points, Weighting::relative, 0.95);
+        EXPECT_TRUE(fit);
+        return fit ? fit->hold_out : std::nullopt;
+    };
+    EXPECT_FALSE(held_out(in_rounds(3, 6)));
+    EXPECT_FALSE(held_out(in_rounds(5, 6)));
+    const auto eight = held_out(in_rounds(8, 6));
+    ASSERT_TRUE(eight);
+    EXPECT_EQ(eight->held_out, 2U);
+    EXPECT_TRUE(eight->passed) << eight->worst_error;
+    // A cliff at the highest of six loads: three of its twelve values would have told the law.
+    auto cliff = in_rounds(6, 12);
+    for (auto& [load, throughput] : cliff)
+        if (load == 6) throughput *= 0.8;
+    const auto six = held_out(cliff);
+    ASSERT_TRUE(six);
+    EXPECT_EQ(six->held_out, 1U);
+    EXPECT_NEAR(six->worst_error, 0.25, 0.03);
+    EXPECT_FALSE(six->passed);
+    // One spoilt trial is no curve of another kind.
+    auto spoilt = in_rounds(8, 6);
+    spoilt.back().throughput *= 0.7;
+    EXPECT_TRUE(held_out(spoilt)->passed);
+}
+
 // Contention of more than all there is, with coherency and without: one does most, and the limit is
 // what one does. gamma / alpha, to which Amdahl's law tends, would be less than that.
 TEST(Usl, PeaksAtOneWhereTwoDoLess) {
