@@ -98,9 +98,10 @@ public:
     TrialResult finish() {
         if (options_.before_stop) options_.before_stop(system_);
         clients_.end(kEndLimit);
-        if (const auto stopped = system_.stop(); !stopped && !failure_) failure_ = stopped.error();
-        if (!failure_) failure_ = clients_.trouble();
+        if (const auto stopped = system_.stop(); !stopped) fail(FailedPart::stop, stopped.error());
+        if (const auto& trouble = clients_.trouble()) fail(FailedPart::stop, *trouble);
         result_.failure = failure_;
+        result_.failed_part = failed_part_;
         result_.interrupted = interrupted_;
         result_.checks = trial_checks(result_.phases);
         result_.checks.push_back(clock_steady(result_.surroundings));
@@ -110,16 +111,19 @@ public:
 private:
     bool going() const { return !failure_ && !interrupted_; }
 
+    /// The first failure is the one that counts.
+    void fail(FailedPart part, Error error) {
+        if (failure_) return;
+        failure_ = std::move(error);
+        failed_part_ = part;
+    }
+
     /// Whether all is well with the system, the clients and the user.
     void look_around() {
-        if (!failure_) {
-            // First: when the system dies its clients may be in trouble too.
-            if (const auto failed = system_.failure()) {
-                failure_ = Error{Errc::failed, *failed};
-            } else if (clients_.trouble()) {
-                failure_ = clients_.trouble();
-            }
-        }
+        // First: when the system dies its clients may be in trouble too.
+        if (const auto failed = system_.failure())
+            fail(FailedPart::system, Error{Errc::failed, *failed});
+        if (const auto& trouble = clients_.trouble()) fail(FailedPart::client, *trouble);
         if (options_.stop.stop_requested()) interrupted_ = true;
     }
 
@@ -297,9 +301,9 @@ private:
         if (!failure_ && delivery.sent > 0 && delivery.handled == 0) {
             auto remarks = merged.clients.front().remarks;
             if (remarks.empty() && delivery.lost == delivery.sent) remarks = "none was answered";
-            failure_ =
-                Error{Errc::failed, fmt::format("none of {} events was handled{}{}", delivery.sent,
-                                                remarks.empty() ? "" : ": ", remarks)};
+            fail(FailedPart::system,
+                 Error{Errc::failed, fmt::format("none of {} events was handled{}{}", delivery.sent,
+                                                 remarks.empty() ? "" : ": ", remarks)});
         }
         merged.usage = usage;
         merged.usage_system = usage_system;
@@ -323,10 +327,8 @@ private:
         const TimePoint deadline = base::monotonic_now() + kGoneGrace;
         for (look_around(); !failure_ && base::monotonic_now() < deadline; look_around())
             clients_.listen(10ms);
-        if (!failure_) {
-            failure_ =
-                Error{Errc::closed, fmt::format("client-{}: {}", gone->client, *gone->target_gone)};
-        }
+        fail(FailedPart::system,
+             Error{Errc::closed, fmt::format("client-{}: {}", gone->client, *gone->target_gone)});
     }
 
     void tell_progress(std::uint32_t number, bool at_once) {
@@ -354,6 +356,7 @@ private:
     Clients clients_;
     TrialResult result_;
     std::optional<Error> failure_;
+    FailedPart failed_part_ = FailedPart::system;
     bool interrupted_ = false;
     std::vector<LimitUse> limits_;
     TimePoint start_;  ///< of the phase

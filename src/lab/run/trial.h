@@ -128,6 +128,13 @@ struct PhaseResult {
     std::vector<LimitUse> limits;
 };
 
+/// What failed: only of the first does the load tell.
+enum class FailedPart : std::uint8_t {
+    system,  ///< it died, went away or handled nothing
+    client,  ///< a client process died, hung or broke the protocol
+    stop,    ///< not all could be stopped in order, after the load
+};
+
 /// One trial of one system.
 struct TrialResult {
     std::string target;  ///< the URL as written
@@ -138,7 +145,8 @@ struct TrialResult {
     Surroundings surroundings;  ///< from the start of the first phase to the end of the last
     std::optional<Error>
         failure;  ///< set when the target or a client failed: the rest is a partial result
-    bool interrupted = false;  ///< Ctrl-C: the rest is a partial result
+    FailedPart failed_part = FailedPart::system;  ///< with a failure
+    bool interrupted = false;                     ///< Ctrl-C: the rest is a partial result
     /// Whole, and its figures can be trusted: no failure, not interrupted, and "conservation",
     /// "schedule_kept" and "clock_sanity" passed. The other checks tell about the system (it lost
     /// events, it was saturated): those are results, not reasons to doubt them.

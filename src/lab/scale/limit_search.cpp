@@ -16,6 +16,7 @@ Validity validity_of(const ScalingTrial& trial) {
     if (trial.valid()) return Validity::valid;
     if (trial.invalid.starts_with("schedule_kept")) return Validity::injector_late;
     if (trial.invalid.starts_with("offered")) return Validity::offered_mismatch;
+    if (trial.invalid.starts_with(kInvalidClient)) return Validity::client_failed;
     for (const auto& outcome : trial.slo.outcomes)
         if (trial.invalid.starts_with(outcome.limit->text)) return Validity::not_judged;
     return Validity::unsteady;

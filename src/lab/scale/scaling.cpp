@@ -198,10 +198,11 @@ private:
         if (trial.interrupted) return;
         auto& starts = starts_[target];
         const auto* done = trial.metric("throughput");
-        const bool failed = trial.failure && (!done || done->value.value_or(0) <= 0);
-        ++(failed ? starts.failed : starts.worked);
+        if (done && done->value.value_or(0) > 0) ++starts.worked;
+        if (starts.worked > 0 || !trial.failure) return;
+        ++starts.failed;
         const auto& found = scaling_.targets[target];
-        if (starts.worked > 0 || starts.failed < 2 || found.limit) return;
+        if (starts.failed < 2 || found.limit) return;
         scaling_.failure = Error{trial.failure->code, found.target + ": " + trial.detail};
     }
 

@@ -106,7 +106,14 @@ std::uint64_t events_needed(const Slo& slo) {
 
 ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo) {
     ScalingTrial trial{.load = load};
-    trial.failure = result.failure;
+    // Where the target lives in the clients, one that dies is the target's death. What went wrong
+    // when all was stopped says nothing of the load.
+    const bool client_failed = result.failure && result.failed_part == FailedPart::client;
+    if (client_failed && !result.includes_clients) {
+        trial.invalid = fmt::format("{}: {}", kInvalidClient, result.failure->message);
+    } else if (result.failed_part != FailedPart::stop) {
+        trial.failure = result.failure;
+    }
     trial.interrupted = result.interrupted;
     trial.checks = result.checks;
     double own_lateness = 0;
@@ -127,7 +134,8 @@ ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo)
         trial.checks.push_back(stationary(trial.backlog));
     }
     // What a dead target leaves undone is no fault of the measurement.
-    if (!trial.failure) trial.invalid = why_invalid(trial, own_lateness, rate);
+    if (!trial.failure && trial.invalid.empty())
+        trial.invalid = why_invalid(trial, own_lateness, rate);
     find_broken(trial);
     if (trial.invalid.empty() && trial.broken.empty() && trial.slo.unknown)
         trial.invalid = not_judged(trial.slo);
@@ -138,7 +146,7 @@ ScalingTrial not_started(double load, const Error& error) {
     ScalingTrial trial{.load = load};
     trial.failure = error;
     trial.started = false;
-    trial.broken = kBrokenTarget;
+    trial.invalid = fmt::format("could not be started: {}", error.message);
     trial.detail = error.message;
     return trial;
 }

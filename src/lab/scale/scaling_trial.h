@@ -19,6 +19,9 @@ inline constexpr std::string_view kBrokenBacklog = "backlog";  ///< it grew for 
 inline constexpr std::string_view kBrokenOffered = "offered";  ///< the target held its senders up
 inline constexpr std::string_view kBrokenTarget = "target";    ///< it died
 
+/// What comes first in ScalingTrial::invalid where a client of a target outside of it failed.
+inline constexpr std::string_view kInvalidClient = "client";
+
 /// One trial at one load, judged.
 struct ScalingTrial {
     double load = 0;
@@ -52,10 +55,10 @@ std::uint64_t events_needed(const Slo& slo);
 /// what breaks is kBrokenBacklog. Nor does a late injector excuse a target that broke by more than
 /// the lateness: with a backlog that grew by more than twice what it held back, or with a latency
 /// beyond its limit by more than twice the lateness. A target that died of the
-/// load has broken, too, and says how.
+/// load has broken, too, and says how; a client that died says nothing of a target outside of it.
 ScalingTrial judge_trial(double load, const TrialResult& trial, const Slo& slo);
 
-/// One that could not even begin.
+/// One that could not even begin: of the load it says nothing.
 ScalingTrial not_started(double load, const Error& error);
 
 }  // namespace crucible::lab::scale

@@ -101,6 +101,8 @@ std::string_view to_string(Validity validity) noexcept {
             return "unsteady";
         case Validity::not_judged:
             return "not_judged";
+        case Validity::client_failed:
+            return "client_failed";
     }
     return "valid";
 }

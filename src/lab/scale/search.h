@@ -48,6 +48,7 @@ enum class Validity : std::uint8_t {
     offered_mismatch,  ///< another load was offered than planned
     unsteady,          ///< no steady state, though no objective was broken either
     not_judged,        ///< no value of what an objective limits
+    client_failed,     ///< a load generator died or hung
 };
 std::string_view to_string(Validity validity) noexcept;
 

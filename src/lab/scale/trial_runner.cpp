@@ -21,7 +21,10 @@ TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
     part.checks.push_back(clock_steady(trial.surroundings));
     part.surroundings = trial.surroundings;
     part.interrupted = trial.interrupted;
-    if (phase + 1 == trial.phases.size()) part.failure = trial.failure;
+    if (phase + 1 == trial.phases.size()) {
+        part.failure = trial.failure;
+        part.failed_part = trial.failed_part;
+    }
     return part;
 }
 

@@ -132,6 +132,7 @@ TEST(Trial, UnansweredEventsAreLost) {
     const auto result = run("synthetic:?service=10s", plan);
     ASSERT_TRUE(result.failure);  // what handles nothing is no system that could be measured
     EXPECT_EQ(result.failure->message, "none of 20 events was handled: none was answered");
+    EXPECT_EQ(result.failed_part, FailedPart::system);
     EXPECT_EQ(result.phases[0].delivery.sent, 20u);
     EXPECT_EQ(result.phases[0].delivery.lost, 20u);
     EXPECT_GE(result.phases[0].clients[0].longest_stall, 50ms);
@@ -153,6 +154,7 @@ TEST(Trial, NamesTheClientThatDied) {
     EXPECT_TRUE(result.failure->message.starts_with("client-1 (pid " + std::to_string(killed) +
                                                     ") was killed by signal 9 (Killed)"))
         << result.failure->message;
+    EXPECT_EQ(result.failed_part, FailedPart::client);
     EXPECT_FALSE(result.valid());
     ASSERT_EQ(result.phases.size(), 1u);
     ASSERT_EQ(result.phases[0].clients.size(), 2u);
@@ -161,6 +163,16 @@ TEST(Trial, NamesTheClientThatDied) {
     EXPECT_LT(result.phases[0].delivery.sent, 60'000u);
     EXPECT_FALSE(check_of(result, "offered_as_planned").passed);
     EXPECT_TRUE(children().empty());
+}
+
+// A client that dies once all is measured: told as trouble at the end, apart from the load's.
+TEST(Trial, TellsTroubleAtTheEndFromThatOfTheLoad) {
+    TrialOptions options;
+    options.before_stop = [](System&) { ::kill(children().front(), SIGKILL); };
+    const auto result = run("null:", plan_of({steady(1000, 20)}, 1), options);
+    ASSERT_TRUE(result.failure);
+    EXPECT_EQ(result.failed_part, FailedPart::stop);
+    EXPECT_EQ(result.phases[0].delivery.handled, 20u);
 }
 
 // Ctrl-C: the load stops, what was measured is kept and marked.

@@ -50,6 +50,7 @@ TEST(LimitSearch, TellsWhatCouldNotBeJudgedFromWhatWasNotSteady) {
     EXPECT_EQ(invalid_all_along("latency_p99<10ms not judged: no sample"), Validity::not_judged);
     EXPECT_EQ(invalid_all_along("stationary: the backlog grew by -9 events/s"), Validity::unsteady);
     EXPECT_EQ(invalid_all_along("schedule_kept: 9 ms late"), Validity::injector_late);
+    EXPECT_EQ(invalid_all_along("client: client-1 was killed"), Validity::client_failed);
 }
 
 }  // namespace

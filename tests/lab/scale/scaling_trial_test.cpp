@@ -69,7 +69,36 @@ TEST(ScalingTrial, ThatItDiedOfIsBrokenWithTheCause) {
     EXPECT_TRUE(trial.valid());
     EXPECT_EQ(trial.broken, kBrokenTarget);
     EXPECT_EQ(trial.detail, "crucibled (pid 7) was killed by signal 9");
-    EXPECT_FALSE(not_started(1, *died.failure).started);
+}
+
+// A load generator that died says nothing of a daemon, and is the death of what lives in it.
+TEST(ScalingTrial, AClientThatDiedIsOfTheTargetOnlyWhereItLivesInIt) {
+    auto died = trial_at(900, {});
+    died.failure = Error{Errc::failed, "client-1 (pid 7) was killed by signal 9"};
+    died.failed_part = FailedPart::client;
+    died.includes_clients = false;
+    const auto beside = judge_trial(900, died, ten_milliseconds());
+    EXPECT_FALSE(beside.valid());
+    EXPECT_EQ(beside.invalid, "client: client-1 (pid 7) was killed by signal 9");
+    EXPECT_EQ(beside.broken, "");
+    EXPECT_FALSE(beside.failure);
+    died.includes_clients = true;
+    const auto within = judge_trial(900, died, ten_milliseconds());
+    EXPECT_TRUE(within.valid());
+    EXPECT_EQ(within.broken, kBrokenTarget);
+}
+
+// What did not stop in order had held its load, and what never started said nothing of it.
+TEST(ScalingTrial, NeitherItsStartNorItsEndJudgesALoad) {
+    auto stopped = trial_at(900, {});
+    stopped.failure = Error{Errc::timeout, "crucibled did not end"};
+    stopped.failed_part = FailedPart::stop;
+    EXPECT_TRUE(judge_trial(900, stopped, ten_milliseconds()).held());
+    const auto none = not_started(1, {Errc::closed, "connection refused"});
+    EXPECT_FALSE(none.started);
+    EXPECT_FALSE(none.valid());
+    EXPECT_EQ(none.broken, "");
+    EXPECT_EQ(none.invalid, "could not be started: connection refused");
 }
 
 // A percentile that has no value says nothing, either way.

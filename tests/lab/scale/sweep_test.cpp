@@ -74,6 +74,15 @@ TEST(SweepLimit, DoesNotHoldWhatWasNotMeasured) {
               2U);
 }
 
+// A start that failed is none of the load's.
+TEST(SweepLimit, TakesAFailedStartForNoBreak) {
+    const auto failed = not_started(2, {Errc::closed, "connection refused"});
+    const auto limit = sweep_limit(sweep_of({{held_trial()}, {failed}}));
+    EXPECT_FALSE(limit.upper);
+    EXPECT_EQ(limit.ending, Ending::injector_limited);
+    EXPECT_EQ(limit.invalid, "could not be started: connection refused");
+}
+
 // 1 ms for each further unit of load up to 3, and a cliff at 4 that is none of that line.
 TEST(SweepSlope, IsOfTheLoadsThatAreAskedFor) {
     Sweep sweep;

@@ -93,5 +93,28 @@ TEST(TrialRunner, KnowsHowLongEachTrialIs) {
     }
 }
 
+// Of several loads on one system the last is the one at which a client died.
+TEST(TrialRunner, TakesADeadClientForTheLastLoadsAlone) {
+    Scenario scenario;
+    scenario.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000)};
+    const Slo slo = *Slo::parse("latency_p99<10ms");
+    TrialRunner::Options options;
+    options.scenario = &scenario;
+    options.slo = &slo;
+    options.run = [run = simulated_trials({{"daemon", {.capacity = 1e6}}})](
+                      const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                      const TrialOptions& how) mutable {
+        auto trial = run(target, system, plan, how);
+        trial->includes_clients = false;
+        trial->failure = Error{Errc::timeout, "client-1 has been silent for 10 s"};
+        trial->failed_part = FailedPart::client;
+        return trial;
+    };
+    const auto trials = TrialRunner(options).run_rates(daemon_url(), {1'000, 2'000}, 2s, 1);
+    ASSERT_EQ(trials.size(), 2U);
+    EXPECT_TRUE(trials[0].held()) << trials[0].invalid << trials[0].broken;
+    EXPECT_EQ(trials[1].invalid, "client: client-1 has been silent for 10 s");
+}
+
 }  // namespace
 }  // namespace crucible::lab::scale
