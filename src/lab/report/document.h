@@ -443,7 +443,15 @@ struct BreakingPointRow {
     std::uint64_t invalid_trials = 0;
     std::string invalid;
     std::optional<bool> soak_passed;
-    std::optional<bool> hysteresis;  ///< absent: nobody looked
+    std::optional<double> soak_load;
+    std::string soak_absent;  ///< why a soak said nothing; else empty
+    struct FailedSoak {
+        double load = 0;
+        double seconds = 0;
+    };
+    std::vector<FailedSoak> reopened_by;  ///< each had the search go on with trials of its length
+    std::optional<bool> hysteresis;       ///< absent: nobody looked, or hysteresis_absent
+    std::string hysteresis_absent;
     std::optional<double> recovers_at;
     std::string death;  ///< empty: it never died
     std::optional<double> died_at;

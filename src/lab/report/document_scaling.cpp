@@ -22,6 +22,19 @@ ScalingPoint read_point(const json& object) {
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric)};
 }
 
+/// The first soaks that broke: any further one is what soak_passed tells of.
+std::vector<BreakingPointRow::FailedSoak> read_reopened_by(const json& object) {
+    std::vector<BreakingPointRow::FailedSoak> soaks;
+    for (const auto& trial : object.at("course")) {
+        if (trial.at("stage") != "soak" || trial.at("valid") != true ||
+            trial.at("broken").is_null() || soaks.size() >= object.at("reopened"))
+            continue;
+        soaks.push_back(
+            {.load = trial.at("load"), .seconds = optional_number(trial, "seconds").value_or(0)});
+    }
+    return soaks;
+}
+
 std::optional<BreakingPointRow> read_breaking_point(const json& object) {
     if (object.is_null()) return std::nullopt;
     BreakingPointRow row{
@@ -36,7 +49,11 @@ std::optional<BreakingPointRow> read_breaking_point(const json& object) {
         .invalid_trials = object.at("invalid_trials"),
         .invalid = text_at(object, "invalid"),
         .soak_passed = {},
+        .soak_load = optional_number(object, "soak_load"),
+        .soak_absent = text_at(object, "soak_absent"),
+        .reopened_by = read_reopened_by(object),
         .hysteresis = {},
+        .hysteresis_absent = text_at(object, "hysteresis_absent"),
         .recovers_at = {},
         .death = {},
         .died_at = {}};

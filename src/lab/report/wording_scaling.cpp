@@ -55,8 +55,11 @@ std::string limit_finding(const ScalingDocument& document, const ScalingTarget& 
     if (point.ending == "below_lowest")
         return fmt::format("{} breaks at the lowest load", target.target);
     if (point.lower && point.upper)
-        return fmt::format("{} holds {} and breaks at {}", target.target, load(*point.lower),
-                           load(*point.upper));
+        return fmt::format(
+            "{} holds {} and breaks at {}{}", target.target, load(*point.lower), load(*point.upper),
+            point.ending == "soak_failed"
+                ? fmt::format(", but the soak at {} broke", load(point.soak_load.value_or(0)))
+                : "");
     if (point.lower) return fmt::format("{} holds {}", target.target, load(*point.lower));
     return fmt::format("{}: no breaking point", target.target);
 }
@@ -78,6 +81,8 @@ std::string ending_sentence(const ScalingDocument& document, const BreakingPoint
                            point.invalid);
     if (point.ending == "trials_spent" && document.axis == "rate")
         return "the interval is wider than asked for: more trials were not allowed";
+    if (point.ending == "soak_failed")
+        return "how much it holds for long is not known: the last soak broke";
     if (point.ending == "running") {
         return document.axis == "rate" ? "the search was not finished"
                                        : "not all loads were measured";
@@ -132,17 +137,30 @@ std::vector<std::string> breaking_point_sentences(const ScalingDocument& documen
     if (point.conditional_throughput)
         lines.push_back(fmt::format("conditional throughput {}/s",
                                     base::format_count(*point.conditional_throughput)));
-    if (point.soak_passed)
-        lines.push_back(*point.soak_passed ? "95 % of what it holds was held for the soak, too"
-                                           : "95 % of what it holds was not held for the soak");
+    for (const auto& soak : point.reopened_by) {
+        lines.push_back(fmt::format("the soak at {} broke: searched again with trials of {}",
+                                    load(soak.load), base::format_duration(soak.seconds)));
+    }
+    if (point.soak_passed) {
+        lines.push_back(*point.soak_passed
+                            ? "95 % of what it holds was held for the soak, too"
+                            : fmt::format("95 % of what it holds, {}, was not held for the soak",
+                                          load(point.soak_load.value_or(0))));
+    }
+    if (!point.soak_absent.empty()) lines.push_back("no soak: " + point.soak_absent);
     if (point.hysteresis) {
+        std::string recovery = "; it did not recover";
+        if (point.recovers_at) {
+            recovery = fmt::format("; it recovers at {}", load(*point.recovers_at));
+        } else if (!point.hysteresis_absent.empty()) {
+            recovery = "; whether it recovers is not known: " + point.hysteresis_absent;
+        }
         lines.push_back(
             *point.hysteresis
-                ? fmt::format("after an overload it does not hold what it held before{}",
-                              point.recovers_at
-                                  ? fmt::format("; it recovers at {}", load(*point.recovers_at))
-                                  : std::string("; it did not recover"))
+                ? fmt::format("after an overload it does not hold what it held before{}", recovery)
                 : "after an overload it holds what it held before");
+    } else if (!point.hysteresis_absent.empty()) {
+        lines.push_back("no way down after an overload: " + point.hysteresis_absent);
     }
     if (const auto ending = ending_sentence(document, point); !ending.empty())
         lines.push_back(ending);

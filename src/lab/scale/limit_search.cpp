@@ -1,5 +1,7 @@
 #include "lab/scale/limit_search.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -94,7 +96,12 @@ void LimitSearch::keep(const Ran& ran) {
                              .broken = trial.broken,
                              .throughput = value("throughput"),
                              .latency_p99 = value("latency_p99")});
-    if (!trial.valid()) found_.invalid = trial.invalid;
+    if (!trial.valid()) {
+        found_.invalid = trial.invalid;
+        if (ran.stage == Stage::soak) soak_invalid_ = trial.invalid;
+        if (ran.stage == Stage::overload || ran.stage == Stage::descend)
+            descent_invalid_ = trial.invalid;
+    }
     if (trial.valid() && !trial.broken.empty()) broken_trials_.push_back(trial);
     if (trial.failure && trial.load < found_.died_at.value_or(HUGE_VAL)) {
         found_.died_at = trial.load;
@@ -138,6 +145,16 @@ bool LimitSearch::step(const RunLoads& run) {
 LimitFound LimitSearch::result() const {
     LimitFound found = found_;
     found.point = search_.result();
+    const auto not_valid = [this](const std::string& why) {
+        return fmt::format("{} trials in a row were not valid: {}", options_.invalid_in_row_max,
+                           why);
+    };
+    if (found.point.soak_invalid) found.soak_absent = not_valid(soak_invalid_);
+    if (found.point.descent_died) {
+        found.hysteresis_absent = "it died of the overload";
+    } else if (found.point.descent_invalid) {
+        found.hysteresis_absent = not_valid(descent_invalid_);
+    }
     if (found.point.broke_first) found.broken = objectives_[*found.point.broke_first];
     const double near = found.point.upper_bound.value_or(0);
     double least = std::numeric_limits<double>::infinity();

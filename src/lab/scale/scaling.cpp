@@ -312,6 +312,12 @@ private:
                 target.why_no_forecast = "no breaking point was found";
                 return;
             }
+            if (point.ending == Ending::soak_failed) {
+                target.why_no_forecast = fmt::format(
+                    "what it holds for a trial it does not hold for longer: the soak at {} broke",
+                    format_load(Axis::rate, *point.soak_load));
+                return;
+            }
             // At the breaking point half of the trials break: what was held is the capacity.
             const double held = *point.lower_bound;
             const double low = std::min(held, point.estimate->interval.low);

@@ -130,8 +130,11 @@ json empty_limit(Axis axis) {
             {"spread", nullptr},
             {"spurious_share", nullptr},
             {"soak_passed", nullptr},
+            {"soak_load", nullptr},
+            {"soak_absent", ""},
             {"reopened", 0},
             {"hysteresis", nullptr},
+            {"hysteresis_absent", ""},
             {"died", nullptr},
             {"course", json::array()}};
 }
@@ -151,7 +154,10 @@ json limit_json(Axis axis, const LimitFound& found) {
                    {"invalid", found.invalid},
                    {"spread", number(point.spread)},
                    {"spurious_share", number(point.spurious_share)},
+                   {"soak_load", number(point.soak_load)},
+                   {"soak_absent", found.soak_absent},
                    {"reopened", point.reopened},
+                   {"hysteresis_absent", found.hysteresis_absent},
                    {"course", course_json(found.trials)}});
     if (point.estimate)
         result.update(interval_json(point.estimate->estimate, point.estimate->interval));

@@ -115,6 +115,8 @@ std::string_view to_string(Ending ending) noexcept {
             return "found";
         case Ending::trials_spent:
             return "trials_spent";
+        case Ending::soak_failed:
+            return "soak_failed";
         case Ending::above_highest:
             return "above_highest";
         case Ending::below_lowest:

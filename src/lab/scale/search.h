@@ -74,7 +74,8 @@ struct SearchOptions {
     double level = 0.95;                   ///< of the interval
     std::uint32_t trials_max = 40;         ///< valid trials of ramp, refine and confirm; >= 10
     std::uint32_t invalid_in_row_max = 3;  ///< at one load; then the search ends
-    /// Of a load in ramp, confirm and descend. Seconds of ordinary trials.
+    /// Of a load in ramp, confirm and descend. Seconds of ordinary trials; a long one counts for
+    /// final_trial_duration, however long it was.
     LoadGoal goal{
         .final_trial_duration = 1, .duration_sum = 3, .loss_ratio = 0, .exceed_ratio = 0.5};
     bool descends = true;            ///< look for hysteresis
@@ -83,13 +84,14 @@ struct SearchOptions {
     bool soaks = true;
     double soak_share = 0.95;         ///< of the lower bound, in (0, 1]
     std::uint32_t soaks_max = 2;      ///< soaks; each but the last reopens the search if it fails
-    std::uint32_t reopened_max = 12;  ///< valid long trials of a search that was reopened
+    std::uint32_t reopened_max = 16;  ///< valid long trials of a search that was reopened
 };
 
 enum class Ending : std::uint8_t {
     running,           ///< next() still asks for a trial
     found,             ///< the interval is as narrow as asked for
     trials_spent,      ///< it is not; the interval holds nevertheless
+    soak_failed,       ///< the last soak broke: what held for a trial is not held each time
     above_highest,     ///< the highest load was held: the breaking point lies beyond it
     below_lowest,      ///< the lowest load broke: there was nothing to search
     injector_limited,  ///< trials were invalid time and again: the limit found is the injector's
@@ -124,9 +126,13 @@ struct BreakingPoint {
     std::uint32_t other_trials = 0;  ///< valid ones of overload, descend and soak, and reopened
     Validity invalidity = Validity::valid;  ///< with injector_limited: why
     std::optional<double> invalid_load;     ///< with injector_limited: where
-    /// None: nobody looked, or the system died of the overload.
+    /// None: nobody looked, descent_died or descent_invalid.
     std::optional<Hysteresis> hysteresis;
-    std::optional<bool> soak_passed;  ///< the last soak; none where none ran
+    bool descent_died = false;        ///< the way down ended there: the system died of the overload
+    bool descent_invalid = false;     ///< its trials were invalid time and again
+    std::optional<bool> soak_passed;  ///< the last one; none: no soak of these bounds
+    std::optional<double> soak_load;  ///< its load
+    bool soak_invalid = false;        ///< the last soak was invalid time and again
     std::uint32_t reopened = 0;       ///< how often a soak reopened the search
 };
 

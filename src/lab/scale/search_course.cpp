@@ -68,10 +68,18 @@ bool BreakingPointSearch::Course::counts(const Trial& trial) const {
     return reopened_ == 0 || trial.long_trial || !trial.outcome.broken.empty();
 }
 
+/// A long trial counts like any other: by its length alone one that broke by chance would make an
+/// upper bound. Once reopened a short one that broke does so, too: it would have in a long one.
+TrialAtLoad BreakingPointSearch::Course::classified(const Trial& trial) const {
+    auto at = at_load(trial.outcome);
+    if (reopened_ > 0 || trial.long_trial) at.duration = options_.goal.final_trial_duration;
+    return at;
+}
+
 LoadClass BreakingPointSearch::Course::class_at(double load, double caution) const {
     std::vector<TrialAtLoad> there;
     for (const auto& trial : trials_) {
-        if (trial.load == load && counts(trial)) there.push_back(at_load(trial.outcome));
+        if (trial.load == load && counts(trial)) there.push_back(classified(trial));
     }
     auto goal = options_.goal;
     goal.duration_sum *= caution;
@@ -120,7 +128,7 @@ std::uint32_t BreakingPointSearch::Course::trials_left() const {
 }
 
 std::uint32_t BreakingPointSearch::Course::trials_to_confirm() const {
-    if (reopened_ > 0) return 2;
+    if (reopened_ > 0) return 4;  // two that agree at each end
     const auto each = static_cast<std::uint32_t>(
         std::ceil(options_.goal.duration_sum / options_.goal.final_trial_duration));
     return 2 * std::min(each, options_.trials_max / 8);
@@ -142,7 +150,7 @@ void BreakingPointSearch::Course::add(double load, const Outcome& outcome) {
         return;
     }
     invalid_in_row_ = 0;
-    if (outcome.died_of_overload) descent_given_up_ = true;
+    if (outcome.died_of_overload) descent_died_ = true;
     if (outcome.died_of_overload && probe_->stage == Stage::descend) {
         advance();  // it was not tried
         return;
@@ -173,11 +181,12 @@ void BreakingPointSearch::Course::accept_invalid(const Outcome& outcome) {
     if (++invalid_in_row_ < options_.invalid_in_row_max) return;
     invalid_in_row_ = 0;
     if (probe_->stage == Stage::soak) {
+        soak_invalid_ = true;
         phase_ = Phase::descending;
         return;
     }
     if (probe_->stage == Stage::overload || probe_->stage == Stage::descend) {
-        descent_given_up_ = true;
+        descent_invalid_ = true;
         return;
     }
     invalidity_ = outcome.validity;
@@ -189,11 +198,16 @@ void BreakingPointSearch::Course::accept_invalid(const Outcome& outcome) {
 
 void BreakingPointSearch::Course::judge_soak() {
     ++soaks_;
-    soak_passed_ = trials_.back().outcome.broken.empty();
+    const auto& soak = trials_.back();
+    soak_passed_ = soak.outcome.broken.empty();
+    soak_load_ = soak.load;
     if (*soak_passed_ || soaks_ >= options_.soaks_max) {
+        learn({soak.offered, !*soak_passed_});
         phase_ = Phase::descending;
         return;
     }
+    soak_passed_.reset();
+    soak_load_.reset();
     ++reopened_;
     reopened_at_ = trials_.size();
     phase_ = Phase::refining;
@@ -205,19 +219,19 @@ void BreakingPointSearch::Course::start_posterior() {
     confirmed_low_.reset();
     confirmed_high_.reset();
     double held = options_.lowest / options_.ramp_factor;
-    double broken = 0;
-    for (const auto& [load, load_class] : classes()) {
-        if (load_class == LoadClass::upper_bound) {
-            broken = load;
-            break;
-        }
-    }
+    double broken = bounds().upper.value_or(0);
     if (reopened_ == 0) {
         for (const auto& trial : trials_) {
             if (trial.load < broken && trial.outcome.broken.empty()) {
                 held = std::max(held, trial.load);
             }
         }
+    }
+    // What was an upper bound by a trial's length alone need not be one of a reopened search.
+    if (broken <= 0) {
+        for (const auto& trial : trials_)
+            if (counts(trial) && !trial.outcome.broken.empty())
+                broken = std::max(broken, trial.load);
     }
     CRUCIBLE_ASSERT(broken > 0);
     // A trial held by chance must not hide the breaking point: one step of the ramp further down.
@@ -399,7 +413,8 @@ std::optional<Probe> BreakingPointSearch::Course::plan_soak() {
 
 std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
     const auto known = bounds();
-    const bool wanted = options_.descends && known.lower && known.upper && !descent_given_up_;
+    const bool wanted =
+        options_.descends && known.lower && known.upper && !descent_died_ && !descent_invalid_;
     if (!wanted) {
         phase_ = Phase::over;
         return std::nullopt;
@@ -450,6 +465,7 @@ std::optional<std::size_t> BreakingPointSearch::Course::broke_first(const Bounds
 Ending BreakingPointSearch::Course::ending() const {
     if (probe_) return Ending::running;
     if (cut_short_) return *cut_short_;
+    if (soak_passed_ && !*soak_passed_) return Ending::soak_failed;
     if (is_narrow()) return Ending::found;
     return ceiling_ ? Ending::injector_limited : Ending::trials_spent;
 }
@@ -497,7 +513,11 @@ BreakingPoint BreakingPointSearch::Course::result() const {
         point.invalid_load = ceiling_;
     }
     point.hysteresis = hysteresis();
+    point.descent_died = descent_died_;
+    point.descent_invalid = descent_invalid_;
     point.soak_passed = soak_passed_;
+    point.soak_load = soak_load_;
+    point.soak_invalid = soak_invalid_;
     point.reopened = reopened_;
     return point;
 }

@@ -48,6 +48,7 @@ private:
     bool counts(const Trial& trial) const;
     /// `caution`: times the goal's duration sum.
     LoadClass class_at(double load, double caution = 1) const;
+    TrialAtLoad classified(const Trial& trial) const;
     LoadClass descent_class_at(double load) const;
     std::map<double, LoadClass> classes() const;
     struct Bounds {
@@ -86,11 +87,14 @@ private:
 
     std::uint32_t soaks_ = 0;
     std::optional<bool> soak_passed_;
+    std::optional<double> soak_load_;
+    bool soak_invalid_ = false;
     std::uint32_t reopened_ = 0;
     std::size_t reopened_at_ = 0;   ///< trials before the search was reopened the last time
     std::vector<double> descents_;  ///< loads of the way down, once it began
     bool overloaded_ = false;
-    bool descent_given_up_ = false;
+    bool descent_died_ = false;
+    bool descent_invalid_ = false;
 };
 
 }  // namespace crucible::lab::scale

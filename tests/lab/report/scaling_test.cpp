@@ -72,8 +72,11 @@ json scaling_target(const char* url, double each) {
               {"spread", nullptr},
               {"spurious_share", nullptr},
               {"soak_passed", nullptr},
+              {"soak_load", nullptr},
+              {"soak_absent", ""},
               {"reopened", 0},
               {"hysteresis", nullptr},
+              {"hysteresis_absent", ""},
               {"died", nullptr},
               {"course", json::array()}}},
             {"scalability",
@@ -177,6 +180,45 @@ TEST(ScalingReport, SaysUntilWhenEachHolds) {
         EXPECT_LE(columns(line), 80u) << line;
         at += line.size() + 1;
     }
+}
+
+json soak_that_broke(double load) {
+    return {{"stage", "soak"},    {"load", load},          {"seconds", 12},         {"valid", true},
+            {"broken", "target"}, {"throughput", nullptr}, {"latency_p99", nullptr}};
+}
+
+// That a soak broke is told with what followed, and a limit that rests on one is not given bare.
+TEST(ScalingReport, TellsOfEachSoakThatBroke) {
+    auto result = scaling_result();
+    auto& point = result["targets"][0]["breaking_point"];
+    point.update({{"reopened", 1}, {"soak_passed", true}, {"soak_load", 3}});
+    point["course"] = json::array({soak_that_broke(7)});
+    auto text = terminal(result);
+    EXPECT_TRUE(contains(text, "the soak at 7 clients broke: searched again with trials of 12.0 s"))
+        << text;
+    EXPECT_FALSE(contains(text, "but the soak"));
+    point.update({{"ending", "soak_failed"}, {"soak_passed", false}});
+    point["course"].push_back(soak_that_broke(3));
+    text = terminal(result);
+    EXPECT_TRUE(contains(text, "breaks at 8 clients, but the soak at 3 clients")) << text;
+    EXPECT_TRUE(contains(text, "95 % of what it holds, 3 clients, was not held for the soak"));
+    EXPECT_EQ(occurrences(text, "searched again"), 1U);
+    EXPECT_TRUE(contains(text, "how much it holds for long is not known: the last soak broke"));
+}
+
+TEST(ScalingReport, SaysWhatWasNeverValid) {
+    auto result = scaling_result();
+    auto& point = result["targets"][0]["breaking_point"];
+    point["soak_absent"] = "5 trials in a row were not valid: late";
+    point["hysteresis_absent"] = "it died of the overload";
+    auto text = terminal(result);
+    EXPECT_TRUE(contains(text, "no soak: 5 trials in a row were not valid: late")) << text;
+    EXPECT_TRUE(contains(text, "no way down after an overload: it died of the overload")) << text;
+    point["hysteresis"] = {{"present", true}, {"recovers_at", nullptr}};
+    text = terminal(result);
+    EXPECT_TRUE(contains(text, "whether it recovers")) << text;
+    EXPECT_FALSE(contains(text, "no way down"));
+    EXPECT_FALSE(contains(text, "did not recover"));
 }
 
 // The axis's own figure is at each point and has none for all of them.

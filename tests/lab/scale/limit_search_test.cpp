@@ -53,5 +53,26 @@ TEST(LimitSearch, TellsWhatCouldNotBeJudgedFromWhatWasNotSteady) {
     EXPECT_EQ(invalid_all_along("client: client-1 was killed"), Validity::client_failed);
 }
 
+// Soaks that say nothing say why, and so does the way down.
+TEST(LimitSearch, SaysWhyThereIsNoSoakAndNoWayDown) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search =
+        LimitSearch::create({.lowest = 100, .highest = 1'000, .invalid_in_row_max = 5}, slo);
+    ASSERT_TRUE(search) << search.error().message;
+    while (const auto probe = search->next()) {
+        ASSERT_TRUE(search->step([&](const std::vector<double>& loads, bool) {
+            auto trial = judged_trial(loads.front());
+            if (trial.load > 300) trial.broken = "latency_p99<10ms";
+            if (probe->stage == Stage::soak) trial.invalid = "schedule_kept: 9 ms late";
+            if (probe->stage == Stage::overload) trial.invalid = "schedule_kept: 20 ms late";
+            return std::vector{trial};
+        }));
+    }
+    const auto found = search->result();
+    EXPECT_EQ(found.soak_absent, "5 trials in a row were not valid: schedule_kept: 9 ms late");
+    EXPECT_EQ(found.hysteresis_absent,
+              "5 trials in a row were not valid: schedule_kept: 20 ms late");
+}
+
 }  // namespace
 }  // namespace crucible::lab::scale

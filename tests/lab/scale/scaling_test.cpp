@@ -160,6 +160,7 @@ TEST(Scaling, SaysThatItDiedOfTheOverload) {
     ASSERT_TRUE(limit.point.upper_bound);
     EXPECT_NEAR(*limit.point.upper_bound, 4'000, 160);
     EXPECT_FALSE(limit.point.hysteresis);
+    EXPECT_EQ(limit.hysteresis_absent, "it died of the overload");
     EXPECT_EQ(series->size(), 1U);
     ASSERT_FALSE(limit.trials.empty());
     EXPECT_EQ(limit.trials.back().stage, Stage::overload);
@@ -308,6 +309,28 @@ TEST(Scaling, ForecastsNoClientsThatBreakTheSlo) {
     EXPECT_EQ(std::ranges::count(target.forecast->refused, Refusal::slo_broken, &Refused::refusal),
               1);
     EXPECT_FALSE(target.forecast->measured_enough);
+}
+
+// What a soak does not hold is no capacity to plan with.
+TEST(Scaling, ForecastsNothingWhereTheLastSoakFailed) {
+    auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1'300}}});
+    options.demand = Demand{.rate = 2'000};
+    options.search.lowest = 1'000;  // where a trial is of 2 s, and only a soak of 4 s
+    options.run = [run = options.run](const TargetUrl& target, const SystemOptions& system,
+                                      const Plan& plan, const TrialOptions& how) {
+        auto trial = run(target, system, plan, how);
+        if (trial && plan.phases.front().duration() > 3s)
+            trial->failure = Error{Errc::failed, "it died"};
+        return trial;
+    };
+    options.search.soaks_max = 1;
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    EXPECT_EQ(scaling->targets[0].limit->point.ending, Ending::soak_failed);
+    EXPECT_FALSE(scaling->targets[0].forecast);
+    EXPECT_TRUE(scaling->targets[0].why_no_forecast.starts_with(
+        "what it holds for a trial it does not hold for longer: the soak at 1,"))
+        << scaling->targets[0].why_no_forecast;
 }
 
 // The same seed gives the same trials in the same order; another one another order.
