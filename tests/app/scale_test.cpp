@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "app/crucible/scale_options.h"
 #include "base/file.h"
 #include "in_process.h"
 #include "real_binary.h"
@@ -47,8 +48,29 @@ TEST(ScaleInput, IsRefusedInOneLine) {
     expect_scale_refused({"daemon:", "--axis", "services", "--forecast", "20000/s"},
                          "--forecast: says how many clients, workers or instances it takes; the "
                          "axis services has none of them: rate, clients, workers");
+    expect_scale_refused({"null:", "--duration", "30s", "--soak", "10s"},
+                         "--soak '10s': shorter than a trial (30s); 'none', or at least as long as "
+                         "--duration");
+    for (const auto* soak : {"none", "20s"}) {
+        expect_scale_refused({"null:", "--axis", "clients", "--soak", soak},
+                             "--soak: for the axis rate; the others have no search that it ends");
+    }
     expect_scale_refused({"null:", "--pattern", "steady:5,1s"},
                          "--pattern: a trial of a scaling has one rate; see --duration");
+}
+
+// A soak that nobody asked for is never shorter than what it is to prove.
+TEST(ScaleInput, SoaksForThreeTrialsAtLeast) {
+    const auto soak_of = [](const std::string& duration) {
+        ScaleOptions asked;
+        asked.targets = {"null:"};
+        asked.load.duration = duration;
+        const auto options = resolve_scaling(asked);
+        EXPECT_TRUE(options) << options.error().message;
+        return options->soak;
+    };
+    EXPECT_EQ(soak_of("2s"), std::chrono::seconds(10));
+    EXPECT_EQ(soak_of("30s"), std::chrono::seconds(90));
 }
 
 // A curve over clients of a system that does 2,000/s however many there are.

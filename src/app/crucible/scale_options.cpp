@@ -20,6 +20,8 @@ constexpr const char* kTrialWarmup = "300ms";
 constexpr std::string_view kDefaultSlo = "latency_p99<10ms,error_rate<0.1%";
 /// On a machine with neighbours a trial is now and then invalid; so often in a row it is the load.
 constexpr std::uint32_t kInvalidMax = 5;
+constexpr Duration kShortestUsualSoak = std::chrono::seconds(10);
+constexpr int kUsualSoakTrials = 3;
 constexpr std::size_t kPointsMax = 64;
 constexpr double kPeakFactorMax = 1'000;
 
@@ -235,16 +237,31 @@ Result<> resolve_what(const ScaleOptions& asked, lab::scale::ScalingOptions& opt
         if (!read) return std::unexpected(read.error());
         options.points = *std::move(read);
     }
+    return {};
+}
+
+/// Long enough to show what a trial is too short for.
+Result<> resolve_soak(const ScaleOptions& asked, lab::scale::ScalingOptions& options) {
+    const Duration trial = options.scenario.plan.phases.front().duration();
+    options.soak = std::max<Duration>(kShortestUsualSoak, kUsualSoakTrials * trial);
+    if (asked.soak.empty()) return {};
+    if (options.axis != Axis::rate)
+        return wrong_option("--soak: for the axis rate; the others have no search that it ends");
     if (asked.soak == "none") {
         options.search.soaks = false;
-    } else if (!asked.soak.empty()) {
-        const auto soak = base::parse_duration(asked.soak);
-        if (!soak || *soak < std::chrono::seconds(1) || *soak > std::chrono::hours(24)) {
-            return wrong_option(fmt::format(
-                "--soak '{}': 'none', or a duration from 1s to 24h, e.g. 10s", asked.soak));
-        }
-        options.soak = *soak;
+        return {};
     }
+    const auto soak = base::parse_duration(asked.soak);
+    if (!soak || *soak < std::chrono::seconds(1) || *soak > std::chrono::hours(24)) {
+        return wrong_option(
+            fmt::format("--soak '{}': 'none', or a duration from 1s to 24h, e.g. 10s", asked.soak));
+    }
+    if (*soak < trial) {
+        return wrong_option(fmt::format(
+            "--soak '{}': shorter than a trial ({:g}s); 'none', or at least as long as --duration",
+            asked.soak, std::chrono::duration<double>(trial).count()));
+    }
+    options.soak = *soak;
     return {};
 }
 
@@ -270,7 +287,8 @@ void add_scale_options(CLI::App& command, ScaleOptions& options) {
         ->type_name("N,N,...");
     command
         .add_option("--soak", options.soak,
-                    "how long 95 % of what is held is held at the end (default 10s), or none")
+                    "how long 95 % of what is held is held at the end (default 10s, or three "
+                    "trials if that is longer), or none")
         ->type_name("TIME|none");
     command
         .add_option("--time-budget", options.time_budget,
@@ -333,6 +351,7 @@ Result<lab::scale::ScalingOptions> resolve_scaling(const ScaleOptions& asked) {
     if (!scenario) return std::unexpected(scenario.error());
     options.scenario = *std::move(scenario);
     decide_by_trials(options);
+    if (const auto soak = resolve_soak(asked, options); !soak) return std::unexpected(soak.error());
     if (const auto fitting = fit_targets(options); !fitting)
         return std::unexpected(fitting.error());
     return options;
