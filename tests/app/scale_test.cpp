@@ -73,6 +73,19 @@ TEST(ScaleInput, SoaksForThreeTrialsAtLeast) {
     EXPECT_EQ(soak_of("30s"), std::chrono::seconds(90));
 }
 
+// Nothing was measured: no success, on either kind of axis.
+TEST_F(Scale, SaysThatTheTimeWasTooShortForAnything) {
+    for (const auto* axis : {"rate", "clients"}) {
+        EXPECT_EQ(run({"scale", "null:", "--axis", axis, "--time-budget", "1s", "--quiet"}),
+                  kEnvironmentInvalid);
+        EXPECT_TRUE(errors().ends_with(
+            "crucible: null:: the time budget of 1s ended before a trial was valid\n"))
+            << errors();
+        EXPECT_EQ(complaints("scaling.schema.json"), "");
+        EXPECT_EQ(result().at("out_of_time"), true);
+    }
+}
+
 // A curve over clients of a system that does 2,000/s however many there are.
 TEST_F(Scale, MeasuresACurveOverClients) {
     ASSERT_EQ(run({"scale", "synthetic:?capacity=2000/s", "null:", "--axis", "clients", "--points",

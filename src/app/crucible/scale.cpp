@@ -33,13 +33,15 @@ of rates the breaking point is searched, then curves are measured up to it and b
 each point is measured as fast as events are acknowledged.
 
 Exit codes: 0 done, 1 the SLO is broken at the lowest load, 2 bad usage, 3 no trial was valid here
-and now, 5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
+and now, or within --time-budget, 5 the target failed (partial result kept), 130 interrupted
+(partial result kept).)";
 
 /// The SLO does not even hold at the lowest load.
 constexpr int kLimitBroken = 1;
 
-/// No valid trial of a target at all: why the last one was not.
-std::string why_nothing_valid(const lab::scale::TargetScaling& target) {
+/// No valid trial of a target at all: that and why. Empty where there is one.
+std::string nothing_valid(const lab::scale::TargetScaling& target, bool out_of_time,
+                          std::string_view time_budget) {
     std::string why;
     for (const auto& point : target.sweep.points) {
         if (point.held + point.broken > 0) return {};
@@ -49,19 +51,22 @@ std::string why_nothing_valid(const lab::scale::TargetScaling& target) {
         if (target.limit->point.trials > 0) return {};
         if (!target.limit->invalid.empty()) why = target.limit->invalid;
     }
-    return why;
+    if (!why.empty()) return "no trial was valid: " + why;
+    if (!out_of_time) return {};
+    return fmt::format("the time budget of {} ended before a trial was valid", time_budget);
 }
 
 int exit_code_of(const lab::scale::ScalingOptions& options, const lab::scale::Scaling& scaling,
-                 std::ostream& err) {
+                 std::string_view time_budget, std::ostream& err) {
     if (scaling.interrupted) return kInterrupted;
     if (scaling.failure) {
         err << "crucible: " << scaling.failure->message << "; the partial result is kept\n";
         return kTargetFailed;
     }
     for (const auto& target : scaling.targets) {
-        if (const auto why = why_nothing_valid(target); !why.empty()) {
-            err << "crucible: " << target.target << ": no trial was valid: " << why << '\n';
+        if (const auto why = nothing_valid(target, scaling.out_of_time, time_budget);
+            !why.empty()) {
+            err << "crucible: " << target.target << ": " << why << '\n';
             return kEnvironmentInvalid;
         }
     }
@@ -114,7 +119,7 @@ int scale_command(std::span<const std::string_view> args, std::ostream& out, std
         err << "crucible: " << shown.error().message << '\n';
         return kBadUsage;
     }
-    return exit_code_of(*options, *scaling, err);
+    return exit_code_of(*options, *scaling, asked.time_budget, err);
 }
 
 }  // namespace crucible::app
