@@ -481,12 +481,16 @@ struct LawRow {
 
 /// What more load than the best one costs.
 struct DegradationRow {
-    double best_load = 0;
+    struct Figure {
+        Estimate estimate;
+        std::string absent;  ///< why it has no interval
+    };
+    Figure best_load;
     double best_throughput = 0;
     double worst_load = 0;
-    double throughput_lost = 0;
-    double latency_growth = 1;  ///< over all loads
-    double error_rise = 0;
+    Figure throughput_lost;
+    Figure latency_growth;  ///< over all loads
+    Figure error_rise;
 };
 
 /// How much carries a demand.

@@ -104,12 +104,16 @@ LawRow read_law(const json& object) {
 
 std::optional<DegradationRow> read_degradation(const json& object) {
     if (object.is_null()) return std::nullopt;
-    return DegradationRow{.best_load = object.at("best_load"),
+    const auto figure = [&object](const char* name) {
+        return DegradationRow::Figure{.estimate = read_estimate(object.at(name)),
+                                      .absent = text_at(object.at(name), "absent")};
+    };
+    return DegradationRow{.best_load = figure("best_load"),
                           .best_throughput = object.at("best_throughput"),
                           .worst_load = object.at("worst_load"),
-                          .throughput_lost = object.at("throughput_lost"),
-                          .latency_growth = object.at("latency_growth"),
-                          .error_rise = object.at("error_rise")};
+                          .throughput_lost = figure("throughput_lost"),
+                          .latency_growth = figure("latency_growth"),
+                          .error_rise = figure("error_rise")};
 }
 
 std::optional<ForecastRow> read_forecast(const json& object) {

@@ -18,8 +18,7 @@ void write_target(Markdown& text, const ScalingDocument& document, const Scaling
     text.blank();
     write_lines(text, breaking_point_sentences(document, target));
     write_lines(text, law_sentences(document, target));
-    if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
-        write_lines(text, {degraded});
+    write_lines(text, degradation_sentences(document, target));
     write_lines(text, slope_sentences(document, target));
     write_lines(text, bottleneck_sentences(document, target));
     write_lines(text, limit_sentences(document, target));

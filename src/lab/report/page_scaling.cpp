@@ -39,8 +39,7 @@ void write_target(Page& page, const ScalingDocument& document, const ScalingTarg
     page.add("<section><h2>{}</h2><ul>", escape_html(target.target));
     write_sentences(page, breaking_point_sentences(document, target));
     write_sentences(page, law_sentences(document, target));
-    if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
-        write_sentences(page, {degraded});
+    write_sentences(page, degradation_sentences(document, target));
     write_sentences(page, slope_sentences(document, target));
     write_sentences(page, bottleneck_sentences(document, target));
     write_sentences(page, limit_sentences(document, target));

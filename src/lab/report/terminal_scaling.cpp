@@ -59,8 +59,7 @@ std::string render_scaling(const ScalingDocument& document, std::size_t width, b
         text.line(target.target, Ink::bold);
         write_lines(text, breaking_point_sentences(document, target));
         write_lines(text, law_sentences(document, target));
-        if (const auto degraded = degradation_sentence(document, target); !degraded.empty())
-            text.item("-", degraded, 1);
+        write_lines(text, degradation_sentences(document, target));
         write_lines(text, slope_sentences(document, target));
         write_lines(text, bottleneck_sentences(document, target));
         write_lines(text, limit_sentences(document, target));

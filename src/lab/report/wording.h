@@ -125,7 +125,8 @@ std::vector<std::string> breaking_point_sentences(const ScalingDocument& documen
                                                   const ScalingTarget& target);
 std::vector<std::string> law_sentences(const ScalingDocument& document,
                                        const ScalingTarget& target);
-std::string degradation_sentence(const ScalingDocument& document, const ScalingTarget& target);
+std::vector<std::string> degradation_sentences(const ScalingDocument& document,
+                                               const ScalingTarget& target);
 std::vector<std::string> forecast_sentences(const ScalingDocument& document,
                                             const ScalingTarget& target);
 /// What binds, its evidence, what a change gained, and the nearest limits of the machine.

@@ -64,11 +64,29 @@ std::string limit_finding(const ScalingDocument& document, const ScalingTarget& 
     return fmt::format("{}: no breaking point", target.target);
 }
 
+/// "8 clients [4 clients, 16 clients], 12,000/s".
+std::string most_done(const ScalingDocument& document, const DegradationRow& found) {
+    const auto load = [&](double value) { return format_axis_load(document, value); };
+    const auto& best = found.best_load.estimate;
+    return fmt::format("{}{}, {}/s", load(best.value.value_or(0)), interval_of(best, load),
+                       base::format_count(found.best_throughput));
+}
+
 std::string curve_finding(const ScalingDocument& document, const ScalingTarget& target) {
     if (!target.degradation) return fmt::format("{}: nothing was measured", target.target);
-    return fmt::format("{} does most with {}, {}/s", target.target,
-                       format_axis_load(document, target.degradation->best_load),
-                       base::format_count(target.degradation->best_throughput));
+    return fmt::format("{} does most with {}", target.target,
+                       most_done(document, *target.degradation));
+}
+
+std::string why_no_interval(const DegradationRow::Figure& figure) {
+    return figure.estimate.has_interval() ? std::string()
+                                          : fmt::format(" (no interval: {})", figure.absent);
+}
+
+/// Whether the interval leaves open that it is `unchanged`.
+bool may_be(const DegradationRow::Figure& figure, double unchanged) {
+    return figure.estimate.has_interval() && *figure.estimate.low <= unchanged &&
+           unchanged <= *figure.estimate.high;
 }
 
 std::string ending_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
@@ -211,19 +229,36 @@ std::vector<std::string> law_sentences(const ScalingDocument& document,
     return lines;
 }
 
-std::string degradation_sentence(const ScalingDocument& document, const ScalingTarget& target) {
-    if (!target.degradation) return {};
+std::vector<std::string> degradation_sentences(const ScalingDocument& document,
+                                               const ScalingTarget& target) {
+    std::vector<std::string> lines;
+    if (!target.degradation) return lines;
     const auto& found = *target.degradation;
-    std::string text;
-    if (found.throughput_lost > 0) {
-        text = fmt::format(
-            "past {} throughput falls by {} at {}; ", format_axis_load(document, found.best_load),
-            share(found.throughput_lost), format_axis_load(document, found.worst_load));
+    const double best = found.best_load.estimate.value.value_or(0);
+    lines.push_back(fmt::format("measured to do most with {}{}", most_done(document, found),
+                                why_no_interval(found.best_load)));
+    if (found.worst_load > best) {
+        const auto& lost = found.throughput_lost;
+        const auto past = format_axis_load(document, best);
+        const auto at = format_axis_load(document, found.worst_load);
+        const auto amount = share_or_less(lost.estimate);
+        lines.push_back(
+            may_be(lost, 0)
+                ? fmt::format("past {} no fall of throughput is seen: {} at {}", past, amount, at)
+                : fmt::format("past {} throughput falls by {} at {}{}", past, amount, at,
+                              why_no_interval(lost)));
     }
-    return text + fmt::format(
-                      "latency p99 at the highest load is {:.3g} times that at the lowest, "
-                      "errors are {} more",
-                      found.latency_growth, share(found.error_rise));
+    const auto times = [](double value) { return fmt::format("{:.3g}", value); };
+    const auto& growth = found.latency_growth;
+    lines.push_back(
+        fmt::format("latency p99 at the highest load is {}{} times that at the lowest{}{}",
+                    times(growth.estimate.value.value_or(0)), interval_of(growth.estimate, times),
+                    may_be(growth, 1) ? ": no change is seen" : "", why_no_interval(growth)));
+    const auto& rise = found.error_rise;
+    lines.push_back(fmt::format("errors there are {} more{}{}", share_or_less(rise.estimate),
+                                may_be(rise, 0) ? ": no change is seen" : "",
+                                why_no_interval(rise)));
+    return lines;
 }
 
 std::vector<std::string> forecast_sentences(const ScalingDocument& document,

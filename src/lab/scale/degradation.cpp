@@ -1,12 +1,61 @@
 #include "lab/scale/degradation.h"
 
 #include <algorithm>
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
+#include "base/assert.h"
+#include "base/rng.h"
+#include "lab/stats/robust.h"
 #include "lab/stats/trend.h"
 
 namespace crucible::lab::scale {
+namespace {
+
+constexpr double kLossLevel = 0.95;
+constexpr std::uint32_t kLossDraws = 2000;
+
+using Logs = std::vector<std::vector<double>>;  ///< [round][load]
+
+/// Of the rounds drawn, at each load.
+std::vector<double> mean_logs(const Logs& logs, std::span<const std::size_t> drawn) {
+    std::vector<double> mean(logs.front().size());
+    for (const std::size_t round : drawn) {
+        for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += logs[round][i];
+    }
+    for (double& value : mean) value /= static_cast<double>(drawn.size());
+    return mean;
+}
+
+/// How much wider than a bootstrap's an interval of so few rounds has to be (Hesterberg 2015).
+double expansion(double rounds) {
+    const double t =
+        boost::math::quantile(boost::math::students_t(rounds - 1), (1 + kLossLevel) / 2);
+    const double z = boost::math::quantile(boost::math::normal(), (1 + kLossLevel) / 2);
+    return std::sqrt(rounds / (rounds - 1)) * t / z;
+}
+
+/// Of the difference of any two of `measured`, mean_logs() of all rounds.
+double half_width(const Logs& logs, std::span<const double> measured, std::uint64_t seed) {
+    base::Rng rng(seed);
+    std::vector<std::size_t> drawn(logs.size());
+    std::vector<double> furthest;
+    for (std::uint32_t draw = 0; draw < kLossDraws; ++draw) {
+        for (std::size_t& round : drawn) round = rng.below(drawn.size());
+        auto strayed = mean_logs(logs, drawn);
+        for (std::size_t i = 0; i < strayed.size(); ++i) strayed[i] -= measured[i];
+        const auto [least, most] = std::ranges::minmax(strayed);
+        furthest.push_back(most - least);
+    }
+    std::ranges::sort(furthest);
+    return expansion(static_cast<double>(drawn.size())) *
+           stats::interpolated_quantile(furthest, kLossLevel);
+}
+
+}  // namespace
 
 LoadSlope slope_against_load(std::span<const double> loads, std::span<const double> values,
                              double level) {
@@ -44,14 +93,51 @@ Degradation degradation(std::span<const LoadedPoint> points) {
     const auto worst = std::ranges::min_element(best, sorted.end(), {}, &LoadedPoint::throughput);
     const auto& lowest = sorted.front();
     const auto& highest = sorted.back();
-    Degradation result{
-        .best_load = best->load, .best_throughput = best->throughput, .worst_load = worst->load};
-    if (best->throughput > 0) result.throughput_lost = 1 - worst->throughput / best->throughput;
-    result.latency_growth = highest.latency / lowest.latency;
-    result.latency_growth_past = highest.latency / best->latency;
-    result.error_rise = highest.error_rate - lowest.error_rate;
-    result.error_rise_past = highest.error_rate - best->error_rate;
+    Degradation result{.best_load = {.value = best->load},
+                       .best_throughput = best->throughput,
+                       .worst_load = worst->load};
+    if (best->throughput > 0)
+        result.throughput_lost.value = 1 - worst->throughput / best->throughput;
+    result.latency_growth.value = highest.latency / lowest.latency;
+    result.latency_growth_past.value = highest.latency / best->latency;
+    result.error_rise.value = highest.error_rate - lowest.error_rate;
+    result.error_rise_past.value = highest.error_rate - best->error_rate;
     return result;
+}
+
+void set_throughput_intervals(Degradation& found, const CurveRounds& rounds, std::uint64_t seed) {
+    CRUCIBLE_ASSERT(rounds.rounds.size() >= kCurveRoundsMin);
+    Logs logs = rounds.rounds;
+    for (auto& round : logs) {
+        for (double& value : round) {
+            CRUCIBLE_ASSERT(value > 0);
+            value = std::log(value);
+        }
+    }
+    std::vector<std::size_t> all(logs.size());
+    std::iota(all.begin(), all.end(), 0);
+    const auto measured = mean_logs(logs, all);
+    const double half = half_width(logs, measured, seed);
+    const auto log_at = [&](double load) {
+        const auto at = std::ranges::find(rounds.loads, load);
+        CRUCIBLE_ASSERT(at != rounds.loads.end());
+        return measured[static_cast<std::size_t>(at - rounds.loads.begin())];
+    };
+    const double best = log_at(found.best_load.value);
+    stats::Interval loads{found.best_load.value, found.best_load.value};
+    for (std::size_t i = 0; i < measured.size(); ++i) {
+        if (best - measured[i] <= half)
+            loads = stats::hull(loads, {rounds.loads[i], rounds.loads[i]});
+    }
+    found.best_load.interval = loads;
+    if (found.worst_load == found.best_load.value) {
+        found.throughput_lost.absent = "no load past the best was measured";
+        return;
+    }
+    const double fall = best - log_at(found.worst_load);
+    const double lost = found.throughput_lost.value;
+    found.throughput_lost.interval =
+        stats::hull({1 - std::exp(half - fall), 1 - std::exp(-half - fall)}, {lost, lost});
 }
 
 }  // namespace crucible::lab::scale

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
+#include "lab/scale/curve_comparison.h"
 #include "lab/stats/interval.h"
 
 namespace crucible::lab::scale {
@@ -27,19 +30,35 @@ struct LoadedPoint {
     double error_rate = 0;  ///< share of events, in [0, 1]
 };
 
+/// With its 95 % interval, or why there is none.
+struct DegradationFigure {
+    double value = 0;
+    std::optional<stats::Interval> interval;
+    std::string absent;
+};
+
 /// What more load than the best one costs, as measured and not by any law.
 struct Degradation {
-    double best_load = 0;  ///< of the highest throughput; the lowest such load
+    /// Of the highest throughput; the lowest such load. Its interval holds every load that was not
+    /// seen to do less.
+    DegradationFigure best_load;
     double best_throughput = 0;
-    double worst_load = 0;           ///< of the lowest throughput past the best load; the same as
-                                     ///< best_load where no higher one was measured
-    double throughput_lost = 0;      ///< share of the best throughput, at worst_load
-    double latency_growth = 1;       ///< latency at the highest load over that at the lowest
-    double latency_growth_past = 1;  ///< over that at best_load
-    double error_rise = 0;           ///< error rate at the highest load minus that at the lowest
-    double error_rise_past = 0;      ///< minus that at best_load
+    double worst_load = 0;  ///< of the lowest throughput past the best load; the same as best_load
+                            ///< where no higher one was measured
+    DegradationFigure throughput_lost;      ///< share of the best throughput, at worst_load
+    DegradationFigure latency_growth;       ///< latency at the highest load over that at the lowest
+    DegradationFigure latency_growth_past;  ///< over that at best_load
+    DegradationFigure error_rise;       ///< error rate at the highest load minus that at the lowest
+    DegradationFigure error_rise_past;  ///< minus that at best_load
 };
-/// Of points with different loads, in any order; at least one.
+/// Of points with different loads, in any order; at least one. Without intervals.
 Degradation degradation(std::span<const LoadedPoint> points);
+
+/// The intervals of best_load and throughput_lost from `rounds` of throughput, at least
+/// kCurveRoundsMin, at the loads that `found` is of. The largest and the smallest of several values
+/// differ by chance alone, so that they hold for all pairs of loads at once: as far as in 95 % of
+/// draws of rounds the largest difference between two loads' means in ln strays from the measured
+/// one, further for few rounds as Student's distribution is wider than the normal.
+void set_throughput_intervals(Degradation& found, const CurveRounds& rounds, std::uint64_t seed);
 
 }  // namespace crucible::lab::scale

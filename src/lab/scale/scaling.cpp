@@ -243,7 +243,7 @@ private:
             return nowhere("no load was found that it holds, or that breaks it");
         }
         if (!target.degradation) return nowhere("no trial at any point was valid");
-        return Look{.load = target.degradation->best_load};
+        return Look{.load = target.degradation->best_load.value};
     }
 
     void explain(const TargetUrl& url, TargetScaling& target) {
@@ -270,7 +270,7 @@ private:
     }
 
     void conclude(TargetScaling& target) const {
-        target.degradation = degradation_of(target.sweep);
+        target.degradation = degradation_of(target.sweep, options_.seed);
         if (options_.axis == Axis::rate) {
             target.why_no_law = "the law is of clients and workers, not of the rate offered";
         } else {

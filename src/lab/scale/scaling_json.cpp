@@ -255,16 +255,25 @@ json law_json(const TargetScaling& target) {
     return result;
 }
 
+json figure_json(const DegradationFigure& figure) {
+    json result{{"value", number(figure.value)},
+                {"ci_low", nullptr},
+                {"ci_high", nullptr},
+                {"absent", figure.absent}};
+    if (figure.interval) result.update(interval_json(figure.value, *figure.interval));
+    return result;
+}
+
 json degradation_json(const std::optional<Degradation>& found) {
     if (!found) return nullptr;
-    return {{"best_load", found->best_load},
+    return {{"best_load", figure_json(found->best_load)},
             {"best_throughput", number(found->best_throughput)},
             {"worst_load", found->worst_load},
-            {"throughput_lost", number(found->throughput_lost)},
-            {"latency_growth", number(found->latency_growth)},
-            {"latency_growth_past", number(found->latency_growth_past)},
-            {"error_rise", number(found->error_rise)},
-            {"error_rise_past", number(found->error_rise_past)}};
+            {"throughput_lost", figure_json(found->throughput_lost)},
+            {"latency_growth", figure_json(found->latency_growth)},
+            {"latency_growth_past", figure_json(found->latency_growth_past)},
+            {"error_rise", figure_json(found->error_rise)},
+            {"error_rise_past", figure_json(found->error_rise_past)}};
 }
 
 json forecast_json(const ScalingOptions& options, const TargetScaling& target) {

@@ -1,8 +1,13 @@
 #include "lab/scale/sweep.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
+#include <functional>
 
 #include "lab/stats/robust.h"
+#include "lab/stats/signed_rank.h"
 
 namespace crucible::lab::scale {
 namespace {
@@ -26,6 +31,71 @@ bool add_once(std::vector<std::string>& lines, const std::string& line) {
     if (std::ranges::find(lines, line) != lines.end()) return false;
     lines.push_back(line);
     return true;
+}
+
+/// Throughput of the rounds that have it, above 0, at each of `loads`.
+CurveRounds complete_rounds(const Sweep::ByRound& by_round, const std::vector<double>& loads) {
+    CurveRounds complete{.loads = loads, .rounds = {}};
+    for (const auto& [round, values] : by_round) {
+        std::vector<double> throughput;
+        for (const auto& [load, value] : values) {
+            if (value > 0 && std::ranges::find(loads, load) != loads.end())
+                throughput.push_back(value);
+        }
+        if (throughput.size() == loads.size()) complete.rounds.push_back(std::move(throughput));
+    }
+    return complete;
+}
+
+void judge_throughput(Degradation& found, const Sweep& sweep, const std::vector<double>& loads,
+                      std::uint64_t seed) {
+    const auto by_round = sweep.by_round("throughput");
+    const auto complete = complete_rounds(by_round, loads);
+    if (complete.rounds.size() >= kCurveRoundsMin) {
+        set_throughput_intervals(found, complete, seed);
+        return;
+    }
+    found.best_load.absent = found.throughput_lost.absent =
+        fmt::format("{} of {} rounds have every load; at least {}", complete.rounds.size(),
+                    by_round.size(), kCurveRoundsMin);
+}
+
+using Difference = std::function<double(double before, double after)>;
+
+/// Of a metric from one load to another within rounds: Hodges and Lehmann's interval.
+std::optional<stats::Interval> within_rounds(const Sweep& sweep, std::string_view metric,
+                                             double from, double to, const Difference& difference) {
+    std::vector<double> differences;
+    for (const auto& [round, values] : sweep.by_round(metric)) {
+        const auto before = std::ranges::find(values, from, &std::pair<double, double>::first);
+        const auto after = std::ranges::find(values, to, &std::pair<double, double>::first);
+        if (before == values.end() || after == values.end()) continue;
+        const double value = difference(before->second, after->second);
+        if (std::isfinite(value)) differences.push_back(value);
+    }
+    const auto located = stats::hodges_lehmann(differences, 0.95);
+    return located ? std::optional(located->interval) : std::nullopt;
+}
+
+void set_interval(DegradationFigure& figure, const std::optional<stats::Interval>& interval) {
+    if (interval) {
+        figure.interval = stats::hull(*interval, {figure.value, figure.value});
+    } else {
+        figure.absent = "fewer than 6 rounds have both loads";
+    }
+}
+
+void judge_growth(DegradationFigure& figure, const Sweep& sweep, double from, double to) {
+    auto interval = within_rounds(sweep, "latency_p99", from, to, [](double before, double after) {
+        return std::log(after / before);
+    });
+    if (interval) interval = {std::exp(interval->low), std::exp(interval->high)};
+    set_interval(figure, interval);
+}
+
+void judge_rise(DegradationFigure& figure, const Sweep& sweep, double from, double to) {
+    set_interval(figure, within_rounds(sweep, "error_rate", from, to,
+                                       [](double before, double after) { return after - before; }));
 }
 
 }  // namespace
@@ -66,8 +136,9 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
     point.metrics.push_back(std::move(metrics));
 }
 
-std::optional<Degradation> degradation_of(const Sweep& sweep) {
+std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed) {
     std::vector<LoadedPoint> points;
+    std::vector<double> loads;
     for (const auto& point : sweep.points) {
         const auto throughput = median_of(point, "throughput");
         const auto latency = median_of(point, "latency_p99");
@@ -76,9 +147,18 @@ std::optional<Degradation> degradation_of(const Sweep& sweep) {
                           .throughput = *throughput,
                           .latency = *latency,
                           .error_rate = median_of(point, "error_rate").value_or(0)});
+        loads.push_back(point.load);
     }
     if (points.empty()) return std::nullopt;
-    return degradation(points);
+    auto found = degradation(points);
+    judge_throughput(found, sweep, loads, seed);
+    const double lowest = loads.front();
+    const double highest = loads.back();
+    judge_growth(found.latency_growth, sweep, lowest, highest);
+    judge_growth(found.latency_growth_past, sweep, found.best_load.value, highest);
+    judge_rise(found.error_rise, sweep, lowest, highest);
+    judge_rise(found.error_rise_past, sweep, found.best_load.value, highest);
+    return found;
 }
 
 std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest) {

@@ -47,8 +47,9 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
             std::vector<MetricValue> metrics);
 
 /// How performance degrades with more load than the best, from medians over rounds; latency is the
-/// 99th percentile. nullopt: no point has a throughput and that.
-std::optional<Degradation> degradation_of(const Sweep& sweep);
+/// 99th percentile. Intervals are of the differences within rounds, with `seed` for draws of them.
+/// nullopt: no point has a throughput and that.
+std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed);
 /// How a metric changes with each further unit of load up to `highest`, with all rounds' values.
 /// nullopt: it was measured at fewer than two such loads.
 std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest);

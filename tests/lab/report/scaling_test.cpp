@@ -11,6 +11,12 @@ json scaling_value(double value, double low, double high) {
     return {{"value", value}, {"ci_low", low}, {"ci_high", high}};
 }
 
+json scaling_figure(double value, double low, double high) {
+    auto figure = scaling_value(value, low, high);
+    figure["absent"] = "";
+    return figure;
+}
+
 json scaling_metric(const char* name, const char* unit, double value) {
     json metric = scaling_value(value, 0.9 * value, 1.1 * value);
     metric.update({{"name", name}, {"unit", unit}, {"better", "higher"}, {"absent", ""}, {"n", 6}});
@@ -92,14 +98,14 @@ json scaling_target(const char* url, double each) {
               {"hold_out", {{"held_out", 6}, {"worst_error", 0.2}, {"passed", false}}},
               {"curve", curve}}},
             {"degradation",
-             {{"best_load", 4},
+             {{"best_load", scaling_figure(4, 4, 8)},
               {"best_throughput", 4 * each},
-              {"worst_load", 4},
-              {"throughput_lost", 0},
-              {"latency_growth", 8},
-              {"latency_growth_past", 2},
-              {"error_rise", 0},
-              {"error_rise_past", 0}}},
+              {"worst_load", 8},
+              {"throughput_lost", scaling_figure(0.01, -0.03, 0.05)},
+              {"latency_growth", scaling_figure(8, 7, 9)},
+              {"latency_growth_past", scaling_figure(2, 1.8, 2.2)},
+              {"error_rise", scaling_figure(0, 0, 0)},
+              {"error_rise_past", scaling_figure(0, 0, 0)}}},
             {"slopes", json::array()},
             {"bottleneck",
              {{"load", 4},
@@ -253,6 +259,43 @@ TEST(ScalingReport, SaysWhereALawHasNoEndAndWhereItOnlyFalls) {
     text = terminal(result);
     EXPECT_TRUE(contains(text, "throughput falls from one client on: two do less")) << text;
     EXPECT_FALSE(contains(text, "Amdahl"));
+}
+
+// A fall is one where its interval says so; what has none says why.
+TEST(ScalingReport, SaysWhetherAFallIsSeen) {
+    auto result = scaling_result();
+    auto sentences = [&result] {
+        const auto text = render_terminal(result, 300, false);
+        EXPECT_TRUE(text);
+        return text.value_or("");
+    };
+    auto text = sentences();
+    for (const auto* part : {
+             "measured to do most with 4 clients [4 clients, 8 clients], 4,000/s",
+             "past 4 clients no fall of throughput is seen: 1 % [-3 %, 5 %] at 8 clients",
+             "latency p99 at the highest load is 8 [7, 9] times that at the lowest\n",
+             "errors there are 0 % [0 %, 0 %] more: no change is seen",
+         })
+        EXPECT_TRUE(contains(text, part)) << part << '\n' << text;
+    auto& lost = result["targets"][0]["degradation"]["throughput_lost"];
+    lost = scaling_figure(0.3, 0.2, 0.4);
+    EXPECT_TRUE(contains(sentences(), "past 4 clients throughput falls by 30 % [20 %, 40 %] at"));
+    lost = {{"value", 0.3}, {"ci_low", nullptr}, {"ci_high", nullptr}, {"absent", "too few"}};
+    text = sentences();
+    EXPECT_TRUE(contains(text, "throughput falls by 30 % at 8 clients (no interval: too few)"))
+        << text;
+    result["targets"][0]["breaking_point"] = nullptr;
+    EXPECT_TRUE(contains(sentences(), "coordinator: does most with 4 clients [4 clients, 8"));
+}
+
+// What was not checked, or could not be, is said.
+TEST(ScalingReport, SaysWhetherTheLawWasCheckedAtHigherLoads) {
+    auto result = scaling_result();
+    auto& hold_out = result["targets"][0]["scalability"]["hold_out"];
+    hold_out["worst_error"] = nullptr;
+    EXPECT_TRUE(contains(terminal(result), "the lower loads alone have no such law"));
+    hold_out = nullptr;
+    EXPECT_TRUE(contains(terminal(result), "not checked at loads that it was not fitted to"));
 }
 
 // Both curves with their laws, the breaking points, and a mark for each of four loads.

@@ -226,6 +226,7 @@ TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
     EXPECT_NEAR(target.law->law.gamma, 100, 20);
     ASSERT_TRUE(target.degradation);
     EXPECT_NEAR(target.degradation->best_throughput, 600, 1);
+    EXPECT_EQ(target.degradation->best_load.absent, "2 of 2 rounds have every load; at least 5");
 }
 
 // With two loads, or an end in the first round, there is no law, and the result says so.

@@ -83,6 +83,55 @@ TEST(SweepLimit, TakesAFailedStartForNoBreak) {
     EXPECT_EQ(limit.invalid, "could not be started: connection refused");
 }
 
+/// Loads 1 and 2 in `rounds` rounds: 1,000/s and 800/s, 1 ms and 3 ms at the 99th percentile.
+Sweep degrading_sweep(std::uint32_t rounds) {
+    Sweep sweep;
+    for (const double load : {1.0, 2.0}) {
+        auto& point = sweep.points.emplace_back();
+        point.load = load;
+        for (std::uint32_t round = 0; round < rounds; ++round) {
+            const double factor = 1 + 0.01 * round;
+            point.rounds.push_back(round);
+            point.metrics.push_back(
+                {{.info = find_metric("throughput"), .value = factor * (load < 2 ? 1000.0 : 800.0)},
+                 {.info = find_metric("latency_p99"),
+                  .value = load < 2 ? 1e-3 : 3e-3 * (factor - 0.02)},
+                 {.info = find_metric("error_rate"), .value = load < 2 ? 0.0 : 0.01}});
+        }
+    }
+    return sweep;
+}
+
+// Rounds are apart by 5 %, and what a load costs within one is the same in all.
+TEST(SweepDegradation, HasIntervalsOfWhatRoundsSay) {
+    const auto found = degradation_of(degrading_sweep(6), 1);
+    ASSERT_TRUE(found && found->throughput_lost.interval && found->latency_growth.interval &&
+                found->error_rise.interval);
+    EXPECT_NEAR(found->throughput_lost.interval->low, 0.2, 1e-9);
+    EXPECT_NEAR(found->throughput_lost.interval->high, 0.2, 1e-9);
+    EXPECT_NEAR(found->latency_growth.interval->low, 3 * 0.98, 1e-9);
+    EXPECT_NEAR(found->latency_growth.interval->high, 3 * 1.03, 1e-9);
+    EXPECT_NEAR(found->error_rise.interval->low, 0.01, 1e-12);
+}
+
+// A round that lacks a load has no curve, but it has the loads that latency is compared at.
+TEST(SweepDegradation, SaysWhyThereIsNoInterval) {
+    auto sweep = degrading_sweep(6);
+    auto& middle = *sweep.points.insert(sweep.points.begin() + 1, sweep.points.front());
+    middle.load = 1.5;
+    middle.rounds.resize(4);
+    middle.metrics.resize(4);
+    auto found = degradation_of(sweep, 1);
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(found->best_load.interval || found->throughput_lost.interval);
+    EXPECT_EQ(found->throughput_lost.absent, "4 of 6 rounds have every load; at least 5");
+    EXPECT_TRUE(found->latency_growth.interval);
+    found = degradation_of(degrading_sweep(5), 1);
+    EXPECT_TRUE(found->throughput_lost.interval);
+    EXPECT_FALSE(found->latency_growth.interval);
+    EXPECT_EQ(found->latency_growth.absent, "fewer than 6 rounds have both loads");
+}
+
 // 1 ms for each further unit of load up to 3, and a cliff at 4 that is none of that line.
 TEST(SweepSlope, IsOfTheLoadsThatAreAskedFor) {
     Sweep sweep;
