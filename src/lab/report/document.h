@@ -540,7 +540,7 @@ struct ResourceLimitRow {
     std::optional<double> used;
     std::optional<double> limit;
     std::optional<double> share;
-    std::optional<double> binds_at;
+    Estimate binds_at;  ///< load; without a value `refused` says why
     std::string refused;
 };
 
@@ -580,9 +580,12 @@ struct ScalingDocument {
     std::string slo;  ///< empty: none
     std::vector<ScalingTarget> targets;
     std::vector<ComparedPoint> compared;  ///< empty where there is one target
-    /// Of the laws through both curves, candidate over baseline: what one does, the most there is,
-    /// and the load it is at.
+    std::string why_no_curves;            ///< are compared; empty: they are
+    /// Of the laws through both curves, candidate over baseline, or minus it where it is a
+    /// difference: what one does, contention, coherency, the most there is, and the load it is at.
     std::optional<Estimate> gamma_ratio;
+    std::optional<Estimate> alpha_difference;
+    std::optional<Estimate> beta_difference;
     std::optional<Estimate> limit_ratio;
     std::optional<Estimate> peak_ratio;
 };

@@ -191,7 +191,9 @@ ResourceLimitRow read_resource_limit(const json& object) {
             .used = optional_number(object, "used"),
             .limit = optional_number(object, "limit"),
             .share = optional_number(object, "share"),
-            .binds_at = optional_number(object, "binds_at"),
+            .binds_at = {.value = optional_number(object, "binds_at"),
+                         .low = optional_number(object, "ci_low"),
+                         .high = optional_number(object, "ci_high")},
             .refused = optional_text(object, "refused")};
 }
 
@@ -245,8 +247,12 @@ ScalingDocument read_scaling(const json& object) {
     const auto& comparison = object.at("comparison");
     if (comparison.is_null()) return document;
     document.compared = list_of<ComparedPoint>(comparison.at("points"), read_compared_point);
-    if (const auto& curves = comparison.at("curves"); !curves.is_null()) {
+    const auto& curves = comparison.at("curves");
+    document.why_no_curves = optional_text(curves, "absent");
+    if (document.why_no_curves.empty()) {
         document.gamma_ratio = optional_estimate(curves, "gamma_ratio");
+        document.alpha_difference = optional_estimate(curves, "alpha_difference");
+        document.beta_difference = optional_estimate(curves, "beta_difference");
         document.limit_ratio = optional_estimate(curves, "limit_ratio");
         document.peak_ratio = optional_estimate(curves, "peak_ratio");
     }

@@ -335,9 +335,13 @@ std::vector<std::string> limit_sentences(const ScalingDocument& document,
         auto text = fmt::format("limit {} ({}): {} of {} used, {}", limit.name, limit.kind,
                                 amount(limit.used.value_or(0)), amount(limit.limit.value_or(0)),
                                 share(*limit.share));
-        if (limit.binds_at)
-            text +=
-                fmt::format("; it would bind at {}", format_axis_load(document, *limit.binds_at));
+        const auto load = [&](double value) { return format_axis_load(document, value); };
+        if (limit.binds_at.value) {
+            text += fmt::format("; it would bind at {}{}", load(*limit.binds_at.value),
+                                interval_of(limit.binds_at, load));
+        } else if (!limit.refused.empty()) {
+            text += "; where it would bind is not known: " + limit.refused;
+        }
         lines.push_back(std::move(text));
     }
     return lines;
@@ -388,15 +392,34 @@ std::vector<std::string> slope_sentences(const ScalingDocument& document,
 
 std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document) {
     std::vector<std::string> lines;
-    const auto add = [&lines](const std::string& what, const std::optional<Estimate>& ratio) {
-        if (!ratio || !ratio->value) return;
-        const auto interval = format_ratio_interval(*ratio);
-        lines.push_back(fmt::format("{}: {} %{}", what, format_percent_change(*ratio->value),
-                                    interval.empty() ? "" : " [" + interval + "]"));
+    if (document.axis == "rate" || document.axis == "payload") return lines;
+    if (!document.why_no_curves.empty()) {
+        lines.push_back("the laws of both are not compared: " + document.why_no_curves);
+        return lines;
+    }
+    const auto add = [&lines](const std::string& what, const std::optional<Estimate>& estimate,
+                              const auto& wording) {
+        lines.push_back(fmt::format(
+            "{}: {}", what,
+            estimate && estimate->value
+                ? wording(*estimate)
+                : "not known: the laws of fewer than 95 % of the draws of rounds have it"));
     };
-    add(fmt::format("throughput of one {}, by the laws", one_more(document)), document.gamma_ratio);
-    add("most throughput there is", document.limit_ratio);
-    add("load with the most throughput", document.peak_ratio);
+    const auto ratio = [](const Estimate& estimate) {
+        const auto interval = format_ratio_interval(estimate);
+        return format_percent_change(*estimate.value) + " %" +
+               (interval.empty() ? "" : " [" + interval + "]");
+    };
+    const auto difference = [](const Estimate& estimate) {
+        const auto points = [](double value) { return fmt::format("{:+.3g}", 100 * value); };
+        return points(*estimate.value) + interval_of(estimate, points) + " percentage points";
+    };
+    add(fmt::format("throughput of one {}, by the laws", one_more(document)), document.gamma_ratio,
+        ratio);
+    add("contention", document.alpha_difference, difference);
+    add("coherency", document.beta_difference, difference);
+    add("most throughput there is", document.limit_ratio, ratio);
+    add("load with the most throughput", document.peak_ratio, ratio);
     return lines;
 }
 

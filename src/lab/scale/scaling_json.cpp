@@ -1,5 +1,7 @@
 #include "lab/scale/scaling_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -396,7 +398,7 @@ json ratio_json(const SweepPoint& baseline, const SweepPoint& candidate, const M
 }
 
 /// Throughput of the rounds in which both targets have it at every load.
-std::optional<CurveRounds> rounds_of(const Sweep& sweep, const Sweep& other) {
+CurveRounds rounds_of(const Sweep& sweep, const Sweep& other) {
     CurveRounds rounds;
     for (const auto& point : sweep.points) rounds.loads.push_back(point.load);
     const auto others = other.by_round("throughput");
@@ -409,24 +411,26 @@ std::optional<CurveRounds> rounds_of(const Sweep& sweep, const Sweep& other) {
         for (const auto& [load, value] : values) throughput.push_back(value);
         rounds.rounds.push_back(std::move(throughput));
     }
-    if (rounds.rounds.size() < kCurveRoundsMin) return std::nullopt;
     return rounds;
 }
 
-/// The curves of throughput against each other, drawn from the same rounds; null where there are
-/// too few.
-json curves_json(const ScalingOptions& options, const Sweep& baseline, const Sweep& candidate) {
-    const auto before = rounds_of(baseline, candidate);
-    const auto after = rounds_of(candidate, baseline);
-    // Of rates and payloads there is no such law.
-    if (!before || !after || options.axis == Axis::rate || options.axis == Axis::payload)
-        return nullptr;
-    const auto compared = compare_curves(*before, *after, {.seed = options.seed});
-    if (!compared) return nullptr;
+/// The curves of throughput against each other, drawn from the same rounds, or why not.
+json curves_json(const ScalingOptions& options, const TargetScaling& baseline,
+                 const TargetScaling& candidate) {
+    for (const auto* target : {&baseline, &candidate})
+        if (!target->law) return {{"absent", target->target + ": " + target->why_no_law}};
+    const auto before = rounds_of(baseline.sweep, candidate.sweep);
+    if (before.rounds.size() < kCurveRoundsMin) {
+        return {{"absent", fmt::format("{} of {} rounds have every load of both; at least {}",
+                                       before.rounds.size(), options.rounds, kCurveRoundsMin)}};
+    }
+    const auto compared =
+        compare_curves(before, rounds_of(candidate.sweep, baseline.sweep), {.seed = options.seed});
+    if (!compared) return {{"absent", compared.error().message}};
     const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
         return value ? interval_json(value->estimate, value->interval) : json(nullptr);
     };
-    return {{"rounds", before->rounds.size()},
+    return {{"rounds", before.rounds.size()},
             {"gamma_ratio", estimate(compared->gamma_ratio)},
             {"alpha_difference", estimate(compared->alpha_difference)},
             {"beta_difference", estimate(compared->beta_difference)},
@@ -454,7 +458,7 @@ json comparison_json(const ScalingOptions& options, const Scaling& scaling) {
     }
     return {{"baseline", baseline.target},
             {"candidate", candidate.target},
-            {"curves", curves_json(options, baseline.sweep, candidate.sweep)},
+            {"curves", curves_json(options, baseline, candidate)},
             {"points", std::move(points)}};
 }
 

@@ -161,7 +161,7 @@ json scaling_result() {
          {"comparison",
           {{"baseline", "coordinator:"},
            {"candidate", "daemon:"},
-           {"curves", nullptr},
+           {"curves", {{"absent", "4 of 6 rounds have every load of both; at least 5"}}},
            {"points", points}}}});
     return result;
 }
@@ -296,6 +296,51 @@ TEST(ScalingReport, SaysWhetherTheLawWasCheckedAtHigherLoads) {
     EXPECT_TRUE(contains(terminal(result), "the lower loads alone have no such law"));
     hold_out = nullptr;
     EXPECT_TRUE(contains(terminal(result), "not checked at loads that it was not fitted to"));
+}
+
+// Where a limit would bind with its interval, or why that is not known.
+TEST(ScalingReport, SaysWhereALimitWouldBind) {
+    auto result = scaling_result();
+    auto& limit = result["targets"][0]["limits"].emplace_back(json{{"name", "descriptors"},
+                                                                   {"kind", "RLIMIT_NOFILE"},
+                                                                   {"whose", "daemon"},
+                                                                   {"unit", "1"},
+                                                                   {"used", 100},
+                                                                   {"limit", 1000},
+                                                                   {"share", 0.1},
+                                                                   {"why_absent", nullptr},
+                                                                   {"binds_at", 42},
+                                                                   {"ci_low", 40},
+                                                                   {"ci_high", nullptr},
+                                                                   {"refused", nullptr}});
+    auto text = render_terminal(result, 300, false).value_or("");
+    EXPECT_TRUE(contains(text, "it would bind at 42 clients [40 clients, no end]")) << text;
+    limit["binds_at"] = limit["ci_low"] = nullptr;
+    limit["refused"] = "its use does not grow with the load";
+    text = render_terminal(result, 300, false).value_or("");
+    EXPECT_TRUE(contains(text, "where it would bind is not known: its use does not grow")) << text;
+}
+
+// The laws of both with what differs, or why they are not compared.
+TEST(ScalingReport, ComparesTheLawsOfBoth) {
+    auto result = scaling_result();
+    auto text = render_terminal(result, 300, false).value_or("");
+    EXPECT_TRUE(contains(text,
+                         "the laws of both are not compared: 4 of 6 rounds have every load of "
+                         "both; at least 5"))
+        << text;
+    result["comparison"]["curves"] = {{"rounds", 6},
+                                      {"gamma_ratio", scaling_value(1.2, 1.1, 1.3)},
+                                      {"alpha_difference", scaling_value(0.02, -0.01, 0.05)},
+                                      {"beta_difference", scaling_value(-0.001, -0.002, 0)},
+                                      {"limit_ratio", nullptr},
+                                      {"peak_ratio", nullptr}};
+    text = render_terminal(result, 300, false).value_or("");
+    for (const auto* part : {"one client, by the laws: +20.0 % [+10.0, +30.0]",
+                             "contention: +2 [-1, +5] percentage points",
+                             "coherency: -0.1 [-0.2, +0] percentage points",
+                             "most throughput there is: not known: the laws of fewer than 95 %"})
+        EXPECT_TRUE(contains(text, part)) << part << '\n' << text;
 }
 
 // Both curves with their laws, the breaking points, and a mark for each of four loads.

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "lab/scale/scaling_json.h"
 #include "simulated_trial.h"
 
 namespace crucible::lab::scale {
@@ -243,6 +245,28 @@ TEST(Scaling, SaysThatFewLoadsMakeNoLaw) {
     }
 }
 
+// Curves are compared from five rounds on that have every load; why they are not is said.
+TEST(Scaling, ComparesCurvesOrSaysWhyNot) {
+    const auto curves = [](std::uint32_t rounds, std::vector<double> points) {
+        auto options =
+            scaling_of({"coordinator:", "daemon:"}, Axis::clients,
+                       {{"coordinator", {.capacity = 600}}, {"daemon", {.capacity = 500}}});
+        options.points = std::move(points);
+        options.rounds = rounds;
+        options.slo = {};
+        const auto scaling = run_scaling(options);
+        EXPECT_TRUE(scaling);
+        return scaling_json({}, options, *scaling)["comparison"]["curves"];
+    };
+    const std::vector<double> six{1, 2, 3, 4, 6, 8};
+    EXPECT_EQ(curves(4, six)["absent"], "4 of 4 rounds have every load of both; at least 5");
+    EXPECT_EQ(curves(5, {1, 2})["absent"],
+              "coordinator:: fewer than four measurements at three loads, or no fit converges");
+    const auto compared = curves(5, six);
+    EXPECT_EQ(compared["rounds"], 5);
+    EXPECT_FALSE(compared["alpha_difference"].is_null());
+}
+
 // 30 MB of which 10 are the harness's; in a round in which the harness was not measured, none.
 TEST(Scaling, KeepsNoGrossFigureBesideNetOnes) {
     for (const bool valid : {true, false}) {
@@ -291,6 +315,7 @@ TEST(Scaling, ForecastsByWhatWasHeld) {
 // From six clients on it is too slow: that they do 600/s is no capacity.
 TEST(Scaling, ForecastsNoClientsThatBreakTheSlo) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {});
+    options.scenario.plan.phases = {maximum_phase(4s)};
     options.points = {1, 2, 3, 4, 6, 8};
     options.demand = Demand{.rate = 500};
     options.run =
