@@ -53,7 +53,7 @@ protected:
     /// Waits for its end; the exit code, or -1.
     int run(std::vector<std::string> words) {
         auto process = start(std::move(words));
-        const auto status = process.wait(100s);
+        const auto status = process.wait(300s);
         EXPECT_TRUE(status && status->signal == 0) << errors();
         return status ? status->exit_code : -1;
     }
