@@ -45,7 +45,7 @@ const std::vector<PlantedBottleneck>& all_planted() {
     static const std::vector<PlantedBottleneck> all{
         {"daemon_cpu", services, "service:cpu:500us", nothing, 6000, cpu_bound},
         {"daemon_mutex", services, "service:mutex:300us", nothing, 5000, lock_contention},
-        {"daemon_fsync", services, "service:fsync:1MiB", nothing, 3000, io},
+        {"daemon_fsync", services, "service:fsync:1MiB", nothing, 9000, io},
         {"daemon_memory", services, "service:map:256MiB", memory, 4000, memory_pressure},
         {"daemon_disk", "daemon:?durability=full", "", disk, 4000, io},
         {"daemon_quota", services, "service:cpu:200us", quota, 4000, quota_throttled},
@@ -57,7 +57,7 @@ const std::vector<PlantedBottleneck>& all_planted() {
         {"daemon_none", "daemon:", "", nothing, 400, headroom},
         {"synthetic_cpu", faulty + "cpu:500us", "", nothing, 8000, cpu_bound},
         {"synthetic_mutex", faulty + "mutex:300us", "", nothing, 8000, lock_contention},
-        {"synthetic_fsync", faulty + "fsync:1MiB", "", nothing, 3000, io},
+        {"synthetic_fsync", faulty + "fsync:1MiB", "", nothing, 9000, io},
         {"synthetic_memory", faulty + "map:256MiB", "", memory, 4000, memory_pressure},
         {"synthetic_disk", faulty + "fsync:64KiB", "", disk, 2000, io},
         {"synthetic_quota", faulty + "cpu:200us", "", quota, 4000, quota_throttled},
