@@ -161,11 +161,14 @@ TEST(ActivityMonitor, SaysWhenItCannotFollowThemAll) {
 // In a client with the system inside, the main thread and the one that sends are not the system's.
 TEST(ActivityMonitor, TellsTheInjectorsThreadsFromTheSystems) {
     const Waiting threads;
+    std::atomic<bool> named = false;
     std::atomic<bool> stop = false;
-    std::thread sender([&stop] {
+    std::thread sender([&named, &stop] {
         ::pthread_setname_np(::pthread_self(), kLoadThread);
+        named = true;
         while (!stop.load()) ::poll(nullptr, 0, 1);
     });
+    while (!named.load()) ::sched_yield();
     const auto report = watched(ActivityRole::embedding, 200ms);
     stop = true;
     sender.join();
