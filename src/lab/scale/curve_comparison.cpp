@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
-#include <cmath>
 #include <functional>
 #include <span>
 
 #include "base/assert.h"
 #include "base/rng.h"
+#include "lab/stats/bootstrap.h"
 #include "lab/stats/robust.h"
 #include "lab/stats/scalability.h"
 
@@ -103,10 +102,7 @@ class Intervals {
 public:
     Intervals(DrawnPair measured, std::vector<DrawnPair> draws, std::size_t rounds, double level)
         : measured_(std::move(measured)), draws_(std::move(draws)), level_(level) {
-        const auto count = static_cast<double>(rounds);
-        const boost::math::students_t student(count - 1);
-        const double t = boost::math::quantile(student, (1 + level) / 2);
-        tail_ = boost::math::cdf(boost::math::normal(), -std::sqrt(count / (count - 1)) * t);
+        tail_ = boost::math::cdf(boost::math::normal(), -stats::expanded_reach(rounds, level));
     }
 
     std::optional<stats::LocationEstimate> of(const Figure& figure) const {

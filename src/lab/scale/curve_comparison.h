@@ -1,24 +1,13 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "crucible/error.h"
+#include "lab/scale/curve_rounds.h"
 #include "lab/stats/interval.h"
 
 namespace crucible::lab::scale {
-
-/// One figure of a system against load, such as throughput or the 99th percentile of latency,
-/// measured in rounds. All values > 0.
-struct CurveRounds {
-    std::vector<double> loads;                ///< > 0, ascending
-    std::vector<std::vector<double>> rounds;  ///< [round][load]
-};
-
-/// Below, too few different draws of rounds exist for a 95 % interval.
-inline constexpr std::size_t kCurveRoundsMin = 5;
 
 /// The Universal Scalability Law through a curve of throughput against that through another:
 /// candidate / baseline where it is a ratio, candidate - baseline where it is a difference.

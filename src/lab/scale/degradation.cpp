@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
 #include "base/assert.h"
 #include "base/rng.h"
+#include "lab/stats/bootstrap.h"
 #include "lab/stats/robust.h"
 #include "lab/stats/trend.h"
 
@@ -30,14 +30,6 @@ std::vector<double> mean_logs(const Logs& logs, std::span<const std::size_t> dra
     return mean;
 }
 
-/// How much wider than a bootstrap's an interval of so few rounds has to be (Hesterberg 2015).
-double expansion(double rounds) {
-    const double t =
-        boost::math::quantile(boost::math::students_t(rounds - 1), (1 + kLossLevel) / 2);
-    const double z = boost::math::quantile(boost::math::normal(), (1 + kLossLevel) / 2);
-    return std::sqrt(rounds / (rounds - 1)) * t / z;
-}
-
 /// Of the difference of any two of `measured`, mean_logs() of all rounds.
 double half_width(const Logs& logs, std::span<const double> measured, std::uint64_t seed) {
     base::Rng rng(seed);
@@ -51,7 +43,8 @@ double half_width(const Logs& logs, std::span<const double> measured, std::uint6
         furthest.push_back(most - least);
     }
     std::ranges::sort(furthest);
-    return expansion(static_cast<double>(drawn.size())) *
+    const double usual = boost::math::quantile(boost::math::normal(), (1 + kLossLevel) / 2);
+    return stats::expanded_reach(drawn.size(), kLossLevel) / usual *
            stats::interpolated_quantile(furthest, kLossLevel);
 }
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "lab/scale/curve_comparison.h"
+#include "lab/scale/curve_rounds.h"
 #include "lab/stats/interval.h"
 
 namespace crucible::lab::scale {

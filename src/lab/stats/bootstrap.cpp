@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <numeric>
 
@@ -117,6 +118,14 @@ Interval percentile_interval(std::span<const double> replicates, double level) {
     const auto sorted = sorted_copy(replicates);
     return {interpolated_quantile(sorted, (1 - level) / 2),
             interpolated_quantile(sorted, (1 + level) / 2)};
+}
+
+double expanded_reach(std::size_t values, double level) {
+    require_level(level);
+    CRUCIBLE_ASSERT(values >= 2);
+    const auto n = static_cast<double>(values);
+    const boost::math::students_t student(n - 1);
+    return std::sqrt(n / (n - 1)) * boost::math::quantile(student, (1 + level) / 2);
 }
 
 BcaInterval bca_interval(double estimate, std::span<const double> replicates,

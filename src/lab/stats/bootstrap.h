@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -22,6 +23,12 @@ std::vector<double> jackknife(std::span<const double> values, const Statistic& s
 
 /// Percentile interval: the (1 -+ level)/2 quantiles of the replicates.
 Interval percentile_interval(std::span<const double> replicates, double level);
+
+/// How far out, in standard deviations of the normal distribution, a percentile interval over draws
+/// of `values` independent values reaches so that it holds for few of them: a bootstrap's spread is
+/// sqrt((n-1)/n) of the true one, and Student's t what is missing beside the normal (the expanded
+/// percentile interval, Hesterberg 2015). At least two values.
+double expanded_reach(std::size_t values, double level);
 
 /// What the bias-corrected and accelerated interval is made of (Efron 1987).
 struct BcaInterval {

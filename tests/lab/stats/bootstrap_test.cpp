@@ -33,6 +33,14 @@ Statistic statistic_named(const std::string& name) {
     return p90;
 }
 
+// sqrt(5/4) and sqrt(20/19) times the quantiles of Student's t that R gives, 2.7764451
+// and 1.7291328; many values leave the normal's own.
+TEST(ExpandedInterval, ReachesAsFarAsFewValuesAsk) {
+    EXPECT_NEAR(expanded_reach(5, 0.95), 3.104160, 1e-6);
+    EXPECT_NEAR(expanded_reach(20, 0.90), 1.774053, 1e-6);
+    EXPECT_NEAR(expanded_reach(1'000'000, 0.95), 1.959967, 1e-5);
+}
+
 // With the replicates given nothing is random: every part of the formula has one right value.
 TEST(Bca, AgreesWithTheFormulaInROnGivenReplicates) {
     const auto test = reference_cases("bca_bootstrap").at(0);
