@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "app/crucible/scale_options.h"
+#include "app/crucible/scale_progress.h"
 #include "crucible_version.h"
 #include "lab/report/report.h"
 #include "lab/scale/scaling_json.h"
@@ -39,11 +41,14 @@ std::optional<lab::scale::Scaling> scale_as(const Options& options, Rounds& roun
     asked.load.warmup = fmt::format("{:.0f}ms", options.seconds * 300);
     asked.load.rounds = fmt::format("{}", options.rounds);
     asked.load.seed = fmt::format("{}", options.seed);
-    const auto resolved = app::resolve_scaling(asked);
+    auto resolved = app::resolve_scaling(asked);
     if (!resolved) {
         rounds.fail(part, resolved.error());
         return std::nullopt;
     }
+    app::ScaleProgress progress(std::cerr, options.smoke, resolved->axis);
+    resolved->on_progress = [&](const lab::scale::ScalingProgress& at) { progress.show(at); };
+    resolved->on_step = [&](const lab::scale::ScalingStep& step) { progress.add(step); };
     auto scaling = lab::scale::run_scaling(*resolved);
     if (!scaling || scaling->failure) {
         rounds.fail(part, scaling ? *scaling->failure : scaling.error());

@@ -24,6 +24,13 @@ std::string outcome_of(const lab::scale::ScalingTrial& trial) {
     return trial.broken.empty() ? "held" : trial.broken;
 }
 
+/// Without its middle where it is too long: what tells targets and limits apart is at both ends.
+std::string shortened(const std::string& text, std::size_t columns) {
+    if (text.size() <= columns) return text;
+    const std::size_t end = columns / 2;
+    return text.substr(0, columns - end - 1) + "…" + text.substr(text.size() - end);
+}
+
 }  // namespace
 
 ScaleProgress::ScaleProgress(std::ostream& err, bool quiet, lab::scale::Axis axis)
@@ -42,10 +49,10 @@ void ScaleProgress::add(const lab::scale::ScalingStep& step) {
     if (!has_head_) err_ << fmt::format(kRow, "stage", "target", "load", "done", "p99", "outcome");
     has_head_ = true;
     const auto& trial = step.trial;
-    err_ << fmt::format(kRow, step.what, step.target.substr(0, kTargetColumns),
+    err_ << fmt::format(kRow, step.what, shortened(step.target, kTargetColumns),
                         lab::scale::format_load(axis_, trial.load), value_of(trial, "throughput"),
                         value_of(trial, "latency_p99"),
-                        outcome_of(trial).substr(0, kOutcomeColumns))
+                        shortened(outcome_of(trial), kOutcomeColumns))
          << std::flush;
 }
 

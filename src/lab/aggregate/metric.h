@@ -50,6 +50,9 @@ inline constexpr double kHarnessResolution = 0.10;
 /// counts (error_rate, lost, duplicated, reordered) cover all phases.
 std::vector<MetricValue> trial_metrics(const TrialResult& trial, const TrialResult* harness);
 
+/// Whether the harness has a share in it, which trial_metrics() subtracts.
+bool is_resource(std::string_view name) noexcept;
+
 /// Takes from gross metrics of `trial` those that are of the harness, too, with `why`: for where
 /// the values beside them are net.
 void remove_gross(std::vector<MetricValue>& metrics, const TrialResult& trial,

@@ -385,13 +385,15 @@ std::vector<MetricValue> trial_metrics(const TrialResult& trial, const TrialResu
     return table.take();
 }
 
+bool is_resource(std::string_view name) noexcept {
+    return std::ranges::find(kResourceNames, name) != std::ranges::end(kResourceNames);
+}
+
 void remove_gross(std::vector<MetricValue>& metrics, const TrialResult& trial,
                   std::string_view why) {
     if (!trial.includes_clients) return;
     for (auto& metric : metrics) {
-        if (!metric.value || std::ranges::find(kResourceNames, metric.info->name) ==
-                                 std::ranges::end(kResourceNames))
-            continue;
+        if (!metric.value || !is_resource(metric.info->name)) continue;
         metric = {.info = metric.info, .phase = metric.phase};
         absent(metric, std::string(why));
     }

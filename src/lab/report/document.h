@@ -483,14 +483,18 @@ struct LawRow {
 struct DegradationRow {
     struct Figure {
         Estimate estimate;
-        std::string absent;  ///< why it has no interval
+        std::string absent;  ///< why it has no interval, or no value
     };
     Figure best_load;
     double best_throughput = 0;
     double worst_load = 0;
     Figure throughput_lost;
-    Figure latency_growth;  ///< over all loads
-    Figure error_rise;
+    std::optional<double> latency_from;  ///< the lowest and the highest load that have a latency
+    std::optional<double> latency_to;
+    Figure latency_growth;       ///< between these
+    Figure latency_growth_past;  ///< from best_load to latency_to
+    Figure error_rise;           ///< over all loads
+    Figure error_rise_past;      ///< from best_load on
 };
 
 /// How much carries a demand.
@@ -498,8 +502,10 @@ struct ForecastRow {
     double rate = 0;
     double peak_factor = 1;
     double headroom = 0;
-    std::string refused;  ///< empty: it was not
-    std::string of;       ///< "clients"
+    std::string refused;      ///< empty: it was not
+    std::string of;           ///< "clients"
+    double stall = 0;         ///< seconds, whose backlog is to be gone
+    double drain_within = 0;  ///< so soon after it
     std::optional<double> required;
     std::optional<Estimate> needed;
     std::optional<double> measured_enough;
@@ -522,6 +528,8 @@ struct BottleneckRow {
     std::string why_confidence;
     std::string reason;
     std::vector<std::string> evidence;  ///< observed values against thresholds
+    std::optional<double> under_way;    ///< events, mean
+    std::optional<double> under_way_most;
     std::vector<OtherVerdict> others;
     std::string change;  ///< "workers=3"; empty: none
     std::string why_change;

@@ -112,8 +112,12 @@ std::optional<DegradationRow> read_degradation(const json& object) {
                           .best_throughput = object.at("best_throughput"),
                           .worst_load = object.at("worst_load"),
                           .throughput_lost = figure("throughput_lost"),
+                          .latency_from = optional_number(object, "latency_from"),
+                          .latency_to = optional_number(object, "latency_to"),
                           .latency_growth = figure("latency_growth"),
-                          .error_rise = figure("error_rise")};
+                          .latency_growth_past = figure("latency_growth_past"),
+                          .error_rise = figure("error_rise"),
+                          .error_rise_past = figure("error_rise_past")};
 }
 
 std::optional<ForecastRow> read_forecast(const json& object) {
@@ -124,6 +128,8 @@ std::optional<ForecastRow> read_forecast(const json& object) {
                     .headroom = demand.at("headroom"),
                     .refused = optional_text(object, "refused"),
                     .of = optional_text(object, "of"),
+                    .stall = demand.at("stall"),
+                    .drain_within = demand.at("drain_within"),
                     .required = {},
                     .needed = optional_estimate(object, "needed"),
                     .measured_enough = optional_number(object, "measured_enough"),
@@ -173,6 +179,10 @@ std::optional<BottleneckRow> read_bottleneck(const json& object) {
                       .evidence = list_of<std::string>(object.at("evidence"), read_figure),
                       .others = list_of<OtherVerdict>(object.at("excluded"), read_other_verdict),
                       .laws = list_of<std::string>(object.at("laws"), read_law_check)};
+    if (const auto& under_way = object.at("under_way"); !under_way.is_null()) {
+        row.under_way = optional_number(under_way, "mean");
+        row.under_way_most = optional_number(under_way, "most");
+    }
     const auto& change = object.at("intervention");
     row.no_change = text_at(change, "absent");
     if (!change.contains("change")) return row;

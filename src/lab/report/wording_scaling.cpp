@@ -89,6 +89,35 @@ bool may_be(const DegradationRow::Figure& figure, double unchanged) {
            unchanged <= *figure.estimate.high;
 }
 
+void write_growth(std::vector<std::string>& lines, const ScalingDocument& document,
+                  const ScalingTarget& target, const DegradationRow& found) {
+    const auto& growth = found.latency_growth;
+    if (!found.latency_from || !found.latency_to) {
+        lines.push_back("latency p99 against the load: " + growth.absent);
+        return;
+    }
+    const auto times = [](double value) { return fmt::format("{:.3g}", value); };
+    const auto load = [&](double value) { return format_axis_load(document, value); };
+    const auto add = [&](const DegradationRow::Figure& figure, double from) {
+        lines.push_back(fmt::format(
+            "latency p99 at {} is {}{} times that at {}{}{}", load(*found.latency_to),
+            times(figure.estimate.value.value_or(0)), interval_of(figure.estimate, times),
+            load(from), may_be(figure, 1) ? ": no change is seen" : "", why_no_interval(figure)));
+    };
+    const double best = found.best_load.estimate.value.value_or(0);
+    if (*found.latency_from < *found.latency_to) add(growth, *found.latency_from);
+    if (found.latency_growth_past.estimate.value && *found.latency_from < best &&
+        best < *found.latency_to)
+        add(found.latency_growth_past, best);
+    const double highest = target.points.empty() ? 0 : target.points.back().load;
+    if (highest > *found.latency_to) {
+        lines.push_back(
+            fmt::format("at loads above {} it has no value: it grew for as long as "
+                        "they lasted",
+                        load(*found.latency_to)));
+    }
+}
+
 std::string ending_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
     if (point.ending == "above_highest")
         return "the highest load of the range was held: it breaks beyond";
@@ -248,16 +277,16 @@ std::vector<std::string> degradation_sentences(const ScalingDocument& document,
                 : fmt::format("past {} throughput falls by {} at {}{}", past, amount, at,
                               why_no_interval(lost)));
     }
-    const auto times = [](double value) { return fmt::format("{:.3g}", value); };
-    const auto& growth = found.latency_growth;
-    lines.push_back(
-        fmt::format("latency p99 at the highest load is {}{} times that at the lowest{}{}",
-                    times(growth.estimate.value.value_or(0)), interval_of(growth.estimate, times),
-                    may_be(growth, 1) ? ": no change is seen" : "", why_no_interval(growth)));
-    const auto& rise = found.error_rise;
-    lines.push_back(fmt::format("errors there are {} more{}{}", share_or_less(rise.estimate),
-                                may_be(rise, 0) ? ": no change is seen" : "",
-                                why_no_interval(rise)));
+    write_growth(lines, document, target, found);
+    const double highest = target.points.empty() ? best : target.points.back().load;
+    const auto rise = [&](const DegradationRow::Figure& figure, std::string_view than) {
+        lines.push_back(
+            fmt::format("errors at {} are {} more than {}{}{}", format_axis_load(document, highest),
+                        share_or_less(figure.estimate), than,
+                        may_be(figure, 0) ? ": no change is seen" : "", why_no_interval(figure)));
+    };
+    rise(found.error_rise, "at the lowest load");
+    if (highest > best) rise(found.error_rise_past, "where most is done");
     return lines;
 }
 
@@ -269,6 +298,11 @@ std::vector<std::string> forecast_sentences(const ScalingDocument& document,
     auto demand = fmt::format("{}/s", base::format_count(forecast.rate));
     if (forecast.peak_factor > 1) demand += fmt::format(", {:g} times that", forecast.peak_factor);
     if (forecast.headroom > 0) demand += fmt::format(", {} free", share(forecast.headroom));
+    if (forecast.stall > 0) {
+        demand += fmt::format(", the backlog of a stall of {} gone within {}",
+                              base::format_duration(forecast.stall),
+                              base::format_duration(forecast.drain_within));
+    }
     if (!forecast.refused.empty()) {
         lines.push_back(fmt::format("forecast for {}: refused: {}", demand, forecast.refused));
     } else if (forecast.needed && forecast.needed->value) {
@@ -277,6 +311,11 @@ std::vector<std::string> forecast_sentences(const ScalingDocument& document,
                                 interval_of(*forecast.needed, count), forecast.of);
         if (forecast.utilization)
             text += fmt::format(", {} used at the peak", share(*forecast.utilization));
+        if (forecast.required)
+            text += fmt::format("; {}/s have to fit", base::format_count(*forecast.required));
+        if (forecast.stall > 0 && forecast.drain_seconds)
+            text += fmt::format("; the backlog is gone after {}",
+                                base::format_duration(*forecast.drain_seconds));
         lines.push_back(std::move(text));
     }
     if (forecast.measured_enough && !forecast.refused.empty())
@@ -298,6 +337,11 @@ std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
                                 format_axis_load(document, found.load), found.reason,
                                 found.confidence, found.why_confidence));
     for (const auto& figure : found.evidence) lines.push_back("evidence: " + figure);
+    if (found.under_way && found.under_way_most) {
+        lines.push_back(fmt::format("events under way: {} on average, {} at most",
+                                    base::format_count(*found.under_way),
+                                    base::format_count(*found.under_way_most)));
+    }
     if (!found.change.empty()) {
         const auto predicted =
             found.predicted

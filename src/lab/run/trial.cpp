@@ -379,12 +379,14 @@ Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& syst
     plan.realtime = plan.realtime && !(*system)->runs_in_senders();
     auto clients = Clients::start((*system)->endpoint(), plan, options.environment);
     if (!clients) return std::unexpected(clients.error());
+    const bool embedded = (*system)->includes_clients() && (*system)->processes().empty();
     Trial trial(**system, plan, options, *std::move(clients));
     if (const auto ready = trial.prepare(); !ready) return std::unexpected(ready.error());
     trial.run_phases();
     auto result = trial.finish();
     result.target = target.text;
     result.includes_clients = (*system)->includes_clients();
+    result.embedded = embedded;
     return result;
 }
 

@@ -140,6 +140,8 @@ struct TrialResult {
     std::string target;  ///< the URL as written
     /// The client processes are part of the system; if not, what is measured is not theirs.
     bool includes_clients = true;
+    /// It lives in them and nowhere else: a client that dies is the system's death.
+    bool embedded = true;
     std::vector<PhaseResult> phases;
     std::vector<Check> checks;
     Surroundings surroundings;  ///< from the start of the first phase to the end of the last

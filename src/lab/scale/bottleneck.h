@@ -44,7 +44,6 @@ struct BottleneckEvidence {
     double offered = 0;        ///< events per second
     double achieved = 0;       ///< events per second
     double refused_share = 0;  ///< of the events sent
-    double in_flight = 0;      ///< events under way, mean over the load
 
     double own_lateness_p99_s = 0;  ///< of the injector at its own fault; 0 in closed loop
     double own_lateness_share = 0;  ///< that mean / mean of the whole lateness

@@ -4,25 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 #include <utility>
 
 #include "lab/run/checks.h"
 
 namespace crucible::lab::scale {
 namespace {
-
-/// Events under way, mean over the load's samples, all clients together.
-double mean_backlog(const PhaseResult& phase) {
-    double sum = 0;
-    for (const auto& client : phase.clients) {
-        const auto& samples = client.backlog;
-        if (samples.empty()) continue;
-        sum += std::accumulate(samples.begin(), samples.end(), 0.0) /
-               static_cast<double>(samples.size());
-    }
-    return sum;
-}
 
 double offered_rate(const PhaseResult& phase) {
     const double seconds = std::chrono::duration<double>(phase.phase.duration()).count();
@@ -41,7 +28,6 @@ BottleneckEvidence bottleneck_evidence(const PhaseResult& phase, std::string lim
     if (delivery.sent > 0)
         evidence.refused_share =
             static_cast<double>(delivery.rejected) / static_cast<double>(delivery.sent);
-    evidence.in_flight = mean_backlog(phase);
     if (delivery.planned > delivery.sent)
         evidence.unsent_share = static_cast<double>(delivery.planned - delivery.sent) /
                                 static_cast<double>(delivery.planned);

@@ -70,7 +70,8 @@ void judge_fit(Forecast& forecast, const UslFit& fit, std::span<const CurvePoint
         loads_of(points), [&](double load) { return load > kNearPeak * *fit.peak; }));
     if (near < kNearPeakMin) {
         refuse(forecast, Refusal::too_few_near_peak,
-               fmt::format("{} loads measured past {:g}, 60 % of the peak's {:.1f} (at least {})",
+               fmt::format("{} loads measured past {:.3g}, 60 % of the peak's {:.1f} (at least {}: "
+                           "more --points there)",
                            near, kNearPeak * *fit.peak, *fit.peak, kNearPeakMin));
     }
 }
@@ -226,15 +227,18 @@ Forecast forecast_instances(const stats::LocationEstimate& capacity, double meas
         result.measured_enough = measured_instances;
     }
     const double instances = std::ceil(needed / capacity.estimate);
-    if (instances > kFarthest * measured_instances) {
+    const stats::Interval interval{std::ceil(needed / capacity.interval.high),
+                                   std::ceil(needed / capacity.interval.low)};
+    if (interval.high > kFarthest * measured_instances) {
+        const auto most = interval.high > instances ? fmt::format("up to {:g}", interval.high)
+                                                    : fmt::format("{:g}", instances);
         refuse(result, Refusal::too_far,
-               fmt::format("it takes {:g} instances, more than twice the {:g} measured together",
-                           instances, measured_instances));
+               fmt::format("it takes {} instances, more than twice the {:g} measured together",
+                           most, measured_instances));
         return result;
     }
     result.needed = instances;
-    result.interval = {std::ceil(needed / capacity.interval.high),
-                       std::ceil(needed / capacity.interval.low)};
+    result.interval = interval;
     result.capacity = instances * capacity.estimate;
     finish(result, demand);
     return result;

@@ -130,6 +130,19 @@ private:
     double tail_ = 0;
 };
 
+/// No load is below one: where two do less, one does most.
+std::optional<double> peak_load(const DrawnLaw& law) {
+    if (law.alpha + law.beta > 1) return 1;
+    return law.peak;
+}
+
+/// At the peak, else what more and more load comes near to (Amdahl).
+std::optional<double> most_throughput(const DrawnLaw& law) {
+    if (const auto peak = peak_load(law)) return law.at(*peak);
+    if (law.alpha > 0) return law.gamma / law.alpha;
+    return std::nullopt;
+}
+
 /// Of both laws, where both could be fitted.
 Figure of_laws(std::function<std::optional<double>(const DrawnLaw&, const DrawnLaw&)> figure) {
     return [figure = std::move(figure)](const DrawnPair& pair) -> std::optional<double> {
@@ -148,13 +161,17 @@ CurveComparison compare_laws(const Intervals& intervals) {
         intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.beta - a.beta; }));
     comparison.peak_ratio =
         intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) -> std::optional<double> {
-            if (!a.peak || !b.peak) return std::nullopt;
-            return *b.peak / *a.peak;
+            const auto before = peak_load(a);
+            const auto after = peak_load(b);
+            if (!before || !after) return std::nullopt;
+            return *after / *before;
         }));
     comparison.limit_ratio =
         intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) -> std::optional<double> {
-            if (!a.peak || !b.peak) return std::nullopt;
-            return b.at(*b.peak) / a.at(*a.peak);
+            const auto before = most_throughput(a);
+            const auto after = most_throughput(b);
+            if (!before || !after) return std::nullopt;
+            return *after / *before;
         }));
     return comparison;
 }

@@ -16,9 +16,10 @@ struct CurveComparison {
     std::optional<stats::LocationEstimate> gamma_ratio;
     std::optional<stats::LocationEstimate> alpha_difference;
     std::optional<stats::LocationEstimate> beta_difference;
-    /// Of the highest throughput, and of the load it is at: of those draws in which both curves
-    /// have a peak; none where fewer than 95 % do.
+    /// Of the highest throughput, which without a peak is what more and more load comes near to: of
+    /// those draws in which both curves have an end; none where fewer than 95 % do.
     std::optional<stats::LocationEstimate> limit_ratio;
+    /// Of the load with the highest throughput, likewise of draws in which both have a peak.
     std::optional<stats::LocationEstimate> peak_ratio;
 };
 

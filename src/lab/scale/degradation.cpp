@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <vector>
 
@@ -48,6 +49,29 @@ double half_width(const Logs& logs, std::span<const double> measured, std::uint6
            stats::interpolated_quantile(furthest, kLossLevel);
 }
 
+void grow_latency(Degradation& result, std::span<const LoadedPoint> sorted,
+                  const LoadedPoint& best) {
+    std::vector<LoadedPoint> timed;
+    std::ranges::copy_if(sorted, std::back_inserter(timed),
+                         [](const LoadedPoint& point) { return point.latency.has_value(); });
+    if (timed.empty()) {
+        result.latency_growth.absent = result.latency_growth_past.absent =
+            "at no load it has a value: it grew for as long as the load lasted";
+        return;
+    }
+    const auto& lowest = timed.front();
+    const auto& highest = timed.back();
+    result.latency_from = lowest.load;
+    result.latency_to = highest.load;
+    result.latency_growth.value = *highest.latency / *lowest.latency;
+    if (best.latency && best.load <= highest.load) {
+        result.latency_growth_past.value = *highest.latency / *best.latency;
+    } else {
+        result.latency_growth_past.absent =
+            "where most is done it has no value: it grew for as long as the load lasted";
+    }
+}
+
 }  // namespace
 
 LoadSlope slope_against_load(std::span<const double> loads, std::span<const double> values,
@@ -79,7 +103,7 @@ Degradation degradation(std::span<const LoadedPoint> points) {
     std::vector<LoadedPoint> sorted(points.begin(), points.end());
     std::ranges::sort(sorted, {}, &LoadedPoint::load);
     for (const auto& point : sorted) {
-        CRUCIBLE_ASSERT(point.load > 0 && point.throughput >= 0 && point.latency > 0);
+        CRUCIBLE_ASSERT(point.load > 0 && point.throughput >= 0 && point.latency.value_or(1) > 0);
     }
     // max_element and min_element give the first of equals.
     const auto best = std::ranges::max_element(sorted, {}, &LoadedPoint::throughput);
@@ -89,10 +113,9 @@ Degradation degradation(std::span<const LoadedPoint> points) {
     Degradation result{.best_load = {.value = best->load},
                        .best_throughput = best->throughput,
                        .worst_load = worst->load};
-    if (best->throughput > 0)
-        result.throughput_lost.value = 1 - worst->throughput / best->throughput;
-    result.latency_growth.value = highest.latency / lowest.latency;
-    result.latency_growth_past.value = highest.latency / best->latency;
+    result.throughput_lost.value =
+        best->throughput > 0 ? 1 - worst->throughput / best->throughput : 0;
+    grow_latency(result, sorted, *best);
     result.error_rise.value = highest.error_rate - lowest.error_rate;
     result.error_rise_past.value = highest.error_rate - best->error_rate;
     return result;
@@ -116,19 +139,19 @@ void set_throughput_intervals(Degradation& found, const CurveRounds& rounds, std
         CRUCIBLE_ASSERT(at != rounds.loads.end());
         return measured[static_cast<std::size_t>(at - rounds.loads.begin())];
     };
-    const double best = log_at(found.best_load.value);
-    stats::Interval loads{found.best_load.value, found.best_load.value};
+    const double best = log_at(*found.best_load.value);
+    stats::Interval loads{*found.best_load.value, *found.best_load.value};
     for (std::size_t i = 0; i < measured.size(); ++i) {
         if (best - measured[i] <= half)
             loads = stats::hull(loads, {rounds.loads[i], rounds.loads[i]});
     }
     found.best_load.interval = loads;
-    if (found.worst_load == found.best_load.value) {
+    if (found.worst_load == *found.best_load.value) {
         found.throughput_lost.absent = "no load past the best was measured";
         return;
     }
     const double fall = best - log_at(found.worst_load);
-    const double lost = found.throughput_lost.value;
+    const double lost = *found.throughput_lost.value;
     found.throughput_lost.interval =
         stats::hull({1 - std::exp(half - fall), 1 - std::exp(-half - fall)}, {lost, lost});
 }

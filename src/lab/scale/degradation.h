@@ -26,13 +26,15 @@ LoadSlope slope_against_load(std::span<const double> loads, std::span<const doub
 struct LoadedPoint {
     double load = 0;        ///< > 0
     double throughput = 0;  ///< events/s, >= 0
-    double latency = 0;     ///< seconds, of one percentile, > 0
+    /// Seconds, of one percentile, > 0. None where it has no value of its own: it grew for as long
+    /// as the load lasted.
+    std::optional<double> latency;
     double error_rate = 0;  ///< share of events, in [0, 1]
 };
 
-/// With its 95 % interval, or why there is none.
+/// With its 95 % interval, or why there is none, or no value.
 struct DegradationFigure {
-    double value = 0;
+    std::optional<double> value;
     std::optional<stats::Interval> interval;
     std::string absent;
 };
@@ -45,8 +47,11 @@ struct Degradation {
     double best_throughput = 0;
     double worst_load = 0;  ///< of the lowest throughput past the best load; the same as best_load
                             ///< where no higher one was measured
-    DegradationFigure throughput_lost;      ///< share of the best throughput, at worst_load
-    DegradationFigure latency_growth;       ///< latency at the highest load over that at the lowest
+    DegradationFigure throughput_lost;  ///< share of the best throughput, at worst_load
+    /// The lowest and the highest load that have a latency; none: not one has.
+    std::optional<double> latency_from;
+    std::optional<double> latency_to;
+    DegradationFigure latency_growth;       ///< latency at latency_to over that at latency_from
     DegradationFigure latency_growth_past;  ///< over that at best_load
     DegradationFigure error_rise;       ///< error rate at the highest load minus that at the lowest
     DegradationFigure error_rise_past;  ///< minus that at best_load

@@ -137,6 +137,11 @@ Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& ju
     insight.activity = phase.activity;
     insight.judgement = judge_bottleneck(
         bottleneck_evidence(phase, judged.broken.empty() ? std::string() : judged.detail));
+    if (const auto backlog = backlog_in_window(phase.clients); !backlog.empty()) {
+        insight.under_way = {.mean = std::accumulate(backlog.begin(), backlog.end(), 0.0) /
+                                     static_cast<double>(backlog.size()),
+                             .most = std::ranges::max(backlog)};
+    }
     insight.laws = laws_of(phase, *phase.activity);
     insight.limits = phase.limits;
     return insight;
@@ -183,7 +188,9 @@ Result<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target
     std::string invalid = "the time or the user ended it first";
     for (std::uint32_t i = 0; i < kLooksMax && runner.going(); ++i) {
         const auto trial = runner.run_at(target, look.load, number + i, options);
-        const auto judged = runner.judge(look.load, trial);
+        std::optional<TrialResult> harness;
+        if (runner.takes_harness(trial)) harness = runner.run_harness(look.load, number + i);
+        const auto judged = runner.judge(look.load, trial, harness ? &*harness : nullptr);
         if (judged.interrupted) break;
         if (judged.failure) return unknown("it failed: " + judged.failure->message);
         if (!judged.valid()) {

@@ -34,10 +34,18 @@ struct Look {
 /// So many trials at most, until one breaks where others broke, or one is valid.
 inline constexpr std::uint32_t kLooksMax = 3;
 
+/// Events sent and not yet ended, of all clients: what waits in the system's queues, and what it
+/// works on.
+struct UnderWay {
+    double mean = 0;
+    double most = 0;
+};
+
 /// What binds at a target's limit, and how we know.
 struct Insight {
     double load = 0;  ///< at which it was looked at
     BottleneckJudgement judgement;
+    std::optional<UnderWay> under_way;  ///< none where it was not sampled
     std::optional<ActivityReport> activity;
     std::vector<LawCheck> laws;
     std::optional<Intervention> intervention;

@@ -17,15 +17,14 @@ constexpr std::size_t kTrialsAfterOverload = 3;
 Validity validity_of(const ScalingTrial& trial) {
     if (trial.valid()) return Validity::valid;
     if (trial.invalid.starts_with("schedule_kept")) return Validity::injector_late;
-    if (trial.invalid.starts_with("offered")) return Validity::offered_mismatch;
     if (trial.invalid.starts_with(kInvalidClient)) return Validity::client_failed;
     for (const auto& outcome : trial.slo.outcomes)
         if (trial.invalid.starts_with(outcome.limit->text)) return Validity::not_judged;
     return Validity::unsteady;
 }
 
-double seconds_of(const ScalingTrial& trial) {
-    return std::chrono::duration<double>(trial.length).count();
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
 }
 
 }  // namespace
@@ -91,20 +90,25 @@ void LimitSearch::keep(const Ran& ran) {
     };
     found_.trials.push_back({.stage = ran.stage,
                              .load = trial.load,
-                             .seconds = seconds_of(trial),
+                             .seconds = seconds(trial.length),
                              .valid = trial.valid(),
                              .broken = trial.broken,
                              .throughput = value("throughput"),
                              .latency_p99 = value("latency_p99")});
     if (!trial.valid()) {
-        found_.invalid = trial.invalid;
-        if (ran.stage == Stage::soak) soak_invalid_ = trial.invalid;
-        if (ran.stage == Stage::overload || ran.stage == Stage::descend)
+        if (ran.stage == Stage::soak) {
+            soak_invalid_ = trial.invalid;
+        } else if (ran.stage == Stage::overload || ran.stage == Stage::descend) {
             descent_invalid_ = trial.invalid;
+        } else {
+            found_.invalid = invalid_at_[trial.load] = trial.invalid;
+        }
     }
     if (trial.valid() && !trial.broken.empty()) broken_trials_.push_back(trial);
-    if (trial.failure && trial.load < found_.died_at.value_or(HUGE_VAL)) {
-        found_.died_at = trial.load;
+    // Of the lower load that follows an overload nobody can tell which of the two it died of.
+    const double load = ran.stage == Stage::descend ? std::max(trial.load, overload_) : trial.load;
+    if (trial.failure && load < found_.died_at.value_or(HUGE_VAL)) {
+        found_.died_at = load;
         found_.death = trial.failure->message;
     }
 }
@@ -123,8 +127,11 @@ bool LimitSearch::step(const RunLoads& run) {
     // It did start, after all.
     if (!found_.died_at) found_.death.clear();
     keep(*ran);
-    Outcome outcome{.validity = validity_of(*trial), .duration = seconds_of(*trial)};
-    if (outcome.duration <= 0) outcome.duration = options_.goal.final_trial_duration;
+    // None is planned shorter than the goal asks. What died early has broken for all of it, and
+    // where arrivals are random so is the window's end.
+    Outcome outcome{
+        .validity = validity_of(*trial),
+        .duration = std::max(seconds(trial->planned), options_.goal.final_trial_duration)};
     if (trial->valid() && !trial->broken.empty()) {
         outcome.broken = {index_of(*trial)};
         const auto* throughput = trial->metric("throughput");
@@ -145,6 +152,8 @@ bool LimitSearch::step(const RunLoads& run) {
 LimitFound LimitSearch::result() const {
     LimitFound found = found_;
     found.point = search_.result();
+    const auto ended_by = invalid_at_.find(found.point.invalid_load.value_or(0));
+    if (ended_by != invalid_at_.end()) found.invalid = ended_by->second;
     const auto not_valid = [this](const std::string& why) {
         return fmt::format("{} trials in a row were not valid: {}", options_.invalid_in_row_max,
                            why);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,9 +21,11 @@ struct LimitFound {
     /// What broke first as the load rose: the text of a limit or one of kBroken…; empty where
     /// nothing broke.
     std::string broken;
-    std::string detail;       ///< the figures of the trial nearest above the limit that broke by it
-    std::string invalid;      ///< why the last invalid trial was; empty without one
-    std::string soak_absent;  ///< why a soak that was asked for said nothing
+    std::string detail;  ///< the figures of the trial nearest above the limit that broke by it
+    /// Why trials were not valid at the load that ended the search, else why the last invalid one
+    /// of it was; empty without one.
+    std::string invalid;
+    std::string soak_absent;        ///< why a soak that was asked for said nothing
     std::string hysteresis_absent;  ///< why the way down did not, or ended too early
     /// The target died of a load, the lowest of which it was.
     std::optional<double> died_at;
@@ -85,8 +88,9 @@ private:
     double overload_ = 0;
     LimitFound found_;
     std::vector<ScalingTrial> broken_trials_;
-    std::string soak_invalid_;     ///< why the last invalid soak was
-    std::string descent_invalid_;  ///< and the last invalid trial of the way down
+    std::map<double, std::string> invalid_at_;  ///< by load, why the search's last invalid one was
+    std::string soak_invalid_;                  ///< why the last invalid soak was
+    std::string descent_invalid_;               ///< and the last invalid trial of the way down
     std::uint32_t starts_failed_ = 0;
 };
 

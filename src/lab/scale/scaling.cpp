@@ -27,11 +27,19 @@ constexpr std::array kSharesBelow{0.1, 0.25, 0.5, 0.75, 0.9};
 constexpr std::array kSharesBeyond{1.1, 1.5};
 constexpr double kLevel = 0.95;
 
+/// Of a search that ended on trials that say nothing.
+std::string why_not_its_limit(const LimitFound& limit) {
+    const bool injector = limit.point.invalidity == Validity::injector_late;
+    return fmt::format("{}: {}",
+                       injector ? "the limit found is the injector's, not the target's"
+                                : "higher loads are not known: trials there were not valid",
+                       limit.invalid);
+}
+
 class Scaler {
 public:
     explicit Scaler(const ScalingOptions& options)
         : options_(options),
-          harness_(*parse_target("null:")),
           order_(base::Rng::at(options.seed, kOrderStream, 0)),
           runner_({.axis = options.axis,
                    .scenario = &options.scenario,
@@ -136,6 +144,8 @@ private:
         for (const double share : kSharesBelow) points.push_back(round(share * *lower));
         for (const double share : kSharesBeyond)
             if (upper > 0) points.push_back(round(share * upper));
+        // Limits far apart: the shares of the one lie among those of the other.
+        std::ranges::sort(points);
         points.erase(std::ranges::unique(points).begin(), points.end());
         return points;
     }
@@ -164,31 +174,55 @@ private:
                 jobs.push_back({point, target});
         }
         shuffle(jobs);
-        std::map<std::pair<std::size_t, std::size_t>, TrialResult> measured;
+        std::vector<AtPoint> measured(points.size());
         for (const auto& [point, target] : jobs) {
             if (!going()) break;
-            const auto& url = target == harness ? harness_ : options_.targets[target];
-            show_next(what, target == harness ? "the harness alone" : url.text);
-            auto trial = run_job(url, target == harness, points[point], round);
+            const double load = points[point];
+            auto trial = run_job(target, load, round, what);
             if (trial.interrupted) break;
-            if (target != harness && round == 0 && !trial.phases.empty()) {
-                scaling_.targets[target].limit_uses.push_back(
-                    {points[point], trial.phases.front().limits});
+            auto& at = measured[point];
+            if (target == harness) {
+                at.harness = std::move(trial);
+            } else {
+                if (round == 0 && !trial.phases.empty()) {
+                    scaling_.targets[target].limit_uses.push_back(
+                        {load, trial.phases.front().limits});
+                }
+                at.trials.push_back({.target = target, .result = std::move(trial)});
             }
-            if (target != harness) {
-                const auto judged = runner_.judge(points[point], trial);
-                tell(what, url.text, judged);
-                note_start(target, judged);
-            }
-            measured[{point, target}] = std::move(trial);
+            tell_of(at, load, what);
         }
-        for (const auto& [key, trial] : measured) {
-            const auto [point, target] = key;
+        for (std::size_t point = 0; point < points.size(); ++point) {
+            const auto& at = measured[point];
             // Net of the harness or not at all: both would make no curve.
-            const auto alone = measured.find({point, harness});
-            if (target == harness || alone == measured.end()) continue;
-            keep(scaling_.targets[target].sweep.points[point], round, points[point], trial,
-                 alone->second);
+            if (!at.harness) continue;
+            for (const auto& trial : at.trials) {
+                keep(scaling_.targets[trial.target].sweep.points[point], round, points[point],
+                     trial.result, *at.harness);
+            }
+        }
+    }
+
+    /// What a round has measured at one point.
+    struct AtPoint {
+        struct Trial {
+            std::size_t target = 0;
+            TrialResult result;
+            bool told = false;
+        };
+        std::vector<Trial> trials;
+        std::optional<TrialResult> harness;
+    };
+
+    /// Tells of the trials that can be judged by now.
+    void tell_of(AtPoint& at, double load, const std::string& what) {
+        for (auto& trial : at.trials) {
+            if (trial.told || (runner_.takes_harness(trial.result) && !at.harness)) continue;
+            const auto judged =
+                runner_.judge(load, trial.result, at.harness ? &*at.harness : nullptr);
+            tell(what, options_.targets[trial.target].text, judged);
+            note_start(trial.target, judged);
+            trial.told = true;
         }
     }
 
@@ -206,19 +240,23 @@ private:
         scaling_.failure = Error{trial.failure->code, found.target + ": " + trial.detail};
     }
 
-    /// The harness has neither services nor workers: at all such loads it is the same.
-    TrialResult run_job(const TargetUrl& url, bool is_harness, double load, std::uint32_t round) {
-        const bool own = options_.axis == Axis::services || options_.axis == Axis::workers;
-        if (is_harness && own) return runner_.run_unscaled(url, round);
+    TrialResult run_job(std::size_t target, double load, std::uint32_t round,
+                        const std::string& what) {
+        if (target == options_.targets.size()) {
+            show_next(what, "the harness alone");
+            return runner_.run_harness(load, round);
+        }
+        const auto& url = options_.targets[target];
+        show_next(what, url.text);
         TrialOptions options;
         // Limits grow slowly: once at each load is enough.
-        options.activity = !is_harness && round == 0;
+        options.activity = round == 0;
         return runner_.run_at(url, load, round, options);
     }
 
     void keep(SweepPoint& point, std::uint32_t round, double load, const TrialResult& trial,
               const TrialResult& harness) {
-        const auto judged = runner_.judge(load, trial);
+        const auto judged = runner_.judge(load, trial, &harness);
         if (judged.interrupted) return;
         const bool net = harness.valid();
         auto metrics = trial_metrics(trial, net ? &harness : nullptr);
@@ -235,15 +273,20 @@ private:
         if (target.limit) {
             const auto& point = target.limit->point;
             if (point.ending == Ending::injector_limited)
-                return nowhere("the limit found is the injector's, not the target's");
+                return nowhere(why_not_its_limit(*target.limit));
             if (point.upper_bound && target.limit->died_at.value_or(HUGE_VAL) <= *point.upper_bound)
                 return nowhere("the target died there");
             if (point.upper_bound) return Look{.load = *point.upper_bound, .broke = true};
             if (point.lower_bound) return Look{.load = *point.lower_bound};
             return nowhere("no load was found that it holds, or that breaks it");
         }
+        if (target.sweep_limit && target.sweep_limit->upper) {
+            if (target.sweep_limit->broken == kBrokenTarget)
+                return nowhere("the target died there");
+            return Look{.load = *target.sweep_limit->upper, .broke = true};
+        }
         if (!target.degradation) return nowhere("no trial at any point was valid");
-        return Look{.load = target.degradation->best_load.value};
+        return Look{.load = *target.degradation->best_load.value};
     }
 
     void explain(const TargetUrl& url, TargetScaling& target) {
@@ -304,8 +347,7 @@ private:
         if (options_.axis == Axis::rate) {
             const auto& point = target.limit->point;
             if (point.ending == Ending::injector_limited) {
-                target.why_no_forecast =
-                    "the limit found is the injector's, not the target's: " + target.limit->invalid;
+                target.why_no_forecast = why_not_its_limit(*target.limit);
                 return;
             }
             if (!point.estimate || !point.lower_bound) {
@@ -338,7 +380,6 @@ private:
     }
 
     const ScalingOptions& options_;
-    const TargetUrl harness_;
     base::Rng order_;
     TrialRunner runner_;
     Scaling scaling_;

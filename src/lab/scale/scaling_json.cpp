@@ -262,7 +262,7 @@ json figure_json(const DegradationFigure& figure) {
                 {"ci_low", nullptr},
                 {"ci_high", nullptr},
                 {"absent", figure.absent}};
-    if (figure.interval) result.update(interval_json(figure.value, *figure.interval));
+    if (figure.interval) result.update(interval_json(*figure.value, *figure.interval));
     return result;
 }
 
@@ -272,6 +272,8 @@ json degradation_json(const std::optional<Degradation>& found) {
             {"best_throughput", number(found->best_throughput)},
             {"worst_load", found->worst_load},
             {"throughput_lost", figure_json(found->throughput_lost)},
+            {"latency_from", number(found->latency_from)},
+            {"latency_to", number(found->latency_to)},
             {"latency_growth", figure_json(found->latency_growth)},
             {"latency_growth_past", figure_json(found->latency_growth_past)},
             {"error_rise", figure_json(found->error_rise)},
@@ -341,6 +343,11 @@ json insight_json(const std::optional<Insight>& insight) {
     if (!insight) return nullptr;
     json result = bottleneck_json(insight->judgement);
     result["load"] = insight->load;
+    result["under_way"] = nullptr;
+    if (insight->under_way) {
+        result["under_way"] = {{"mean", number(insight->under_way->mean)},
+                               {"most", number(insight->under_way->most)}};
+    }
     result["suggestion"] = result["intervention"];
     result["intervention"] = intervention_json(*insight);
     result["laws"] = laws_json(insight->laws);

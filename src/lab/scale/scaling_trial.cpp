@@ -72,6 +72,15 @@ void find_broken(ScalingTrial& trial) {
     }
 }
 
+std::vector<MetricValue> metrics_for(const Slo& slo, const TrialResult& trial,
+                                     const TrialResult* harness) {
+    if (!slo.limits_resources()) return trial_metrics(trial, nullptr);
+    const bool net = harness != nullptr && harness->valid();
+    auto metrics = trial_metrics(trial, net ? harness : nullptr);
+    if (!net) remove_gross(metrics, trial, "the harness alone was not measured, or not valid");
+    return metrics;
+}
+
 /// Why the SLO says nothing about a trial in which nothing is broken.
 std::string not_judged(const SloJudgement& slo) {
     for (const auto& outcome : slo.outcomes) {
@@ -104,12 +113,13 @@ std::uint64_t events_needed(const Slo& slo) {
     return needed;
 }
 
-ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo) {
+ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo,
+                         const TrialResult* harness) {
     ScalingTrial trial{.load = load};
     // Where the target lives in the clients, one that dies is the target's death. What went wrong
     // when all was stopped says nothing of the load.
     const bool client_failed = result.failure && result.failed_part == FailedPart::client;
-    if (client_failed && !result.includes_clients) {
+    if (client_failed && !result.embedded) {
         trial.invalid = fmt::format("{}: {}", kInvalidClient, result.failure->message);
     } else if (result.failed_part != FailedPart::stop) {
         trial.failure = result.failure;
@@ -120,6 +130,7 @@ ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo)
     double rate = 0;
     if (!result.phases.empty()) {
         const auto& phase = *latency_phase(result.phases);
+        trial.planned = phase.phase.duration();
         trial.length =
             phase.clients.empty() ? phase.phase.duration() : phase.clients.front().window;
         if (phase.phase.open_loop()) {
@@ -129,7 +140,7 @@ ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo)
             trial.backlog =
                 judge_stationarity(backlog_in_window(phase.clients), kBacklogInterval, rate);
         }
-        trial.metrics = trial_metrics(result, nullptr);
+        trial.metrics = metrics_for(slo, result, harness);
         trial.slo = judge_slo(slo, trial.metrics, phase.saturated || trial.backlog.growing());
         trial.checks.push_back(stationary(trial.backlog));
     }

@@ -25,11 +25,14 @@ inline constexpr std::string_view kInvalidClient = "client";
 /// One trial at one load, judged.
 struct ScalingTrial {
     double load = 0;
-    std::vector<MetricValue> metrics;  ///< of the target with its clients: nothing is subtracted
+    /// Net of the harness where the SLO limits what it has a share in, else of the target with its
+    /// clients.
+    std::vector<MetricValue> metrics;
     SloJudgement slo;
     Stationarity backlog;
     std::vector<Check> checks;  ///< those of the trial, and "stationary"
-    Duration length{};          ///< of the measured load
+    Duration planned{};         ///< of the load that was to be measured
+    Duration length{};          ///< of what was: less where the target died
     /// Why it says nothing about the load; empty where it is valid. The check that failed comes
     /// first: "schedule_kept: …".
     std::string invalid;
@@ -56,7 +59,10 @@ std::uint64_t events_needed(const Slo& slo);
 /// the lateness: with a backlog that grew by more than twice what it held back, or with a latency
 /// beyond its limit by more than twice the lateness. A target that died of the
 /// load has broken, too, and says how; a client that died says nothing of a target outside of it.
-ScalingTrial judge_trial(double load, const TrialResult& trial, const Slo& slo);
+/// `harness`: the same load on a target that does nothing, for an SLO that limits_resources();
+/// without it, or where it was not valid, those limits cannot be judged.
+ScalingTrial judge_trial(double load, const TrialResult& trial, const Slo& slo,
+                         const TrialResult* harness = nullptr);
 
 /// One that could not even begin: of the load it says nothing.
 ScalingTrial not_started(double load, const Error& error);

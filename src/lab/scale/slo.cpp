@@ -197,6 +197,11 @@ bool SloLimit::holds(double value) const noexcept {
     return false;
 }
 
+bool Slo::limits_resources() const noexcept {
+    return std::ranges::any_of(
+        limits, [](const SloLimit& limit) { return is_resource(limit.metric->name); });
+}
+
 Result<Slo> Slo::parse(std::string_view text) {
     return SloReader(text).read();
 }

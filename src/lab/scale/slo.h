@@ -28,6 +28,9 @@ struct Slo {
     std::vector<SloLimit> limits;
     std::string text;  ///< the limits' texts with commas between them
 
+    /// Whether it limits memory, processors or threads, in which the harness has a share.
+    bool limits_resources() const noexcept;
+
     /// Limits joined by commas, each METRIC < <= > >= VALUE with the unit of the metric:
     ///     slo    = limit *("," limit)
     ///     limit  = metric ("<" | "<=" | ">" | ">=") value

@@ -26,6 +26,14 @@ std::optional<double> median_of(const SweepPoint& point, std::string_view metric
     return stats::median(values);
 }
 
+/// Rounds that have a latency.
+std::size_t timed_rounds(const SweepPoint& point) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(point.metrics, [](const std::vector<MetricValue>& metrics) {
+            return find_value(metrics, "latency_p99") != nullptr;
+        }));
+}
+
 /// Whether it was not there.
 bool add_once(std::vector<std::string>& lines, const std::string& line) {
     if (std::ranges::find(lines, line) != lines.end()) return false;
@@ -79,7 +87,7 @@ std::optional<stats::Interval> within_rounds(const Sweep& sweep, std::string_vie
 
 void set_interval(DegradationFigure& figure, const std::optional<stats::Interval>& interval) {
     if (interval) {
-        figure.interval = stats::hull(*interval, {figure.value, figure.value});
+        figure.interval = stats::hull(*interval, {*figure.value, *figure.value});
     } else {
         figure.absent = "fewer than 6 rounds have both loads";
     }
@@ -141,23 +149,27 @@ std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed
     std::vector<double> loads;
     for (const auto& point : sweep.points) {
         const auto throughput = median_of(point, "throughput");
-        const auto latency = median_of(point, "latency_p99");
-        if (!throughput || !latency || *latency <= 0) continue;
+        if (!throughput) continue;
+        auto latency = median_of(point, "latency_p99");
+        // Of a load that saturates it only chance leaves some rounds a latency.
+        if (timed_rounds(point) * 2 <= point.rounds.size() || latency.value_or(0) <= 0)
+            latency.reset();
         points.push_back({.load = point.load,
                           .throughput = *throughput,
-                          .latency = *latency,
+                          .latency = latency,
                           .error_rate = median_of(point, "error_rate").value_or(0)});
         loads.push_back(point.load);
     }
     if (points.empty()) return std::nullopt;
     auto found = degradation(points);
     judge_throughput(found, sweep, loads, seed);
-    const double lowest = loads.front();
-    const double highest = loads.back();
-    judge_growth(found.latency_growth, sweep, lowest, highest);
-    judge_growth(found.latency_growth_past, sweep, found.best_load.value, highest);
-    judge_rise(found.error_rise, sweep, lowest, highest);
-    judge_rise(found.error_rise_past, sweep, found.best_load.value, highest);
+    const double best = *found.best_load.value;
+    if (found.latency_growth.value)
+        judge_growth(found.latency_growth, sweep, *found.latency_from, *found.latency_to);
+    if (found.latency_growth_past.value)
+        judge_growth(found.latency_growth_past, sweep, best, *found.latency_to);
+    judge_rise(found.error_rise, sweep, loads.front(), loads.back());
+    judge_rise(found.error_rise_past, sweep, best, loads.back());
     return found;
 }
 

@@ -48,7 +48,7 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
 
 /// How performance degrades with more load than the best, from medians over rounds; latency is the
 /// 99th percentile. Intervals are of the differences within rounds, with `seed` for draws of them.
-/// nullopt: no point has a throughput and that.
+/// nullopt: no point has a throughput.
 std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed);
 /// How a metric changes with each further unit of load up to `highest`, with all rounds' values.
 /// nullopt: it was measured at fewer than two such loads.

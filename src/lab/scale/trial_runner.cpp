@@ -16,6 +16,7 @@ TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
     TrialResult part;
     part.target = trial.target;
     part.includes_clients = trial.includes_clients;
+    part.embedded = trial.embedded;
     part.phases = {trial.phases[phase]};
     part.checks = trial_checks(part.phases);
     part.checks.push_back(clock_steady(trial.surroundings));
@@ -38,6 +39,7 @@ Duration length_of(const Plan& plan) {
 
 TrialRunner::TrialRunner(Options options)
     : options_(std::move(options)),
+      harness_(*parse_target("null:")),
       clock_(options_.clock ? *options_.clock : steady_),
       run_(options_.run ? options_.run : TrialFunction(run_trial)),
       started_(clock_.now()) {}
@@ -86,9 +88,11 @@ AxisTrial TrialRunner::at(const TargetUrl& target, double load) const {
     return at_load(target, *options_.scenario, options_.axis, load, events_needed(*options_.slo));
 }
 
-TrialResult TrialRunner::run_unscaled(const TargetUrl& target, std::uint32_t number) {
+TrialResult TrialRunner::run_harness(double load, std::uint32_t number) {
+    if (options_.axis != Axis::services && options_.axis != Axis::workers)
+        return run_at(harness_, load, number);
     AxisTrial trial{
-        .target = target, .system = options_.scenario->system, .plan = options_.scenario->plan};
+        .target = harness_, .system = options_.scenario->system, .plan = options_.scenario->plan};
     trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
     return run(trial, 0, {});
 }
@@ -101,9 +105,17 @@ TrialResult TrialRunner::run_closed(AxisTrial trial, double load, std::uint32_t 
     return run(trial, load, {});
 }
 
-ScalingTrial TrialRunner::judge(double load, const TrialResult& trial) const {
+bool TrialRunner::takes_harness(const TrialResult& trial) const {
+    return options_.slo->limits_resources() && trial.includes_clients && !trial.phases.empty();
+}
+
+ScalingTrial TrialRunner::judge(double load, const TrialResult& trial,
+                                const TrialResult* harness) const {
     if (trial.phases.empty() && trial.failure) return not_started(load, *trial.failure);
-    return judge_trial(load, trial, *options_.slo);
+    auto judged = judge_trial(load, trial, *options_.slo, harness);
+    // Ended by the user or the time, it lacks what it is judged by.
+    if (harness != nullptr && harness->interrupted) judged.interrupted = true;
+    return judged;
 }
 
 std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
@@ -129,8 +141,20 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
         trials.push_back(judge(rates.front(), result));
         return trials;
     }
-    for (std::size_t i = 0; i < result.phases.size(); ++i)
-        trials.push_back(judge_trial(rates[i], only_phase(result, i), *options_.slo));
+    std::optional<TrialResult> harness;
+    if (takes_harness(result)) {
+        trial.target = harness_;
+        harness = run(trial, rates.front(), {});
+    }
+    for (std::size_t i = 0; i < result.phases.size(); ++i) {
+        std::optional<TrialResult> alone;
+        if (harness && i < harness->phases.size()) {
+            alone = only_phase(*harness, i);
+        } else {
+            alone = harness;
+        }
+        trials.push_back(judge(rates[i], only_phase(result, i), alone ? &*alone : nullptr));
+    }
     return trials;
 }
 

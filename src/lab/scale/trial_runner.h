@@ -39,8 +39,9 @@ public:
     TrialResult run_at(const TargetUrl& target, double load, std::uint32_t number,
                        const TrialOptions& options = {});
 
-    /// The scenario as it is: for what does not have the axis.
-    TrialResult run_unscaled(const TargetUrl& target, std::uint32_t number);
+    /// The same on a target that does nothing, and has neither services nor workers: along those
+    /// axes it is the same everywhere.
+    TrialResult run_harness(double load, std::uint32_t number);
 
     /// What run_at() runs.
     AxisTrial at(const TargetUrl& target, double load) const;
@@ -53,8 +54,11 @@ public:
     std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,
                                         Duration length, std::uint32_t number);
 
-    /// The judgement of run_at()'s result.
-    ScalingTrial judge(double load, const TrialResult& trial) const;
+    /// Whether judge() of such a trial takes the harness: its share in what the SLO limits.
+    bool takes_harness(const TrialResult& trial) const;
+    /// The judgement of run_at()'s result; `harness` as judge_trial() has it.
+    ScalingTrial judge(double load, const TrialResult& trial,
+                       const TrialResult* harness = nullptr) const;
 
     /// False once the user has asked to stop, or a trial would have ended later than allowed.
     bool going();
@@ -66,6 +70,7 @@ private:
     bool ends_in_time(Duration planned);
 
     Options options_;
+    TargetUrl harness_;
     base::SteadyClock steady_;
     base::Clock& clock_;
     TrialFunction run_;

@@ -102,6 +102,8 @@ json scaling_target(const char* url, double each) {
               {"best_throughput", 4 * each},
               {"worst_load", 8},
               {"throughput_lost", scaling_figure(0.01, -0.03, 0.05)},
+              {"latency_from", 1},
+              {"latency_to", 8},
               {"latency_growth", scaling_figure(8, 7, 9)},
               {"latency_growth_past", scaling_figure(2, 1.8, 2.2)},
               {"error_rise", scaling_figure(0, 0, 0)},
@@ -114,6 +116,7 @@ json scaling_target(const char* url, double each) {
               {"why_confidence", "190 samples, clear of all thresholds"},
               {"reason", "the processors"},
               {"evidence", json::array({figure})},
+              {"under_way", {{"mean", 640.5}, {"most", 1'200}}},
               {"excluded", json::array({excluded, also})},
               {"suggestion", nullptr},
               {"intervention",
@@ -273,8 +276,11 @@ TEST(ScalingReport, SaysWhetherAFallIsSeen) {
     for (const auto* part : {
              "measured to do most with 4 clients [4 clients, 8 clients], 4,000/s",
              "past 4 clients no fall of throughput is seen: 1 % [-3 %, 5 %] at 8 clients",
-             "latency p99 at the highest load is 8 [7, 9] times that at the lowest\n",
-             "errors there are 0 % [0 %, 0 %] more: no change is seen",
+             "latency p99 at 8 clients is 8 [7, 9] times that at 1 client\n",
+             "latency p99 at 8 clients is 2 [1.8, 2.2] times that at 4 clients\n",
+             "errors at 8 clients are 0 % [0 %, 0 %] more than at the lowest load: no change is",
+             "errors at 8 clients are 0 % [0 %, 0 %] more than where most is done: no change is",
+             "events under way: 640 on average, 1,200 at most",
          })
         EXPECT_TRUE(contains(text, part)) << part << '\n' << text;
     auto& lost = result["targets"][0]["degradation"]["throughput_lost"];
@@ -284,6 +290,15 @@ TEST(ScalingReport, SaysWhetherAFallIsSeen) {
     text = sentences();
     EXPECT_TRUE(contains(text, "throughput falls by 30 % at 8 clients (no interval: too few)"))
         << text;
+    auto& found = result["targets"][0]["degradation"];
+    found["latency_to"] = 4;
+    EXPECT_TRUE(contains(sentences(), "latency p99 at 4 clients is 8 [7, 9] times that at 1"));
+    EXPECT_TRUE(contains(sentences(), "at loads above 4 clients it has no value: it grew"));
+    EXPECT_EQ(occurrences(sentences(), "times that at 4 clients"), 1U);  // the other target's
+    found["latency_from"] = found["latency_to"] = nullptr;
+    found["latency_growth"] = {
+        {"value", nullptr}, {"ci_low", nullptr}, {"ci_high", nullptr}, {"absent", "it grew"}};
+    EXPECT_TRUE(contains(sentences(), "latency p99 against the load: it grew"));
     result["targets"][0]["breaking_point"] = nullptr;
     EXPECT_TRUE(contains(sentences(), "coordinator: does most with 4 clients [4 clients, 8"));
 }

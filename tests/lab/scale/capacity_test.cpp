@@ -142,6 +142,11 @@ TEST(Capacity, CountsInstances) {
     EXPECT_NEAR(two.utilization, 0.8, 1e-12);
     const auto one = forecast_instances(capacity, 1, {.rate = 4000, .peak_factor = 3});
     EXPECT_TRUE(refused_for(one, Refusal::too_far));
+    // The interval may not reach further either: 9,000/s are two, and with 3,900/s each three.
+    const auto perhaps = forecast_instances(capacity, 1, {.rate = 3000, .peak_factor = 3});
+    EXPECT_TRUE(refused_for(perhaps, Refusal::too_far));
+    EXPECT_EQ(perhaps.refused.front().reason,
+              "it takes up to 3 instances, more than twice the 1 measured together");
 }
 
 // Each figure out of its range is named with what is allowed.

@@ -51,6 +51,27 @@ TEST(CurveComparison, TellsWhereOneCurveCrossesTheOther) {
     EXPECT_GT(got->peak_ratio->interval.low, 1);
 }
 
+// Both do less from one on: no load is below one, so that both do most with one.
+TEST(CurveComparison, KnowsNoLoadBelowOne) {
+    const auto got = compare_curves(
+        rounds_of({.gamma = 1000, .alpha = 0.9, .beta = 0.3}, 8, 0.005, 1, 3),
+        rounds_of({.gamma = 2000, .alpha = 0.9, .beta = 0.5}, 8, 0.005, 2, 3), {.draws = 500});
+    ASSERT_TRUE(got && got->peak_ratio && got->limit_ratio);
+    EXPECT_EQ(got->peak_ratio->estimate, 1);
+    EXPECT_NEAR(got->limit_ratio->estimate, 2, 0.1);
+}
+
+// Without a peak the most there is is what the law comes near to: gamma / alpha.
+TEST(CurveComparison, ComparesWhatAmdahlsLawComesNearTo) {
+    const auto got = compare_curves(
+        rounds_of({.gamma = 1000, .alpha = 0.1, .beta = 0}, 8, 0.002, 1, 3),
+        rounds_of({.gamma = 1000, .alpha = 0.2, .beta = 0}, 8, 0.002, 2, 3), {.draws = 500});
+    ASSERT_TRUE(got && got->limit_ratio);
+    EXPECT_LE(got->limit_ratio->interval.low, 0.5);
+    EXPECT_GE(got->limit_ratio->interval.high, 0.5);
+    EXPECT_NEAR(got->limit_ratio->estimate, 0.5, 0.1);
+}
+
 TEST(CurveComparison, NamesWhatIsWrongWithACurve) {
     const auto message = [](const CurveRounds& a, const CurveRounds& b) {
         const auto got = compare_curves(a, b, {.draws = 100});

@@ -45,11 +45,32 @@ TEST(Degradation, SaysWhatIsLostPastTheBestLoad) {
     EXPECT_EQ(got.best_load.value, 8);
     EXPECT_EQ(got.best_throughput, 9000);
     EXPECT_EQ(got.worst_load, 32);
-    EXPECT_NEAR(got.throughput_lost.value, 0.3, 1e-12);
-    EXPECT_NEAR(got.latency_growth.value, 15, 1e-12);
-    EXPECT_NEAR(got.latency_growth_past.value, 3, 1e-12);
-    EXPECT_NEAR(got.error_rise.value, 0.05, 1e-12);
-    EXPECT_NEAR(got.error_rise_past.value, 0.04, 1e-12);
+    EXPECT_NEAR(*got.throughput_lost.value, 0.3, 1e-12);
+    EXPECT_NEAR(*got.latency_growth.value, 15, 1e-12);
+    EXPECT_NEAR(*got.latency_growth_past.value, 3, 1e-12);
+    EXPECT_NEAR(*got.error_rise.value, 0.05, 1e-12);
+    EXPECT_NEAR(*got.error_rise_past.value, 0.04, 1e-12);
+}
+
+// Loads that saturate it have a throughput and no latency: what is lost there counts all the same.
+TEST(Degradation, CountsLoadsWithoutALatency) {
+    const std::vector<LoadedPoint> points{{1000, 1000, 0.002, 0},
+                                          {4500, 4500, 0.006, 0},
+                                          {5500, 5000, {}, 0.1},
+                                          {7500, 2500, {}, 0.6}};
+    const auto got = degradation(points);
+    EXPECT_EQ(got.best_load.value, 5500);
+    EXPECT_EQ(got.worst_load, 7500);
+    EXPECT_NEAR(*got.throughput_lost.value, 0.5, 1e-12);
+    EXPECT_EQ(got.latency_from, 1000);
+    EXPECT_EQ(got.latency_to, 4500);
+    EXPECT_NEAR(*got.latency_growth.value, 3, 1e-12);
+    EXPECT_FALSE(got.latency_growth_past.value);
+    EXPECT_TRUE(got.latency_growth_past.absent.starts_with("where most is done it has no value"));
+    EXPECT_NEAR(*got.error_rise.value, 0.6, 1e-12);
+    const auto none = degradation(std::vector<LoadedPoint>{{1, 10, {}, 0}});
+    EXPECT_FALSE(none.latency_growth.value || none.latency_from);
+    EXPECT_TRUE(none.latency_growth.absent.starts_with("at no load it has a value"));
 }
 
 // Throughput that rises all the way has lost nothing.

@@ -14,7 +14,7 @@ namespace {
 ScalingTrial judged_trial(double load) {
     ScalingTrial trial;
     trial.load = load;
-    trial.length = std::chrono::seconds(1);
+    trial.planned = trial.length = std::chrono::seconds(1);
     return trial;
 }
 
@@ -51,6 +51,72 @@ TEST(LimitSearch, TellsWhatCouldNotBeJudgedFromWhatWasNotSteady) {
     EXPECT_EQ(invalid_all_along("stationary: the backlog grew by -9 events/s"), Validity::unsteady);
     EXPECT_EQ(invalid_all_along("schedule_kept: 9 ms late"), Validity::injector_late);
     EXPECT_EQ(invalid_all_along("client: client-1 was killed"), Validity::client_failed);
+}
+
+// What dies at once has broken as much as what dies at the end of a trial.
+TEST(LimitSearch, DecidesOnTargetsThatDieEarly) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 100, .highest = 10'000}, slo);
+    ASSERT_TRUE(search) << search.error().message;
+    while (search->step([](const std::vector<double>& loads, bool) {
+        auto trial = judged_trial(loads.front());
+        if (trial.load < 1'000) return std::vector{trial};
+        trial.length = std::chrono::milliseconds(70);
+        trial.broken = kBrokenTarget;
+        trial.failure = Error{Errc::failed, "it was killed by signal 9"};
+        return std::vector{trial};
+    }))
+        continue;
+    const auto found = search->result();
+    EXPECT_EQ(found.point.ending, Ending::found);
+    ASSERT_TRUE(found.point.lower_bound && found.point.upper_bound);
+    EXPECT_LT(*found.point.lower_bound, 1'000);
+    EXPECT_GE(*found.point.upper_bound, 1'000);
+    EXPECT_LT(*found.point.upper_bound, 1'100);
+}
+
+// Dead at a load that it had held, after an overload: the overload may have killed it.
+TEST(LimitSearch, BlamesTheOverloadForADeathOnTheWayDown) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 100, .highest = 10'000}, slo);
+    ASSERT_TRUE(search) << search.error().message;
+    while (const auto probe = search->next()) {
+        if (!search->step([&](const std::vector<double>& loads, bool) {
+                std::vector<ScalingTrial> trials;
+                for (const double load : loads) {
+                    trials.push_back(judged_trial(load));
+                    if (load > 1'000) trials.back().broken = "latency_p99<10ms";
+                }
+                if (trials.size() > 1) {
+                    trials.resize(2);
+                    trials.back().broken = kBrokenTarget;
+                    trials.back().failure = Error{Errc::failed, "it was killed by signal 9"};
+                }
+                return trials;
+            }))
+            break;
+    }
+    const auto found = search->result();
+    ASSERT_TRUE(found.died_at && found.point.upper_bound);
+    EXPECT_GT(*found.died_at, *found.point.upper_bound);
+}
+
+// The reason is of the load that ended the search, not of a soak that came later.
+TEST(LimitSearch, SaysWhyTrialsWhereItEndedWereNotValid) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 100, .highest = 10'000}, slo);
+    ASSERT_TRUE(search) << search.error().message;
+    while (const auto probe = search->next()) {
+        ASSERT_TRUE(search->step([&](const std::vector<double>& loads, bool) {
+            auto trial = judged_trial(loads.front());
+            if (trial.load > 1'000) trial.invalid = "client: client-1 was killed";
+            if (probe->stage == Stage::soak) trial.invalid = "schedule_kept: 9 ms late";
+            return std::vector{trial};
+        }));
+    }
+    const auto found = search->result();
+    EXPECT_EQ(found.point.ending, Ending::injector_limited);
+    EXPECT_EQ(found.invalid, "client: client-1 was killed");
 }
 
 // Soaks that say nothing say why, and so does the way down.

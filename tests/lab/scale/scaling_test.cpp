@@ -185,6 +185,66 @@ TEST(Scaling, SaysWhyNothingIsSaidOfWhatBinds) {
     EXPECT_EQ(not_asked->targets[0].why_no_insight, "");
 }
 
+// Off the axis of rates, too, what binds is looked for where the SLO breaks, not where most is
+// done.
+TEST(Scaling, LooksWhereTheSloBreaks) {
+    auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {}}});
+    options.points = {1, 2, 4, 6, 8};
+    options.slo = *Slo::parse("throughput<450/s");
+    std::vector<std::uint32_t> clients;
+    options.run = [&clients, run = options.run](const TargetUrl& target,
+                                                const SystemOptions& system, const Plan& plan,
+                                                const TrialOptions& how) mutable {
+        clients.push_back(plan.clients);
+        return run(target, system, plan, how);
+    };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    EXPECT_EQ(scaling->targets[0].degradation->best_load.value, 8);
+    EXPECT_EQ(scaling->targets[0].sweep_limit->upper, 6);
+    EXPECT_EQ(clients.back(), 6U);
+}
+
+// 80 MB with 30 MB of load generators are 50 of the target's, along every axis.
+TEST(Scaling, JudgesMemoryNetOfTheHarness) {
+    for (const auto axis : {Axis::rate, Axis::clients, Axis::workers}) {
+        auto options = scaling_of({"daemon:"}, axis,
+                                  {{"daemon", {.capacity = 1e6, .memory_bytes = 80e6}},
+                                   {"null", {.capacity = 1e6, .memory_bytes = 30e6}}});
+        if (axis != Axis::rate) options.points = {1, 2};
+        options.search.highest = 10'000;
+        options.slo = *Slo::parse("memory_peak<=64MiB");
+        std::size_t told = 0;
+        options.on_step = [&told](const ScalingStep& step) {
+            ++told;
+            EXPECT_TRUE(step.trial.held()) << step.trial.invalid << step.trial.detail;
+        };
+        const auto scaling = run_scaling(options);
+        ASSERT_TRUE(scaling);
+        const auto& target = scaling->targets[0];
+        EXPECT_EQ(axis == Axis::rate ? target.limit->point.ending : target.sweep_limit->ending,
+                  Ending::above_highest);
+        if (axis == Axis::rate) {
+            EXPECT_GE(told, 8U);
+        } else {
+            EXPECT_EQ(told, 4U);
+        }
+    }
+}
+
+// One breaks at the lowest rate, the other at none: shares of the first one's limit, which is
+// known as broken only, lie among those of the other.
+TEST(Scaling, MeasuresCurvesAtRisingLoads) {
+    auto options = scaling_of({"coordinator:", "daemon:"}, Axis::rate,
+                              {{"coordinator", {.capacity = 90}}, {"daemon", {.capacity = 1e6}}});
+    options.search.highest = 10'000;
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto loads = loads_of(*scaling, 0);
+    EXPECT_EQ(loads.size(), 7U);
+    EXPECT_TRUE(std::ranges::is_sorted(loads));
+}
+
 // One of another's that died stays dead: what was held before is kept.
 TEST(Scaling, EndsWhereTheTargetDoesNotStartAgain) {
     const auto scaling = run_scaling(

@@ -76,16 +76,40 @@ TEST(ScalingTrial, AClientThatDiedIsOfTheTargetOnlyWhereItLivesInIt) {
     auto died = trial_at(900, {});
     died.failure = Error{Errc::failed, "client-1 (pid 7) was killed by signal 9"};
     died.failed_part = FailedPart::client;
-    died.includes_clients = false;
+    died.embedded = false;
     const auto beside = judge_trial(900, died, ten_milliseconds());
     EXPECT_FALSE(beside.valid());
     EXPECT_EQ(beside.invalid, "client: client-1 (pid 7) was killed by signal 9");
     EXPECT_EQ(beside.broken, "");
     EXPECT_FALSE(beside.failure);
-    died.includes_clients = true;
+    died.embedded = true;
     const auto within = judge_trial(900, died, ten_milliseconds());
     EXPECT_TRUE(within.valid());
     EXPECT_EQ(within.broken, kBrokenTarget);
+}
+
+// Of what a limit on memory is about the harness has a share, and without it nobody can tell.
+TEST(ScalingTrial, JudgesResourcesNetOfTheHarness) {
+    const auto slo = *Slo::parse("memory_peak<=64MiB");
+    const auto trial = trial_at(900, {.memory_bytes = 80e6});
+    const auto harness = trial_at(900, {.capacity = 1e6, .memory_bytes = 30e6});
+    const auto held = judge_trial(900, trial, slo, &harness);
+    EXPECT_TRUE(held.held()) << held.invalid << held.detail;
+    ASSERT_TRUE(held.metric("memory_peak") && held.metric("memory_peak")->value);
+    EXPECT_NEAR(*held.metric("memory_peak")->value, 50e6, 1);
+    const auto broken = judge_trial(900, trial_at(900, {.memory_bytes = 110e6}), slo, &harness);
+    EXPECT_EQ(broken.broken, "memory_peak<=64MiB");
+    auto unknown = judge_trial(900, trial, slo);
+    EXPECT_FALSE(unknown.valid());
+    EXPECT_NE(unknown.invalid.find("the harness alone was not measured"), std::string::npos)
+        << unknown.invalid;
+    auto failed = harness;
+    failed.failure = Error{Errc::failed, "gone"};
+    EXPECT_FALSE(judge_trial(900, trial, slo, &failed).valid());
+    // A server of others has no client in it.
+    auto server = trial;
+    server.includes_clients = false;
+    EXPECT_EQ(judge_trial(900, server, slo).broken, "memory_peak<=64MiB");
 }
 
 // What did not stop in order had held its load, and what never started said nothing of it.

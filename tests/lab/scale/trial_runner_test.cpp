@@ -105,7 +105,7 @@ TEST(TrialRunner, TakesADeadClientForTheLastLoadsAlone) {
                       const TargetUrl& target, const SystemOptions& system, const Plan& plan,
                       const TrialOptions& how) mutable {
         auto trial = run(target, system, plan, how);
-        trial->includes_clients = false;
+        trial->embedded = false;
         trial->failure = Error{Errc::timeout, "client-1 has been silent for 10 s"};
         trial->failed_part = FailedPart::client;
         return trial;
