@@ -231,6 +231,10 @@ StackSnapshot StacksReader::read() const {
     return snapshot;
 }
 
+std::uint64_t StacksReader::mean_bytes() const noexcept {
+    return current(file_->mean_bytes);
+}
+
 std::optional<StackMemory> StacksReader::memory(std::uint32_t raw) const {
     const std::size_t used = std::min<std::size_t>(current(file_->raw_used), kRawPoolBytes);
     const std::size_t begin = std::size_t{raw} * 16;

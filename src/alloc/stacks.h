@@ -116,6 +116,8 @@ public:
     static Result<StacksReader> open(const std::filesystem::path& file);
 
     StackSnapshot read() const;
+    /// StackSnapshot::mean_bytes.
+    std::uint64_t mean_bytes() const noexcept;
     /// Of StackSamples::raw; nothing where the file is not what it should be.
     std::optional<StackMemory> memory(std::uint32_t raw) const;
 

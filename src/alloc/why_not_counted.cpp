@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "alloc/mapped_region.h"
 #include "alloc/region.h"
 #include "base/file.h"
 
@@ -44,6 +46,18 @@ bool has_small_limit(pid_t pid, std::uint64_t& limit) {
     return end != begin && limit < sizeof(Region);  // "unlimited" is no number
 }
 
+/// Where its environment says that the process makes its region's file, as it was at its start;
+/// empty: nowhere.
+std::string directory_named(std::string_view environment) {
+    const std::string name = fmt::format("{}=", kDirectoryVariable);
+    while (!environment.empty()) {
+        const auto one = environment.substr(0, environment.find('\0'));
+        if (one.starts_with(name)) return std::string(one.substr(name.size()));
+        environment.remove_prefix(std::min(one.size() + 1, environment.size()));
+    }
+    return {};
+}
+
 /// Of a process that has the tracker.
 std::string why_no_file(const std::filesystem::path& directory, pid_t pid) {
     const std::string what = "the allocation tracker could make no file for its counts";
@@ -73,8 +87,28 @@ std::string reason(const std::filesystem::path& directory, pid_t pid) {
     if (!maps && maps.error().code == Errc::permission_denied)
         return "it is a setuid program or another user's, and what it runs may not be looked at";
     if (!maps || maps->empty()) return "it has ended, and left no counts";
-    if (maps->find("/libcrucible_alloc.so") != std::string::npos)
-        return why_no_file(directory, pid);
+    if (const auto region = find_mapped_region(*maps)) {
+        if (region->is_removed)
+            return fmt::format("the file of its counts, {}, was removed", region->path);
+        if (region->writer != pid)
+            return fmt::format(
+                "it counts in {}, under another number than its own: it was forked "
+                "without fork(), or numbers are others where it runs",
+                region->path);
+        return fmt::format("it counts in {}", region->path);
+    }
+    if (maps->find("/libcrucible_alloc.so") != std::string::npos) {
+        // Others may have started it, and told it another directory, or none.
+        const auto environment = base::read_file(fmt::format("/proc/{}/environ", pid));
+        if (!environment) return why_no_file(directory, pid);
+        const std::filesystem::path named = directory_named(*environment);
+        if (!named.is_absolute())
+            return fmt::format(
+                "it has the allocation tracker, but was started without an absolute path in {}, "
+                "and counts for itself alone",
+                kDirectoryVariable);
+        return why_no_file(named, pid);
+    }
     const std::string vector = file_of(pid, "auxv");
     if (told_at_start(vector, AT_SECURE) != 0)
         return "it is a setuid program or has capabilities, and the loader ignores the allocation "

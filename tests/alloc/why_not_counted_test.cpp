@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "alloc/mapped_region.h"
 #include "alloc/region.h"
 #include "alloc/watched.h"
 
@@ -128,6 +129,61 @@ TEST(WhyNotCounted, TheFileSystemIsFull) {
                           {.environment = {"CRUCIBLE_ALLOC_DIRECTORY=" + where}});
     EXPECT_EQ(waiting.reason(where),
               fmt::format("{} in {}: 4096 bytes are free there", kNoFile, where));
+}
+
+// Whoever started it chose where its counts are: they are read there, and asked for elsewhere it is
+// told where.
+TEST(WhyNotCounted, OneThatCountsInAnotherDirectory) {
+    const Waiting waiting({kPrograms / "waits"});
+    const base::TempDir other = region_directory();
+    const auto file = mapped_region(other.path(), waiting.process->pid());
+    ASSERT_TRUE(file) << file.error().message;
+    EXPECT_EQ(file->parent_path(), waiting.directory.path());
+    EXPECT_EQ(read_region(*file).pid, waiting.process->pid());
+    EXPECT_EQ(waiting.reason(other.path()), "it counts in " + file->string());
+
+    std::filesystem::remove(*file);
+    EXPECT_FALSE(mapped_region(other.path(), waiting.process->pid()));
+    EXPECT_EQ(waiting.reason(other.path()),
+              "the file of its counts, " + file->string() + ", was removed");
+}
+
+TEST(WhyNotCounted, OneThatWasToldNoDirectory) {
+    const base::TempDir other = region_directory();
+    for (const std::string named : {"", "relative"}) {
+        const Waiting waiting({kPrograms / "waits"},
+                              {.environment = {"CRUCIBLE_ALLOC_DIRECTORY=" + named}});
+        EXPECT_EQ(waiting.reason(other.path()),
+                  "it has the allocation tracker, but was started without an absolute path in "
+                  "CRUCIBLE_ALLOC_DIRECTORY, and counts for itself alone");
+    }
+}
+
+// The reason is of the directory that it was told, not of the one that is looked into.
+TEST(WhyNotCounted, OneWhoseOwnDirectoryIsFull) {
+    const SmallFileSystem small("4k");
+    if (!small.is_mounted) GTEST_SKIP() << "no tmpfs may be mounted here";
+    const std::string where = small.directory.path().string();
+    const Waiting waiting({kPrograms / "waits"},
+                          {.environment = {"CRUCIBLE_ALLOC_DIRECTORY=" + where}});
+    EXPECT_EQ(waiting.reason(), fmt::format("{} in {}: 4096 bytes are free there", kNoFile, where));
+}
+
+TEST(MappedRegion, IsFoundAmongWhatIsMapped) {
+    const auto found = find_mapped_region(
+        "7f00-7f01 r-xp 00000000 00:1b 12 /usr/lib/libc.so.6\n"
+        "7f02-7f03 rw-s 00000000 00:1b 13 /dev/shm/a b/x.alloc\n"
+        "7f02-7f03 rw-s 00000000 00:1b 14 /dev/shm/a b/12-x.alloc\n"
+        "7f04-7f05 rw-s 00000000 00:1b 15 /dev/shm/a b/12-3.alloc (deleted)\n"
+        "7f06-7f07 rw-p 00000000 00:00 0 [stack]");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->path, "/dev/shm/a b/12-3.alloc");
+    EXPECT_EQ(found->writer, 12);
+    EXPECT_TRUE(found->is_removed);
+    EXPECT_FALSE(find_mapped_region("7f06-7f07 rw-p 00000000 00:00 0 [stack]\n"));
+    for (const auto* name :
+         {"", "12", "12-", "-1.alloc", "12-3.alloc2", "12-3.stacks", "x-3.alloc"})
+        EXPECT_FALSE(writer_of(name)) << name;
 }
 
 TEST(WhyNotCounted, OneThatHasEnded) {

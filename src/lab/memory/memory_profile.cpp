@@ -199,7 +199,8 @@ private:
         if (const auto unknown = without_stacks(trial); any && !unknown.empty()) {
             found.lifetimes.reset();
             found.why_no_lifetimes = fmt::format(
-                "process {} has no stacks: it was forked, or there was no room for them",
+                "process {} has no stacks: it was forked, others started it without them, or "
+                "there was no room for them",
                 unknown.front());
         }
         TargetMemory* const target = first_target(job);

@@ -13,7 +13,7 @@
 #include <optional>
 #include <set>
 
-#include "alloc/why_not_counted.h"
+#include "alloc/mapped_region.h"
 #include "base/file.h"
 #include "base/process.h"
 
@@ -32,13 +32,6 @@ double anonymous_bytes(pid_t pid) {
     return 1024.0 * std::strtod(rollup->c_str() + at + 11, nullptr);
 }
 
-/// Whether the process has that region in its memory: a program that it executes without the
-/// tracker leaves the file of the one before behind, which nobody writes any more.
-bool is_written_by(const std::filesystem::path& file, pid_t pid) {
-    const auto maps = base::read_file(fmt::format("/proc/{}/maps", pid));
-    return maps && maps->find(file.string()) != std::string::npos;
-}
-
 /// Not of one that has ended, waited for or not.
 bool has_memory(pid_t pid) {
     const auto maps = base::read_file(fmt::format("/proc/{}/maps", pid));
@@ -48,8 +41,8 @@ bool has_memory(pid_t pid) {
 /// Looks at all processes of a trial when nothing is in flight.
 class Watcher {
 public:
-    Watcher(std::filesystem::path directory, bool stacks)
-        : directory_(std::move(directory)), stacks_(stacks) {}
+    Watcher(std::filesystem::path directory, std::optional<std::uint64_t> stack_distance)
+        : directory_(std::move(directory)), stack_distance_(stack_distance) {}
 
     void look(const QuietMoment& moment) {
         own_bytes_.push_back(anonymous_bytes(::getpid()));
@@ -64,14 +57,11 @@ public:
         }
         for (const auto& [pid, client] : is_client) {
             if (courses_.contains(pid) && !has_memory(pid)) continue;  // known up to here
-            const auto file = alloc::region_file(directory_, pid);
+            // In the directory of this trial, or where others have started it with the tracker.
+            const auto file = alloc::mapped_region(directory_, pid);
             const auto snapshot = file ? read(*file) : std::unexpected(file.error());
             if (!snapshot) {
                 missing_[pid] = snapshot.error().message;
-                continue;
-            }
-            if (!is_written_by(*file, pid)) {
-                missing_[pid] = alloc::why_not_counted(directory_, pid).message;
                 continue;
             }
             auto& [course, counted_in] = courses_[pid];
@@ -96,7 +86,7 @@ public:
             course.anonymous_bytes.resize(moment.phases_ended);
             course.quiet.push_back(*snapshot);
             course.anonymous_bytes.push_back(anonymous_bytes(pid));
-            if (stacks_) look_at_stacks(course, *file, moment.phases_ended);
+            if (stack_distance_) look_at_stacks(course, *file, moment.phases_ended);
         }
         moments_ = moment.phases_ended + 1;
         discard_files_of_the_gone();
@@ -149,12 +139,13 @@ private:
         }
     }
 
-    /// A process without such a file has no stacks: it was forked, or there was no room.
-    static void look_at_stacks(ProcessCourse& course, const std::filesystem::path& region,
-                               std::uint32_t moments_before) {
+    /// A process without such a file has no stacks: it was forked, or there was no room, or others
+    /// have started it. Those may have asked for other samples, which are not what was asked here.
+    void look_at_stacks(ProcessCourse& course, const std::filesystem::path& region,
+                        std::uint32_t moments_before) const {
         if (!course.stacks) {
             auto reader = alloc::StacksReader::open(alloc::stacks_file(region));
-            if (!reader) return;
+            if (!reader || reader->mean_bytes() != *stack_distance_) return;
             course.stacks.emplace(StackCourse{.reader = *std::move(reader)});
             course.stacks->lifetimes.resize(moments_before);
         }
@@ -195,7 +186,7 @@ private:
     }
 
     const std::filesystem::path directory_;
-    const bool stacks_;
+    const std::optional<std::uint64_t> stack_distance_;
     struct Counted {
         ProcessCourse course;
         std::filesystem::path file;  ///< of the program that it was first seen to run
@@ -250,7 +241,7 @@ Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOption
     // Shared memory, so that counting never waits for a disk.
     const auto directory = base::TempDir::make_in_memory("alloc");
     if (!directory) return std::unexpected(directory.error());
-    Watcher watcher(directory->path(), stack_distance.has_value());
+    Watcher watcher(directory->path(), stack_distance);
     const char* const others = std::getenv("LD_PRELOAD");
     options.environment = {
         fmt::format("LD_PRELOAD={}{}{}", tracker.string(), others == nullptr ? "" : ":",
