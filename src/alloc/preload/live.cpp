@@ -12,9 +12,13 @@ struct Moved {
     std::int64_t owner_total;  ///< its owner's
 };
 
+std::int64_t live_of(const Row& row) noexcept {
+    return static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
+}
+
 /// Brings the live bytes of the process and the owner up to date with the row; from any thread.
 Moved bring(Row& row) noexcept {
-    const auto live = static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
+    const std::int64_t live = live_of(row);
     const std::int64_t high = load(row.high);
     // Exchanged: a signal handler that allocates, or another thread, may do the same between these
     // lines, and what it has brought is not brought again.
@@ -82,6 +86,34 @@ void flush(Row& row) noexcept {
         slack > 2 * load(owner.slack))
         store(owner.slack, slack);
     set_distance(row);
+}
+
+void begin_live() noexcept {
+    const std::uint32_t rows = load(region->rows_used);
+    const auto begin = [](std::int64_t& live, std::int64_t& peak, std::int64_t& slack) {
+        raise(peak, live);
+        slack = peak - live;
+    };
+    region->live = -static_cast<std::int64_t>(region->stray_freed_bytes);
+    for (Owner& owner : region->owners) owner.live = 0;
+    for (std::uint32_t i = 0; i < rows; ++i) {
+        Row& row = region->rows[i];
+        row.flushed = live_of(row);
+        region->live += row.flushed;
+        region->owners[row.owner].live += row.flushed;
+    }
+    // What a row had at its highest since it was last flushed is in no peak yet.
+    for (std::uint32_t i = 0; i < rows; ++i) {
+        Row& row = region->rows[i];
+        Owner& owner = region->owners[row.owner];
+        const std::int64_t above = row.high > row.flushed ? row.high - row.flushed : 0;
+        raise(region->peak, region->live + above);
+        raise(owner.peak, owner.live + above);
+        row.high = row.flushed;
+    }
+    begin(region->live, region->peak, region->slack);
+    for (Owner& owner : region->owners) begin(owner.live, owner.peak, owner.slack);
+    for (std::uint32_t i = 0; i < rows; ++i) set_distance(region->rows[i]);
 }
 
 }  // namespace crucible::alloc

@@ -62,6 +62,10 @@ inline Row* row_of(ThreadState& state, std::uint32_t owner) noexcept {
 /// Brings the region's live bytes and peaks up to date with the row.
 void flush(Row& row) noexcept;
 
+/// Makes them what the rows have: of a forked process, whose parent's other threads were in the
+/// middle of bringing them up to date. While nobody else writes.
+void begin_live() noexcept;
+
 /// For what is not counted in rows: Region says which is what.
 void count_foreign_free() noexcept;
 void count_stray_free(std::size_t bytes) noexcept;

@@ -134,15 +134,19 @@ void threads() {
 /// While other threads allocate, give memory to each other, and end.
 void busy() {
     const pid_t parent = getpid();
+    static std::atomic<void*> shared[16];
     const auto allocate = [](void*) -> void* {
         running += 1;
         while (!stop) {
             void* held[16];
-            for (std::size_t i = 0; i < 16; ++i) held[i] = noise.take(i * 60);
-            for (std::size_t i = 0; i < 16; ++i) noise.give(held[i], i * 60);
+            for (std::size_t i = 0; i < 16; ++i) held[i] = noise.take((i + 1) * 60);
+            // What it frees is mostly another's.
+            for (std::size_t i = 0; i < 16; ++i)
+                noise.give(shared[i].exchange(held[i]), (i + 1) * 60);
         }
         return nullptr;
     };
+    for (std::size_t i = 0; i < 16; ++i) shared[i] = noise.take((i + 1) * 60);
     pthread_t others[kThreads];
     for (auto& other : others) pthread_create(&other, nullptr, allocate, nullptr);
     while (running < kThreads) sched_yield();
@@ -165,6 +169,7 @@ void busy() {
     }
     stop = true;
     for (auto& other : others) pthread_join(other, nullptr);
+    for (std::size_t i = 0; i < 16; ++i) noise.give(shared[i], (i + 1) * 60);
     ledger.print();
     noise.print();
 }
