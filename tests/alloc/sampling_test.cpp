@@ -7,6 +7,7 @@
 #include <random>
 
 #include "alloc/preload/poisson.h"
+#include "alloc/preload/sampler.h"
 #include "alloc/sampled_run.h"
 #include "alloc/stacks.h"
 
@@ -257,6 +258,19 @@ TEST(Sampling, TotalsOfAMillionAtTheUsualDistanceAreAsExactAsTheyCanBe) {
         EXPECT_NEAR(std::sqrt(squares[i] / kRuns) / errors[i], 1, 0.35) << i;
     }
     EXPECT_GE(held, kHeldMin);
+}
+
+// A time-stamp counter that steps back by one unit would otherwise be 17 days of life.
+TEST(Lifetime, OfAClockThatStepsBackIsNone) {
+    constexpr std::uint64_t kRange = std::uint64_t{1} << kBirthBits;
+    EXPECT_EQ(units_lived(1000, 1300), 300U);
+    EXPECT_EQ(units_lived(1000, 1000), 0U);
+    EXPECT_EQ(units_lived(1000, 999), 0U);
+    EXPECT_EQ(units_lived(5, kRange - 1), 0U);
+    // Round the end of the range, and the longest that there is.
+    EXPECT_EQ(units_lived(kRange - 100, 200), 300U);
+    EXPECT_EQ(units_lived(7, kRange / 2 + 6), kRange / 2 - 1);
+    EXPECT_EQ(units_lived(7, kRange / 2 + 7), 0U);
 }
 
 }  // namespace

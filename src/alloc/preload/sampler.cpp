@@ -195,7 +195,7 @@ Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
 }
 
 Row* end_sample(ThreadState& state, const Sample& sample, std::size_t bytes) noexcept {
-    const std::uint64_t ticks = ((birth_now() - sample.birth) & kBirths) << kBirthShift;
+    const std::uint64_t ticks = units_lived(sample.birth, birth_now()) << kBirthShift;
     const std::uint32_t place = tally_of_number(sample.tally);
     if (place == kNone) return row_of(state, owner_of_number(sample.tally));
     Tally& tally = stack_file().tallies[place];

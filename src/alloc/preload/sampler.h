@@ -42,6 +42,16 @@ struct Sample {
     std::uint64_t birth = 0;      ///< kBirthBits of it, in units of 1 << kBirthShift ticks
 };
 
+/// From a birth to now, both in kBirthBits of their units, which begin anew at their end: in units.
+/// A clock that has stepped back (between processors, or where a virtual machine has moved) makes
+/// nearly the whole range of it, which is taken for none: so is what lived for more than half of
+/// it, some nine days.
+constexpr std::uint64_t units_lived(std::uint64_t birth, std::uint64_t now) noexcept {
+    constexpr std::uint64_t kHalf = std::uint64_t{1} << (kBirthBits - 1);
+    const std::uint64_t units = (now - birth) & (2 * kHalf - 1);
+    return units < kHalf ? units : 0;
+}
+
 /// For an allocation that was just counted, in `row` and in the state's counts.
 Sample take_sample(ThreadState& state, const Row& row, std::size_t bytes,
                    const CallSite& site) noexcept;
