@@ -228,6 +228,20 @@ TEST_F(Profile, ReadsADaemonThatRunsWithTheTrackerAlready) {
                        "was started without an absolute path in CRUCIBLE_ALLOC_DIRECTORY");
 }
 
+// The loader would take such a path for those of several libraries.
+TEST_F(Profile, PreloadsATrackerWhosePathHasASpaceOrAColon) {
+    const auto folder = out().parent_path() / "my software: $LIB";
+    std::filesystem::create_directory(folder);
+    std::filesystem::create_symlink(tracker(), folder / "tracker.so");
+    ::setenv("CRUCIBLE_ALLOC", (folder / "tracker.so").c_str(), 1);
+    const int ended = run(short_profile("exec:" + kEcho));
+    ::unsetenv("CRUCIBLE_ALLOC");
+    ASSERT_EQ(ended, 0) << errors();
+    const auto target = result().at("targets").at(0);
+    EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
+    EXPECT_GT(metric_named(target.at("metrics"), "live_bytes").at("value"), 0);
+}
+
 // A system whose shared memory is full: all goes on, without counts.
 TEST_F(Profile, SaysThatThereWasNoRoomForCounts) {
     std::vector<std::string> command{"/usr/bin/unshare",

@@ -38,6 +38,28 @@ bool has_memory(pid_t pid) {
     return !maps ? maps.error().code != Errc::not_found : !maps->empty();
 }
 
+/// The library as LD_PRELOAD can name it: there spaces and colons separate libraries, and a dollar
+/// sign begins what the loader replaces. A link in `directory` where its own path has one of these.
+Result<std::filesystem::path> preloadable(const std::filesystem::path& tracker,
+                                          const std::filesystem::path& directory) {
+    const auto is_plain = [](const std::filesystem::path& path) {
+        return path.string().find_first_of(" :$") == std::string::npos;
+    };
+    if (is_plain(tracker)) return tracker;
+    const auto link = directory / kTrackerName;
+    if (!is_plain(link)) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("{}: cannot be preloaded: its path has a space, a colon or a dollar "
+                              "sign, and so has that of the temporary directory {}",
+                              tracker.string(), directory.string())});
+    }
+    std::error_code status;
+    std::filesystem::create_symlink(tracker, link, status);
+    if (status) return std::unexpected(Error{Errc::io, link.string() + ": " + status.message()});
+    return link;
+}
+
 /// Looks at all processes of a trial when nothing is in flight.
 class Watcher {
 public:
@@ -241,10 +263,12 @@ Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOption
     // Shared memory, so that counting never waits for a disk.
     const auto directory = base::TempDir::make_in_memory("alloc");
     if (!directory) return std::unexpected(directory.error());
+    const auto preloaded = preloadable(tracker, directory->path());
+    if (!preloaded) return std::unexpected(preloaded.error());
     Watcher watcher(directory->path(), stack_distance);
     const char* const others = std::getenv("LD_PRELOAD");
     options.environment = {
-        fmt::format("LD_PRELOAD={}{}{}", tracker.string(), others == nullptr ? "" : ":",
+        fmt::format("LD_PRELOAD={}{}{}", preloaded->string(), others == nullptr ? "" : ":",
                     others == nullptr ? "" : others),
         fmt::format("{}={}", alloc::kDirectoryVariable, directory->path().string())};
     if (stack_distance) {
