@@ -18,11 +18,17 @@ std::int64_t live_of(const Row& row) noexcept {
 
 /// Brings the live bytes of the process and the owner up to date with the row; from any thread.
 Moved bring(Row& row) noexcept {
-    const std::int64_t live = live_of(row);
     const std::int64_t high = load(row.high);
-    // Exchanged: a signal handler that allocates, or another thread, may do the same between these
-    // lines, and what it has brought is not brought again.
-    const std::int64_t moved = live - __atomic_exchange_n(&row.flushed, live, __ATOMIC_RELAXED);
+    // Compared: a signal handler that allocates, or another thread, may do the same between these
+    // lines. What it has brought is not brought again, and is newer than what was read here before:
+    // a thread that settles, and was held up that long, would leave the row as it once was, and so
+    // what is live, until the row has moved as far as that is off.
+    std::int64_t before = __atomic_load_n(&row.flushed, __ATOMIC_ACQUIRE);
+    std::int64_t live = live_of(row);
+    while (!__atomic_compare_exchange_n(&row.flushed, &before, live, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+        live = live_of(row);
+    const std::int64_t moved = live - before;
     store(row.high, live);
     Owner& owner = region->owners[row.owner];
     return {high > live ? high - live : 0,
@@ -31,7 +37,6 @@ Moved bring(Row& row) noexcept {
 }
 
 void set_distance(Row& row) noexcept {
-    const std::int64_t live = load(row.flushed);
     const Owner& owner = region->owners[row.owner];
     std::int64_t distance =
         flush_distance(load(region->slack), load(region->peak), load(region->rows_used));
@@ -39,8 +44,13 @@ void set_distance(Row& row) noexcept {
         const std::int64_t own = flush_distance(load(owner.slack), load(owner.peak), rows);
         if (own < distance) distance = own;
     }
-    store(row.flush_above, live + distance);
-    store(row.flush_below, live - distance);
+    std::int64_t live = 0;
+    do {
+        live = load(row.flushed);
+        store(row.flush_above, live + distance);
+        store(row.flush_below, live - distance);
+        // Others may have flushed it meanwhile, and set these as well.
+    } while (__atomic_load_n(&row.flushed, __ATOMIC_SEQ_CST) != live);
 }
 
 /// Brings what all rows have, or all of one owner, up to date: then the sum of their live bytes is
