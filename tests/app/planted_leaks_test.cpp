@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "app/crucible/command.h"
 #include "real_binary.h"
 
 namespace crucible::app {
@@ -37,21 +38,20 @@ protected:
 
     nlohmann::json profiled(const std::string& leak, int seed) {
         ::setenv("CRUCIBLE_PLANTED_LEAK", leak.c_str(), 1);
-        EXPECT_EQ(run({"profile",    "daemon:",
-                       "--scenario", "medium",
-                       "--clients",  "2",
-                       "--ladder",   "none",
-                       "--stacks",   "none",
-                       "--rounds",   "1",
-                       "--leaks",    "20",
-                       "--rate",     "2000",
-                       "--duration", "100ms",
-                       "--warmup",   "0s",
-                       "--seed",     std::to_string(seed),
-                       "--quiet"}),
-                  0)
-            << errors();
+        const int ended = run({"profile",    "daemon:",
+                               "--scenario", "medium",
+                               "--clients",  "2",
+                               "--ladder",   "none",
+                               "--stacks",   "none",
+                               "--rounds",   "1",
+                               "--leaks",    "20",
+                               "--rate",     "2000",
+                               "--duration", "100ms",
+                               "--warmup",   "0s",
+                               "--seed",     std::to_string(seed),
+                               "--quiet"});
         auto found = result().at("targets").at(0).at("leak");
+        EXPECT_EQ(ended, found.at("verdict") == "leak" ? kJudgedFailed : kDone) << errors();
         std::filesystem::remove_all(out());
         return found;
     }

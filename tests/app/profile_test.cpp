@@ -330,18 +330,20 @@ TEST_F(Profile, KeepsNoCountsOfWhatCameAndWent) {
 // A planted leak of 64 bytes an event is found, with its owner; without it the same system has
 // none.
 TEST_F(Profile, FindsAPlantedLeak) {
-    const auto judged = [this](const std::string& target) {
+    const auto judged = [this](const std::string& target, int exit_code) {
         EXPECT_EQ(run({"profile", target, "--clients", "1", "--ladder", "none", "--rounds", "1",
                        "--leaks", "20", "--rate", "1000", "--duration", "50ms", "--warmup", "0s",
                        "--quiet"}),
-                  0)
+                  exit_code)
             << errors();
         EXPECT_EQ(complaints("memory.schema.json"), "");
         const auto leak = result().at("targets").at(0).at("leak");
         std::filesystem::remove_all(out());
         return leak;
     };
-    const auto leaking = judged("synthetic:?leak=64B");
+    const auto leaking = judged("synthetic:?leak=64B", kJudgedFailed);
+    EXPECT_EQ(errors().rfind("crucible: synthetic:?leak=64B: leaks: client: target, ", 0), 0U)
+        << errors();
     EXPECT_EQ(leaking.at("verdict"), "leak") << leaking;
     EXPECT_EQ(leaking.at("sites_are"), "call site") << leaking.at("why_not_call_sites");
     EXPECT_TRUE(leaking.at("site").get<std::string>().starts_with("client: target, "));
@@ -353,7 +355,7 @@ TEST_F(Profile, FindsAPlantedLeak) {
     EXPECT_GE(slope.at("ci_high"), 64);
     // What it keeps for events under way is not quite the same each time: fifty events may be too
     // few to call that clean, and never enough to call it a leak.
-    const auto sound = judged("synthetic:");
+    const auto sound = judged("synthetic:", kDone);
     EXPECT_NE(sound.at("verdict"), "leak") << sound;
     EXPECT_LT(sound.at("smallest_visible"), 10);
 }

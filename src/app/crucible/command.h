@@ -8,6 +8,7 @@ namespace crucible::app {
 
 /// Exit codes of every command (README.md lists them for users).
 inline constexpr int kDone = 0;
+inline constexpr int kJudgedFailed = 1;
 inline constexpr int kBadUsage = 2;
 inline constexpr int kEnvironmentInvalid = 3;
 inline constexpr int kTargetFailed = 5;

@@ -30,8 +30,9 @@ Owners are the parts of the system that have allocated what is counted. Memory (
 memory_mean) is measured in trials of their own, without counting; where memory is allocated in
 others, with stacks. Beside the report are flame graphs, folded stacks and profiles for pprof.
 
-Exit codes: 0 done, 2 bad usage, 3 the environment made the measurement invalid,
-5 the target failed (partial result kept), 130 interrupted (partial result kept).)";
+Exit codes: 0 done, 1 a leak was found or a check failed, 2 bad usage, 3 the environment made the
+measurement invalid, 5 the target failed (partial result kept), 130 interrupted (partial result
+kept).)";
 
 /// What is judged takes memory and time with the square of them.
 constexpr std::uint64_t kIterationsMax = 1'000;
@@ -184,6 +185,21 @@ Result<lab::ProfileOptions> profile_options(Asked& asked) {
     return options;
 }
 
+/// What was judged and found wrong, a line each.
+std::vector<std::string> faults(const lab::MemoryProfile& profile) {
+    std::vector<std::string> lines;
+    for (const auto& check : profile.checks)
+        if (!check.passed) lines.push_back(fmt::format("{}: {}", check.name, check.detail));
+    for (const auto& target : profile.targets) {
+        if (!target.leak || target.leak->judgement.verdict != lab::LeakVerdict::leak) continue;
+        // Those that leak come first.
+        const auto& worst = target.leak->judgement.growing.front();
+        lines.push_back(fmt::format("{}: leaks: {}, {:.3g} bytes an event", target.target,
+                                    worst.site, worst.slope.value));
+    }
+    return lines;
+}
+
 }  // namespace
 
 int profile_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
@@ -261,7 +277,9 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
             << " was valid: a check that the measurement rests on failed in each\n";
         return kEnvironmentInvalid;
     }
-    return kDone;
+    const auto wrong = faults(profile);
+    for (const auto& line : wrong) err << "crucible: " << line << '\n';
+    return wrong.empty() ? kDone : kJudgedFailed;
 }
 
 }  // namespace crucible::app

@@ -37,8 +37,6 @@ and now, or within --time-budget, 5 the target failed (partial result kept), 130
 (partial result kept).)";
 
 /// The SLO does not even hold at the lowest load.
-constexpr int kLimitBroken = 1;
-
 /// No valid trial of a target at all: that and why. Empty where there is one.
 std::string nothing_valid(const lab::scale::TargetScaling& target, bool out_of_time,
                           std::string_view time_budget) {
@@ -80,7 +78,7 @@ int exit_code_of(const lab::scale::ScalingOptions& options, const lab::scale::Sc
         err << fmt::format("crucible: {}: the SLO is broken at the lowest load, {}: {}\n",
                            target.target, lab::scale::format_load(options.axis, lowest),
                            searched ? target.limit->detail : target.sweep_limit->detail);
-        return kLimitBroken;
+        return kJudgedFailed;
     }
     return kDone;
 }
