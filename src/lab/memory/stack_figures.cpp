@@ -123,6 +123,20 @@ std::string describe_frame(const Frame& frame) {
                        frame.line);
 }
 
+/// By the name of its file: "libx.so" or "libx.so.1.2".
+bool is_library(const std::string& path) {
+    std::string_view name = path;
+    name.remove_prefix(name.rfind('/') + 1);
+    constexpr std::string_view kEnding = ".so";
+    for (auto at = name.find(kEnding); at != std::string_view::npos; at = name.find(kEnding, at)) {
+        at += kEnding.size();
+        if (at == name.size()) return true;
+        if (name[at] == '.' && at + 1 < name.size() && name[at + 1] >= '0' && name[at + 1] <= '9')
+            return true;
+    }
+    return false;
+}
+
 /// A function of a stack, and whether it is in the program itself and not in a library.
 struct StackFrame {
     const Frame* frame;
@@ -135,8 +149,8 @@ std::vector<StackFrame> frames_of(const SymbolizedProfile& profile,
     std::vector<StackFrame> frames;
     for (const auto index : sample.stack) {
         const auto& location = profile.locations[index];
-        const bool in_program = location.module && profile.modules[*location.module].path.find(
-                                                       ".so") == std::string::npos;
+        const bool in_program =
+            location.module && !is_library(profile.modules[*location.module].path);
         for (const auto& frame : location.frames) frames.push_back({&frame, in_program});
     }
     return frames;

@@ -87,6 +87,24 @@ TEST(StackSite, IsWhoAskedForMemory) {
     EXPECT_EQ(site_of({}), "an unknown place");
 }
 
+// What a library is its file's name says, not the folders that it is in.
+TEST(StackSite, TellsLibrariesByTheirNames) {
+    auto profile = profile_of({{"sql_malloc", ""}, {"sql_step", ""}, {"app::run()", "/run.cpp"}});
+    const auto site_with = [&profile](const std::string& program, const std::string& library) {
+        profile.modules[0].path = library;
+        profile.modules[1].path = program;
+        return describe_site(profile, profile.samples.front());
+    };
+    const std::string in_library = "sql_step < app::run (run.cpp:7)";
+    const std::string in_program = "sql_malloc < sql_step < app::run (run.cpp:7)";
+    EXPECT_EQ(site_with("/opt/my.software/bin/x", "/usr/lib/libsql.so"), in_library);
+    EXPECT_EQ(site_with("/opt/my.so/x.sort", "/usr/lib/libsql.so.1.2"), in_library);
+    EXPECT_EQ(site_with("x.so.conf", "libsql-1.so.so.0"), in_library);
+    // All are of the program: none is left out.
+    EXPECT_EQ(site_with("/usr/bin/app", "/opt/my.so.1/bin/sql"), in_program);
+    EXPECT_EQ(site_with("/usr/bin/app", "/opt/bin/sql.software"), in_program);
+}
+
 TEST(StackSite, HasAWholeStack) {
     const auto profile = profile_of({{"operator new(unsigned long)", ""}, {"work()", "/w.cpp"}});
     EXPECT_EQ(describe_stack(profile, profile.samples.front()),
