@@ -256,7 +256,7 @@ struct LeakingSite {
     std::string site;
     std::string verdict;
     std::string reason;
-    double bytes_per_event = 0;
+    Estimate bytes_per_event;
 };
 
 /// Whether a target leaks.

@@ -27,7 +27,7 @@ LeakingSite read_leaking_site(const json& object) {
     return {.site = text_at(object, "site"),
             .verdict = text_at(object, "verdict"),
             .reason = text_at(object, "reason"),
-            .bytes_per_event = read_estimate(object.at("bytes_per_event")).value.value_or(0)};
+            .bytes_per_event = read_estimate(object.at("bytes_per_event"))};
 }
 
 std::optional<double> own_memory(const json& leak, const char* member) {

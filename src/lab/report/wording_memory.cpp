@@ -26,6 +26,14 @@ std::string figure(std::string_view name, std::string_view unit, const Estimate&
     return format_value(name, unit, std::optional(estimate));
 }
 
+/// "64 bytes an event [63.9, 64.1]".
+std::string slope_text(const Estimate& slope) {
+    auto text = fmt::format("{:.3g} bytes an event", slope.value.value_or(0));
+    // An end that is infinite is none.
+    if (slope.has_interval()) text += fmt::format(" [{:.3g}, {:.3g}]", *slope.low, *slope.high);
+    return text;
+}
+
 std::string target_finding(const MemoryTarget& target) {
     std::string text = target.target;
     if (const auto* peak = find_metric(target.metrics, "memory_peak"))
@@ -91,14 +99,15 @@ std::vector<std::string> telling_leaks(const LeakRow& leak) {
     std::size_t leaks = 0, others = 0;  // that are not told
     for (const auto& site : leak.sites) {
         const bool leaks_here = site.verdict == "leak";
-        const bool told = leaks_here ? lines.size() < kLeaksShown
-                                     : site.bytes_per_event > 0 && lines.size() < kOthersShown;
+        const bool told =
+            leaks_here ? lines.size() < kLeaksShown
+                       : site.bytes_per_event.value.value_or(0) > 0 && lines.size() < kOthersShown;
         if (!told) {
             ++(leaks_here ? leaks : others);
             continue;
         }
-        lines.push_back(fmt::format("{}: {} ({:.3g} bytes an event): {}", site.site,
-                                    check_label(site.verdict), site.bytes_per_event, site.reason));
+        lines.push_back(fmt::format("{}: {} ({}): {}", site.site, check_label(site.verdict),
+                                    slope_text(site.bytes_per_event), site.reason));
     }
     if (leaks > 0) lines.push_back(fmt::format("{} more that leak", leaks));
     if (others > 0) lines.push_back(fmt::format("{} more that are not proven clean", others));
