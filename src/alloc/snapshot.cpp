@@ -59,10 +59,24 @@ std::int64_t sum(std::int64_t a, std::int64_t b) noexcept {
                  : std::numeric_limits<std::int64_t>::max();
 }
 
+/// Likewise; 0 where it is negative.
+std::int64_t excess(std::int64_t a, std::int64_t b) noexcept {
+    std::int64_t result = 0;
+    if (a <= b) return 0;
+    return __builtin_sub_overflow(a, b, &result) ? std::numeric_limits<std::int64_t>::max()
+                                                 : result;
+}
+
 /// How far the row's highest live bytes were above what was flushed of it.
 std::int64_t above_flushed(const Row& row) noexcept {
     std::int64_t result = 0;
     return __builtin_sub_overflow(current(row.high), current(row.flushed), &result) ? 0 : result;
+}
+
+/// How far the row may be from what was flushed of it, twice: another thread may have set the
+/// bounds anew while its own moved as far as the ones before let it.
+std::int64_t flush_error(const Row& row) noexcept {
+    return excess(current(row.flush_above), current(row.flush_below));
 }
 
 /// All that is known of owners and threads besides their rows.
@@ -135,6 +149,7 @@ Snapshot RegionReader::read() const {
     // another may free meanwhile, and nothing is to be seen freed that was not seen allocated. The
     // number of rows again, too, and last the owners and threads that they name.
     std::array<Cell, kClasses> classes{};
+    const std::int64_t live_before = current(region.live);
     const std::uint64_t stray_frees = current(region.stray_frees);
     snapshot.total.frees = stray_frees;
     snapshot.total.freed_bytes = current(region.stray_freed_bytes);
@@ -151,6 +166,7 @@ Snapshot RegionReader::read() const {
         snapshot.total += counts[i];
         const std::int64_t above = above_flushed(row);
         highest = std::max(highest, above);
+        snapshot.kept_error_bytes = sum(snapshot.kept_error_bytes, flush_error(row));
         if (const std::uint32_t number = current(row.owner); number < snapshot.owners.size()) {
             auto& owner = snapshot.owners[number];
             owner.counts += counts[i];
@@ -165,6 +181,10 @@ Snapshot RegionReader::read() const {
         owner.peak_live_bytes = std::max(owner.peak_live_bytes, owner.counts.live_bytes());
 
     const std::int64_t live = current(region.live);
+    snapshot.kept_live_bytes = live;
+    // What was brought up to date while the rows were read.
+    snapshot.kept_error_bytes = sum(snapshot.kept_error_bytes, excess(std::max(live, live_before),
+                                                                      std::min(live, live_before)));
     const std::int64_t peak = current(region.peak);
     snapshot.peak_live_bytes = std::max({peak, sum(live, highest), snapshot.total.live_bytes()});
     // One row: every rise is known. More: each may have moved so far unseen when another was

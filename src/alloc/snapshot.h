@@ -70,6 +70,10 @@ struct Snapshot {
     /// operation under way in each thread.
     std::int64_t peak_live_bytes = 0;
     std::int64_t peak_error_bytes = 0;
+    /// Live bytes as the process itself keeps them, whose threads bring them up to date now and
+    /// then, and how far from the rows' sum, total.live_bytes(), that may be.
+    std::int64_t kept_live_bytes = 0;
+    std::int64_t kept_error_bytes = 0;
     std::vector<OwnerCounts> owners;  ///< "other" first; all that were ever named
     std::vector<ThreadCounts> threads;
     std::vector<ClassCounts> classes;  ///< in which something was allocated, ascending

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -175,6 +176,9 @@ void expect_partitions(const Snapshot& snapshot) {
     EXPECT_EQ(threads, snapshot.total);
     EXPECT_EQ(classes.allocations, snapshot.total.allocations);
     EXPECT_EQ(classes.frees, snapshot.total.frees);
+    // What the process keeps itself of the whole.
+    EXPECT_LE(std::abs(snapshot.total.live_bytes() - snapshot.kept_live_bytes),
+              snapshot.kept_error_bytes);
 }
 
 }  // namespace crucible::alloc

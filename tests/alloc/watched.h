@@ -92,7 +92,8 @@ struct Exercised {
 };
 Exercised exercised(const std::string& line);
 
-/// Owners, threads and classes are three partitions of one whole.
+/// Of a process that rests: owners, threads and classes are three partitions of one whole, of which
+/// it keeps the live bytes itself, too.
 void expect_partitions(const Snapshot& snapshot);
 
 }  // namespace crucible::alloc

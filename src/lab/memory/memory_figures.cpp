@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -81,6 +82,16 @@ std::string discrepancy(const alloc::Snapshot& snapshot) {
         return fmt::format("process {}: {} bytes live by owner, {} by thread, {} in all",
                            snapshot.pid, owners.live_bytes(), threads.live_bytes(),
                            snapshot.total.live_bytes());
+    }
+    // Kept apart from the rows that all of the above is of.
+    if (std::abs(static_cast<double>(snapshot.total.live_bytes()) -
+                 static_cast<double>(snapshot.kept_live_bytes)) >
+        static_cast<double>(snapshot.kept_error_bytes)) {
+        return fmt::format(
+            "process {}: {} bytes live by its rows, but {} as it keeps them itself, which may be "
+            "{} apart",
+            snapshot.pid, snapshot.total.live_bytes(), snapshot.kept_live_bytes,
+            snapshot.kept_error_bytes);
     }
     return {};
 }
