@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "in_process.h"
 #include "real_binary.h"
+#include "tracked_daemon.h"
 
 namespace crucible::app {
 namespace {
@@ -182,34 +183,17 @@ TEST_F(Profile, SaysThatAStaticProgramCannotBeCounted) {
     EXPECT_NE(output().find("not counted: process "), std::string::npos) << output();
 }
 
-/// The tracker, as it was built.
-std::filesystem::path tracker() {
-    return std::filesystem::canonical(std::filesystem::path(CRUCIBLE).parent_path() /
-                                      "../lib/libcrucible_alloc.so");
-}
-
 // A daemon that somebody else has started counts where that one said, and is read there. One that
 // was told no place says so.
 TEST_F(Profile, ReadsADaemonThatRunsWithTheTrackerAlready) {
     const auto folder = out().parent_path();
     const auto profile_daemon = [&](const std::string& counts) {
-        const auto socket = folder / "d.sock";
-        auto daemon = base::Process::start(
-            {.arguments = {std::filesystem::path(CRUCIBLE).parent_path() / "crucibled", "--socket",
-                           socket, "--data", folder / "data", "--log-level", "off"},
-             .environment = {"LD_PRELOAD=" + tracker().string(),
-                             "CRUCIBLE_ALLOC_DIRECTORY=" + counts}});
-        ASSERT_TRUE(daemon) << daemon.error().message;
-        const auto deadline = base::monotonic_now() + 20s;
-        base::SteadyClock clock;
-        while (!std::filesystem::exists(socket) && base::monotonic_now() < deadline)
-            clock.sleep_until(clock.now() + 5ms);
-        auto words = short_profile("daemon:" + socket.string());
+        TrackedDaemon daemon(folder, counts);
+        auto words = short_profile("daemon:" + daemon.socket.string());
         words.insert(words.end(), {"--stacks", "none"});
         EXPECT_EQ(run(words), 0) << errors();
         EXPECT_EQ(complaints("memory.schema.json"), "");
-        daemon->signal(SIGTERM);
-        EXPECT_TRUE(daemon->wait(20s));
+        daemon.end(SIGTERM);
     };
     const auto counts = folder / "counts";
     std::filesystem::create_directory(counts);

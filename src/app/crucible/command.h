@@ -33,6 +33,10 @@ int report_command(std::span<const std::string_view> args, std::ostream& out, st
 /// crucible daemon status|services|queues|rules|dead-letters
 int daemon_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 
+/// crucible allocations <pid or directory>
+int allocations_command(std::span<const std::string_view> args, std::ostream& out,
+                        std::ostream& err);
+
 /// The whole program: `args` are all words after the program's name.
 int crucible_main(std::span<const std::string_view> args, std::ostream& out, std::ostream& err);
 

@@ -20,12 +20,13 @@ struct NamedCommand {
     Command run;
 };
 
-constexpr std::array<NamedCommand, 6> kCommands{{
+constexpr std::array<NamedCommand, 7> kCommands{{
     {"compare", "compare two systems under the same load: which to ship", compare_command},
     {"run", "drive one system and measure it", run_command},
     {"profile", "count its allocations, every byte with its owner", profile_command},
     {"scale", "find until when it holds: breaking point, curves, what binds", scale_command},
     {"report", "render a stored result again", report_command},
+    {"allocations", "what a process with the allocation tracker has counted", allocations_command},
     {"daemon", "look inside a running crucibled", daemon_command},
 }};
 
@@ -34,7 +35,7 @@ void print_help(std::ostream& out) {
         << ": should you move from architecture A to architecture B?\n\n"
         << "Usage: crucible <command> [options]\n\nCommands:\n";
     for (const auto& command : kCommands)
-        out << fmt::format("  {:<9} {}\n", command.name, command.summary);
+        out << fmt::format("  {:<12} {}\n", command.name, command.summary);
     out << "\nExamples:\n"
            "  crucible compare coordinator: daemon:\n"
            "  crucible run daemon: --rate 5000 --duration 10s\n\n"

@@ -1,0 +1,108 @@
+// `crucible allocations`: what a running process has counted, seen from outside.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "in_process.h"
+#include "tracked_daemon.h"
+
+namespace crucible::app {
+namespace {
+
+class Allocations : public testing::Test {
+protected:
+    void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        GTEST_SKIP() << "a sanitizer has a malloc of its own, which has to come first";
+#endif
+    }
+    base::TempDir directory_ = *base::TempDir::make("allocations");
+};
+
+/// Of the one process in it.
+nlohmann::json counts_of(const std::string& of) {
+    const auto ended = crucible({"allocations", of, "--json"});
+    EXPECT_EQ(ended.exit_code, kDone) << ended.err;
+    const auto json = nlohmann::json::parse(ended.out, nullptr, false);
+    EXPECT_EQ(json.at("schema"), "crucible.allocations/1");
+    EXPECT_EQ(json.at("processes").size(), 1U);
+    return json.at("processes").at(0);
+}
+
+// While it runs by its number or its directory, and from the directory when it was killed.
+TEST_F(Allocations, OfAProcessThatRunsAndThatHasEnded) {
+    const auto counts = directory_.path() / "counts";
+    std::filesystem::create_directory(counts);
+    TrackedDaemon daemon(directory_.path(), counts);
+    ASSERT_TRUE(daemon.process);
+    const auto pid = std::to_string(daemon.process->pid());
+
+    const auto running = counts_of(pid);
+    EXPECT_EQ(running.at("pid"), daemon.process->pid());
+    EXPECT_EQ(running.at("running"), true);
+    EXPECT_EQ(running.at("name"), "crucibled");
+    EXPECT_EQ(running.at("file"), (counts / (pid + "-0.alloc")).string());
+    const auto& total = running.at("total");
+    EXPECT_GT(total.at("live_bytes"), 100'000);
+    EXPECT_GE(running.at("peak_live_bytes"), total.at("live_bytes"));
+    EXPECT_EQ(total.at("allocations").get<std::int64_t>() - total.at("frees").get<std::int64_t>(),
+              total.at("live_blocks"));
+    std::int64_t owned = 0;
+    std::int64_t sized = 0;
+    bool has_service = false;
+    for (const auto& owner : running.at("owners")) {
+        owned += owner.at("live_bytes").get<std::int64_t>();
+        has_service |= owner.at("name").get<std::string>().starts_with("services");
+    }
+    for (const auto& size : running.at("sizes"))
+        sized += size.at("allocations").get<std::int64_t>() - size.at("frees").get<std::int64_t>();
+    EXPECT_EQ(owned, total.at("live_bytes"));
+    EXPECT_EQ(sized, total.at("live_blocks"));
+    EXPECT_TRUE(has_service) << running.at("owners");
+    EXPECT_EQ(counts_of(counts).at("running"), true);
+
+    const auto text = crucible({"allocations", pid});
+    EXPECT_EQ(text.exit_code, kDone) << text.err;
+    EXPECT_TRUE(text.out.starts_with("Process " + pid + ", crucibled\nLive ")) << text.out;
+    EXPECT_NE(text.out.find("\nservices"), std::string::npos) << text.out;
+
+    daemon.end(SIGKILL);
+    const auto ended = counts_of(counts);
+    EXPECT_EQ(ended.at("running"), false);
+    EXPECT_GE(ended.at("total").at("allocations"), total.at("allocations"));
+    EXPECT_TRUE(
+        crucible({"allocations", counts}).out.starts_with("Process " + pid + " has ended\n"));
+    const auto gone = crucible({"allocations", pid});
+    EXPECT_EQ(gone.exit_code, kTargetFailed);
+    EXPECT_EQ(gone.err, "crucible: process " + pid + ": it has ended, and left no counts\n");
+}
+
+TEST_F(Allocations, OfWhatIsNotCounted) {
+    const auto empty = crucible({"allocations", directory_.path()});
+    EXPECT_EQ(empty.exit_code, kTargetFailed);
+    EXPECT_EQ(empty.err,
+              "crucible: " + directory_.path().string() + ": no counts of a process are there\n");
+    // What is no region has its own line.
+    const auto file = directory_.path() / "17-0.alloc";
+    ASSERT_TRUE(base::write_file(file, std::string(100, 'x')));
+    const auto wrong = crucible({"allocations", directory_.path()});
+    EXPECT_EQ(wrong.exit_code, kTargetFailed);
+    EXPECT_TRUE(wrong.err.starts_with("crucible: " + file.string() + ": ")) << wrong.err;
+
+    const auto self = crucible({"allocations", std::to_string(::getpid())});
+    EXPECT_EQ(self.exit_code, kTargetFailed);
+    EXPECT_TRUE(self.err.ends_with(": it was started without the allocation tracker\n"));
+    for (const std::string of : {"nothing", "0", "-3", "12x"}) {
+        const auto refused = crucible({"allocations", of});
+        EXPECT_EQ(refused.exit_code, kBadUsage) << of;
+        EXPECT_TRUE(refused.err.starts_with("crucible: ")) << refused.err;
+    }
+    EXPECT_EQ(crucible({"allocations", "nothing"}).err,
+              "crucible: 'nothing': neither a process's number nor a directory; see crucible "
+              "allocations --help\n");
+}
+
+}  // namespace
+}  // namespace crucible::app
