@@ -1,5 +1,7 @@
 // How much memory is live, and the most that ever was: of the process and of each owner, from what
 // the threads' rows have.
+#include <string.h>
+
 #include "alloc/preload/tracker.h"
 
 namespace crucible::alloc {
@@ -96,6 +98,31 @@ void flush(Row& row) noexcept {
         slack > 2 * load(owner.slack))
         store(owner.slack, slack);
     set_distance(row);
+}
+
+void copy_counts(Region& to, const Region& from) noexcept {
+    const std::uint32_t rows = load(from.rows_used);
+    ::memcpy(static_cast<void*>(&to), &from, offsetof(Region, rows));
+    for (std::uint32_t i = 0; i < rows; ++i) {
+        const Row& row = from.rows[i];
+        Row& copy = to.rows[i];
+        copy.owner = row.owner;
+        copy.thread = row.thread;
+        copy.freed_bytes = load(row.freed_bytes);
+        copy.large_freed_usable = load(row.large_freed_usable);
+        for (std::uint32_t cell = 0; cell < kClasses; ++cell)
+            copy.cells[cell].frees = load(row.cells[cell].frees);
+    }
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (std::uint32_t i = 0; i < rows; ++i) {
+        const Row& row = from.rows[i];
+        Row& copy = to.rows[i];
+        copy.bytes = load(row.bytes);
+        copy.large_usable = load(row.large_usable);
+        copy.high = load(row.high);
+        for (std::uint32_t cell = 0; cell < kClasses; ++cell)
+            copy.cells[cell].allocations = load(row.cells[cell].allocations);
+    }
 }
 
 void begin_live() noexcept {

@@ -107,35 +107,6 @@ std::size_t used_bytes() noexcept {
 constinit void* at_fork = nullptr;
 constinit std::size_t at_fork_bytes = 0;
 
-/// Rows go on to change meanwhile. What was freed, in all of them, is taken before what was
-/// allocated: what one thread allocates, another may free, and nothing is to be taken as freed that
-/// is not as allocated. What the region and its owners have of the rows follows from these, in
-/// begin_live().
-void copy_counts(Region& to, const Region& from) noexcept {
-    const std::uint32_t rows = load(from.rows_used);
-    ::memcpy(static_cast<void*>(&to), &from, offsetof(Region, rows));
-    for (std::uint32_t i = 0; i < rows; ++i) {
-        const Row& row = from.rows[i];
-        Row& copy = to.rows[i];
-        copy.owner = row.owner;
-        copy.thread = row.thread;
-        copy.freed_bytes = load(row.freed_bytes);
-        copy.large_freed_usable = load(row.large_freed_usable);
-        for (std::uint32_t cell = 0; cell < kClasses; ++cell)
-            copy.cells[cell].frees = load(row.cells[cell].frees);
-    }
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    for (std::uint32_t i = 0; i < rows; ++i) {
-        const Row& row = from.rows[i];
-        Row& copy = to.rows[i];
-        copy.bytes = load(row.bytes);
-        copy.large_usable = load(row.large_usable);
-        copy.high = load(row.high);
-        for (std::uint32_t cell = 0; cell < kClasses; ++cell)
-            copy.cells[cell].allocations = load(row.cells[cell].allocations);
-    }
-}
-
 void before_fork() {
     lock.acquire();
     stacks_before_fork();

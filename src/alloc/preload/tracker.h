@@ -62,8 +62,14 @@ inline Row* row_of(ThreadState& state, std::uint32_t owner) noexcept {
 /// Brings the region's live bytes and peaks up to date with the row.
 void flush(Row& row) noexcept;
 
-/// Makes them what the rows have: of a forked process, whose parent's other threads were in the
-/// middle of bringing them up to date. While nobody else writes.
+/// For a process that forks: what its region has, for the child's, under the lock. Rows go on to
+/// change meanwhile. What was freed, in all of them, is taken before what was allocated: what one
+/// thread allocates, another may free, and nothing is to be taken as freed that is not as
+/// allocated. What the region and its owners have of the rows follows from these, in begin_live().
+void copy_counts(Region& to, const Region& from) noexcept;
+
+/// Makes live bytes and peaks what the rows have: of a forked process, whose parent's other threads
+/// were in the middle of bringing them up to date. While nobody else writes.
 void begin_live() noexcept;
 
 /// For what is not counted in rows: Region says which is what.
