@@ -56,7 +56,8 @@ Result<> ExternalServices::subscribe(Session& session, const protocol::Frame& fr
     place.awaited_until.reset();
     place.leaving = false;
     place.more = true;
-    place.first = place.watched = 1;
+    place.deliveries = NumberedQueue<Delivery>(1);
+    place.watched = 1;
     place.connected.store(true);
     place.pid.store(session.pid());
     place.credits.store(subscription->credits);
@@ -117,12 +118,12 @@ bool ExternalServices::hand_out(Session& session) {
             // It was accepted in the same form: it fits.
             const auto appended =
                 protocol::append_event(session.out(), protocol::Kind::deliver,
-                                       place.first + place.deliveries.size(), task->event);
+                                       place.deliveries.next_number(), task->event);
             CRUCIBLE_ASSERT(appended.has_value());
             place.delivered.fetch_add(1, std::memory_order_relaxed);
             if (task->event.redelivered())
                 place.redelivered.fetch_add(1, std::memory_order_relaxed);
-            place.deliveries.push_back({std::move(task), due});
+            place.deliveries.push({std::move(task), due});
             place.open.fetch_add(1);
             handed_out = true;
         }
@@ -165,10 +166,6 @@ Result<> ExternalServices::settle(std::size_t number, const protocol::Frame& fra
     exchange_.attempted(tasks_, results_);
     tasks_.clear();
     results_.clear();
-    while (!place.deliveries.empty() && place.deliveries.front().settled) {
-        place.deliveries.pop_front();
-        ++place.first;
-    }
     watch(place);
     // It was slow, and not dead.
     if (was_late && place.late == 0 && !place.leaving)
@@ -177,24 +174,25 @@ Result<> ExternalServices::settle(std::size_t number, const protocol::Frame& fra
 }
 
 Result<> ExternalServices::settle(Place& place, const protocol::Settlement& settlement) {
-    const std::uint64_t end = place.first + place.deliveries.size();
+    const std::uint64_t end = place.deliveries.next_number();
     const auto unknown = [](std::uint64_t delivery) {
         return refuse_service(Errc::corrupt,
                               fmt::format("delivery {} was settled, which is not open", delivery));
     };
-    if (settlement.delivery < place.first || settlement.delivery >= end)
-        return unknown(settlement.delivery);
+    if (settlement.delivery >= end) return unknown(settlement.delivery);
     if (settlement.count > end - settlement.delivery) return unknown(end);
     for (std::uint64_t i = 0; i < settlement.count; ++i) {
-        Delivery& delivery = place.deliveries[settlement.delivery - place.first + i];
-        if (std::exchange(delivery.settled, true)) return unknown(settlement.delivery + i);
+        const std::uint64_t number = settlement.delivery + i;
+        Delivery* const delivery = place.deliveries.find(number);
+        if (delivery == nullptr) return unknown(number);
         place.open.fetch_sub(1);
-        if (delivery.task == nullptr) {  // too late to matter
+        if (delivery->task == nullptr) {  // too late to matter
             --place.late;
-            continue;
+        } else {
+            tasks_.push_back(std::move(delivery->task));
+            results_.push_back(protocol::result_of(settlement));
         }
-        tasks_.push_back(std::move(delivery.task));
-        results_.push_back(protocol::result_of(settlement));
+        place.deliveries.erase(number);
     }
     return {};
 }
@@ -218,10 +216,10 @@ void ExternalServices::lose(Session& session) {
     const std::size_t number = *std::exchange(session.service, std::nullopt);
     Place& place = places_[number];
     std::vector<TaskPtr> unanswered;
-    for (Delivery& delivery : place.deliveries)
+    place.deliveries.take_all([&](Delivery delivery) {
         if (delivery.task != nullptr) unanswered.push_back(std::move(delivery.task));
+    });
     place.session = nullptr;
-    place.deliveries.clear();
     place.late = 0;
     place.connected.store(false);
     place.pid.store(0);
@@ -261,10 +259,10 @@ void ExternalServices::stop() {
 
 /// Moves on to the next delivery whose attempt has not ended.
 void ExternalServices::watch(Place& place) {
-    const std::uint64_t end = place.first + place.deliveries.size();
-    place.watched = std::max(place.watched, place.first);
-    while (place.watched < end && place.deliveries[place.watched - place.first].task == nullptr)
-        ++place.watched;
+    const auto* open = place.deliveries.from(place.watched);
+    while (open != nullptr && open->value.task == nullptr)
+        open = place.deliveries.from(open->number + 1);
+    place.watched = open != nullptr ? open->number : place.deliveries.next_number();
 }
 
 std::vector<std::pair<Session*, Error>> ExternalServices::end_overdue(TimePoint now) {
@@ -274,10 +272,7 @@ std::vector<std::pair<Session*, Error>> ExternalServices::end_overdue(TimePoint 
         Place& place = places_[i];
         if (place.awaited_until && *place.awaited_until <= now) desert(i);
         if (place.session == nullptr) continue;
-        const auto watched = [&]() -> Delivery* {
-            const std::size_t at = place.watched - place.first;
-            return at < place.deliveries.size() ? &place.deliveries[at] : nullptr;
-        };
+        const auto watched = [&] { return place.deliveries.find(place.watched); };
         for (; watched() != nullptr && watched()->due <= now; watch(place))
             tasks_.push_back(std::move(watched()->task));
         if (tasks_.empty()) continue;
@@ -312,8 +307,7 @@ std::optional<TimePoint> ExternalServices::next_deadline() const {
     };
     for (const Place& place : places_) {
         if (place.awaited_until) consider(*place.awaited_until);
-        const std::size_t watched = place.watched - place.first;
-        if (watched < place.deliveries.size()) consider(place.deliveries[watched].due);
+        if (const auto* watched = place.deliveries.find(place.watched)) consider(watched->due);
     }
     return next;
 }

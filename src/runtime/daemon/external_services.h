@@ -16,6 +16,7 @@
 
 #include "crucible/error.h"
 #include "crucible/time.h"
+#include "runtime/daemon/numbered_queue.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/service_frame.h"
 #include "runtime/dispatch/exchange.h"
@@ -90,17 +91,15 @@ private:
     struct Delivery {
         TaskPtr task;  ///< null: its attempt has ended
         TimePoint due;
-        bool settled = false;
     };
     struct Place {
         Session* session = nullptr;
         std::optional<TimePoint> awaited_until;  ///< without a session, if its place is taken
         bool leaving = false;                    ///< it unsubscribed
         bool more = false;                       ///< events may wait for it
-        std::uint64_t first = 1;                 ///< number of deliveries.front()
         std::uint64_t watched = 1;               ///< the oldest that may be late, or the next
-        std::deque<Delivery> deliveries;
-        std::uint64_t late = 0;  ///< of them, neither settled nor in time
+        NumberedQueue<Delivery> deliveries{1};   ///< that it has not settled
+        std::uint64_t late = 0;                  ///< of them, not in time either
 
         // Read by other threads:
         std::atomic<bool> connected = false;

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -17,6 +16,7 @@
 #include "base/rng.h"
 #include "runtime/daemon/connect.h"
 #include "runtime/daemon/event_frame.h"
+#include "runtime/daemon/numbered_queue.h"
 #include "runtime/daemon/socket_client.h"
 #include "runtime/dispatch/task.h"
 #include "runtime/route/keyed_hash.h"
@@ -63,7 +63,7 @@ public:
         if (given_up_) return std::unexpected(Error{Errc::closed, {}});
         if (kept_bytes_ > 0 && kept_bytes_ + bytes > options_.send_buffer_bytes_max)
             return std::unexpected(Error{Errc::overloaded, {}});
-        const std::uint64_t number = first_ + kept_.size();
+        const std::uint64_t number = kept_.next_number();
         if (connected_) {
             const auto published = client_->publish(event, number);
             // A connection that has ended is for the other thread to replace: the event waits.
@@ -74,7 +74,7 @@ public:
         } else if (auto sendable = check(event); !sendable) {
             return sendable;
         }
-        kept_.push_back(Kept{.event = event, .token = token, .bytes = bytes});
+        kept_.push({.event = event, .token = token, .bytes = bytes});
         kept_bytes_ += bytes;
         ++published_;
         return {};
@@ -132,7 +132,6 @@ private:
         Event event;
         std::uint64_t token = 0;
         std::size_t bytes = 0;
-        bool ended = false;  ///< acknowledged, behind some that are not
     };
 
     /// So that adding Duration::max() to the clock's time cannot overflow.
@@ -158,17 +157,12 @@ private:
             const std::lock_guard lock(mutex_);
             delivering_ = true;
             for (const auto& [number, outcome] : ends) {
-                if (number < first_ || number - first_ >= kept_.size()) continue;
-                Kept& kept = kept_[number - first_];
-                if (std::exchange(kept.ended, true)) continue;
+                const Kept* const kept = kept_.find(number);
+                if (kept == nullptr) continue;
                 ++outcomes_[static_cast<std::size_t>(outcome)];
-                kept_bytes_ -= kept.bytes;
-                kept.event = Event();
-                acknowledged_.push_back({kept.token, outcome});
-            }
-            while (!kept_.empty() && kept_.front().ended) {
-                kept_.pop_front();
-                ++first_;
+                kept_bytes_ -= kept->bytes;
+                acknowledged_.push_back({kept->token, outcome});
+                kept_.erase(number);
             }
         }
         // Outside the lock: the handler may take its time. Only one connection lives at a time, so
@@ -239,22 +233,22 @@ private:
         std::uint64_t number = 0;
         std::unique_lock lock(mutex_);
         client_ = std::move(client);
-        for (number = first_; !lost_ && !stopping_; ++number) {
-            number = std::max(number, first_);  // acknowledgements come meanwhile
-            if (number - first_ >= kept_.size()) {
+        while (!lost_ && !stopping_) {
+            const auto* const kept = kept_.from(number);  // acknowledgements come meanwhile
+            if (kept == nullptr) {
                 connected_ = true;
                 break;
             }
-            const Kept& kept = kept_[number - first_];
-            if (kept.ended) continue;
-            const auto published = client_->publish(kept.event, number);
-            if (published) continue;
+            const auto published = client_->publish(kept->value.event, kept->number);
+            if (published) {
+                number = kept->number + 1;
+                continue;
+            }
             if (published.error().code != Errc::overloaded) break;  // lost again
             // The daemon does not keep up: some acknowledgements have to come first.
             ++waiting_for_ends_;
             ended_.wait_for(lock, std::chrono::milliseconds(1));
             --waiting_for_ends_;
-            --number;
         }
         lock.unlock();
         changed_.notify_all();
@@ -274,8 +268,7 @@ private:
     bool given_up_ = false;
     bool delivering_ = false;  ///< the handler is told of what has left kept_
     bool stopping_ = false;
-    std::deque<Kept> kept_;
-    std::uint64_t first_ = 0;  ///< number of kept_.front()
+    NumberedQueue<Kept> kept_;  ///< published, and not acknowledged
     std::size_t kept_bytes_ = 0;
     std::uint64_t published_ = 0;
     std::array<std::uint64_t, 4> outcomes_{};  ///< by Outcome

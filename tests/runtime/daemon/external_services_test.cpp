@@ -105,6 +105,29 @@ TEST_F(ExternalTest, KeepsToTheCredits) {
     EXPECT_EQ(acknowledgements_.count(Outcome::handled), 20u);
 }
 
+// One that is not settled for long does not disturb the others behind it, however many.
+TEST_F(ExternalTest, SettlesWhatComesBehindOneThatStays) {
+    start();
+    RawService service(socket_);
+    ASSERT_TRUE(service.subscribe("billing", 100));
+    constexpr std::uint64_t kEvents = 3 * NumberedQueue<int>::kSweepMin;
+    publish(kEvents);
+    for (std::uint64_t number = 1; number <= kEvents; ++number) {
+        ASSERT_EQ(service.next()->number, number);
+        if (number != 1 && number != 2'000) {
+            ASSERT_TRUE(service.settle(number));
+        }
+    }
+    await_queued("billing", 2);
+    EXPECT_EQ(ask_service("billing")["external"]["open"], 2);
+    ASSERT_TRUE(service.settle(2'000));
+    ASSERT_TRUE(service.settle(1));
+    ASSERT_TRUE(client_->drain(kGenerousLimit));
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), kEvents);
+    ASSERT_TRUE(service.settle(2'000));
+    EXPECT_EQ(service.refusal(), "delivery 2000 was settled, which is not open");
+}
+
 // "Not now" is a failed attempt of the event, and none of the service.
 TEST_F(ExternalTest, TriesAgainWhatCouldNotBeDoneNow) {
     options_.coordinator.breaker.failures_in_a_row = 1;

@@ -141,6 +141,30 @@ TEST_F(ReconnectingClientTest, KeepsEventsWhileThereIsNoDaemon) {
     EXPECT_TRUE(client->request(record(2), kGenerousLimit));
 }
 
+// One that waits for long is still the client's when the daemon goes, whatever came and ended
+// behind it.
+TEST_F(ReconnectingClientTest, KeepsOneThatWaitsBehindManyThatEnded) {
+    start_daemon({"--work", "none"});
+    const auto client = connect();
+    Event tomorrow = record(0);
+    tomorrow.not_before = base::wall_now() + 24h;
+    ASSERT_TRUE(client->publish(tomorrow, 0));
+    constexpr std::size_t kEvents = 3'000;
+    for (std::size_t i = 1; i <= kEvents; ++i)
+        ASSERT_TRUE(client->publish(record(static_cast<int>(i)), i));
+    ASSERT_TRUE(acknowledgements_.wait_for(kEvents));
+    kill_daemon();
+    start_daemon({"--work", "none"});
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    std::string answer;
+    while (answer.find(R"("scheduled":1,)") == std::string::npos) {
+        ASSERT_LT(base::monotonic_now(), until) << answer;
+        answer = ask_daemon({.socket = socket_}, R"({"about":"queues"})").value_or("");
+    }
+    EXPECT_EQ(client->stats().queued, 1u);
+    EXPECT_EQ(acknowledgements_.count(Outcome::handled), kEvents);
+}
+
 // What is kept is bounded, and says so.
 TEST_F(ReconnectingClientTest, RefusesWhatItCannotKeep) {
     start_daemon({"--work", "none"});
