@@ -93,7 +93,8 @@ public:
         drained_.wait_for(lock, wait, [this] { return all_ended() || gone_.load(); });
         drains_.fetch_sub(1);
         if (all_ended()) return {};
-        return std::unexpected(Error{gone_.load() ? Errc::closed : Errc::timeout, {}});
+        if (gone_.load()) return std::unexpected(end_);
+        return std::unexpected(Error{Errc::timeout, {}});
     }
 
     CoordinatorStats stats() const override {
@@ -126,7 +127,7 @@ private:
         receive_until_closed();
         outbox_.close();
         gone_.store(true);
-        requests_.fail_all(Error{Errc::closed, {}});
+        requests_.fail_all(end_);
         notify_drains();
         if (on_gone_) on_gone_();
     }
@@ -215,6 +216,7 @@ private:
         while (open) {
             const auto frame = protocol::next_frame(rest);
             if (!frame) {
+                end_.message = "not a crucible daemon: " + frame.error().message;
                 open = false;
             } else if (!*frame) {
                 break;
@@ -224,6 +226,7 @@ private:
             }
         }
         deliver();
+        if (!open) return false;
         std::copy(rest.begin(), rest.end(), buffer.begin());
         filled = rest.size();
         // A response may be larger than the buffer: it grows for that one and shrinks back.
@@ -233,7 +236,7 @@ private:
             buffer.resize(wanted);
             if (wanted == kReceiveBytes) buffer.shrink_to_fit();
         }
-        return open;
+        return true;
     }
 
     bool take_frame(const protocol::Frame& frame) {
@@ -292,6 +295,7 @@ private:
 
     std::vector<Acknowledgement> received_;                 ///< the I/O thread's
     std::array<std::atomic<std::uint64_t>, 4> outcomes_{};  ///< by Outcome
+    Error end_{Errc::closed, {}};                           ///< the I/O thread's until gone_
     std::atomic<bool> gone_ = false;
     std::atomic<bool> stopping_ = false;
     std::atomic<std::uint32_t> drains_ = 0;

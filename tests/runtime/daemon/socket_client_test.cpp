@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <thread>
 
 #include "acknowledgements.h"
@@ -174,6 +176,28 @@ TEST_F(ClientTest, RefusesAnAcknowledgementOfMoreThanThereIs) {
     ASSERT_FALSE(drained);
     EXPECT_EQ(drained.error().code, Errc::closed);
     EXPECT_TRUE(acknowledged_.all().empty());
+}
+
+// Neither does it believe the size of a frame: it makes no room for one that cannot be, and says
+// why it went.
+TEST_F(ClientTest, RefusesAFrameThatIsTooLarge) {
+    ASSERT_TRUE(client_->publish(small_event("x"), 1));
+    rusage before{};
+    ASSERT_EQ(::getrusage(RUSAGE_SELF, &before), 0);
+    protocol::Buffer bytes(sizeof(protocol::FrameHeader));
+    const protocol::FrameHeader header{512u << 20, protocol::Kind::acknowledge, {}, 0};
+    std::memcpy(bytes.data(), &header, sizeof header);
+    daemon_->send(bytes);
+
+    const auto drained = client_->drain(30s);
+
+    ASSERT_FALSE(drained);
+    EXPECT_EQ(drained.error().code, Errc::closed);
+    EXPECT_EQ(drained.error().message,
+              "not a crucible daemon: a frame of 536870912 bytes, over the limit of 20971520");
+    rusage after{};
+    ASSERT_EQ(::getrusage(RUSAGE_SELF, &after), 0);
+    EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 256 << 10) << "KiB";
 }
 
 }  // namespace
