@@ -3,14 +3,11 @@
 #include <sys/epoll.h>
 
 #include <atomic>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +21,7 @@
 #include "crucible/error.h"
 #include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/client_counts.h"
+#include "runtime/daemon/due_times.h"
 #include "runtime/daemon/metrics_endpoint.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/server_options.h"
@@ -80,15 +78,6 @@ private:
         std::size_t bytes = 0;                   ///< of the event
     };
 
-    enum class DueFor : std::uint8_t { greeting, idle, slow, pace };
-    /// When to look at a session again, and for what.
-    struct Due {
-        TimePoint time;
-        std::uint64_t session = 0;
-        DueFor why = DueFor::greeting;
-        friend auto operator<=>(const Due&, const Due&) = default;
-    };
-
     /// epoll_event::data of sessions count from here.
     static constexpr std::uint64_t kFirstSession = 16;
 
@@ -118,6 +107,7 @@ private:
     void collect(std::span<const Completion> completions);
     void deliver_ended();
     std::optional<TimePoint> next_deadline() const;
+    void look_again(TimePoint time, const Session& session, DueFor why);
     void look_at_due();
     void end_if_idle(Session& session, TimePoint now);
     void watch_reading(Session& session, std::size_t sent);
@@ -146,10 +136,9 @@ private:
 
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::uint64_t next_session_ = 0;
-    std::size_t strangers_ = 0;  ///< sessions with Session::stranger
-    std::size_t in_flight_ = 0;  ///< accepted, and not delivered to deliver_ended() yet
-    /// Since the last time that it fell due, the session may have gone or changed.
-    std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+    std::size_t strangers_ = 0;            ///< sessions with Session::stranger
+    std::size_t in_flight_ = 0;            ///< accepted, and not delivered to deliver_ended() yet
+    DueTimes due_;                         ///< the sessions may have gone or changed since
     std::vector<std::uint64_t> readable_;  ///< sessions to read from without waiting for epoll
     std::vector<std::uint64_t> touched_;   ///< sessions to settle at the end of this loop turn
     std::vector<std::byte> scratch_;       ///< what was just received, whoever from

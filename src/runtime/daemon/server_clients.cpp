@@ -60,11 +60,11 @@ void Server::admit(Newcomer client) {
     }
     session->stranger = stranger;
     if (stranger) ++strangers_;
-    sessions_.emplace(id, std::move(session));
+    const Session& admitted = *sessions_.emplace(id, std::move(session)).first->second;
     clients_.connected.store(sessions_.size());
-    due_.push({now + limits.handshake_limit, id, DueFor::greeting});
+    look_again(now + limits.handshake_limit, admitted, DueFor::greeting);
     if (limits.idle_limit > Duration::zero())
-        due_.push({now + limits.idle_limit, id, DueFor::idle});
+        look_again(now + limits.idle_limit, admitted, DueFor::idle);
 }
 
 void Server::read_from(Session& session) {
@@ -91,7 +91,7 @@ void Server::pace(Session& session) {
     session.paced = true;
     clients_.rate_limited.fetch_add(1, std::memory_order_relaxed);
     const double rate = options_.clients.rate_max->events_per_second();
-    due_.push({session.rate->when(std::max(1.0, rate * kPaceSeconds)), session.id(), DueFor::pace});
+    look_again(session.rate->when(std::max(1.0, rate * kPaceSeconds)), session, DueFor::pace);
 }
 
 /// When something is to be done though nothing comes.
@@ -100,6 +100,11 @@ std::optional<TimePoint> Server::next_deadline() const {
     if (stop_deadline_ && (!next || *stop_deadline_ < *next)) next = stop_deadline_;
     if (!due_.empty() && (!next || due_.top().time < *next)) next = due_.top().time;
     return next;
+}
+
+void Server::look_again(TimePoint time, const Session& session, DueFor why) {
+    due_.add({time, session.id(), why},
+             [this](std::uint64_t id) { return sessions_.contains(id); });
 }
 
 void Server::look_at_due() {
@@ -141,7 +146,7 @@ void Server::end_if_idle(Session& session, TimePoint now) {
                        session.held_back() || session.paced || session.blocked;
     if (!session.greeted || waits || now - session.last_input < limit) {
         const TimePoint next = std::max(session.last_input + limit, now + limit / kIdleLooks);
-        due_.push({next, session.id(), DueFor::idle});
+        look_again(next, session, DueFor::idle);
         return;
     }
     spdlog::info("{} closed: it was idle", session.describe());
@@ -161,7 +166,7 @@ void Server::watch_reading(Session& session, std::size_t sent) {
     if (session.unread_since && sent == 0) return;
     session.unread_since = base::monotonic_now();
     if (std::exchange(session.watched_for_reading, true)) return;
-    due_.push({*session.unread_since + limit, session.id(), DueFor::slow});
+    look_again(*session.unread_since + limit, session, DueFor::slow);
 }
 
 void Server::end_if_slow(Session& session, TimePoint now) {
@@ -170,7 +175,7 @@ void Server::end_if_slow(Session& session, TimePoint now) {
     const Duration limit = options_.clients.slow_limit;
     if (now - *session.unread_since < limit) {
         session.watched_for_reading = true;
-        due_.push({*session.unread_since + limit, session.id(), DueFor::slow});
+        look_again(*session.unread_since + limit, session, DueFor::slow);
         return;
     }
     spdlog::warn("{} closed: it has read none of its answers for {}, {} bytes wait",
