@@ -1,18 +1,21 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
 
+#include "app/crucibled/log.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "runtime/daemon/acceptor.h"
@@ -30,6 +33,9 @@ using runtime::Server;
 constexpr int kStopped = 0;
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
+
+/// How long it waits for who reads its log, where the lines should be there before it goes on.
+constexpr Duration kLogLimit = std::chrono::seconds(1);
 
 constexpr const char* kFooter = R"(Examples:
   crucibled                                        default socket and data directory
@@ -210,7 +216,7 @@ void report_ready(int descriptor) {
     ::close(descriptor);
 }
 
-int serve(DaemonConfig& config, int ready_fd) {
+int serve(DaemonConfig& config, int ready_fd, Log& log) {
     base::raise_descriptor_limit();
     auto inherited = runtime::systemd::inherited_socket();
     if (!inherited) {
@@ -242,6 +248,8 @@ int serve(DaemonConfig& config, int ready_fd) {
     if (const auto tcp = (*server)->tcp_text(); !tcp.empty()) spdlog::info("listening on {}", tcp);
     if (const auto port = (*server)->metrics_port(); port != 0)
         spdlog::info("metrics on port {}, GET /metrics", port);
+    // Whoever waits for it finds what was said above.
+    if (ready_fd >= 0) (void)log.flush(kLogLimit);
     report_ready(ready_fd);
 
     const auto ended = (*server)->run();
@@ -265,10 +273,14 @@ int run(int argc, char** argv) {
     if (!config) return usage_error(config.error().message);
     // A client that goes away is an error of one send, not a reason to die.
     ::signal(SIGPIPE, SIG_IGN);
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("crucibled"));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n: %v");
-    spdlog::set_level(spdlog::level::from_str(config->log_level));
-    return serve(*config, line.ready_fd);
+    Log log(spdlog::level::from_str(config->log_level), [] {
+        block_signals(SIG_BLOCK);
+        ::pthread_setname_np(::pthread_self(), "log");
+    });
+    const int exit_code = serve(*config, line.ready_fd, log);
+    // That nobody reads the log is no reason to stay.
+    if (!log.flush(kLogLimit)) std::_Exit(exit_code);
+    return exit_code;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
 #include "runtime/daemon/unix_socket.h"
 
 namespace crucible::runtime {
@@ -161,7 +162,10 @@ std::optional<UniqueFd> Acceptor::accept(int listening) {
 
 /// Without this the waiting client would keep the listener readable and the loop spinning.
 void Acceptor::turn_away(int listening) {
-    spdlog::error("a client was turned away: no file descriptor is left");
+    if (const auto left_out = turned_away_log_.next(base::monotonic_now())) {
+        spdlog::error("a client was turned away, after {} others: no file descriptor is left",
+                      *left_out);
+    }
     spare_.reset();
     { const UniqueFd turned_away(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC)); }
     spare_ = open_spare();

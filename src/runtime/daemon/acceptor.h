@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "crucible/error.h"
 #include "runtime/daemon/listener.h"
+#include "runtime/daemon/log_throttle.h"
 #include "runtime/daemon/server_options.h"
 #include "runtime/daemon/tcp_socket.h"
 #include "runtime/daemon/tls.h"
@@ -68,6 +69,7 @@ private:
     base::UniqueFd tcp_;
     std::optional<TcpAddress> tcp_address_;
     base::UniqueFd spare_;  ///< given up to accept and refuse a client when no descriptor is left
+    LogThrottle turned_away_log_;
     std::mutex tls_mutex_;
     std::shared_ptr<const TlsContext> tls_;  ///< none: plain TCP
 };

@@ -22,6 +22,7 @@
 #include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/client_counts.h"
 #include "runtime/daemon/due_times.h"
+#include "runtime/daemon/log_throttle.h"
 #include "runtime/daemon/metrics_endpoint.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/server_options.h"
@@ -116,6 +117,7 @@ private:
     void touch(Session& session) { touched_.push_back(session.id()); }
     void settle_touched();
     void settle(Session& session);
+    void warn_closed(const Session& session, ClosedFor reason, std::string_view why);
     void fail(Session& session, ClosedFor reason, const Error& error);
     void close(Session& session);
     void call(std::size_t instance);
@@ -162,6 +164,7 @@ private:
     std::atomic<bool> reload_again_ = false;  ///< asked for while one was under way
     std::jthread reloader_;
     ClientCounts clients_;
+    LogThrottle strangers_log_;  ///< of those closed before they greeted
     std::unique_ptr<MetricsEndpoint> metrics_;
 };
 

@@ -80,7 +80,7 @@ void Server::read_from(Session& session) {
     } else if (open && session.within_frame()) {
         fail(session, ClosedFor::protocol, Error{Errc::corrupt, "the stream ended within a frame"});
     } else if (!session.transport().established()) {
-        spdlog::warn("{} went away while TLS was being set up", session.describe());
+        warn_closed(session, ClosedFor::handshake, "it went away while TLS was being set up");
         clients_.count(ClosedFor::handshake);
     }
     close(session);
@@ -225,10 +225,26 @@ void Server::settle(Session& session) {
     if (reads && session.held_back()) process_input(session);
 }
 
+/// Those that have not greeted may be anybody, and come at any rate.
+void Server::warn_closed(const Session& session, ClosedFor reason, std::string_view why) {
+    if (reason != ClosedFor::refused && reason != ClosedFor::handshake) {
+        spdlog::warn("{} closed: {}", session.describe(), why);
+        return;
+    }
+    const auto left_out = strangers_log_.next(base::monotonic_now());
+    if (!left_out) return;
+    if (*left_out == 0) {
+        spdlog::warn("{} closed: {}", session.describe(), why);
+    } else {
+        spdlog::warn("{} closed: {} (and {} others before it that had not greeted)",
+                     session.describe(), why, *left_out);
+    }
+}
+
 /// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.
 void Server::fail(Session& session, ClosedFor reason, const Error& error) {
     const std::string text = error.message.empty() ? "not a valid event" : error.message;
-    spdlog::warn("{} closed: {}", session.describe(), text);
+    warn_closed(session, reason, text);
     clients_.count(reason);
     // What is due goes first: who reads a refusal reads no further.
     (void)session.flush();

@@ -426,6 +426,69 @@ TEST_F(CrucibledTest, ReadsItsRulesAgainOnSighup) {
     EXPECT_EQ(reason(), "second");
 }
 
+// Standard error is a pipe that nobody reads, and full.
+class UnreadLogTest : public CrucibledTest {
+protected:
+    UnreadLogTest() {
+        const auto path = (directory_.path() / "stderr").string();
+        EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+        reader_ = base::UniqueFd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        writer_ = base::UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+        EXPECT_TRUE(reader_ && writer_);
+    }
+    void fill() {
+        for (const std::size_t size : {4096u, 1u})
+            while (::write(writer_.get(), std::string(size, '.').data(), size) > 0) {
+            }
+    }
+    /// A line in the log for each.
+    void be_refused(int times) {
+        for (int i = 0; i < times; ++i) {
+            RawClient client(socket_);
+            ASSERT_TRUE(client.greet());
+            ASSERT_TRUE(client.send_text(std::string(16, 'x')));
+            ASSERT_TRUE(client.receive());
+        }
+    }
+    std::string read_some() {
+        pollfd waiter{.fd = reader_.get(), .events = POLLIN, .revents = 0};
+        EXPECT_EQ(::poll(&waiter, 1, 30'000), 1);
+        std::string text(65536, 0);
+        const auto count = ::read(reader_.get(), text.data(), text.size());
+        text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+        return text;
+    }
+
+    base::UniqueFd reader_;
+    base::UniqueFd writer_;
+};
+
+// The daemon serves all the same, however much it has to say, and says how much it left out.
+TEST_F(UnreadLogTest, DoesNotHoldUpTheDaemon) {
+    auto daemon = start({"--work", "none"});
+    fill();
+    be_refused(600);
+    const auto client = connect();
+    ASSERT_TRUE(client->publish(record_created(random_, "client-0", 1), 1));
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+    std::string text;
+    while (text.find(" lines were left out here") == std::string::npos) {
+        const auto more = read_some();
+        ASSERT_FALSE(more.empty());
+        text += more;
+    }
+}
+
+// Nor does it keep it from stopping.
+TEST_F(UnreadLogTest, DoesNotKeepTheDaemonFromStopping) {
+    auto daemon = start({"--work", "none"});
+    fill();
+    daemon.signal(SIGTERM);
+    const auto status = daemon.wait(kGenerousLimit);
+    ASSERT_TRUE(status);
+    EXPECT_EQ(status->describe(), "exited with code 0");
+}
+
 // Rules with a mistake end the start, with the place.
 TEST_F(CrucibledTest, RefusesToStartWithBadRules) {
     const auto rules = directory_.path() / "rules.toml";
