@@ -56,6 +56,19 @@ Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes) {
     return Frame{header, bytes.subspan(sizeof(FrameHeader), header.body_bytes), whole};
 }
 
+Result<> check_header(const FrameHeader& header, bool greeted) {
+    const auto limit = [&](std::string_view what, std::size_t bytes_max) -> Result<> {
+        if (header.body_bytes <= bytes_max) return {};
+        return corrupt(fmt::format("a {} of {} bytes, over the limit of {}", what,
+                                   header.body_bytes, bytes_max));
+    };
+    if (!greeted) {
+        if (header.kind != Kind::hello) return corrupt("the client did not greet");
+        return limit("greeting", kHelloBytesMax);
+    }
+    return header.kind == Kind::ask ? limit("question", kQuestionBytesMax) : Result<>();
+}
+
 void append_greeting(Buffer& out, Kind kind, std::uint32_t version, std::uint32_t flags) {
     append_header(out, kind, sizeof(Greeting), 0);
     append_object(out, Greeting{kMagic, version, flags});

@@ -51,8 +51,10 @@ inline constexpr std::size_t kAlignment = 8;
 
 /// Largest body: an event of kEventBytesMax with room for its head, whose texts are parts of it, or
 /// for what a response adds to it.
-inline constexpr std::size_t kQuestionBytesMax = 64u << 10;  ///< of an ask
 inline constexpr std::size_t kBodyBytesMax = 2 * kEventBytesMax;
+inline constexpr std::size_t kQuestionBytesMax = 64u << 10;  ///< of an ask
+/// Of a hello. It has sizeof(Greeting); another version's is to be told that it is another.
+inline constexpr std::size_t kHelloBytesMax = 256;
 
 struct Greeting {
     std::uint64_t magic = kMagic;
@@ -97,6 +99,10 @@ struct Frame {
 /// The first frame in `bytes`: nothing when it is not whole yet.
 /// - Errc::corrupt: these bytes are no frame of this protocol; the message says why.
 Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes);
+
+/// Whether a frame that a client sends may have that header: before it has greeted only a small
+/// hello, and later no question that is too long. - Errc::corrupt: the message says which.
+Result<> check_header(const FrameHeader& header, bool greeted);
 
 /// Bytes of the first frame in `bytes`, for making room for it; 0 while the header is not whole.
 std::size_t frame_bytes(std::span<const std::byte> bytes) noexcept;

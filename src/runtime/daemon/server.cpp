@@ -284,6 +284,7 @@ void Server::process_input(Session& session) {
     now_ = base::monotonic_now();
     auto taken = session.take_frames(
         [&](const protocol::Frame& frame) { return take_frame(session, frame); });
+    if (taken) taken = count_unfinished(session);
     for (auto* const copy : {&copied_, &own_})
         if (copy->capacity() > kScratchBytes) protocol::Buffer().swap(*copy);
     if (!taken) {
@@ -291,6 +292,31 @@ void Server::process_input(Session& session) {
         return close(session);
     }
     touch(session);
+}
+
+/// What the session keeps of a frame that does not fit the shared buffer. All of it is counted once
+/// its header is here, so that who has begun one can end it.
+Result<> Server::count_unfinished(Session& session) {
+    unfinished_bytes_ -= std::exchange(session.unfinished_bytes, 0);
+    if (const auto header = session.unfinished()) {
+        if (auto checked = protocol::check_header(*header, session.greeted); !checked)
+            return checked;
+    }
+    const std::size_t bytes = session.kept_bytes();
+    if (bytes <= kScratchBytes) return {};
+    // One has to be possible, however small the queue is.
+    const std::size_t bytes_max = std::max(options_.coordinator.queue_bytes_max,
+                                           sizeof(protocol::FrameHeader) + protocol::kBodyBytesMax);
+    if (session.within_frame() && unfinished_bytes_ + bytes > bytes_max) {
+        return std::unexpected(Error{
+            Errc::overloaded,
+            fmt::format("a frame of {} bytes while the large frames of others that have begun "
+                        "have {}: together at most {} (queue_bytes)",
+                        bytes, unfinished_bytes_, bytes_max)});
+    }
+    session.unfinished_bytes = bytes;
+    unfinished_bytes_ += bytes;
+    return {};
 }
 
 /// False: not now; the frame stays where it is.
@@ -319,8 +345,8 @@ Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) 
         case protocol::Kind::request:
             return accept_event(session, frame);
         case protocol::Kind::ask:
-            if (frame.body.size() > protocol::kQuestionBytesMax)
-                return std::unexpected(Error{Errc::corrupt, "the question is too long"});
+            if (auto checked = protocol::check_header(frame.header, /*greeted=*/true); !checked)
+                return std::unexpected(checked.error());
             tell(session, frame);
             return true;
         default:
@@ -331,6 +357,8 @@ Result<bool> Server::take_frame(Session& session, const protocol::Frame& frame) 
 }
 
 Result<> Server::greet(Session& session, const protocol::Frame& frame) {
+    if (auto checked = protocol::check_header(frame.header, /*greeted=*/false); !checked)
+        return checked;
     if (auto checked = protocol::check_greeting(frame, protocol::Kind::hello, "client"); !checked)
         return checked;
     if ((protocol::flags_of(frame) & protocol::kSharesMemory) == 0) {
@@ -512,7 +540,11 @@ void Server::begin_stop() {
     }
     external_.stop();
     // Those that never greeted have nothing to wait for.
-    std::erase_if(sessions_, [](const auto& entry) { return !entry.second->greeted; });
+    std::erase_if(sessions_, [this](const auto& entry) {
+        if (entry.second->greeted) return false;
+        unfinished_bytes_ -= entry.second->unfinished_bytes;
+        return true;
+    });
     clients_.connected.store(sessions_.size());
 }
 

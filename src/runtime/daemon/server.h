@@ -98,6 +98,7 @@ private:
     void read_from(Session& session);
     void read_held();
     void process_input(Session& session);
+    Result<> count_unfinished(Session& session);
     Result<bool> take_frame(Session& session, const protocol::Frame& frame);
     Result<> greet(Session& session, const protocol::Frame& frame);
     Result<bool> accept_event(Session& session, const protocol::Frame& frame);
@@ -140,6 +141,7 @@ private:
     std::uint64_t next_session_ = 0;
     std::size_t strangers_ = 0;            ///< sessions with Session::stranger
     std::size_t in_flight_ = 0;            ///< accepted, and not delivered to deliver_ended() yet
+    std::size_t unfinished_bytes_ = 0;     ///< Session::unfinished_bytes of all
     DueTimes due_;                         ///< the sessions may have gone or changed since
     std::vector<std::uint64_t> readable_;  ///< sessions to read from without waiting for epoll
     std::vector<std::uint64_t> touched_;   ///< sessions to settle at the end of this loop turn

@@ -259,6 +259,7 @@ void Server::close(Session& session) {
     }
     external_.lose(session);
     if (session.stranger) --strangers_;
+    unfinished_bytes_ -= session.unfinished_bytes;
     sessions_.erase(session.id());
     clients_.connected.store(sessions_.size());
 }

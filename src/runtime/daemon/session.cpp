@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/daemon/bytes.h"
 #include "runtime/daemon/ring_transport.h"
 
 namespace crucible::runtime {
@@ -67,6 +68,11 @@ Result<bool> Session::receive(std::span<std::byte> scratch) {
         received_ = {};
     }
     return true;
+}
+
+std::optional<protocol::FrameHeader> Session::unfinished() const noexcept {
+    if (!within_frame() || in_.size() < sizeof(protocol::FrameHeader)) return std::nullopt;
+    return protocol::read_object<protocol::FrameHeader>(in_);
 }
 
 /// Keeps what take_frames() left; `rest` is the end of in_ or of the scratch buffer.

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,6 +52,12 @@ public:
     bool held_back() const noexcept { return held_back_; }
     /// Whether the last bytes taken are the beginning of a frame.
     bool within_frame() const noexcept { return !in_.empty() && !held_back_; }
+    /// The header of that frame, once it is here.
+    std::optional<protocol::FrameHeader> unfinished() const noexcept;
+    /// What is left between two reads, with the rest of that frame.
+    std::size_t kept_bytes() const noexcept {
+        return held_back_ ? in_.size() : std::max(in_.size(), protocol::frame_bytes(in_));
+    }
     std::size_t unsent_bytes() const noexcept { return out_.size() - sent_; }
     bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }
     /// What epoll has to watch its transport for, so that it gets on.
@@ -100,6 +107,7 @@ public:
     std::size_t bytes_max = kUnlimited;     ///< of those, beyond which no more is read
     std::optional<TokenBucket> rate;        ///< of its events; none: as fast as it can
     TimePoint last_input;                   ///< when something came from it
+    std::size_t unfinished_bytes = 0;       ///< kept_bytes() where they count, for the server
     std::optional<TimePoint> unread_since;  ///< it has taken none of the unsent bytes since
     bool watched_for_reading = false;       ///< the server is to look at that again
     std::size_t requests_in_flight = 0;     ///< of those, the requests

@@ -174,6 +174,64 @@ TEST_F(HostileInputTest, AnOversizedFrameIsRefusedByItsHeader) {
     expect_unaffected();
 }
 
+// Who has not greeted, and who asks, has no use for much: nothing is kept for them to send it.
+TEST_F(HostileInputTest, ALongGreetingOrQuestionIsRefusedByItsHeader) {
+    begin();
+    using protocol::Kind;
+    const auto send = [](RawClient& client, Kind kind, std::uint32_t body_bytes) {
+        ASSERT_TRUE(client.send(bytes_of({body_bytes, kind, {}, 1})));
+    };
+    RawClient first(socket_);
+    send(first, Kind::hello, 257);
+    expect_refused(first, Errc::corrupt, "a greeting of 257 bytes, over the limit of 256");
+    RawClient second(socket_);
+    send(second, Kind::publish, 1'000);
+    expect_refused(second, Errc::corrupt, "the client did not greet");
+    RawClient asks(socket_);
+    ASSERT_TRUE(asks.greet());
+    send(asks, Kind::ask, 65'537);
+    expect_refused(asks, Errc::corrupt, "a question of 65537 bytes, over the limit of 65536");
+    // The same all at once.
+    RawClient whole(socket_);
+    ASSERT_TRUE(whole.greet());
+    protocol::Buffer question;
+    protocol::append_text_frame(question, Kind::ask, 1, std::string(65'537, ' '));
+    ASSERT_TRUE(whole.send(question));
+    expect_refused(whole, Errc::corrupt, "a question of 65537 bytes, over the limit of 65536");
+    expect_unaffected();
+}
+
+// However many begin large frames and do not end them: together they have as much as the queue.
+// Small frames are no matter, and neither is a large one when there is room again.
+TEST_F(HostileInputTest, LargeFramesThatHaveBegunAreLimitedTogether) {
+    start({.queue_bytes_max = 30u << 20});
+    constexpr std::uint32_t kBody = 16u << 20;
+    const auto begin_frame = [](RawClient& client, std::uint32_t body_bytes) {
+        ASSERT_TRUE(client.greet());
+        ASSERT_TRUE(client.send(bytes_of({body_bytes, protocol::Kind::publish, {}, 1})));
+    };
+    RawClient first(socket_);
+    begin_frame(first, kBody);
+    RawClient second(socket_);
+    begin_frame(second, kBody);
+    expect_refused(
+        second, Errc::overloaded,
+        "a frame of 16777232 bytes while the large frames of others that have begun have "
+        "16777232: together at most 31457280 (queue_bytes)");
+    RawClient small(socket_);
+    begin_frame(small, 100'000);
+    // All of it may come, and is then judged as any other.
+    const protocol::Buffer noise(kBody, std::byte{0xff});
+    (void)first.send(noise);
+    expect_refused(first, Errc::corrupt, "not a valid event");
+    RawClient third(socket_);
+    begin_frame(third, kBody);
+    (void)third.send(noise);
+    expect_refused(third, Errc::corrupt, "not a valid event");
+    ASSERT_TRUE(small.send(std::span(noise).first(100'000)));
+    expect_refused(small, Errc::corrupt, "not a valid event");
+}
+
 // Each byte of the header in turn is made wrong.
 TEST_F(HostileInputTest, EveryBrokenByteOfAHeaderIsNamed) {
     begin();
