@@ -32,6 +32,9 @@ constexpr std::uint64_t kFirstListener = 1;
 
 constexpr std::size_t kScratchBytes = 256u << 10;
 
+/// Fewer than those who may be here without having greeted: who comes with a greeting is let in.
+constexpr int kAcceptedAtOnce = 32;
+
 /// Longest that a client waits for room without trying again.
 constexpr int kBlockedLookMs = 100;
 
@@ -220,10 +223,13 @@ Result<int> Server::wait_for_events() {
     if (count < 0 && errno != EINTR) return std::unexpected(base::errno_error("epoll", errno));
     if (count == 0) unblock();
     read_held();
-    for (int i = 0; i < count; ++i) {
-        const auto& event = events[static_cast<std::size_t>(i)];
-        handle_event(event.data.u64, event.events);
-    }
+    const std::span happened(events.data(), static_cast<std::size_t>(std::max(count, 0)));
+    for (const auto& event : happened)
+        if (event.data.u64 >= kFirstSession) handle_event(event.data.u64, event.events);
+    // Behind the greetings of those who came before. kWakeId only had to end the wait.
+    for (const auto& event : happened)
+        if (event.data.u64 < kFirstSession && event.data.u64 != kWakeId)
+            accept_from(event.data.u64 - kFirstListener);
     return count;
 }
 
@@ -246,16 +252,16 @@ int Server::await(std::span<epoll_event> events, int timeout_ms) {
     return poll(timeout_ms);
 }
 
-void Server::handle_event(std::uint64_t id, std::uint32_t events) {
-    if (id == kWakeId) return;  // it only had to end the wait
-    if (id < kFirstSession) {
-        while (!stop_deadline_) {
-            auto client = acceptor_->next(id - kFirstListener);
-            if (!client) return;
-            admit(std::move(*client));
-        }
-        return;
+void Server::accept_from(std::size_t listener) {
+    // Those that are left come with the next turn.
+    for (int i = 0; i < kAcceptedAtOnce && !stop_deadline_; ++i) {
+        auto client = acceptor_->next(listener);
+        if (!client) return;
+        admit(std::move(*client));
     }
+}
+
+void Server::handle_event(std::uint64_t id, std::uint32_t events) {
     const auto found = sessions_.find(id);
     if (found == sessions_.end()) return;
     Session& session = *found->second;
@@ -372,7 +378,7 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
         return welcomed;
     }
     session.greeted = true;
-    if (std::exchange(session.stranger, false)) --strangers_;
+    if (std::exchange(session.stranger, false)) --strangers_like(session);
     spdlog::debug("{} connected ({})", session.describe(), session.transport().medium());
     return {};
 }

@@ -93,6 +93,7 @@ private:
     Result<> open_metrics();
     Result<int> wait_for_events();
     int await(std::span<epoll_event> events, int timeout_ms);
+    void accept_from(std::size_t listener);
     void handle_event(std::uint64_t id, std::uint32_t events);
     void admit(Newcomer client);
     void read_from(Session& session);
@@ -115,6 +116,9 @@ private:
     void watch_reading(Session& session, std::size_t sent);
     void end_if_slow(Session& session, TimePoint now);
     void pace(Session& session);
+    std::size_t& strangers_like(const Session& session) noexcept {
+        return session.pid() == 0 ? remote_strangers_ : local_strangers_;
+    }
     void touch(Session& session) { touched_.push_back(session.id()); }
     void settle_touched();
     void settle(Session& session);
@@ -139,7 +143,9 @@ private:
 
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::uint64_t next_session_ = 0;
-    std::size_t strangers_ = 0;            ///< sessions with Session::stranger
+    // Sessions with Session::stranger:
+    std::size_t remote_strangers_ = 0;
+    std::size_t local_strangers_ = 0;      ///< of processes on this host, over the Unix socket
     std::size_t in_flight_ = 0;            ///< accepted, and not delivered to deliver_ended() yet
     std::size_t unfinished_bytes_ = 0;     ///< Session::unfinished_bytes of all
     DueTimes due_;                         ///< the sessions may have gone or changed since

@@ -19,6 +19,9 @@ namespace {
 /// each one, where they may come every few microseconds.
 constexpr double kPaceSeconds = 0.01;
 
+/// Processes that start together may connect together.
+constexpr std::size_t kLocalStrangersMin = 64;
+
 /// How often within its limit a client is looked at that might have become idle, at most.
 constexpr int kIdleLooks = 4;
 
@@ -38,9 +41,11 @@ void Server::admit(Newcomer client) {
                     Error{Errc::overloaded,
                           fmt::format("the daemon has {} clients, its limit", limits.clients_max)});
     }
-    // Whoever can reach the port may connect; the places are those of clients who can show more.
-    const bool stranger = client.pid == 0;
-    if (stranger && strangers_ >= std::max<std::size_t>(limits.clients_max / 4, 1)) {
+    // Whoever can reach the port may connect, and one process as often as it likes; the places are
+    // those of clients who go on to greet.
+    std::size_t& strangers = strangers_like(*session);
+    const std::size_t strangers_min = session->pid() == 0 ? 1 : kLocalStrangersMin;
+    if (strangers >= std::max(limits.clients_max / 4, strangers_min)) {
         return fail(*session, ClosedFor::refused,
                     Error{Errc::overloaded, "too many connections have not greeted"});
     }
@@ -58,8 +63,8 @@ void Server::admit(Newcomer client) {
         spdlog::error("{}", base::errno_error("epoll", errno).message);
         return;
     }
-    session->stranger = stranger;
-    if (stranger) ++strangers_;
+    session->stranger = true;
+    ++strangers;
     const Session& admitted = *sessions_.emplace(id, std::move(session)).first->second;
     clients_.connected.store(sessions_.size());
     look_again(now + limits.handshake_limit, admitted, DueFor::greeting);
@@ -258,7 +263,7 @@ void Server::close(Session& session) {
                      session.in_flight);
     }
     external_.lose(session);
-    if (session.stranger) --strangers_;
+    if (session.stranger) --strangers_like(session);
     unfinished_bytes_ -= session.unfinished_bytes;
     sessions_.erase(session.id());
     clients_.connected.store(sessions_.size());

@@ -92,7 +92,7 @@ public:
     Result<std::size_t> flush();
 
     bool greeted = false;   ///< its hello was accepted
-    bool stranger = false;  ///< it came over TCP and has not greeted
+    bool stranger = false;  ///< it counts among those that have not greeted
     bool blocked = false;   ///< its next event waits for room in the queue
     bool paced = false;     ///< it has used up its rate, and waits for more
     bool leaving =

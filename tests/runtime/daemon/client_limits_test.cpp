@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "acknowledgements.h"
 #include "base/clock.h"
@@ -59,6 +60,40 @@ TEST_F(ClientLimitsTest, SendsAwayWhoDoesNotGreet) {
     protocol::append_text_frame(ask, protocol::Kind::ask, 1, R"({"about":"status"})");
     ASSERT_TRUE(greets.send(ask));
     EXPECT_TRUE(greets.receive());
+}
+
+// A process that may connect, and does so without end and without a word, leaves places to others.
+TEST_F(ClientLimitsTest, LimitsThoseThatHaveNotGreeted) {
+    start({}, {.clients_max = 400});
+    RawClient greeted(socket_);
+    ASSERT_TRUE(greeted.greet());
+    std::vector<std::unique_ptr<RawClient>> silent;
+    for (int i = 0; i < 100; ++i) silent.push_back(std::make_unique<RawClient>(socket_));
+    RawClient refused(socket_);
+    const auto refusal = refused.receive();
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->text(), "too many connections have not greeted");
+    EXPECT_TRUE(refused.ended());
+    ASSERT_TRUE(silent.front()->greet());
+    RawClient next(socket_);
+    EXPECT_TRUE(next.greet());
+}
+
+// Clients that come together and greet at once are all let in.
+TEST_F(ClientLimitsTest, LetsACrowdIn) {
+    start({}, {.clients_max = 300});
+    protocol::Buffer hello;
+    protocol::append_greeting(hello, protocol::Kind::hello);
+    std::vector<std::unique_ptr<RawClient>> crowd;
+    for (int i = 0; i < 300; ++i) {
+        crowd.push_back(std::make_unique<RawClient>(socket_));
+        ASSERT_TRUE(crowd.back()->send(hello));
+    }
+    for (const auto& client : crowd) {
+        const auto answer = client->receive();
+        ASSERT_TRUE(answer);
+        EXPECT_EQ(answer->header.kind, protocol::Kind::welcome) << answer->text();
+    }
 }
 
 // An idle client is told goodbye; one that waits for the end of an event is not idle.
