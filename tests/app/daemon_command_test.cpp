@@ -1,4 +1,5 @@
 // `crucible daemon` against a server in this process, over its real socket.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "base/file.h"
 #include "crucible/daemon_client.h"
 #include "in_process.h"
+#include "runtime/daemon/connect.h"
 #include "runtime/daemon/server.h"
 
 namespace crucible::app {
@@ -202,6 +204,50 @@ TEST_F(DaemonCommand, DeadLettersAreReplayedAndDiscarded) {
     const auto gone = ask({"dead-letters", "--replay", "0"});
     EXPECT_EQ(gone.exit_code, kTargetFailed);
     EXPECT_EQ(gone.err, "crucible: " + socket_.string() + ": dead letter 0: no such dead letter\n");
+}
+
+// With many rules the answer has the first thousand and those that match, and counts the rest.
+TEST_F(DaemonCommand, TestingARouteIsAsShortWithManyRules) {
+    std::string rules;
+    for (int i = 0; i < 1'500; ++i) {
+        rules += fmt::format("[[rule]]\nid = \"rule-{}\"\ntype = \"{}\"\ndeliver = [\"gated\"]\n\n",
+                             i, i == 1'200 ? "test.event" : fmt::format("other.{}", i));
+    }
+    start(ruled(rules));
+    const auto said = answer({"rules", "--type", "test.event"});
+    EXPECT_EQ(said["matching"], 1);
+    ASSERT_EQ(said["rules"].size(), 1'001u);
+    EXPECT_EQ(said["rules"][1'000]["id"], "rule-1200");
+    EXPECT_EQ(said["left_out"], 499);
+    EXPECT_TRUE(ask({"rules", "--type", "test.event"})
+                    .out.ends_with("  … and 499 more, which do not match\n"));
+}
+
+// More letters than the daemon changes at once.
+TEST_F(DaemonCommand, ManyDeadLettersAreReplayedInParts) {
+    runtime::CoordinatorOptions options;
+    options.breaker.failures_in_a_row = 1'000'000;
+    options.breaker.calls_min = 1'000'000;
+    start(options);
+    constexpr std::uint64_t kLetters = 600;
+    for (std::uint64_t i = 0; i < kLetters; ++i)
+        ASSERT_TRUE(client_->publish(make_event("fail"), i));
+    ASSERT_TRUE(client_->drain(kGenerousLimit));
+    const auto first = runtime::ask_daemon({.socket = socket_}, R"({"about":"replay","all":true})");
+    ASSERT_TRUE(first);
+    const auto part = json::parse(*first);
+    EXPECT_EQ(part["changed"], 256);
+    EXPECT_EQ(part["of"], 256);
+    EXPECT_EQ(part["last"].get<std::uint64_t>() - part["next"].get<std::uint64_t>(),
+              kLetters - 256 - 1);
+    const auto until = base::monotonic_now() + kGenerousLimit;
+    while (answer({"dead-letters"})["held"] != kLetters && base::monotonic_now() < until) {
+    }
+    EXPECT_EQ(ask({"dead-letters", "--replay", "all"}).out, "600 of 600 taken in again\n");
+    while (answer({"dead-letters"})["held"] != kLetters && base::monotonic_now() < until) {
+    }
+    EXPECT_EQ(ask({"dead-letters", "--discard", "all"}).out, "600 of 600 discarded\n");
+    EXPECT_EQ(answer({"dead-letters"})["held"], 0);
 }
 
 TEST_F(DaemonCommand, MistakesAreOneLine) {

@@ -187,6 +187,8 @@ void print_routing(std::ostream& out, const json& answer) {
         out << fmt::format("  {:<8} {:<24} {}\n", rule.at("matches") == true ? "matches" : "",
                            shown(rule.at("id")), shown(rule.at("why")));
     }
+    if (const auto left_out = answer.at("left_out").get<std::size_t>(); left_out > 0)
+        out << fmt::format("  … and {} more, which do not match\n", left_out);
 }
 
 void print_dead_letters(std::ostream& out, const json& answer) {
@@ -216,32 +218,59 @@ bool choose_letters(const std::string& which, json& question) {
 
 using Print = void (*)(std::ostream&, const json&);
 
+/// - the errors of ask_daemon(); with the place, what the daemon has to say against it.
+Result<json> answer_of(const DaemonClientOptions& daemon, const json& question) {
+    const auto text = runtime::ask_daemon(daemon, question.dump());
+    if (!text) return std::unexpected(text.error());
+    auto answer = json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (answer.is_object() && !answer.contains("error")) return answer;
+    return std::unexpected(Error{
+        Errc::failed,
+        fmt::format("{}: {}", runtime::place_of(daemon),
+                    answer.is_object() ? shown(answer.at("error")) : "the answer is not JSON")});
+}
+
+/// The daemon changes many letters in parts, so that it serves others in between: asks until it is
+/// through with those that it held at first, and adds up.
+Result<json> answer_in_parts(const DaemonClientOptions& daemon, json question) {
+    auto whole = answer_of(daemon, question);
+    if (!whole) return whole;
+    question["to"] = whole->at("last");
+    for (json next = whole->at("next"); !next.is_null();) {
+        question["from"] = next;
+        const auto part = answer_of(daemon, question);
+        if (!part) return part;
+        for (const char* sum : {"changed", "of"})
+            (*whole)[sum] =
+                whole->at(sum).get<std::uint64_t>() + part->at(sum).get<std::uint64_t>();
+        next = part->at("next");
+    }
+    whole->erase("next");
+    whole->erase("last");
+    return whole;
+}
+
 int ask(const Options& options, const json& question, Print print, std::ostream& out,
         std::ostream& err) {
     DaemonClientOptions daemon = options.daemon;
     daemon.connect_limit = kLimit;
     daemon.socket = options.socket;
     if (options.socket.empty() && daemon.address.empty()) daemon.socket = runtime::default_socket();
-    const auto place = runtime::place_of(daemon);
-    const auto text = runtime::ask_daemon(daemon, question.dump());
-    if (!text) {
-        err << "crucible: " << text.error().message << '\n';
-        return kTargetFailed;
-    }
-    const auto answer = json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    if (!answer.is_object() || answer.contains("error")) {
-        err << "crucible: " << place << ": "
-            << (answer.is_object() ? shown(answer.at("error")) : "the answer is not JSON") << '\n';
-        return kTargetFailed;
-    }
-    if (options.json) {
-        out << answer.dump(2) << '\n';
-        return kDone;
-    }
     try {
-        print(out, answer);
+        const auto answer = question.contains("all") ? answer_in_parts(daemon, question)
+                                                     : answer_of(daemon, question);
+        if (!answer) {
+            err << "crucible: " << answer.error().message << '\n';
+            return kTargetFailed;
+        }
+        if (options.json) {
+            out << answer->dump(2) << '\n';
+        } else {
+            print(out, *answer);
+        }
     } catch (const json::exception& error) {
-        err << "crucible: " << place << ": another version's answer: " << error.what() << '\n';
+        err << "crucible: " << runtime::place_of(daemon)
+            << ": another version's answer: " << error.what() << '\n';
         return kTargetFailed;
     }
     return kDone;

@@ -24,6 +24,9 @@ using nlohmann::json;
 /// Of one list, at most: an answer has to fit a frame.
 constexpr std::size_t kListed = 1000;
 
+/// Dead letters that are taken in again, or discarded, while everybody else waits.
+constexpr std::size_t kChangedAtOnce = 256;
+
 json error(std::string message) {
     return {{"error", std::move(message)}};
 }
@@ -225,16 +228,16 @@ json test_routing(const Question& question) {
     const auto table = question.exchange.rules().table();
     json list = json::array();
     std::size_t matching = 0;
-    for (const auto& rule : explain(*table, view, question.exchange.route_state())) {
+    for (const auto& rule : explain(*table, view, question.exchange.route_state(), kListed)) {
         const bool matches = rule.refused_by == RulePart::none;
         matching += matches ? 1 : 0;
-        if (list.size() == kListed && !matches) continue;
         list.push_back({{"id", rule.id}, {"matches", matches}, {"why", rule.why}});
     }
     const auto places = question.exchange.places_of(view);
     return {{"matching", matching},
             {"instances", places ? json(*places) : json::array()},
             {"rejected", places ? json() : json(places.error().message)},
+            {"left_out", table->size() - list.size()},
             {"rules", std::move(list)}};
 }
 
@@ -259,12 +262,25 @@ json dead_letters(const Question& question) {
     return {{"held", held}, {"dead_letters", std::move(list)}};
 }
 
-/// One letter, or with "all" every one that is held now.
+/// One letter, or with "all" those that are held now, in parts: the answer says from which number
+/// to go on, and where those of now end.
 json change_dead_letters(const Question& question, Result<> (Exchange::*change)(std::uint64_t)) {
     std::vector<std::uint64_t> numbers;
+    json next;
+    json last;
     if (question.words.value("all", json()) == true) {
+        const auto from = question.number("from").value_or(0);
+        const auto to = question.number("to").value_or(UINT64_MAX);
         question.exchange.read_dead_letters([&](const std::deque<DeadLetter>& letters) {
-            for (const auto& letter : letters) numbers.push_back(letter.number);
+            for (const auto& letter : letters) {
+                if (letter.number < from || letter.number > to) continue;
+                last = letter.number;
+                if (numbers.size() < kChangedAtOnce) {
+                    numbers.push_back(letter.number);
+                } else if (next.is_null()) {
+                    next = letter.number;
+                }
+            }
         });
     } else if (const auto number = question.number("number")) {
         numbers.push_back(*number);
@@ -274,13 +290,13 @@ json change_dead_letters(const Question& question, Result<> (Exchange::*change)(
     std::size_t done = 0;
     for (const auto number : numbers) {
         const auto changed = (question.exchange.*change)(number);
-        if (!changed && numbers.size() == 1)
+        if (!changed && numbers.size() == 1 && !question.number("from"))
             return error(fmt::format(
                 "dead letter {}: {}", number,
                 changed.error().message.empty() ? "the queue is full" : changed.error().message));
         done += changed ? 1 : 0;
     }
-    return {{"changed", done}, {"of", numbers.size()}};
+    return {{"changed", done}, {"of", numbers.size()}, {"next", next}, {"last", last}};
 }
 
 json answer(const Question& question) {

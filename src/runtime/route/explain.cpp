@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -15,6 +16,8 @@ namespace {
 constexpr std::array<std::string_view, 12> kParts{
     "none",    "disabled", "category", "type",  "source", "event_priority",
     "targets", "payload",  "health",   "queue", "time",   "stopped"};
+
+constexpr const char* kMatches = "it matches";
 
 template <typename Enum, std::size_t kCount>
 std::string names_of(const EnumSet<Enum, kCount>& set) {
@@ -105,11 +108,12 @@ std::string_view to_string(RulePart part) noexcept {
 }
 
 std::vector<RuleExplanation> explain(const RuleTable& table, const EventView& event,
-                                     const RouteState& state) {
+                                     const RouteState& state, std::size_t first) {
     std::vector<RuleExplanation> rules;
     std::string stopped;  // by whom; empty: not yet
     std::size_t matching = 0;
-    for (std::size_t rank = 0; rank < table.size(); ++rank) {
+    first = std::min(first, table.size());
+    for (std::size_t rank = 0; rank < first; ++rank) {
         const Rule& rule = table.rule(rank);
         RuleExplanation& explained = rules.emplace_back();
         explained.id = rule.id;
@@ -120,7 +124,7 @@ std::vector<RuleExplanation> explain(const RuleTable& table, const EventView& ev
         }
         explained.refused_by = table.refusal(rank, event, state);
         explained.why = explained.refused_by == RulePart::none
-                            ? "it matches"
+                            ? kMatches
                             : why_not(table, rank, explained.refused_by, event, state);
         if (explained.refused_by != RulePart::none) continue;
         ++matching;
@@ -130,6 +134,11 @@ std::vector<RuleExplanation> explain(const RuleTable& table, const EventView& ev
             stopped = fmt::format("{} rules match before it", Decision::kRulesMax);
         }
     }
+    if (first == table.size()) return rules;
+    // What it costs does not depend on how many the others are.
+    const Decision decision = table.route(event, state);
+    for (const auto rank : decision.ranks())
+        if (rank >= first) rules.push_back({table.rule(rank).id, RulePart::none, kMatches});
     return rules;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +16,10 @@ struct RuleExplanation {
     std::string why;                       ///< one line for people
 };
 
-/// What every rule makes of `event`, in the order in which they are looked at: those that match are
-/// the decision of route() with the same arguments. Looks at every rule; for people, not for every
-/// event.
+/// What the first `first` rules make of `event`, and which others match, in the order in which they
+/// are looked at: those that match are the decision of route() with the same arguments. For people,
+/// not for every event.
 std::vector<RuleExplanation> explain(const RuleTable& table, const EventView& event,
-                                     const RouteState& state);
+                                     const RouteState& state, std::size_t first = kRulesMax);
 
 }  // namespace crucible::runtime

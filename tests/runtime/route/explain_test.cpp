@@ -120,6 +120,26 @@ TEST(Explain, NamesTheRuleThatStopped) {
     EXPECT_EQ(all[3].refused_by, RulePart::disabled);
 }
 
+// Where there are many rules: the first ones, and of the others those that match.
+TEST(Explain, NamesTheFirstRulesAndThoseThatMatch) {
+    RuleSet rules;
+    for (int i = 0; i < 10; ++i) {
+        rules.rules.push_back(
+            {.id = "rule-" + std::to_string(i), .stop = false, .action = Deliver{{"system-1"}}});
+        if (i % 4 != 3) rules.rules.back().filter.type = *Pattern::parse("other");
+    }
+    const auto table = RuleTable::compile(std::move(rules), three_instances());
+    ASSERT_TRUE(table);
+
+    std::vector<std::string> said;
+    for (const auto& rule : explain(**table, {.type = "a.b"}, {}, 2))
+        said.push_back(std::string(rule.id) + ": " + rule.why);
+
+    EXPECT_EQ(said, (std::vector<std::string>{"rule-0: 'a.b' does not match 'other'",
+                                              "rule-1: 'a.b' does not match 'other'",
+                                              "rule-3: it matches", "rule-7: it matches"}));
+}
+
 // An explanation that differs from what happens is worse than none.
 TEST(Explain, AgreesWithRouting) {
     ASSERT_TRUE(rc::check("explanations", [] {
@@ -135,7 +155,8 @@ TEST(Explain, AgreesWithRouting) {
         const Decision decision = (*table)->route(view_of(event), state);
         for (const auto rank : decision.ranks()) routed.push_back((*table)->rule(rank).id);
         std::vector<std::string> matching;
-        for (const auto& rule : explain(**table, view_of(event), state)) {
+        const auto first = *rc::gen::inRange<std::size_t>(0, (*table)->size() + 1);
+        for (const auto& rule : explain(**table, view_of(event), state, first)) {
             if (rule.refused_by == RulePart::none) matching.emplace_back(rule.id);
         }
         RC_ASSERT(matching == routed);
