@@ -27,6 +27,10 @@ struct HandleResult {
     /// With `failed`: the service cannot do it now and says nothing of itself by that. The attempt
     /// counts, but not against its circuit breaker.
     bool not_now = false;
+    /// With `failed`: it is the event's own fault, which asks for what cannot be done as things are
+    /// (a record that does not exist). It is not tried again, and does not count against the
+    /// service's circuit breaker.
+    bool for_good = false;
 };
 
 /// What a service says of itself when it is asked.

@@ -101,7 +101,8 @@ void check_settlements(const protocol::Frame& frame) {
         CRUCIBLE_ASSERT(protocol::read_settlements(written(out), read) && read.size() == 1);
         CRUCIBLE_ASSERT(read[0].delivery == settlement.delivery && read[0].count == 1);
         const HandleResult back = protocol::result_of(read[0]);
-        CRUCIBLE_ASSERT(back.outcome == result.outcome && back.not_now == result.not_now);
+        CRUCIBLE_ASSERT(back.outcome == result.outcome && back.not_now == result.not_now &&
+                        back.for_good == result.for_good);
         CRUCIBLE_ASSERT(back.response == result.response && back.reason == result.reason);
     }
 }
@@ -287,6 +288,7 @@ std::vector<std::string> seeds() {
     writer.add(stream(), 4, {Outcome::handled, "a response", {}});
     writer.add(stream(), 5, {Outcome::failed, {}, "a reason"});
     writer.add(stream(), 6, {.outcome = Outcome::failed, .not_now = true});
+    writer.add(stream(), 7, {.outcome = Outcome::failed, .for_good = true});
     writer.finish(stream());
     std::vector<std::string> inputs;
     for (const auto& bytes : streams)

@@ -28,10 +28,12 @@ std::unexpected<Error> refuse_frame(Errc code, std::string message) {
 }
 
 bool known(Settled settled) noexcept {
-    return settled <= static_cast<Settled>(Outcome::expired) || settled == kNotNow;
+    return settled <= static_cast<Settled>(Outcome::expired) || settled == kNotNow ||
+           settled == kForGood;
 }
 
 Settled settled_of(const HandleResult& result) noexcept {
+    if (result.outcome == Outcome::failed && result.for_good) return kForGood;
     if (result.outcome == Outcome::failed && result.not_now) return kNotNow;
     return static_cast<Settled>(result.outcome);
 }
@@ -147,10 +149,13 @@ HandleResult result_of(const Settlement& settlement) {
     const bool not_now = settlement.settled == kNotNow;
     if (not_now && settlement.reason.empty())
         return {.outcome = Outcome::failed, .reason = "not now", .not_now = true};
-    return {.outcome = not_now ? Outcome::failed : static_cast<Outcome>(settlement.settled),
-            .response = std::string(settlement.response),
-            .reason = std::string(settlement.reason.substr(0, kReasonBytes)),
-            .not_now = not_now};
+    const bool for_good = settlement.settled == kForGood;
+    return {
+        .outcome = not_now || for_good ? Outcome::failed : static_cast<Outcome>(settlement.settled),
+        .response = std::string(settlement.response),
+        .reason = std::string(settlement.reason.substr(0, kReasonBytes)),
+        .not_now = not_now,
+        .for_good = for_good};
 }
 
 }  // namespace crucible::runtime::protocol

@@ -30,9 +30,10 @@ void append_subscription(Buffer& out, const Subscription& subscription);
 /// category, credits that are not 1 to kCreditsMax; the message says what is allowed.
 Result<Subscription> read_subscription(const Frame& frame);
 
-/// What became of a delivery: an Outcome, or kNotNow.
+/// What became of a delivery: an Outcome, or one of these, which are `failed` with a reservation.
 using Settled = std::uint8_t;
 inline constexpr Settled kNotNow = 4;
+inline constexpr Settled kForGood = 5;
 
 /// The end of the deliveries `delivery`, `delivery` + 1, …; a response only where that is one.
 /// Behind it the response and the reason, then zeros up to kAlignment.

@@ -50,6 +50,7 @@ void reset(HandleResult& result) {
     result.outcome = Outcome::handled;
     result.reason.clear();
     result.not_now = false;
+    result.for_good = false;
     if (result.response.capacity() > kept_bytes_max) {
         result.response = std::string();
     } else {

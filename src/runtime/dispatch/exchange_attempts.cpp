@@ -80,16 +80,20 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
                 instance.failed.fetch_add(1, std::memory_order_relaxed);
                 // One that fails again says more of itself than of the instance, unless that is on
                 // probation.
-                if (!result.not_now &&
+                if (!result.not_now && !result.for_good &&
                     (task->attempts == 0 ||
                      instance.breaker.state() == CircuitBreaker::State::half_open)) {
                     instance.breaker.failed(task->permit, now);
                 } else {
                     instance.breaker.abandoned(task->permit);
                 }
-                ++task->event.attempt;  // the next one's: it was given it
-                if (try_again(task)) continue;
-                --task->event.attempt;
+                if (result.for_good) {
+                    count_attempt(*task);
+                } else {
+                    ++task->event.attempt;  // the next one's: it was given it
+                    if (try_again(task)) continue;
+                    --task->event.attempt;
+                }
                 bury(*task, result.reason);
                 break;
             case Outcome::rejected:

@@ -12,6 +12,8 @@ namespace {
 void fail_all(std::span<HandleResult> results, std::string_view service, std::string_view what) {
     for (auto& result : results) {
         result.outcome = Outcome::failed;
+        result.not_now = false;
+        result.for_good = false;
         result.response.clear();
         result.reason.assign(service).append(": ").append(what);
     }

@@ -63,7 +63,8 @@ public:
     std::optional<Permit> admit(TimePoint now);
     void succeeded(Permit permit, TimePoint now);
     void failed(Permit permit, TimePoint now);
-    /// The call was not made, or says nothing of the instance: rejected for its content, expired.
+    /// The call was not made, or says nothing of the instance: rejected for its content, expired,
+    /// failed for good.
     void abandoned(Permit permit);
 
     /// When refresh() is due: an open breaker is seen to be half-open then, though nobody asks

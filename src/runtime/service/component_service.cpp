@@ -14,7 +14,7 @@ public:
         for (std::size_t i = 0; i < events.size(); ++i) {
             reset(results[i]);
             CRUCIBLE_LEAK_POINT("component");
-            conclude(results[i], apply(*events[i], results[i].response));
+            conclude(results[i], apply(*events[i], results[i].response), {Errc::failed});
         }
         const auto written = registry_.flush();
         if (written) return;

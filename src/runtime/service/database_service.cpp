@@ -40,7 +40,7 @@ public:
         outcomes_.assign(changes_.size(), {});
         database_.apply(changes_, outcomes_);
         for (std::size_t i = 0; i < accepted_.size(); ++i) {
-            conclude(results[accepted_[i].index], outcomes_[i]);
+            conclude(results[accepted_[i].index], outcomes_[i], {Errc::failed});
         }
     }
 

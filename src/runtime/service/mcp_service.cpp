@@ -8,6 +8,7 @@ namespace crucible::runtime {
 namespace {
 
 // JSON-RPC 2.0's own error codes.
+constexpr int kParseError = -32700;
 constexpr int kInvalidRequest = -32600;
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
@@ -54,24 +55,20 @@ private:
     void answer(const Event& event, HandleResult& result) {
         const auto fields = parser_.parse(event.payload);
         if (!fields) {
-            respond_error(result, "null", {-32700, fields.error().message});
-            result.outcome = Outcome::rejected;
-            return;
+            return respond_error(result, "null", {kParseError, fields.error().message});
         }
         const auto version = string_field(*fields, "jsonrpc");
         const auto method = string_field(*fields, "method");
         const auto params = object_field(*fields, "params");
         const auto id = read_id(*fields);
         if (!version || *version != "2.0" || !method || !params || !id) {
-            respond_error(result, "null", {kInvalidRequest, "not a JSON-RPC 2.0 call"});
-            result.outcome = Outcome::rejected;
-            return;
+            return respond_error(result, "null", {kInvalidRequest, "not a JSON-RPC 2.0 call"});
         }
         content_.clear();
         const auto done = call(event, *method, *params);
         if (!done) return respond_error(result, *id, done.error());
         if (!simdjson::validate_utf8(content_)) {
-            return respond_error(result, *id, {kInternalError, "the content is not text"});
+            return respond_error(result, *id, {kInvalidParams, "the content is not text"});
         }
         result.response.append(R"({"jsonrpc":"2.0","id":)").append(*id);
         result.response.append(R"(,"result":{"content":[{"type":"text","text":)");
@@ -87,7 +84,9 @@ private:
     }
 
     static void respond_error(HandleResult& result, std::string_view id, const CallError& error) {
-        result.outcome = Outcome::failed;
+        const bool no_call = error.code == kParseError || error.code == kInvalidRequest;
+        result.outcome = no_call ? Outcome::rejected : Outcome::failed;
+        result.for_good = !no_call && error.code != kInternalError;
         result.reason = error.message;
         result.response.append(R"({"jsonrpc":"2.0","id":)").append(id);
         result.response.append(R"(,"error":{"code":)").append(std::to_string(error.code));

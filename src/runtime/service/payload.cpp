@@ -1,5 +1,6 @@
 #include "runtime/service/payload.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace crucible::runtime {
@@ -102,13 +103,15 @@ void reset(HandleResult& result) noexcept {
     result.response.clear();
     result.reason.clear();
     result.not_now = false;
+    result.for_good = false;
 }
 
-void conclude(HandleResult& result, const Result<>& done) {
+void conclude(HandleResult& result, const Result<>& done, std::initializer_list<Errc> unmet) {
     if (done) return;
-    const bool refused =
-        done.error().code == Errc::invalid_argument || done.error().code == Errc::unsupported;
+    const Errc code = done.error().code;
+    const bool refused = code == Errc::invalid_argument || code == Errc::unsupported;
     result.outcome = refused ? Outcome::rejected : Outcome::failed;
+    result.for_good = !refused && std::ranges::find(unmet, code) != unmet.end();
     result.reason = done.error().message;
 }
 

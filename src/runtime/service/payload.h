@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -40,8 +41,9 @@ void append_json_string(std::string& out, std::string_view text);
 void minify_into(std::string& out, std::string_view json);
 
 /// Ends one event: errors of the input (invalid_argument, unsupported) become `rejected`, others
-/// `failed`. Leaves `result.response` as it is.
-void conclude(HandleResult& result, const Result<>& done);
+/// `failed`; for good those in `unmet`: what the event asks for cannot be done as things are, and
+/// the service is well. Leaves `result.response` as it is.
+void conclude(HandleResult& result, const Result<>& done, std::initializer_list<Errc> unmet = {});
 /// Makes a reused result handled and empty.
 void reset(HandleResult& result) noexcept;
 

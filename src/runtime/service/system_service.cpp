@@ -22,7 +22,7 @@ public:
             const std::size_t before = lines_.size();
             const auto done = apply(*events[i]);
             if (!done) lines_.resize(before);
-            conclude(results[i], done);
+            conclude(results[i], done, {Errc::failed});
         }
         auto written = shop_.log->append(lines_);
         if (written) {

@@ -241,6 +241,7 @@ Result<> Vault::remove(std::string_view source, std::string_view path, bool rede
     if (!where) return std::unexpected(where.error());
     const int directory = where->directory.get();
     if (::unlinkat(directory, where->name.c_str(), 0) != 0) {
+        if (errno == EISDIR) return invalid(std::string(path) + ": not a regular file");
         if (errno != ENOENT || !redelivered) return system_error(path);
     }
     struct stat info {};

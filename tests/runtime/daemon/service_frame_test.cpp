@@ -70,6 +70,20 @@ TEST(ServiceFrame, JoinsWhatEndedAlike) {
     EXPECT_EQ(result.reason, "not now");
 }
 
+TEST(ServiceFrame, SaysThatARepeatWouldFailLikewise) {
+    const HandleResult for_good{
+        .outcome = Outcome::failed, .reason = "no such account", .for_good = true};
+    const auto bytes = settle_all({{1, for_good}, {2, {.outcome = Outcome::failed}}});
+    const auto read = settlements_in(bytes);
+    ASSERT_EQ(read.size(), 2u);
+    const auto result = protocol::result_of(read[0]);
+    EXPECT_EQ(result.outcome, Outcome::failed);
+    EXPECT_TRUE(result.for_good);
+    EXPECT_FALSE(result.not_now);
+    EXPECT_EQ(result.reason, "no such account");
+    EXPECT_FALSE(protocol::result_of(read[1]).for_good);
+}
+
 TEST(ServiceFrame, ResponsesAndReasonsStandAlone) {
     const auto bytes = settle_all({{1, {Outcome::handled, "42", {}}},
                                    {2, {}},
@@ -120,7 +134,7 @@ TEST(ServiceFrame, RefusesBrokenSettlements) {
     };
     EXPECT_TRUE(refused(8, 0));     // no delivery
     EXPECT_TRUE(refused(8, 2));     // one response for two
-    EXPECT_TRUE(refused(12, 5));    // an unknown end
+    EXPECT_TRUE(refused(12, 6));    // an unknown end
     EXPECT_TRUE(refused(16, 200));  // a response beyond the frame
     EXPECT_TRUE(refused(19, 255));  // one of gigabytes
     EXPECT_FALSE(refused(12, 3));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "gated_service.h"
+#include "runtime/dispatch/run_service.h"
 
 namespace crucible::runtime {
 namespace {
@@ -306,6 +308,21 @@ TEST(Dispatcher, ExpiresWhatIsTakenTooLate) {
     EXPECT_EQ(outcomes[2], Outcome::handled);
     EXPECT_EQ(outcomes[3], Outcome::handled);
     EXPECT_THAT(fixture.service().payloads(), ElementsAre("first", "early", "none"));
+}
+
+// What a service said before it threw counts for nothing: all of the call may be tried again.
+TEST(RunService, AnExceptionTakesBackWhatWasSaid) {
+    GatedService service;
+    const Event impossible = make_event("impossible");
+    const Event broken = make_event("throw");
+    const std::array<const Event*, 2> events = {&impossible, &broken};
+    std::array<HandleResult, 2> results;
+    run_service(service, events, results);
+    for (const auto& result : results) {
+        EXPECT_EQ(result.outcome, Outcome::failed);
+        EXPECT_EQ(result.reason, "gated: it broke");
+        EXPECT_FALSE(result.for_good);
+    }
 }
 
 // A service that throws fails its events; the worker and the other events live on.

@@ -331,5 +331,18 @@ TEST(ExchangeExternal, NotNowSaysNothingOfTheInstance) {
     EXPECT_EQ(carrier.exchange().report().dead_letters.held, 1u);
 }
 
+TEST(ExchangeExternal, WhatFailedForGoodIsNotTriedAgain) {
+    auto options = impatient(4);
+    options.breaker.failures_in_a_row = 1;
+    Carrier carrier(options);
+    const auto instance = carrier.connect("a");
+    carrier.publish(1);
+    carrier.end(carrier.take(instance), {.outcome = Outcome::failed, .for_good = true});
+    EXPECT_TRUE(carrier.exchange().drain(kGenerousLimit));
+    EXPECT_THAT(carrier.ends(), ElementsAre(std::pair{std::uint64_t{1}, Outcome::failed}));
+    EXPECT_EQ(carrier.report(instance).breaker, CircuitBreaker::State::closed);
+    EXPECT_EQ(carrier.exchange().report().dead_letters.held, 1u);
+}
+
 }  // namespace
 }  // namespace crucible::runtime

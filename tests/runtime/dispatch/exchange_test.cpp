@@ -407,6 +407,53 @@ TEST(Exchange, KeepsWhatFailedForGoodAndReplaysIt) {
     EXPECT_EQ(fixture.exchange().report().dead_letters.held, 0u);
 }
 
+// What is the event's own fault is no reason to keep other events away from the service, and a
+// repeat would end likewise.
+TEST(Exchange, AnImpossibleEventFailsAloneAndAtOnce) {
+    auto options = impatient(4);
+    options.breaker.failures_in_a_row = 2;
+    options.breaker.open_for = std::chrono::hours(1);
+    ExchangeFixture fixture(options);
+    for (std::uint8_t i = 1; i <= 5; ++i) {
+        ASSERT_TRUE(fixture.taken(event_of(i, "impossible"), i));
+        ASSERT_TRUE(fixture.drain());
+    }
+    ASSERT_TRUE(fixture.taken(event_of(6, "valid"), 6));
+    ASSERT_TRUE(fixture.drain());
+
+    EXPECT_EQ(fixture.count(Outcome::failed), 5u);
+    EXPECT_EQ(fixture.count(Outcome::handled), 1u);
+    EXPECT_EQ(fixture.service().payloads().size(), 6u) << "each was tried once";
+    EXPECT_EQ(fixture.exchange().instances().back().breaker, CircuitBreaker::State::closed);
+    fixture.exchange().read_dead_letters([&](const std::deque<DeadLetter>& letters) {
+        ASSERT_EQ(letters.size(), 5u);
+        EXPECT_EQ(letters[0].reason, "it cannot be done");
+        EXPECT_EQ(letters[0].attempts, 1u);
+    });
+}
+
+// It says nothing of an instance on probation either: the next event is a probe again.
+TEST(Exchange, AnImpossibleEventIsNoProbe) {
+    auto options = once();
+    options.breaker.failures_in_a_row = 1;
+    options.breaker.open_for = 1ms;
+    options.breaker.probes_to_close = 1;
+    ExchangeFixture fixture(options);
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail")));
+    ASSERT_TRUE(fixture.drain());
+    const auto breaker = [&] { return fixture.exchange().instances().back().breaker; };
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    while (breaker() == CircuitBreaker::State::open && base::monotonic_now() < until)
+        std::this_thread::yield();
+
+    ASSERT_TRUE(fixture.taken(event_of(2, "impossible")));
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(breaker(), CircuitBreaker::State::half_open);
+    ASSERT_TRUE(fixture.taken(event_of(3, "valid")));
+    ASSERT_TRUE(fixture.drain());
+    EXPECT_EQ(breaker(), CircuitBreaker::State::closed);
+}
+
 // An instance that fails is left alone; the category's other one has its events meanwhile.
 TEST(Exchange, ABreakerSendsEventsElsewhere) {
     auto options = once();

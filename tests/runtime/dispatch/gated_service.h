@@ -58,6 +58,9 @@ public:
             results[i].response = "echo " + events[i]->payload;
             if (events[i]->payload == "throw") throw std::runtime_error("it broke");
             if (events[i]->payload == "fail") results[i] = {Outcome::failed, {}, "asked to fail"};
+            if (events[i]->payload == "impossible")
+                results[i] = {
+                    .outcome = Outcome::failed, .reason = "it cannot be done", .for_good = true};
         }
         changed_.notify_all();
         changed_.wait(lock, [this] { return open_; });

@@ -75,6 +75,7 @@ TEST_F(DatabaseServiceTest, OneBadEventFailsAlone) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
         EXPECT_EQ(results[i].outcome, expected[i]) << i << ": " << results[i].reason;
         EXPECT_EQ(results[i].reason.empty(), expected[i] == Outcome::handled);
+        EXPECT_EQ(results[i].for_good, expected[i] == Outcome::failed) << i;
     }
     EXPECT_EQ(
         count("SELECT group_concat(key, '') = 'abu' FROM (SELECT key FROM records ORDER BY key)"),

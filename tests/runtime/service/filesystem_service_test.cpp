@@ -49,8 +49,15 @@ TEST_F(FilesystemServiceTest, FailsWhatIsNotPossible) {
           move("x.txt", "y.txt"), move("a.txt", "b.txt"), remove("x.txt")}) {
         const auto result = handle(*set, impossible);
         EXPECT_EQ(result.outcome, Outcome::failed) << impossible.type;
+        EXPECT_TRUE(result.for_good) << impossible.type;
         EXPECT_FALSE(result.reason.empty());
     }
+    // A path through a file, and a directory in the place of one.
+    const auto through = handle(*set, write("file.created", "a.txt/b.txt", "new"));
+    EXPECT_EQ(through.outcome, Outcome::failed);
+    EXPECT_TRUE(through.for_good);
+    ASSERT_EQ(handle(*set, write("file.created", "c/d.txt", "three")).outcome, Outcome::handled);
+    EXPECT_EQ(handle(*set, remove("c")).outcome, Outcome::rejected);
     EXPECT_EQ(content(data() / "vault/client-0/a.txt"), "one");
     EXPECT_EQ(content(data() / "vault/client-0/b.txt"), "two");
     EXPECT_FALSE(std::filesystem::exists(data() / "vault/client-0/x.txt"));

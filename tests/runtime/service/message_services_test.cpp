@@ -131,6 +131,7 @@ TEST_F(MessageServicesTest, AnswersWrongCallsWithErrors) {
         const auto result = handle(*set, wrong);
         EXPECT_EQ(result.outcome, Outcome::failed) << wrong.payload;
         EXPECT_EQ(error_of(result), code) << wrong.payload;
+        EXPECT_TRUE(result.for_good) << wrong.payload;
         EXPECT_EQ(json::parse(result.response).at("id"), 7);
     }
     const auto broken = handle(*set, event(Category::mcp, "tool.called", "{"));

@@ -46,11 +46,13 @@ TEST_F(StateServicesTest, KeepsTheStateOfComponents) {
               R"({"component":"c","state":"starting","configuration_version":0})");
     EXPECT_EQ(handle(*set, status("healthy")).outcome, Outcome::handled);
     EXPECT_EQ(handle(*set, status("healthy")).outcome, Outcome::failed) << "no change";
+    EXPECT_TRUE(handle(*set, status("healthy")).for_good);
     EXPECT_EQ(handle(*set, status("healthy", "health.checked")).outcome, Outcome::handled);
     EXPECT_EQ(handle(*set, status("starting", "health.checked")).outcome, Outcome::failed);
     EXPECT_EQ(handle(*set, status("sleepy")).outcome, Outcome::rejected);
     EXPECT_EQ(handle(*set, configuration(3)).outcome, Outcome::handled);
     EXPECT_EQ(handle(*set, configuration(3)).outcome, Outcome::failed) << "not newer";
+    EXPECT_TRUE(handle(*set, configuration(3)).for_good);
     EXPECT_EQ(handle(*set, configuration(4)).response,
               R"({"component":"c","state":"healthy","configuration_version":4})");
 }
