@@ -187,8 +187,10 @@ public:
 
     /// Calls `look` with the letters, the oldest first. Nothing dies meanwhile: be brief.
     void read_dead_letters(const std::function<void(const std::deque<DeadLetter>&)>& look) const;
-    /// Takes that dead letter in again, as a new event with the same id and its first attempt.
+    /// Takes that dead letter in again, as a new event with the same id and its first attempt. A
+    /// deadline that has passed holds no more.
     /// - Errc::not_found: no such letter. - Errc::overloaded, Errc::closed: it stays dead.
+    /// - Errc::failed: the same, with the reason why it ended at once.
     Result<> replay(std::uint64_t number);
     /// Throws that dead letter away. - Errc::not_found.
     Result<> discard(std::uint64_t number);

@@ -96,20 +96,26 @@ Result<> Exchange::replay(std::uint64_t number) {
     if (!letter) return std::unexpected(Error{Errc::not_found, "no such dead letter"});
     auto event = letter->event();
     if (!event) return std::unexpected(event.error());
-    event->attempt = 1;
-    if (seen_) seen_->forget(event->id);
-    auto taken = take({event->id, view_of(*event), kNobody, 0, base::monotonic_now()},
+    Event again = *event;
+    again.attempt = 1;
+    // Whoever replays it knows that it is late; it would expire, and be no letter any more.
+    if (again.deadline && *again.deadline < base::wall_now()) again.deadline.reset();
+    if (seen_) seen_->forget(again.id);
+    auto taken = take({again.id, view_of(again), kNobody, 0, base::monotonic_now()},
                       *rules_.table(), [&](Event& target) {
-                          target = *event;
+                          target = again;
                           return Result<>();
                       });
     const bool refused = taken && *taken && (*taken)->outcome != Outcome::handled;
     if (taken && !refused) return {};
-    const std::lock_guard lock(dead_mutex_);
-    (void)dead_letters_.add(*event, {.reason = letter->reason,
-                                     .attempts = letter->attempts,
-                                     .first_failed = letter->first_failed,
-                                     .last_failed = letter->last_failed});
+    // One that has failed at once is a dead letter again already.
+    if (!refused || (*taken)->outcome != Outcome::failed) {
+        const std::lock_guard lock(dead_mutex_);
+        (void)dead_letters_.add(*event, {.reason = letter->reason,
+                                         .attempts = letter->attempts,
+                                         .first_failed = letter->first_failed,
+                                         .last_failed = letter->last_failed});
+    }
     if (refused) return std::unexpected(Error{Errc::failed, std::move((*taken)->reason)});
     return std::unexpected(taken.error());
 }

@@ -407,6 +407,76 @@ TEST(Exchange, KeepsWhatFailedForGoodAndReplaysIt) {
     EXPECT_EQ(fixture.exchange().report().dead_letters.held, 0u);
 }
 
+/// Fails what has a deadline, once that has passed.
+class LateService final : public Service {
+public:
+    std::string_view name() const noexcept override { return "late"; }
+    Category category() const noexcept override { return Category::custom; }
+    void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
+        for (std::size_t i = 0; i < events.size(); ++i) {
+            deadlines_.push_back(events[i]->deadline);  // one worker
+            if (!events[i]->deadline) continue;
+            while (base::wall_now() <= *events[i]->deadline && events[i]->payload == "wait")
+                std::this_thread::yield();
+            results[i] = {Outcome::failed, {}, "too late"};
+        }
+    }
+    std::vector<std::optional<WallTime>> deadlines_;
+};
+
+// A letter is late as a rule. Replayed it would expire, and be no letter any more: it is handled
+// all the same, and by its deadline where that is still to come.
+TEST(Exchange, ReplaysALetterWhoseDeadlineHasPassed) {
+    const auto services = *ServiceSet::open({.data_directory = {}, .work = Work::none});
+    auto late = std::make_unique<LateService>();
+    const auto& deadlines = late->deadlines_;
+    ASSERT_TRUE(services->add(std::move(late)));
+    auto options = once();
+    options.dispatch.workers = 1;
+    Exchange exchange(options, *services, [](std::span<const Completion>) {});
+    const auto publish = [&](std::uint8_t number, const char* payload, Duration limit) {
+        Event event = event_of(number, payload);
+        event.deadline = base::wall_now() + limit;
+        EXPECT_TRUE(exchange.take({event.id, view_of(event), kNobody, 0, base::monotonic_now()},
+                                  *exchange.rules().table(), [&](Event& target) -> Result<> {
+                                      target = event;
+                                      return {};
+                                  }));
+        EXPECT_TRUE(exchange.drain(kGenerousLimit));
+        return *event.deadline;
+    };
+    // On a machine that is busy elsewhere it may expire before the worker has it.
+    Duration limit = 5ms;
+    for (std::uint8_t number = 1; exchange.report().dead_letters.held == 0; ++number, limit *= 2)
+        publish(number, "wait", limit);
+    ASSERT_TRUE(exchange.replay(0));
+    ASSERT_TRUE(exchange.drain(kGenerousLimit));
+    EXPECT_EQ(deadlines.back(), std::nullopt);
+    EXPECT_EQ(exchange.stats().handled, 1u);
+    EXPECT_EQ(exchange.report().dead_letters.held, 0u);
+
+    const WallTime ahead = publish(99, "go", std::chrono::hours(1));
+    ASSERT_TRUE(exchange.replay(1));
+    ASSERT_TRUE(exchange.drain(kGenerousLimit));
+    EXPECT_EQ(deadlines.back(), ahead);
+}
+
+// It is one letter before and after.
+TEST(Exchange, AReplayThatFailsAtOnceLeavesOneLetter) {
+    auto options = once();
+    options.breaker.failures_in_a_row = 1;
+    options.breaker.open_for = std::chrono::hours(1);
+    ExchangeFixture fixture(options);
+    ASSERT_TRUE(fixture.taken(event_of(1, "fail")));
+    ASSERT_TRUE(fixture.drain());
+
+    const auto replayed = fixture.exchange().replay(0);
+
+    ASSERT_FALSE(replayed);
+    EXPECT_EQ(replayed.error().message, "the circuit breaker of gated-0 is open");
+    EXPECT_EQ(fixture.exchange().report().dead_letters.held, 1u);
+}
+
 // What is the event's own fault is no reason to keep other events away from the service, and a
 // repeat would end likewise.
 TEST(Exchange, AnImpossibleEventFailsAloneAndAtOnce) {
