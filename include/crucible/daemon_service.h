@@ -26,7 +26,7 @@ struct DaemonServiceOptions {
 /// Counts since the service was started.
 struct DaemonServiceStats {
     std::uint64_t events = 0;       ///< handed to the service
-    std::uint64_t redelivered = 0;  ///< of those, events that a service was given before
+    std::uint64_t redelivered = 0;  ///< of those, Event::redelivered()
     std::uint64_t handled = 0;      ///< of all, those with this outcome
     std::uint64_t connections = 0;  ///< registrations
 };

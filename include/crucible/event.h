@@ -60,12 +60,13 @@ struct Event {
     WallTime created{};
     std::optional<Uuid> correlation_id;  ///< the conversation this event belongs to
     std::optional<Uuid> causation_id;    ///< the event that caused this one
-    std::uint32_t attempt = 1;           ///< 1 for the first delivery
+    std::uint32_t attempt = 1;           ///< 1 for the first delivery; see redelivered()
     std::optional<WallTime> deadline;    ///< after it the event is refused instead of handled
     std::optional<WallTime> not_before;  ///< until then the event waits: a scheduled one
 
-    /// Whether a service was given it before. That attempt failed, or got no answer, as when the
-    /// service died: then the event may have been handled.
+    /// Whether a service was given it before, or may have been: its publisher sent it to a daemon
+    /// that went away. That attempt failed, or got no answer, as when the service died: then the
+    /// event may have been handled.
     bool redelivered() const noexcept { return attempt > 1; }
 
     friend bool operator==(const Event&, const Event&) = default;

@@ -64,17 +64,19 @@ public:
         if (kept_bytes_ > 0 && kept_bytes_ + bytes > options_.send_buffer_bytes_max)
             return std::unexpected(Error{Errc::overloaded, {}});
         const std::uint64_t number = kept_.next_number();
+        bool sent = false;
         if (connected_) {
             const auto published = client_->publish(event, number);
             // A connection that has ended is for the other thread to replace: the event waits.
             if (!published && published.error().code != Errc::closed) return published;
-            if (!published) {
+            sent = published.has_value();
+            if (!sent) {
                 if (auto sendable = check(event); !sendable) return sendable;
             }
         } else if (auto sendable = check(event); !sendable) {
             return sendable;
         }
-        kept_.push({.event = event, .token = token, .bytes = bytes});
+        kept_.push({.event = event, .token = token, .bytes = bytes, .sent = sent});
         kept_bytes_ += bytes;
         ++published_;
         return {};
@@ -132,6 +134,7 @@ private:
         Event event;
         std::uint64_t token = 0;
         std::size_t bytes = 0;
+        bool sent = false;  ///< on a connection: a service may have been given it
     };
 
     /// So that adding Duration::max() to the clock's time cannot overflow.
@@ -234,14 +237,18 @@ private:
         std::unique_lock lock(mutex_);
         client_ = std::move(client);
         while (!lost_ && !stopping_) {
-            const auto* const kept = kept_.from(number);  // acknowledgements come meanwhile
-            if (kept == nullptr) {
+            const auto* const entry = kept_.from(number);  // acknowledgements come meanwhile
+            if (entry == nullptr) {
                 connected_ = true;
                 break;
             }
-            const auto published = client_->publish(kept->value.event, kept->number);
+            Kept& kept = *kept_.find(entry->number);
+            // The daemon may have died after the work: its services are to know that.
+            if (kept.sent) kept.event.attempt = std::max(kept.event.attempt, 2u);
+            const auto published = client_->publish(kept.event, entry->number);
             if (published) {
-                number = kept->number + 1;
+                kept.sent = true;
+                number = entry->number + 1;
                 continue;
             }
             if (published.error().code != Errc::overloaded) break;  // lost again

@@ -156,10 +156,22 @@ Result<> Vault::create(std::string_view source, std::string_view path, std::stri
     if (!where) return std::unexpected(where.error());
     const auto written = write_new(*where, where->name, content, hash);
     if (!written && written.error().code == Errc::already_exists && redelivered) {
+        // What is there may be half of it, or what a later event made of it, which then comes
+        // again.
+        if (const auto file = check_file(*where, path); !file) return file;
         return replace(*where, content, hash);
     }
     if (!written) return written;
     return settle(where->directory);
+}
+
+/// - Errc::invalid_argument: something else than a file.
+Result<> Vault::check_file(const Place& place, std::string_view path) {
+    struct stat info {};
+    if (::fstatat(place.directory.get(), place.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return system_error(path);
+    if (!S_ISREG(info.st_mode)) return invalid(std::string(path) + ": not a regular file");
+    return {};
 }
 
 Result<> Vault::replace(const Place& place, std::string_view content, std::string_view hash) const {
@@ -187,11 +199,7 @@ Result<> Vault::modify(std::string_view source, std::string_view path, std::stri
     if (const auto fits = check_hash(content, hash, path); !fits) return fits;
     const auto where = place(source, path, Missing::fails);
     if (!where) return std::unexpected(where.error());
-    struct stat info {};
-    if (::fstatat(where->directory.get(), where->name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return system_error(path);
-    }
-    if (!S_ISREG(info.st_mode)) return invalid(std::string(path) + ": not a regular file");
+    if (const auto file = check_file(*where, path); !file) return file;
     return replace(*where, content, hash);
 }
 
@@ -200,7 +208,24 @@ Result<> Vault::put(std::string_view source, std::string_view path, std::string_
     if (const auto fits = check_hash(content, hash, path); !fits) return fits;
     const auto where = place(source, path, Missing::is_created);
     if (!where) return std::unexpected(where.error());
+    const auto file = check_file(*where, path);
+    if (!file && file.error().code != Errc::not_found) return file;
     return replace(*where, content, hash);
+}
+
+/// Whether two files hold the same; false also for one file, or where one cannot be read.
+bool Vault::same_content(const Place& first, const Place& second) {
+    constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    std::string contents[2];
+    struct stat infos[2]{};
+    for (int i = 0; i < 2; ++i) {
+        const Place& place = i == 0 ? first : second;
+        const base::UniqueFd fd(::openat(place.directory.get(), place.name.c_str(), kFlags));
+        if (!fd || ::fstat(fd.get(), &infos[i]) != 0 || !S_ISREG(infos[i].st_mode)) return false;
+        const auto size = static_cast<std::size_t>(infos[i].st_size);
+        if (!read_all(fd.get(), size, contents[i], place.name)) return false;
+    }
+    return infos[0].st_ino != infos[1].st_ino && contents[0] == contents[1];
 }
 
 Result<> Vault::move(std::string_view source, std::string_view from, std::string_view to,
@@ -219,14 +244,20 @@ Result<> Vault::move(std::string_view source, std::string_view from, std::string
     const auto new_place = place(source, to, Missing::is_created);
     if (!new_place) return std::unexpected(new_place.error());
     const int new_directory = new_place->directory.get();
-    if (is_there && ::renameat2(old_directory, old_place->name.c_str(), new_directory,
-                                new_place->name.c_str(), RENAME_NOREPLACE) != 0) {
-        return system_error(to);
+    const bool moved =
+        is_there && ::renameat2(old_directory, old_place->name.c_str(), new_directory,
+                                new_place->name.c_str(), RENAME_NOREPLACE) == 0;
+    if (is_there && !moved) {
+        const Error error = base::errno_error(to, errno);
+        const bool both = redelivered && error.code == Errc::already_exists;
+        if (!both || !same_content(*old_place, *new_place)) return std::unexpected(error);
+        // Moved before, and then written anew by an event before it that came again as well.
+        if (::unlinkat(old_directory, old_place->name.c_str(), 0) != 0) return system_error(from);
     }
     if (::fstatat(new_directory, new_place->name.c_str(), &after, AT_SYMLINK_NOFOLLOW) != 0) {
         return system_error(to);
     }
-    if (is_there && (after.st_ino != before.st_ino || after.st_size != before.st_size)) {
+    if (moved && (after.st_ino != before.st_ino || after.st_size != before.st_size)) {
         return refuse(Errc::corrupt, std::string(to) + ": is not the file that was moved");
     }
     if (::faccessat(old_directory, old_place->name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {

@@ -19,8 +19,10 @@ namespace crucible::runtime {
 ///
 /// Errors of all calls: Errc::invalid_argument (a path or a hash that does not fit its content;
 /// nothing was changed), Errc::not_found, Errc::already_exists, Errc::permission_denied, Errc::io,
-/// Errc::corrupt (read back something else than was written). `redelivered` accepts a change that
-/// an earlier delivery of the same event has already made.
+/// Errc::corrupt (read back something else than was written). `redelivered`: an earlier delivery of
+/// the same event may have made the change, or begun it. Then a file that is there is written anew,
+/// one that is gone counts as removed or moved, and one that is in both places with the same
+/// content as moved.
 class Vault {
 public:
     static constexpr std::size_t kPathBytesMax = 1024;
@@ -70,6 +72,8 @@ private:
     Result<> write_new(const Place& place, const std::string& name, std::string_view content,
                        std::string_view hash) const;
     Result<> replace(const Place& place, std::string_view content, std::string_view hash) const;
+    static Result<> check_file(const Place& place, std::string_view path);
+    static bool same_content(const Place& first, const Place& second);
     Result<> settle(const base::UniqueFd& fd) const;
 
     base::UniqueFd root_;

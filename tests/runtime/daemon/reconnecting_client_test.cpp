@@ -20,6 +20,7 @@
 #include "daemon_process.h"
 #include "runtime/daemon/connect.h"
 #include "runtime/event/uuid.h"
+#include "runtime/service/digest.h"
 
 namespace crucible::runtime {
 namespace {
@@ -115,6 +116,48 @@ TEST_F(ReconnectingClientTest, EveryEventIsAcknowledgedOnceThroughCrashesInShare
     start_daemon();
     expect_all_through_crashes(
         *connect(kGenerousLimit, /*buffer=*/64u << 20, /*shared_memory=*/true));
+}
+
+// A daemon that dies between its work and the acknowledgement: what was done is found done by the
+// next one, as the client says that it comes again.
+TEST_F(ReconnectingClientTest, WorkThatWasDoneIsHandledWhenItComesAgain) {
+    const auto vault = data_ / "vault/client-0";
+    const auto file_event = [&](std::string type, std::string fields) {
+        Event event = record(0);
+        event.category = Category::filesystem;
+        event.type = std::move(type);
+        event.payload = std::move(fields);
+        return event;
+    };
+    const auto hash = content_hash("new");
+    const Event created =
+        file_event("file.created", R"({"path":"new","content":"new","content_hash":")" +
+                                       std::string(hash.data(), hash.size()) + R"("})");
+    start_daemon();
+    const auto client = connect();
+    std::filesystem::create_directory(vault);
+    ASSERT_TRUE(base::write_file(vault / "old", "old"));
+    ASSERT_TRUE(base::write_file(vault / "deleted", "deleted"));
+
+    daemon_->signal(SIGSTOP);  // it acknowledges nothing more
+    ASSERT_TRUE(client->publish(created, 0));
+    ASSERT_TRUE(client->publish(file_event("file.moved", R"({"path":"old","to":"moved"})"), 1));
+    ASSERT_TRUE(client->publish(file_event("file.deleted", R"({"path":"deleted"})"), 2));
+    kill_daemon();
+    // As it would have left them.
+    ASSERT_TRUE(base::write_file(vault / "new", "new"));
+    ASSERT_TRUE(base::write_file(vault / "moved", "old"));
+    std::filesystem::remove(vault / "old");
+    std::filesystem::remove(vault / "deleted");
+    start_daemon();
+    ASSERT_TRUE(client->drain(kGenerousLimit));
+
+    auto ends = acknowledgements_.all();
+    std::ranges::sort(ends, {}, &Acknowledgement::token);
+    ASSERT_EQ(ends.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(ends[i].outcome, Outcome::handled) << i;
+    EXPECT_EQ(base::read_file(vault / "new"), "new");
+    EXPECT_EQ(base::read_file(vault / "moved"), "old");
 }
 
 // Events published while there is no daemon wait for one.

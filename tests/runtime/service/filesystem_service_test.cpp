@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "fixture.h"
@@ -75,6 +76,90 @@ TEST_F(FilesystemServiceTest, AcceptsADeliveryRepeated) {
         EXPECT_EQ(handle(*set, *repeated).outcome, Outcome::handled) << repeated->type;
     }
     EXPECT_FALSE(std::filesystem::exists(data() / "vault/client-0/b.txt"));
+}
+
+// A process dies within a batch, and its client publishes again what was not acknowledged: wherever
+// it died, all ends as if it had lived.
+TEST_F(FilesystemServiceTest, GoesOnWhereAnotherProcessDied) {
+    const std::vector<std::vector<Event>> sequences = {
+        {write("file.created", "a", "one"), write("file.modified", "a", "two"), move("a", "b")},
+        {write("file.created", "a", "one"), move("a", "b"), remove("b")},
+        {move("old", "b"), write("file.modified", "b", "two")},
+        {remove("old"), write("file.created", "old", "new"), write("file.modified", "old", "two")},
+    };
+    const auto files = [&](const std::string& source) {
+        std::vector<std::string> found;
+        for (const auto& entry : std::filesystem::directory_iterator(data() / "vault" / source))
+            found.push_back(entry.path().filename().string() + ": " + content(entry.path()));
+        std::ranges::sort(found);
+        return found;
+    };
+    int sources = 0;
+    const auto run = [&](const std::vector<Event>& sequence, std::size_t done) {
+        const std::string source = "client-" + std::to_string(++sources);
+        auto old = write("file.created", "old", "old");
+        old.source = source;
+        auto set = open();
+        EXPECT_EQ(handle(*set, old).outcome, Outcome::handled);
+        for (std::size_t i = 0; i < done; ++i) {
+            Event first = sequence[i];
+            first.source = source;
+            EXPECT_EQ(handle(*set, first).outcome, Outcome::handled) << first.payload;
+        }
+        return source;
+    };
+    for (const auto& sequence : sequences) {
+        const auto expected = files(run(sequence, sequence.size()));
+        for (std::size_t done = 0; done <= sequence.size(); ++done) {
+            const std::string source = run(sequence, done);
+            const auto next = open();
+            for (Event again : sequence) {
+                again.source = source;
+                again.attempt = 2;
+                const auto result = handle(*next, again);
+                EXPECT_EQ(result.outcome, Outcome::handled)
+                    << done << " done, " << again.payload << ": " << result.reason;
+            }
+            EXPECT_EQ(files(source), expected) << done << " done";
+        }
+    }
+}
+
+// It died while it wrote: half a file is no file that exists.
+TEST_F(FilesystemServiceTest, FinishesAHalfWrittenFile) {
+    const auto set = open();
+    ASSERT_EQ(handle(*set, write("file.created", "b", "x")).outcome, Outcome::handled);
+    const auto file = data() / "vault/client-0/a";
+    ASSERT_TRUE(base::write_file(file, "hal"));
+    auto again = write("file.created", "a", "half");
+    again.attempt = 2;
+    EXPECT_EQ(handle(*set, again).outcome, Outcome::handled);
+    EXPECT_EQ(content(file), "half");
+}
+
+// Where it cannot tell, it fails and leaves everything: only an event that is still to come may
+// have made these.
+TEST_F(FilesystemServiceTest, ARepeatDestroysNothing) {
+    const auto set = open();
+    for (const auto& made : {write("file.created", "a", "one"), write("file.created", "b", "two"),
+                             write("file.created", "c/d", "three")})
+        ASSERT_EQ(handle(*set, made).outcome, Outcome::handled);
+    auto onto_another = move("a", "b");
+    auto onto_itself = move("a", "a");
+    auto moved_away = write("file.modified", "gone", "x");
+    for (auto* event : {&onto_another, &onto_itself, &moved_away}) {
+        event->attempt = 2;
+        const auto result = handle(*set, *event);
+        EXPECT_EQ(result.outcome, Outcome::failed) << event->payload;
+        EXPECT_TRUE(result.for_good);
+    }
+    auto directory = write("file.created", "c", "x");
+    directory.attempt = 2;
+    EXPECT_EQ(handle(*set, directory).outcome, Outcome::rejected);
+    EXPECT_EQ(content(data() / "vault/client-0/a"), "one");
+    EXPECT_EQ(content(data() / "vault/client-0/b"), "two");
+    EXPECT_EQ(content(data() / "vault/client-0/c/d"), "three");
+    EXPECT_FALSE(std::filesystem::exists(data() / "vault/client-0/gone"));
 }
 
 // Paths come from outside. Nothing may be read, written or removed beside the source's own

@@ -134,6 +134,10 @@ TEST_F(MessageServicesTest, AnswersWrongCallsWithErrors) {
         EXPECT_TRUE(result.for_good) << wrong.payload;
         EXPECT_EQ(json::parse(result.response).at("id"), 7);
     }
+    ASSERT_EQ(handle(*set, context("folder/a.md", "kept")).outcome, Outcome::handled);
+    const auto folder = handle(*set, context("folder", "in its place"));
+    EXPECT_EQ(error_of(folder), -32602);
+    EXPECT_EQ(content(data() / "vault/client-0/context/folder/a.md"), "kept");
     const auto broken = handle(*set, event(Category::mcp, "tool.called", "{"));
     EXPECT_EQ(broken.outcome, Outcome::rejected);
     EXPECT_EQ(error_of(broken), -32700);
