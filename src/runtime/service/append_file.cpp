@@ -78,19 +78,24 @@ Result<std::unique_ptr<AppendFile>> AppendFile::open(std::filesystem::path path,
 Result<> AppendFile::append(std::string_view lines) {
     if (lines.empty()) return {};
     const std::scoped_lock lock(mutex_);
-    std::string_view rest = lines;
-    while (!rest.empty()) {
-        const auto count = ::write(fd_.get(), rest.data(), rest.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) {
-            const int error = errno;
-            // Half a line must not stay: what follows would be glued to it.
-            if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return file_error(path_);
-            return std::unexpected(base::errno_error(path_.string(), error));
-        }
-        rest.remove_prefix(static_cast<std::size_t>(count));
+    auto written = write(lines);
+    if (written) {
+        size_ += lines.size();
+        return {};
     }
-    size_ += lines.size();
+    // Half a line must not stay, as what follows would be glued to it, nor whole ones, as they come
+    // again with the next attempt.
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return file_error(path_);
+    return written;
+}
+
+Result<> AppendFile::write(std::string_view lines) {
+    while (!lines.empty()) {
+        const auto count = ::write(fd_.get(), lines.data(), lines.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return file_error(path_);
+        lines.remove_prefix(static_cast<std::size_t>(count));
+    }
     if (durability_ == Durability::full && ::fdatasync(fd_.get()) != 0) return file_error(path_);
     return {};
 }

@@ -21,7 +21,8 @@ public:
     static Result<std::unique_ptr<AppendFile>> open(std::filesystem::path path,
                                                     Durability durability);
 
-    /// Appends `lines` whole; durable when it returns. After an error none of them is in the file.
+    /// Appends `lines` whole; durable when it returns. After an error none of them is in the file,
+    /// so that they may be appended again, unless the error is that they cannot be cut off.
     Result<> append(std::string_view lines);
 
     /// Renames the file to <path>.1 (and .1 to .2, ... up to `keep`, the last is deleted) and
@@ -31,6 +32,7 @@ public:
     std::uint64_t size() const;
 
 private:
+    Result<> write(std::string_view lines);
     AppendFile(std::filesystem::path path, Durability durability, base::UniqueFd fd,
                std::uint64_t size);
 

@@ -1,10 +1,27 @@
 // Components, metrics and the log.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 
 #include "fixture.h"
 #include "runtime/service/append_file.h"
 #include "runtime/service/health_registry.h"
 #include "runtime/service/metric_registry.h"
+
+namespace {
+
+thread_local int flush_error = 0;  ///< of the next calls of fdatasync(); 0: it does its work
+
+}  // namespace
+
+/// In the place of libc's: a disk that fails is not to be had otherwise.
+extern "C" int fdatasync(int fd) {
+    if (flush_error == 0) return static_cast<int>(::syscall(SYS_fdatasync, fd));
+    errno = flush_error;
+    return -1;
+}
 
 namespace crucible::runtime {
 namespace {
@@ -104,6 +121,24 @@ TEST_F(StateServicesTest, CutsOffAHalfWrittenLine) {
     ASSERT_TRUE(log);
     ASSERT_TRUE((*log)->append("next\n"));
     EXPECT_EQ(content(path), "whole\nnext\n");
+}
+
+// Lines that could not be flushed come again with the next attempt: twice in the file they would be
+// delivered twice.
+TEST_F(StateServicesTest, CutsOffWhatCouldNotBeFlushed) {
+    const auto path = data() / "y.log";
+    const auto log = AppendFile::open(path, Durability::full);
+    ASSERT_TRUE(log);
+    ASSERT_TRUE((*log)->append("one\n"));
+    flush_error = EIO;
+    const auto failed = (*log)->append("two\n");
+    flush_error = 0;
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, Errc::io);
+    EXPECT_EQ(content(path), "one\n");
+    EXPECT_EQ((*log)->size(), 4u);
+    ASSERT_TRUE((*log)->append("two\n"));
+    EXPECT_EQ(content(path), "one\ntwo\n");
 }
 
 TEST_F(StateServicesTest, DoesTheSystemsChores) {
