@@ -22,7 +22,7 @@ struct DeadLetter {
     std::string type;
     std::string source;
     std::string reason;          ///< of the last attempt; one line
-    std::uint32_t attempts = 0;  ///< how often it was handed over
+    std::uint32_t attempts = 0;  ///< those for which a circuit breaker was open included
     WallTime first_failed{};
     WallTime last_failed{};
     std::vector<std::byte> encoded;  ///< the event as encode_event() writes it

@@ -16,7 +16,8 @@ namespace crucible::runtime {
 /// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015, where of all variants it
 /// made the fewest calls). Without the jitter events that failed together would come back together.
 struct RetryPolicy {
-    std::uint32_t attempts_max = 4;  ///< handed over so often in all, the first time included
+    /// In all, the first included, and those for which a circuit breaker was open.
+    std::uint32_t attempts_max = 4;
     Duration base = std::chrono::milliseconds(100);
     Duration cap = std::chrono::seconds(10);
 
