@@ -34,8 +34,9 @@ public:
     Checkpointer(const Checkpointer&) = delete;
     Checkpointer& operator=(const Checkpointer&) = delete;
 
-    /// Moves what it can now. Waits for no writer or reader. Returns the pages moved; 0 while
-    /// another process does it. From any thread. - Errc::io.
+    /// Moves what it can now, and waits for no writer or reader itself; but while the thread makes
+    /// a checkpoint it waits for that, which may let the log begin anew and wait for both. Returns
+    /// the pages moved; 0 while another process does it. From any thread. - Errc::io.
     Result<std::int64_t> run();
 
     /// That moved something.

@@ -62,8 +62,9 @@ public:
     /// Whether the file can be read. - Errc::io, Errc::corrupt, …
     Result<> check();
 
-    /// Moves what the write-ahead log holds into the file, as far as no reader needs it. Waits for
-    /// nobody. Returns the number of pages moved. It happens by itself too, in a thread of its own.
+    /// Moves what the write-ahead log holds into the file, as far as no reader needs it. Returns
+    /// the number of pages moved. It happens by itself too, in a thread of its own; while that does
+    /// it, this waits, at times for two flushes and a slow reader: tens of milliseconds.
     Result<std::int64_t> checkpoint();
 
     /// Since it was opened.
