@@ -28,8 +28,9 @@ struct HandleResult {
     /// counts, but not against its circuit breaker.
     bool not_now = false;
     /// With `failed`: it is the event's own fault, which asks for what cannot be done as things are
-    /// (a record that does not exist). It is not tried again, and does not count against the
-    /// service's circuit breaker.
+    /// (a record that does not exist). It does not count against the service's circuit breaker,
+    /// and is tried again only while an event that failed otherwise is, which may make what it
+    /// lacks.
     bool for_good = false;
 };
 

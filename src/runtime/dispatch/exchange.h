@@ -270,7 +270,8 @@ private:
     Result<> hand_over_or_shed(TaskPtr& task);
     void after_attempts(Ends& ends, std::span<TaskPtr> tasks, std::span<HandleResult> results);
     void count_attempt(Task& task) const;
-    bool try_again(TaskPtr& task);
+    bool try_again(TaskPtr& task, bool own_fault = false);
+    bool may_lack_another(const Task& task) const noexcept;
     bool await_breaker(TaskPtr& task);
     bool wait_until(TimePoint due, TaskPtr& task);
     void end(TaskPtr task, HandleResult& result);
@@ -316,6 +317,8 @@ private:
     alignas(64) std::array<std::atomic<std::uint64_t>, 4> outcomes_{};  ///< by Outcome
     std::atomic<std::uint64_t> ended_ = 0;                              ///< completions delivered
     std::atomic<std::uint64_t> retries_ = 0;
+    /// Events that failed by no fault of their own, and have not ended.
+    std::atomic<std::size_t> being_retried_ = 0;
 
     std::atomic<std::uint32_t> waiters_ = 0;  ///< of drain() and wait_for_room()
     std::mutex waiters_mutex_;

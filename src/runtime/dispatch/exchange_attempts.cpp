@@ -87,11 +87,11 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
                 } else {
                     instance.breaker.abandoned(task->permit);
                 }
-                if (result.for_good) {
+                if (result.for_good && !may_lack_another(*task)) {
                     count_attempt(*task);
                 } else {
                     ++task->event.attempt;  // the next one's: it was given it
-                    if (try_again(task)) continue;
+                    if (try_again(task, result.for_good)) continue;
                     --task->event.attempt;
                 }
                 bury(*task, result.reason);
@@ -111,15 +111,22 @@ void Exchange::count_attempt(Task& task) const {
     if (++task.attempts == 1) task.first_failed = base::wall_now();
 }
 
+/// Whether what it asks for may be still to come: an event before it is tried again.
+bool Exchange::may_lack_another(const Task& task) const noexcept {
+    return being_retried_.load() > (task.being_retried ? 1u : 0u);
+}
+
 /// Keeps a task whose attempt has failed for its next one; takes it only if there is one.
-bool Exchange::try_again(TaskPtr& task) {
+bool Exchange::try_again(TaskPtr& task, bool own_fault) {
     count_attempt(*task);
     std::optional<Duration> remaining;
     if (task->event.deadline) remaining = *task->event.deadline - base::wall_now();
     const std::lock_guard lock(timer_mutex_);
     const auto delay = options_.retry.delay(task->attempts, remaining, random_);
     if (!delay) return false;
+    Task& kept = *task;
     if (!wait_until(base::monotonic_now() + *delay, task)) return false;
+    if (!own_fault && !std::exchange(kept.being_retried, true)) being_retried_.fetch_add(1);
     retries_.fetch_add(1, std::memory_order_relaxed);
     return true;
 }
@@ -172,6 +179,7 @@ void Exchange::end_all(Ends& ends) {
     for (std::size_t i = 0; i < ends.tasks.size(); ++i) {
         Task& task = *ends.tasks[i];
         HandleResult& result = *ends.results[i];
+        if (std::exchange(task.being_retried, false)) being_retried_.fetch_sub(1);
         if (const auto joint = std::exchange(task.joint, nullptr)) {
             // Before the last of them, perhaps another worker's, ends the event: who has drained
             // finds the queue empty.

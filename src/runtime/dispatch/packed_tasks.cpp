@@ -22,7 +22,8 @@ enum Has : std::uint16_t {
     kNotBefore = 1u << 6,
     kFailures = 1u << 7,
     kScheduled = 1u << 8,
-    kWholeTask = 1u << 9,  ///< the record is a pointer to the task, and nothing else
+    kBeingRetried = 1u << 9,
+    kWholeTask = 1u << 10,  ///< the record is a pointer to the task, and nothing else
 };
 
 /// Bytes of a number written by put_number(), at most.
@@ -42,6 +43,7 @@ std::uint16_t flags_of(const Task& task) noexcept {
     if (event.not_before) flags |= kNotBefore;
     if (task.attempts != 0 || task.first_failed != WallTime{}) flags |= kFailures;
     if (task.scheduled) flags |= kScheduled;
+    if (task.being_retried) flags |= kBeingRetried;
     return static_cast<std::uint16_t>(flags);
 }
 
@@ -173,6 +175,7 @@ TaskPtr unpack(Reader& in, std::uint16_t flags) {
         task->first_failed = in.get<WallTime>();
     }
     task->scheduled = (flags & kScheduled) != 0;
+    task->being_retried = (flags & kBeingRetried) != 0;
     return task;
 }
 

@@ -28,6 +28,7 @@ struct Task {
     CircuitBreaker::Permit permit;         ///< of the instance's breaker
     bool scheduled = false;                ///< waits until its event's time comes
     bool awaits_breaker = false;           ///< of its instance, outside the instance's lane
+    bool being_retried = false;            ///< counted as Exchange::being_retried_
     bool waited_out = false;               ///< its deadline passed before anybody was given it
     std::shared_ptr<JointDelivery> joint;  ///< null unless the event goes to several instances
 

@@ -41,6 +41,7 @@ public:
         if (flip()) task.first_failed = time();
         task.permit.period = number();
         task.scheduled = flip();
+        task.being_retried = flip();
         if (below(8) == 0) task.joint = std::make_shared<JointDelivery>();
         return task;
     }
@@ -75,6 +76,7 @@ void expect_same(const Task& task, const Task& other) {
     EXPECT_EQ(task.first_failed, other.first_failed);
     EXPECT_EQ(task.permit.period, other.permit.period);
     EXPECT_EQ(task.scheduled, other.scheduled);
+    EXPECT_EQ(task.being_retried, other.being_retried);
     EXPECT_EQ(task.joint, other.joint);
 }
 
