@@ -219,6 +219,41 @@ deliver = ["gated-1"]
         << refused.error().message;
 }
 
+// One client's mistakes are no reason to keep the others' events away from the services.
+TEST_F(CoordinatorTest, AClientThatIsWrongHurtsNobodyElse) {
+    auto services = ServiceSet::open({.data_directory = directory_.path()});
+    ASSERT_TRUE(services) << services.error().message;
+    const auto coordinator =
+        make_data_coordinator({}, std::move(*services), acknowledged_.handler());
+    ASSERT_TRUE(coordinator) << coordinator.error().message;
+    const auto publish = [&](const std::string& source, Category category, std::string type,
+                             std::string payload) {
+        Event event = make_event(std::move(payload), Priority::normal, source);
+        event.category = category;
+        event.type = std::move(type);
+        ASSERT_TRUE((*coordinator)->publish(event, 0));
+        ASSERT_TRUE((*coordinator)->drain(kGenerousLimit));
+    };
+    const std::string call =
+        R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query","arguments":)";
+    for (int i = 0; i < 10; ++i) {
+        publish("client-0", Category::database, "record.deleted", R"({"key":"none"})");
+        publish("client-0", Category::filesystem, "file.deleted", R"({"path":"none"})");
+        publish("client-0", Category::mcp, "tool.called", call + "{}}}");
+        publish("client-0", Category::service, "status.changed",
+                R"({"component":"none","status":"healthy"})");
+    }
+    EXPECT_EQ((*coordinator)->stats().failed, 40u);
+
+    publish("client-1", Category::database, "record.created", R"({"key":"k","fields":{}})");
+    publish("client-1", Category::filesystem, "file.created",
+            R"({"path":"empty","content":"","content_hash":"2d06800538d394c2"})");
+    publish("client-1", Category::mcp, "tool.called", call + R"({"key":"k"}}})");
+    publish("client-1", Category::service, "status.changed",
+            R"({"component":"c","status":"starting"})");
+    EXPECT_EQ((*coordinator)->stats().handled, 4u);
+}
+
 // The router acknowledges before publish() returns: that is its whole point.
 TEST_F(CoordinatorTest, RouterHandlesInTheCallersThread) {
     const auto router = make_simple_request_router(open_services(), acknowledged_.handler());
