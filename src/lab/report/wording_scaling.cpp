@@ -350,9 +350,13 @@ std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
         auto text = fmt::format("{}: {} ({})", found.change, predicted, found.why_change);
         if (found.measured && found.measured->value) {
             const auto times = [](double value) { return fmt::format("{:.2f}", value); };
+            const bool beyond =
+                found.predicted && found.measured->low.value_or(0) > *found.predicted;
             text += fmt::format("; measured {}{}: {}", times(*found.measured->value),
                                 interval_of(*found.measured, times),
-                                found.confirmed ? "confirmed" : "not confirmed");
+                                beyond ? "more than that: it takes away other waiting as well"
+                                : found.confirmed ? "confirmed"
+                                                  : "not confirmed");
         } else if (!found.no_change.empty()) {
             text += "; not measured: " + found.no_change;
         }

@@ -91,7 +91,8 @@ void set_peak(UslFit& fit) {
     } else if (fit.law.peak) {
         fit.peak = fit.law.peak;
         const auto squared = squared_peak_interval(fit, *fit.peak * *fit.peak);
-        fit.peak_interval = {std::sqrt(squared.low), std::sqrt(squared.high)};
+        // No load is below one.
+        fit.peak_interval = {std::max(1.0, std::sqrt(squared.low)), std::sqrt(squared.high)};
         fit.limit = fit.law.at(*fit.peak);
         // At the peak the curve is level: where exactly it lies does not matter.
         fit.limit_interval = fit.curve_interval(*fit.peak);

@@ -70,6 +70,7 @@ TEST(Examples, FollowTheirSchemas) {
               "");
     EXPECT_EQ(validation_errors("run.schema.json", kFormats / "examples/run.json"), "");
     EXPECT_EQ(validation_errors("memory.schema.json", kFormats / "examples/memory.json"), "");
+    EXPECT_EQ(validation_errors("scaling.schema.json", kFormats / "examples/scaling.json"), "");
 }
 
 // A run file from before each trial's values were kept is still one.

@@ -15,7 +15,7 @@ namespace crucible::lab::report {
 
 /// One of each kind.
 inline constexpr std::array kExamples{"comparison.json", "observation.json", "run.json",
-                                      "memory.json"};
+                                      "memory.json", "scaling.json"};
 
 /// A file of docs/formats/examples, which the schemas' own tests keep valid.
 inline nlohmann::json example(const std::string& name) {

@@ -303,6 +303,19 @@ TEST(ScalingReport, SaysWhetherAFallIsSeen) {
     EXPECT_TRUE(contains(sentences(), "coordinator: does most with 4 clients [4 clients, 8"));
 }
 
+// A bound that the change went beyond is not called confirmed.
+TEST(ScalingReport, SaysWhetherAChangeGaveWhatWasPredicted) {
+    auto result = scaling_result();
+    const auto text = [&result] { return render_terminal(result, 300, false).value_or(""); };
+    EXPECT_TRUE(contains(text(), "measured 2.10 [1.90, 2.30]: confirmed")) << text();
+    auto& change = result["targets"][0]["bottleneck"]["intervention"];
+    change["measured"] = scaling_value(5, 2.6, 9);
+    EXPECT_TRUE(contains(text(), "measured 5.00 [2.60, 9.00]: more than that")) << text();
+    change["measured"] = scaling_value(1.1, 0.9, 1.2);
+    change["confirmed"] = false;
+    EXPECT_TRUE(contains(text(), "measured 1.10 [0.90, 1.20]: not confirmed")) << text();
+}
+
 // What was not checked, or could not be, is said.
 TEST(ScalingReport, SaysWhetherTheLawWasCheckedAtHigherLoads) {
     auto result = scaling_result();

@@ -75,6 +75,16 @@ TEST(Usl, IsAmdahlsLawWithoutCoherency) {
     EXPECT_LT(weighted->peak_interval.low, *weighted->peak);
 }
 
+// A curve that is nearly flat may have its peak anywhere, but not below one.
+TEST(Usl, KnowsNoPeakBelowOne) {
+    const auto fit =
+        fit_usl(std::vector<CurvePoint>{{1, 100}, {2, 112}, {3, 103}, {4, 111}, {6, 99}, {8, 104}},
+                Weighting::relative, 0.95);
+    ASSERT_TRUE(fit && fit->peak);
+    EXPECT_FALSE(fit->falls_from_one());
+    EXPECT_EQ(fit->peak_interval.low, 1);
+}
+
 // Schwartz's 32 points, whose parameters his book prints. Student's factor is t(.975, 29) = 2.0452.
 TEST(Usl, HasStudentsIntervals) {
     const auto fit = fit_usl(usl_points("cisco_schwartz"), Weighting::equal, 0.95);
