@@ -308,12 +308,13 @@ Result<> Server::count_unfinished(Session& session) {
         if (auto checked = protocol::check_header(*header, session.greeted); !checked)
             return checked;
     }
+    // Frames that are whole and wait for room are what the policy on a full queue makes them.
     const std::size_t bytes = session.kept_bytes();
-    if (bytes <= kScratchBytes) return {};
+    if (bytes <= kScratchBytes || !session.within_frame()) return {};
     // One has to be possible, however small the queue is.
     const std::size_t bytes_max = std::max(options_.coordinator.queue_bytes_max,
                                            sizeof(protocol::FrameHeader) + protocol::kBodyBytesMax);
-    if (session.within_frame() && unfinished_bytes_ + bytes > bytes_max) {
+    if (unfinished_bytes_ + bytes > bytes_max) {
         return std::unexpected(Error{
             Errc::overloaded,
             fmt::format("a frame of {} bytes while the large frames of others that have begun "

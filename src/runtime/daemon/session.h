@@ -56,7 +56,7 @@ public:
     std::optional<protocol::FrameHeader> unfinished() const noexcept;
     /// What is left between two reads, with the rest of that frame.
     std::size_t kept_bytes() const noexcept {
-        return held_back_ ? in_.size() : std::max(in_.size(), protocol::frame_bytes(in_));
+        return std::max(in_.size(), protocol::frame_bytes(in_));
     }
     std::size_t unsent_bytes() const noexcept { return out_.size() - sent_; }
     bool has_unsent() const noexcept { return sent_ < out_.size() || !acknowledged_.empty(); }

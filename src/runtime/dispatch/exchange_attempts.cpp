@@ -90,9 +90,13 @@ void Exchange::after_attempts(Ends& ends, std::span<TaskPtr> tasks,
                 if (result.for_good && !may_lack_another(*task)) {
                     count_attempt(*task);
                 } else {
-                    ++task->event.attempt;  // the next one's: it was given it
+                    // The next one's: it was given it. What could not be done as things are was not
+                    // begun: coming again as a redelivery it would take what another event did for
+                    // its own.
+                    const std::uint32_t given = result.for_good ? 0 : 1;
+                    task->event.attempt += given;
                     if (try_again(task, result.for_good)) continue;
-                    --task->event.attempt;
+                    task->event.attempt -= given;
                 }
                 bury(*task, result.reason);
                 break;

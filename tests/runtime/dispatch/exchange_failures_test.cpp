@@ -194,6 +194,10 @@ public:
     void handle(std::span<const Event* const> events, std::span<HandleResult> results) override {
         for (std::size_t i = 0; i < events.size(); ++i) {
             const bool makes = events[i]->payload == "make";
+            // Nothing was done for it: it does not come again as a redelivery.
+            if (!makes) {
+                EXPECT_EQ(events[i]->attempt, 1u);
+            }
             if (makes && events[i]->attempt == 1) {
                 results[i] = {Outcome::failed, {}, "not yet"};
             } else if (makes) {
