@@ -34,7 +34,7 @@ struct DaemonClientOptions {
         daemon_uids;  ///< users whose daemon on `socket` is trusted besides our own and root
     Duration connect_limit = std::chrono::seconds(5);
     std::size_t send_buffer_bytes_max =
-        64u << 20;  ///< unsent events kept while the daemon does not read
+        64u << 20;  ///< unsent events kept while the daemon does not read, or gives no credit
     /// Events and acknowledgements go through memory that client and daemon share, and the socket
     /// only wakes who sleeps: more events for the same CPU. The daemon has to offer it
     /// (shared_memory of [clients]); there is no falling back to the socket, which would be slow in
@@ -52,8 +52,8 @@ struct DaemonClientOptions {
 ///
 /// The destructor does not wait, and closes the connection: what the daemon has read by then is
 /// handled, and what it has not may never be, sent or not. Whoever wants to know drains first. That
-/// matters most where the daemon reads slowly: a client over its `rate_max`, with a full queue, or
-/// with more under way than one client may have.
+/// matters most where the daemon takes events slowly: from a client over its `rate_max`, with a
+/// full queue, or with more under way than one client may have, for which it gives no credit.
 ///
 /// While it reconnects, publish() takes events as before and drain() waits. A request() that was
 /// under way ends with Errc::closed: whether it was handled is not known, and its response cannot

@@ -137,7 +137,7 @@ std::vector<std::string> seeds() {
     protocol::append_text_frame(bytes, protocol::Kind::tell, 1, R"({"pid":1})");
     add(bytes);
     bytes.clear();
-    protocol::append_greeting(bytes, protocol::Kind::welcome, protocol::kVersion + 1);
+    protocol::append_greeting(bytes, protocol::Kind::welcome, {.version = protocol::kVersion + 1});
     add(bytes);
     bytes.clear();
     protocol::append_refusal(bytes, Errc::overloaded, "the daemon has 2 clients, its limit");

@@ -149,13 +149,15 @@ void print_queues(std::ostream& out, const json& answer) {
         }
     }
     if (answer.at("clients").empty()) return;
-    out << fmt::format("\n{:<24} {:>9} {:>12}  {}\n", "client", "in flight", "unread", "through");
+    out << fmt::format("\n{:<24} {:>9} {:>10} {:>10}  {}\n", "client", "in flight", "unread",
+                       "credit", "through");
     for (const auto& client : answer.at("clients")) {
         out << fmt::format(
-            "{:<24} {:>9} {:>12}  {}{}\n",
+            "{:<24} {:>9} {:>10} {:>10}  {}{}\n",
             fmt::format("session {} ({})", client.at("session").dump(), shown(client.at("peer"))),
             client.at("in_flight").dump(), bytes_of(client.at("unsent_bytes")),
-            shown(client.at("medium")), client.at("blocked") == true ? ", waits for room" : "");
+            bytes_of(client.at("credit_bytes")), shown(client.at("medium")),
+            client.at("blocked") == true ? ", waits" : "");
     }
 }
 

@@ -130,14 +130,15 @@ Result<> send_all(Transport& transport, const protocol::Buffer& bytes, const Pla
     return {};
 }
 
-Result<> shake_hands(Transport& transport, const Place& daemon, std::uint32_t flags,
-                     TimePoint deadline) {
+/// The daemon's greeting.
+Result<protocol::Greeting> shake_hands(Transport& transport, const Place& daemon,
+                                       std::uint32_t flags, TimePoint deadline) {
     protocol::Buffer hello;
-    protocol::append_greeting(hello, protocol::Kind::hello, protocol::kVersion, flags);
+    protocol::append_greeting(hello, protocol::Kind::hello, {.flags = flags});
     // A refusal may already be there to say why it was closed.
     if (auto sent = send_all(transport, hello, daemon, deadline);
         !sent && sent.error().code != Errc::closed)
-        return sent;
+        return std::unexpected(sent.error());
     const auto bytes = receive_frame(transport, daemon, deadline);
     if (!bytes) return std::unexpected(bytes.error());
     const auto frame = protocol::next_frame(*bytes);
@@ -152,7 +153,7 @@ Result<> shake_hands(Transport& transport, const Place& daemon, std::uint32_t fl
     }
     if (flags != 0 && !transport.established())
         return fail(Errc::unsupported, daemon, "the daemon does not know shared memory");
-    return {};
+    return protocol::greeting_of(**frame);
 }
 
 TimePoint deadline_after(Duration limit) {
@@ -220,9 +221,9 @@ Result<Connection> connect_to_daemon(const DaemonClientOptions& options) {
         connection->transport = std::move(*expecting);
         flags = protocol::kSharesMemory;
     }
-    if (auto shaken = shake_hands(*connection->transport, place_of(options), flags, deadline);
-        !shaken)
-        return std::unexpected(shaken.error());
+    const auto welcome = shake_hands(*connection->transport, place_of(options), flags, deadline);
+    if (!welcome) return std::unexpected(welcome.error());
+    connection->credit = welcome->credit;
     return connection;
 }
 

@@ -27,7 +27,8 @@ inline constexpr RetryPolicy kReconnecting{.attempts_max = UINT32_MAX,
 /// A connection whose handshake with the daemon is done.
 struct Connection {
     std::unique_ptr<Transport> transport;
-    pid_t daemon_pid = 0;  ///< 0: not known
+    pid_t daemon_pid = 0;      ///< 0: not known
+    std::uint64_t credit = 0;  ///< that the daemon gave, as in protocol::Greeting
 };
 
 /// Connects, checks who answers and shakes hands, within `connect_limit`.

@@ -152,6 +152,7 @@ json queues(const Question& question) {
                            {"medium", client.medium},
                            {"in_flight", client.in_flight},
                            {"unsent_bytes", client.unsent_bytes},
+                           {"credit_bytes", client.credit_bytes},
                            {"blocked", client.blocked}});
     }
     return {{"events", report.events.queued},

@@ -18,12 +18,13 @@ namespace crucible::runtime {
 /// One client of the daemon, as people want to see it.
 struct ClientReport {
     std::uint64_t session = 0;
-    pid_t pid = 0;                 ///< 0: not known
-    std::string peer;              ///< "pid 71", or an address with its certificate's subject
-    std::string_view medium;       ///< what carries its stream: "socket", "shared memory"
-    std::size_t in_flight = 0;     ///< its events being handled
-    std::size_t unsent_bytes = 0;  ///< answers that it has not read
-    bool blocked = false;          ///< its next event waits for room in the queue
+    pid_t pid = 0;                   ///< 0: not known
+    std::string peer;                ///< "pid 71", or an address with its certificate's subject
+    std::string_view medium;         ///< what carries its stream: "socket", "shared memory"
+    std::size_t in_flight = 0;       ///< its events being handled
+    std::size_t unsent_bytes = 0;    ///< answers that it has not read
+    std::uint64_t credit_bytes = 0;  ///< of events that it may still send
+    bool blocked = false;            ///< its next event waits for room in the queue
 };
 
 /// What the daemon knows of itself, besides its exchange.

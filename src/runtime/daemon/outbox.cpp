@@ -1,5 +1,6 @@
 #include "runtime/daemon/outbox.h"
 
+#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
@@ -35,7 +36,9 @@ Result<> Outbox::put(protocol::Kind kind, const Event& event, std::uint64_t toke
     {
         const std::lock_guard lock(batch_mutex_);
         if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
-        if (auto written = write_event(kind, event, token); !written) return written;
+        const auto written = write_event(kind, event, token);
+        if (!written) return std::unexpected(written.error());
+        if (!*written) return {};
         batch = batch_number_;
         end = batch_.size();
         now = urgent || due(/*publisher=*/true);
@@ -53,36 +56,66 @@ Result<> Outbox::put(protocol::Kind kind, const Event& event, std::uint64_t toke
     return {};
 }
 
-/// Under batch_mutex_.
-Result<> Outbox::write_event(protocol::Kind kind, const Event& event, std::uint64_t token) {
+/// Under batch_mutex_. False: it is held until there is credit.
+Result<bool> Outbox::write_event(protocol::Kind kind, const Event& event, std::uint64_t token) {
     const auto size = protocol::event_frame_size(event);
     if (!size) return std::unexpected(size.error());
     const std::size_t unsent = unsent_bytes_.load();
+    const bool may_leave = held_.empty() && credit_used_ < credit_;
     // Straight into the transport only where nothing waits in front of it.
-    if (unsent == 0 && batch_.empty()) {
+    if (may_leave && unsent == 0 && batch_.empty()) {
         if (std::byte* const room = transport_.room_for(size->frame)) {
             protocol::write_event_frame(*size, kind, token, event, room);
             count_event();
+            credit_used_ += size->frame;
+            ++batch_events_;
             transport_.add(size->frame);
             added_ += size->frame;
-            return {};
+            return true;
         }
     }
-    const std::size_t waiting = unsent + batch_.size();
+    const std::size_t waiting = unsent + batch_.size() + held_.size() - held_from_;
     if (waiting > 0 && (waiting >= bytes_max_ || size->frame > bytes_max_ - waiting))
         return std::unexpected(Error{Errc::overloaded, {}});
-    const std::size_t start = batch_.size();
-    batch_.resize(start + size->frame);
-    protocol::write_event_frame(*size, kind, token, event, batch_.data() + start);
+    auto& last = may_leave ? batch_ : held_;
+    const std::size_t start = last.size();
+    last.resize(start + size->frame);
+    protocol::write_event_frame(*size, kind, token, event, last.data() + start);
     count_event();
-    return {};
+    if (!may_leave) return false;
+    credit_used_ += size->frame;
+    ++batch_events_;
+    return true;
 }
 
 /// Before it can leave, which whoever sends at this moment may see to once it was added: its
 /// acknowledgement may come before put() returns.
 void Outbox::count_event() noexcept {
     put_events_.store(put_events_.load(std::memory_order_relaxed) + 1);
-    ++batch_events_;
+}
+
+/// Moves what there is credit for to the batch; whether that was some. Under batch_mutex_.
+bool Outbox::take_held() {
+    const auto held = std::span(held_).subspan(held_from_);
+    std::size_t taken = 0;
+    while (taken < held.size() && credit_used_ < credit_) {
+        const std::size_t frame = protocol::frame_bytes(held.subspan(taken));
+        taken += frame;
+        credit_used_ += frame;
+        ++batch_events_;
+    }
+    batch_.insert(batch_.end(), held.begin(), held.begin() + static_cast<std::ptrdiff_t>(taken));
+    held_from_ += taken;
+    if (taken == held.size()) {
+        held_.clear();
+        held_from_ = 0;
+        if (held_.capacity() > kKeptBytes) protocol::Buffer().swap(held_);
+    } else if (held_from_ > held_.size() / 2) {
+        // What has gone is dropped once it is most of it, so that each byte is moved once or so.
+        held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(held_from_));
+        held_from_ = 0;
+    }
+    return taken > 0;
 }
 
 /// Whether an event that ends at `end` of that batch did not leave whole: the daemon cannot have
@@ -185,6 +218,15 @@ void Outbox::go_on() {
     flush();
 }
 
+void Outbox::raise_credit(std::uint64_t credit) {
+    {
+        const std::lock_guard lock(batch_mutex_);
+        credit_ = std::max(credit_, credit);
+        if (!take_held()) return;
+    }
+    flush();
+}
+
 bool Outbox::holds_some() {
     const std::lock_guard lock(batch_mutex_);
     return !batch_.empty() || added_ > 0;
@@ -207,6 +249,7 @@ void Outbox::release_memory() {
             protocol::Buffer().swap(writing_);
         }
         if (batch_.empty() && batch_.capacity() > kIdleBytes) protocol::Buffer().swap(batch_);
+        if (held_.empty() && held_.capacity() > kIdleBytes) protocol::Buffer().swap(held_);
     }
     if (flush_asked_.load()) flush();  // somebody found the mutex taken
 }

@@ -18,17 +18,23 @@ namespace crucible::runtime {
 /// (its own memory where it has some, else a batch) and, where that is due, send it themselves:
 /// when there is much, when the last left some time ago, or at once when nothing else is in flight.
 /// The client's I/O thread sends what publishers left behind and what the transport did not take.
+/// Events beyond the daemon's credit are held here until it gives more.
 class Outbox {
 public:
     /// `transport` and `ended`, the number of events of those put that have ended, outlive it.
-    /// `wake` ends the I/O thread's wait; it is called from publishers.
-    Outbox(Transport& transport, std::size_t bytes_max, const std::atomic<std::uint64_t>& ended,
-           std::function<void()> wake)
-        : transport_(transport), bytes_max_(bytes_max), ended_(ended), wake_(std::move(wake)) {}
+    /// `credit`: the daemon's, as in protocol::Greeting. `wake` ends the I/O thread's wait; it is
+    /// called from publishers.
+    Outbox(Transport& transport, std::size_t bytes_max, std::uint64_t credit,
+           const std::atomic<std::uint64_t>& ended, std::function<void()> wake)
+        : transport_(transport),
+          bytes_max_(bytes_max),
+          ended_(ended),
+          wake_(std::move(wake)),
+          credit_(credit) {}
 
     // For any thread.
 
-    /// Sends an event now or soon; at once where `urgent`.
+    /// Sends an event now or soon, at once where `urgent`, or when there is credit for it.
     /// - Errc::overloaded: so many bytes wait. - Errc::closed: nothing can be sent any more; this
     /// event was not. - the errors of append_event().
     Result<> put(protocol::Kind kind, const Event& event, std::uint64_t token, bool urgent);
@@ -45,7 +51,9 @@ public:
     /// Whether the transport did not take all: go_on() when there is room again.
     bool waits_for_room() const noexcept { return waits_for_room_.load(); }
     void go_on();
-    /// Whether something waits to be sent.
+    /// The daemon has raised the credit to so much, and what was held for want of it is sent.
+    void raise_credit(std::uint64_t credit);
+    /// Whether something waits to be sent, other than for credit.
     bool holds_some();
     /// Announces that the thread is going to sleep until it is woken. False: it may not, something
     /// is to be sent.
@@ -56,8 +64,9 @@ public:
 
 private:
     bool due(bool publisher);
-    Result<> write_event(protocol::Kind kind, const Event& event, std::uint64_t token);
+    Result<bool> write_event(protocol::Kind kind, const Event& event, std::uint64_t token);
     void count_event() noexcept;
+    bool take_held();
     bool never_left(std::uint64_t batch, std::size_t end) const;
     void flush();
     void write_out();
@@ -73,7 +82,11 @@ private:
     std::uint64_t batch_number_ = 0;  ///< of it
     std::size_t added_ = 0;           ///< bytes in the transport's memory and not pushed
     std::uint64_t batch_events_ = 0;  ///< in both
-    std::size_t next_try_ = 0;  ///< size of batch_ at which a publisher tries a full transport
+    std::uint64_t credit_;
+    std::uint64_t credit_used_ = 0;  ///< of events that have left, or are in batch_ or added
+    protocol::Buffer held_;          ///< whole frames for which there is no credit
+    std::size_t held_from_ = 0;      ///< where the first of them begins
+    std::size_t next_try_ = 0;       ///< size of batch_ at which a publisher tries a full transport
     TimePoint last_flush_;
 
     std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are

@@ -40,7 +40,7 @@ Result<std::optional<Frame>> next_frame(std::span<const std::byte> bytes) {
     const auto header = read_object<FrameHeader>(bytes);
     // Checked before the body is there: garbage must not make us wait for, or make room for,
     // gigabytes.
-    if (header.kind < Kind::hello || header.kind > Kind::unsubscribe) {
+    if (header.kind < Kind::hello || header.kind > Kind::credit) {
         return corrupt(
             fmt::format("a frame of unknown kind {}", static_cast<unsigned>(header.kind)));
     }
@@ -69,27 +69,31 @@ Result<> check_header(const FrameHeader& header, bool greeted) {
     return header.kind == Kind::ask ? limit("question", kQuestionBytesMax) : Result<>();
 }
 
-void append_greeting(Buffer& out, Kind kind, std::uint32_t version, std::uint32_t flags) {
+void append_greeting(Buffer& out, Kind kind, const Greeting& greeting) {
     append_header(out, kind, sizeof(Greeting), 0);
-    append_object(out, Greeting{kMagic, version, flags});
+    append_object(out, greeting);
 }
 
 Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer) {
-    if (frame.header.kind != expected || frame.body.size() < sizeof(Greeting)) {
+    // Other versions have the same beginning, and not the same length.
+    if (frame.header.kind != expected || frame.body.size() < offsetof(Greeting, credit)) {
         return corrupt(fmt::format("the {} did not greet", peer));
     }
-    const auto greeting = read_object<Greeting>(frame.body);
+    Greeting greeting;
+    std::memcpy(static_cast<void*>(&greeting), frame.body.data(), offsetof(Greeting, credit));
     if (greeting.magic != kMagic) return corrupt(fmt::format("the {} is not a crucible", peer));
     if (greeting.version != kVersion) {
         return std::unexpected(Error{
             Errc::unsupported, fmt::format("the {} speaks protocol version {}, this is version {}",
                                            peer, greeting.version, kVersion)});
     }
+    if (frame.body.size() < sizeof(Greeting))
+        return corrupt(fmt::format("the {} did not greet", peer));
     return {};
 }
 
-std::uint32_t flags_of(const Frame& greeting) noexcept {
-    return read_object<Greeting>(greeting.body).flags;
+Greeting greeting_of(const Frame& frame) noexcept {
+    return read_object<Greeting>(frame.body);
 }
 
 void append_refusal(Buffer& out, Errc code, std::string_view reason) {

@@ -15,7 +15,7 @@
 /// machine we run on.
 namespace crucible::runtime::protocol {
 
-inline constexpr std::uint32_t kVersion = 3;
+inline constexpr std::uint32_t kVersion = 4;
 inline constexpr std::uint64_t kMagic = 0x454c424943555243u;  ///< "CRUCIBLE" in memory
 
 enum class Kind : std::uint8_t {
@@ -36,6 +36,7 @@ enum class Kind : std::uint8_t {
     settle = 14,       ///< client: any number of settlements
     grant = 15,        ///< client: so many credits more in the token
     unsubscribe = 16,  ///< client: deliver no more; daemon: nothing more will be delivered
+    credit = 17,       ///< daemon: the client's credit, as in Greeting, in the token
 };
 
 /// Precedes every body. Bodies are padded with zeros to kAlignment, so that every frame of a stream
@@ -60,8 +61,11 @@ struct Greeting {
     std::uint64_t magic = kMagic;
     std::uint32_t version = kVersion;
     std::uint32_t flags = 0;  ///< kSharesMemory; others have no meaning
+    /// Of the daemon: another publish or request may be sent while those of the session have fewer
+    /// bytes together, as whole frames. Only ever raised, by frames of kind `credit`.
+    std::uint64_t credit = 0;
 };
-static_assert(sizeof(Greeting) == 16);
+static_assert(sizeof(Greeting) == 24);
 /// Client: I want the stream to go on in shared memory. Daemon: so it does, and here it is.
 inline constexpr std::uint32_t kSharesMemory = 1;
 
@@ -108,13 +112,12 @@ Result<> check_header(const FrameHeader& header, bool greeted);
 std::size_t frame_bytes(std::span<const std::byte> bytes) noexcept;
 
 inline constexpr std::size_t kGreetingFrameBytes = sizeof(FrameHeader) + sizeof(Greeting);
-void append_greeting(Buffer& out, Kind kind, std::uint32_t version = kVersion,
-                     std::uint32_t flags = 0);
+void append_greeting(Buffer& out, Kind kind, const Greeting& greeting = {});
 /// - Errc::corrupt: not a greeting. - Errc::unsupported: another version than ours; the message
 /// names both.
 Result<> check_greeting(const Frame& frame, Kind expected, std::string_view peer);
-/// The flags of a greeting that was checked.
-std::uint32_t flags_of(const Frame& greeting) noexcept;
+/// Of a frame that was checked.
+Greeting greeting_of(const Frame& frame) noexcept;
 
 void append_refusal(Buffer& out, Errc code, std::string_view reason);
 void append_goodbye(Buffer& out);

@@ -213,7 +213,7 @@ Result<int> Server::wait_for_events() {
         const std::lock_guard lock(ended_mutex_);
         waiting_ = ended_.empty() && !external_.noted();
         // Not every end that makes room comes this way: those of replayed events do not.
-        if ((!blocked_.empty() || stop_deadline_) &&
+        if ((!awaiting_room_.empty() || stop_deadline_) &&
             (timeout_ms < 0 || timeout_ms > kBlockedLookMs))
             timeout_ms = kBlockedLookMs;
         if (!waiting_ || !readable_.empty()) timeout_ms = 0;
@@ -368,8 +368,9 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
         return checked;
     if (auto checked = protocol::check_greeting(frame, protocol::Kind::hello, "client"); !checked)
         return checked;
-    if ((protocol::flags_of(frame) & protocol::kSharesMemory) == 0) {
-        protocol::append_greeting(session.out(), protocol::Kind::welcome);
+    session.credit = room_for(session);
+    if ((protocol::greeting_of(frame).flags & protocol::kSharesMemory) == 0) {
+        session.welcome();
     } else if (options_.clients.shared_memory_bytes == 0) {
         return std::unexpected(
             Error{Errc::unsupported, "shared_memory of [clients] is off in this daemon"});
@@ -408,7 +409,7 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
         if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());
         if (exchange_.overflow() == Overflow::block) {
             session.blocked = true;
-            blocked_.push_back(session.id());
+            await_room(session);
             return false;
         }
         answer(session, frame, {Outcome::rejected, {}, "the daemon's queue is full"});
@@ -421,18 +422,20 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
         if (request) ++session.requests_in_flight;
     }
     if (session.rate) session.rate->take();
+    ++session.events_taken;
+    session.bytes_taken += frame.bytes;
     return true;
 }
 
 /// Events have ended: who waited for room may try again.
 void Server::unblock() {
-    for (const std::uint64_t id : blocked_) {
+    for (const std::uint64_t id : awaiting_room_) {
         const auto found = sessions_.find(id);
         if (found == sessions_.end()) continue;
-        found->second->blocked = false;
+        found->second->blocked = found->second->awaits_room = false;
         touch(*found->second);
     }
-    blocked_.clear();
+    awaiting_room_.clear();
 }
 
 std::string Server::tcp_text() const {
@@ -450,13 +453,15 @@ void Server::tell(Session& session, const protocol::Frame& question) {
                         .external = external_.report()};
     for (const auto& [id, client] : sessions_) {
         if (!client->greeted || client.get() == &session) continue;
-        report.clients.push_back({.session = id,
-                                  .pid = client->pid(),
-                                  .peer = client->transport().peer(),
-                                  .medium = client->transport().medium(),
-                                  .in_flight = client->in_flight,
-                                  .unsent_bytes = client->unsent_bytes(),
-                                  .blocked = client->blocked});
+        report.clients.push_back(
+            {.session = id,
+             .pid = client->pid(),
+             .peer = client->transport().peer(),
+             .medium = client->transport().medium(),
+             .in_flight = client->in_flight,
+             .unsent_bytes = client->unsent_bytes(),
+             .credit_bytes = client->credit - std::min(client->credit, client->bytes_taken),
+             .blocked = client->blocked});
     }
     std::ranges::sort(report.clients, {}, &ClientReport::session);
     const auto answer =

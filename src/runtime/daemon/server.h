@@ -103,6 +103,9 @@ private:
     Result<bool> take_frame(Session& session, const protocol::Frame& frame);
     Result<> greet(Session& session, const protocol::Frame& frame);
     Result<bool> accept_event(Session& session, const protocol::Frame& frame);
+    std::uint64_t room_for(const Session& session) const;
+    void raise_credit(Session& session);
+    void await_room(Session& session);
     void unblock();
     void reload();
     void tell(Session& session, const protocol::Frame& question);
@@ -157,7 +160,7 @@ private:
     std::vector<std::string_view> target_names_;  ///< of the event at hand
     TimePoint now_;                               ///< when the input at hand was received
     base::BriefSpin spin_;
-    std::vector<std::uint64_t> blocked_;  ///< sessions that wait for room in the queue
+    std::vector<std::uint64_t> awaiting_room_;  ///< sessions, for their next event or for credit
     std::vector<Ended> delivering_;
 
     std::mutex ended_mutex_;

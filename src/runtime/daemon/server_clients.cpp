@@ -25,6 +25,13 @@ constexpr std::size_t kLocalStrangersMin = 64;
 /// How often within its limit a client is looked at that might have become idle, at most.
 constexpr int kIdleLooks = 4;
 
+/// What one client may have of what the others leave of the queue (dynamic thresholds: Choudhury
+/// and Hahne, IEEE/ACM Transactions on Networking 6(2), 1998, with alpha 4): n that never stop
+/// leave 1/(4 n + 1) of it.
+std::uint64_t share_of(std::uint64_t left_by_others) {
+    return left_by_others / 5 * 4 + left_by_others % 5 * 4 / 5;
+}
+
 std::string in_words(Duration limit) {
     return base::format_duration(std::chrono::duration<double>(limit).count());
 }
@@ -189,6 +196,38 @@ void Server::end_if_slow(Session& session, TimePoint now) {
     close(session);
 }
 
+/// Bytes of events that a client may send from here on. As long as it has none under way that is
+/// one event at least, which then waits at the door.
+std::uint64_t Server::room_for(const Session& session) const {
+    const auto left = [](std::uint64_t most, std::uint64_t has) {
+        return most > has ? most - has : 0;
+    };
+    std::uint64_t bytes = left(session.bytes_max, session.bytes_in_flight);
+    // Where a full queue makes publishers wait they wait at their own end, before it is full, so
+    // that who comes next finds room. The other policies are for those who would rather not wait.
+    if (exchange_.overflow() == Overflow::block) {
+        const auto room = exchange_.room();
+        const auto events = left(share_of(room.events + session.in_flight), session.in_flight);
+        bytes = std::min(
+            {bytes, left(share_of(room.bytes + session.bytes_in_flight), session.bytes_in_flight),
+             events * session.mean_event_bytes()});
+    }
+    return std::max<std::uint64_t>(bytes, session.in_flight == 0 ? 1 : 0);
+}
+
+void Server::raise_credit(Session& session) {
+    // Who has published nothing has what it was welcomed with.
+    if (session.events_taken == 0 || session.leaving || session.service) return;
+    session.raise_credit(room_for(session));
+    // Others' ends may bring what its own do not: those of events that are due in an hour.
+    if (exchange_.overflow() == Overflow::block && session.credit <= session.bytes_taken)
+        await_room(session);
+}
+
+void Server::await_room(Session& session) {
+    if (!std::exchange(session.awaits_room, true)) awaiting_room_.push_back(session.id());
+}
+
 void Server::settle_touched() {
     // Indexed: settling one may touch it again.
     for (std::size_t i = 0; i < touched_.size(); ++i) {
@@ -201,6 +240,7 @@ void Server::settle_touched() {
 /// Sends what is due to `session` and watches it for what it can do next.
 void Server::settle(Session& session) {
     if (external_.hand_out(session)) touch(session);
+    raise_credit(session);
     const auto sent = session.flush();
     if (!sent) {
         if (sent.error().code == Errc::corrupt) fail(session, ClosedFor::protocol, sent.error());

@@ -26,9 +26,25 @@ std::string Session::describe() const {
 
 Result<> Session::welcome_in_shared_memory(std::size_t ring_bytes) {
     protocol::Buffer welcome;
-    protocol::append_greeting(welcome, protocol::Kind::welcome, protocol::kVersion,
-                              protocol::kSharesMemory);
+    protocol::append_greeting(welcome, protocol::Kind::welcome,
+                              {.flags = protocol::kSharesMemory, .credit = credit});
     return share_memory(transport_, ring_bytes, welcome);
+}
+
+void Session::welcome() {
+    protocol::append_greeting(out_, protocol::Kind::welcome, {.credit = credit});
+}
+
+std::uint64_t Session::mean_event_bytes() const noexcept {
+    return events_taken == 0 ? kUnknownEventBytes : std::max(bytes_taken / events_taken, 1ul);
+}
+
+void Session::raise_credit(std::uint64_t room) {
+    const std::uint64_t left = credit > bytes_taken ? credit - bytes_taken : 0;
+    // It has half of that still: who is told each time would pay for each event.
+    if (room <= 2 * left) return;
+    credit = bytes_taken + room;
+    protocol::append_empty(out_, protocol::Kind::credit, credit);
 }
 
 bool Session::accepts_input() const noexcept {

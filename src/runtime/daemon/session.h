@@ -42,9 +42,17 @@ public:
     /// "session 3 (pid 71)", for logs.
     std::string describe() const;
 
-    /// Welcomes the client, and goes on in shared memory. - the errors of share_memory()
-    /// (ring_transport.h).
+    /// Welcomes the client, with the credit that it has.
+    void welcome();
+    /// The same, and goes on in shared memory. - the errors of share_memory() (ring_transport.h).
     Result<> welcome_in_shared_memory(std::size_t ring_bytes);
+
+    /// Of its publish and request frames so far; while there are none, of what most are larger
+    /// than.
+    std::uint64_t mean_event_bytes() const noexcept;
+    /// Lets it send events of `room` bytes more from here on, and tells it where that is worth
+    /// it. Credit that it has is not taken back.
+    void raise_credit(std::uint64_t room);
 
     /// Whether frames may be taken from it now.
     bool accepts_input() const noexcept;
@@ -91,10 +99,11 @@ public:
     /// bytes that were. - Errc::closed: the client is gone. - the errors of Transport::write().
     Result<std::size_t> flush();
 
-    bool greeted = false;   ///< its hello was accepted
-    bool stranger = false;  ///< it counts among those that have not greeted
-    bool blocked = false;   ///< its next event waits for room in the queue
-    bool paced = false;     ///< it has used up its rate, and waits for more
+    bool greeted = false;      ///< its hello was accepted
+    bool stranger = false;     ///< it counts among those that have not greeted
+    bool blocked = false;      ///< its next event waits for room in the queue
+    bool awaits_room = false;  ///< the server is to look at it when the queue has some
+    bool paced = false;        ///< it has used up its rate, and waits for more
     bool leaving =
         false;  ///< it said goodbye: nothing more is read; it closes when all is answered and sent
     /// It is an external service, with that place: it publishes nothing, and what it settles is
@@ -105,6 +114,9 @@ public:
     std::size_t in_flight = 0;              ///< its events being handled
     std::size_t bytes_in_flight = 0;        ///< the same, as event_bytes() counts
     std::size_t bytes_max = kUnlimited;     ///< of those, beyond which no more is read
+    std::uint64_t events_taken = 0;         ///< of its publish and request frames
+    std::uint64_t bytes_taken = 0;          ///< of them, as they lie in the stream
+    std::uint64_t credit = 0;               ///< the client may send until bytes_taken is so much
     std::optional<TokenBucket> rate;        ///< of its events; none: as fast as it can
     TimePoint last_input;                   ///< when something came from it
     std::size_t unfinished_bytes = 0;       ///< kept_bytes() where they count, for the server
@@ -113,6 +125,8 @@ public:
     std::size_t requests_in_flight = 0;     ///< of those, the requests
 
 private:
+    static constexpr std::uint64_t kUnknownEventBytes = 256;
+
     /// Frames in memory that another process has just written come from its processor's cache. They
     /// are mostly as long as the one before, and what is looked at stands in front.
     static void prefetch_next(std::size_t bytes, std::span<const std::byte> rest) noexcept {

@@ -59,7 +59,8 @@ public:
           wake_(std::move(wake)),
           on_acknowledged_(std::move(on_acknowledged)),
           on_gone_(std::move(on_gone)),
-          outbox_(*transport_, options.send_buffer_bytes_max, ended_, [this] { this->wake(); }),
+          outbox_(*transport_, options.send_buffer_bytes_max, connection.credit, ended_,
+                  [this] { this->wake(); }),
           io_thread_([this] { run(); }) {}
 
     ~SocketClient() override {
@@ -254,6 +255,9 @@ private:
                 notify_drains();
                 return true;
             }
+            case protocol::Kind::credit:
+                outbox_.raise_credit(frame.header.token);
+                return true;
             default:
                 return false;  // a goodbye or a refusal: nothing follows
         }

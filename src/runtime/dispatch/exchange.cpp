@@ -425,6 +425,14 @@ void Exchange::end_shed(TaskPtr task, Priority priority) {
     end(std::move(task), result);
 }
 
+QueueRoom Exchange::room() const noexcept {
+    const auto left = [](std::size_t most, std::size_t taken) {
+        return most > taken ? most - taken : 0;
+    };
+    return {left(options_.queue_events_max, queued_events_.load(std::memory_order_relaxed)),
+            left(options_.queue_bytes_max, queued_bytes_.load(std::memory_order_relaxed))};
+}
+
 void Exchange::release(std::size_t events, std::size_t bytes) noexcept {
     queued_bytes_.fetch_sub(bytes);
     queued_events_.fetch_sub(events);

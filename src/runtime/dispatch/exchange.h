@@ -86,6 +86,12 @@ struct InstanceReport {
     std::uint64_t failed = 0;       ///< of those, with `failed`
 };
 
+/// What the queue has left.
+struct QueueRoom {
+    std::size_t events = 0;
+    std::size_t bytes = 0;
+};
+
 struct ExchangeReport {
     CoordinatorStats events;
     std::size_t queued_bytes = 0;
@@ -181,6 +187,8 @@ public:
     /// Consistent at any moment: published = handled + rejected + failed + expired + queued.
     CoordinatorStats stats() const noexcept;
     Overflow overflow() const noexcept { return options_.overflow; }
+    /// A moment old.
+    QueueRoom room() const noexcept;
 
     ExchangeReport report() const;
     std::vector<InstanceReport> instances() const;

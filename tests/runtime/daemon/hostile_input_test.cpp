@@ -279,7 +279,7 @@ TEST_F(HostileInputTest, EveryOtherVersionIsRefused) {
          {0u, protocol::kVersion - 1, protocol::kVersion + 1, 0x7fffffffu, 0xffffffffu}) {
         RawClient client(socket_);
         protocol::Buffer hello;
-        protocol::append_greeting(hello, protocol::Kind::hello, version);
+        protocol::append_greeting(hello, protocol::Kind::hello, {.version = version});
         ASSERT_TRUE(client.send(hello));
         expect_refused(client, Errc::unsupported,
                        "the client speaks protocol version " + std::to_string(version) +

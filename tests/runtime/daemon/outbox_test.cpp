@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -74,6 +76,7 @@ public:
 class OutboxTest : public ::testing::Test {
 protected:
     static constexpr std::size_t kBytesMax = 1u << 20;
+    static constexpr std::uint64_t kUnlimited = UINT64_MAX;
 
     Result<> put(std::uint64_t token, std::size_t payload_bytes = 100) {
         return outbox_.put(Kind::publish, event_of(payload_bytes), token, /*urgent=*/false);
@@ -87,8 +90,80 @@ protected:
     RecordingTransport transport_;
     std::atomic<std::uint64_t> ended_ = 0;
     int woken_ = 0;
-    Outbox outbox_{transport_, kBytesMax, ended_, [this] { ++woken_; }};
+    Outbox outbox_{transport_, kBytesMax, kUnlimited, ended_, [this] { ++woken_; }};
 };
+
+/// Whoever has credit for so many of its events, and a little of the next.
+class CreditedOutbox : public OutboxTest {
+protected:
+    static constexpr std::size_t kPayload = 1'000;
+    static std::uint64_t bytes_of(std::uint64_t events) {
+        return events * protocol::event_frame_size(event_of(kPayload))->frame;
+    }
+    void start(std::uint64_t events) {
+        credited_.emplace(transport_, kBytesMax, bytes_of(events) - 1, ended_, [] {});
+    }
+    Result<> put(std::uint64_t token, bool urgent = true) {
+        return credited_->put(Kind::publish, event_of(kPayload), token, urgent);
+    }
+    std::optional<Outbox> credited_;
+};
+
+TEST_F(CreditedOutbox, HoldsWhatThereIsNoCreditFor) {
+    start(3);
+    for (std::uint64_t i = 0; i < 10; ++i) ASSERT_TRUE(put(i));
+    EXPECT_EQ(transport_.tokens(), up_to(3));
+    EXPECT_EQ(credited_->put_events(), 10u) << "held is published";
+    EXPECT_TRUE(credited_->may_sleep()) << "credit comes by itself";
+    credited_->raise_credit(bytes_of(5) + 1);
+    EXPECT_EQ(transport_.tokens(), up_to(6)) << "one that has begun to fit is let through";
+    credited_->raise_credit(bytes_of(2));
+    credited_->raise_credit(bytes_of(6));
+    EXPECT_EQ(transport_.tokens(), up_to(6)) << "it is never taken back";
+    credited_->raise_credit(kUnlimited);
+    EXPECT_EQ(transport_.tokens(), up_to(10));
+    ASSERT_TRUE(put(10));
+    EXPECT_EQ(transport_.tokens(), up_to(11));
+}
+
+TEST_F(CreditedOutbox, KeepsTheOrderOfWhatIsHeld) {
+    start(1);
+    transport_.memory.resize(4u << 20);  // events could go straight into it
+    std::uint64_t put_so_far = 0;
+    for (std::uint64_t credit = 2; credit < 100; ++credit) {
+        for (int i = 0; i < 3; ++i) ASSERT_TRUE(put(put_so_far++));
+        credited_->raise_credit(bytes_of(credit));
+    }
+    credited_->raise_credit(kUnlimited);
+    credited_->send_due();
+    EXPECT_EQ(transport_.tokens(), up_to(put_so_far));
+}
+
+// What has no credit counts like all that waits.
+TEST_F(CreditedOutbox, RefusesWhatIsTooMuch) {
+    start(1);
+    std::uint64_t accepted = 0;
+    Result<> last = {};
+    while ((last = put(accepted))) ++accepted;
+    EXPECT_EQ(last.error().code, Errc::overloaded);
+    EXPECT_LE(bytes_of(accepted - 1), kBytesMax);
+    EXPECT_GT(bytes_of(accepted), kBytesMax);
+    credited_->raise_credit(bytes_of(accepted / 2));
+    ASSERT_TRUE(put(accepted)) << "there is room again";
+    credited_->raise_credit(kUnlimited);
+    EXPECT_EQ(transport_.tokens(), up_to(accepted + 1));
+}
+
+TEST_F(CreditedOutbox, LosesWhatIsHeldWhenItEnds) {
+    start(1);
+    for (std::uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(put(i));
+    credited_->put_goodbye();
+    EXPECT_EQ(transport_.tokens(), up_to(1));
+    transport_.closed = true;
+    credited_->raise_credit(kUnlimited);
+    EXPECT_EQ(transport_.tokens(), up_to(1));
+    EXPECT_EQ(put(3).error().code, Errc::closed);
+}
 
 TEST_F(OutboxTest, SendsAtOnceWhatIsAlone) {
     ASSERT_TRUE(put(0));

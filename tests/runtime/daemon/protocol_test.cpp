@@ -72,7 +72,7 @@ TEST(Protocol, PadsBodiesToTheAlignment) {
 // Two versions that cannot talk say so, with both numbers.
 TEST(Protocol, NamesBothVersionsWhenTheyDiffer) {
     Buffer bytes;
-    append_greeting(bytes, Kind::hello, 7);
+    append_greeting(bytes, Kind::hello, {.version = 7});
     const auto frame = next_frame(bytes);
     ASSERT_TRUE(frame && *frame);
 
@@ -80,7 +80,34 @@ TEST(Protocol, NamesBothVersionsWhenTheyDiffer) {
 
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().code, Errc::unsupported);
-    EXPECT_EQ(checked.error().message, "the client speaks protocol version 7, this is version 3");
+    EXPECT_EQ(checked.error().message, "the client speaks protocol version 7, this is version 4");
+}
+
+// Greetings were shorter once.
+TEST(Protocol, NamesAnOlderVersionByTheBeginningOfItsGreeting) {
+    Buffer bytes;
+    append_greeting(bytes, Kind::hello, {.version = 3});
+    auto frame = next_frame(bytes);
+    ASSERT_TRUE(frame && *frame);
+    (*frame)->body = (*frame)->body.first(16);
+
+    const auto checked = check_greeting(**frame, Kind::hello, "client");
+
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().message, "the client speaks protocol version 3, this is version 4");
+    (*frame)->body = (*frame)->body.first(15);
+    EXPECT_EQ(check_greeting(**frame, Kind::hello, "client").error().message,
+              "the client did not greet");
+}
+
+// As long as one of ours has to be: what it says of the rest would be believed.
+TEST(Protocol, RefusesAGreetingThatIsTooShort) {
+    Buffer bytes;
+    append_greeting(bytes, Kind::welcome);
+    auto frame = next_frame(bytes);
+    ASSERT_TRUE(frame && *frame);
+    (*frame)->body = (*frame)->body.first(sizeof(Greeting) - 1);
+    EXPECT_EQ(check_greeting(**frame, Kind::welcome, "daemon").error().code, Errc::corrupt);
 }
 
 TEST(Protocol, CarriesResponses) {

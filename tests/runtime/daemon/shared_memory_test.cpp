@@ -31,8 +31,7 @@ class RawRingClient {
 public:
     explicit RawRingClient(const std::filesystem::path& path) : socket_(path) {
         protocol::Buffer hello;
-        protocol::append_greeting(hello, protocol::Kind::hello, protocol::kVersion,
-                                  protocol::kSharesMemory);
+        protocol::append_greeting(hello, protocol::Kind::hello, {.flags = protocol::kSharesMemory});
         EXPECT_TRUE(socket_.send(hello));
         std::byte welcome[protocol::kGreetingFrameBytes];
         iovec part{.iov_base = welcome, .iov_len = sizeof welcome};

@@ -33,8 +33,8 @@ Event small_event(std::string payload) {
 /// The other end of a client's connection, doing as a test says.
 class FakeDaemon {
 public:
-    explicit FakeDaemon(const std::filesystem::path& path)
-        : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    FakeDaemon(const std::filesystem::path& path, std::uint64_t credit)
+        : credit_(credit), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         const auto address = unix_address(path);
         EXPECT_EQ(
             ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address),
@@ -44,7 +44,7 @@ public:
             socket_ = base::UniqueFd(::accept(listener_.get(), nullptr, nullptr));
             EXPECT_TRUE(next());
             protocol::Buffer welcome;
-            protocol::append_greeting(welcome, protocol::Kind::welcome);
+            protocol::append_greeting(welcome, protocol::Kind::welcome, {.credit = credit_});
             send(welcome);
         });
     }
@@ -61,6 +61,11 @@ public:
         const protocol::AcknowledgementEntry entry{token, Outcome::handled, {}, count};
         protocol::append_acknowledgements(bytes, {&entry, 1});
         send(bytes);
+    }
+    bool sends_within(std::chrono::milliseconds limit) {
+        if (!received_.empty()) return true;
+        pollfd waiter{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+        return ::poll(&waiter, 1, static_cast<int>(limit.count())) > 0;
     }
     /// The header of the next frame; nothing at the end, or after a generous wait.
     std::optional<protocol::FrameHeader> next() {
@@ -83,6 +88,7 @@ public:
     }
 
 private:
+    const std::uint64_t credit_;
     base::UniqueFd listener_;
     base::UniqueFd socket_;
     protocol::Buffer received_;
@@ -91,11 +97,13 @@ private:
 
 class ClientTest : public ::testing::Test {
 protected:
-    void SetUp() override {
+    void SetUp() override { connect(UINT64_MAX); }
+    void connect(std::uint64_t credit) {
+        client_.reset();
         auto directory = base::TempDir::make("client");
         ASSERT_TRUE(directory);
         directory_.emplace(*std::move(directory));
-        daemon_.emplace(directory_->path() / "socket");
+        daemon_.emplace(directory_->path() / "socket", credit);
         auto client = DaemonClient::connect({.socket = directory_->path() / "socket"},
                                             acknowledged_.handler());
         ASSERT_TRUE(client) << client.error().message;
@@ -120,6 +128,28 @@ TEST_F(ClientTest, SendsWhatItHolds) {
         EXPECT_EQ(header->kind, protocol::Kind::publish);
         EXPECT_EQ(header->token, i);
     }
+}
+
+// Until the daemon has let it, it sends no more; then it goes on by itself.
+TEST_F(ClientTest, SendsWhatItHasCreditFor) {
+    constexpr std::uint64_t kEvents = 20;
+    connect(1);
+    for (std::uint64_t i = 0; i < kEvents; ++i) ASSERT_TRUE(client_->publish(small_event("x"), i));
+    auto header = daemon_->next();
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->token, 0u);
+    EXPECT_FALSE(daemon_->sends_within(50ms));
+    const std::uint64_t frame = sizeof(*header) + protocol::padded(header->body_bytes);
+    for (std::uint64_t i = 1; i < kEvents; ++i) {
+        protocol::Buffer credit;
+        protocol::append_empty(credit, protocol::Kind::credit, i * frame + 1);
+        daemon_->send(credit);
+        header = daemon_->next();
+        ASSERT_TRUE(header);
+        EXPECT_EQ(header->token, i);
+    }
+    EXPECT_FALSE(daemon_->sends_within(0ms));
+    EXPECT_EQ(client_->stats().queued, kEvents);
 }
 
 // Long after the client has gone to sleep: two events in a row, of which the second is held, wake
