@@ -83,6 +83,12 @@ RuleSet rule_mix(std::size_t count) {
     return set;
 }
 
+Rule rule_for_records() {
+    Rule rule{.id = "records", .action = ToPool{"database"}};
+    rule.filter.type = pattern("record.created");
+    return rule;
+}
+
 std::vector<Event> events_for(std::size_t rules, Matching matching, std::size_t count,
                               std::uint64_t seed) {
     const bool one = matching == Matching::one;

@@ -17,6 +17,9 @@ namespace crucible::bench {
 /// - one names a pattern of types and a source, one a target.
 runtime::RuleSet rule_mix(std::size_t count);
 
+/// One that sends all records to the pool of the database.
+runtime::Rule rule_for_records();
+
 /// How many rules match each event; of others that are about its type or source, every second event
 /// is refused by two.
 enum class Matching : std::uint8_t {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/clock.h"
 #include "daemon_performance/daemon_publisher.h"
@@ -12,6 +13,7 @@
 #include "runtime/route/rule_file.h"
 #include "runtime/route/rule_table.h"
 #include "support/crucibled_process.h"
+#include "support/publisher_events.h"
 
 namespace crucible::bench {
 namespace {
@@ -37,15 +39,28 @@ std::vector<runtime::InstanceInfo> instances() {
     return all;
 }
 
-Result<double> daemon_throughput(const std::filesystem::path& file,
-                                 const std::vector<Event>& events, Duration length) {
-    const auto daemon = start_crucibled({.rules = file});
-    if (!daemon) return std::unexpected(daemon.error());
-    auto next = [&events, at = std::size_t{0}]() mutable -> const Event& {
+NextEvent in_turn(const std::vector<Event>& events) {
+    return [&events, at = std::size_t{0}]() mutable -> const Event& {
         at = at + 1 == events.size() ? 0 : at + 1;
         return events[at];
     };
-    auto publisher = DaemonPublisher::connect(crucibled_socket(*daemon), next);
+}
+
+/// Records of the sources of `events`, which the database inserts.
+NextEvent records_from(const std::vector<Event>& events) {
+    return [record = Event{}, records = records(1, kMeanPayload),
+            source = in_turn(events)]() mutable -> const Event& {
+        record = records();
+        record.source = source().source;
+        return record;
+    };
+}
+
+Result<double> daemon_throughput(std::string_view work, const std::filesystem::path& file,
+                                 NextEvent next, Duration length) {
+    const auto daemon = start_crucibled({.work = work, .rules = file});
+    if (!daemon) return std::unexpected(daemon.error());
+    auto publisher = DaemonPublisher::connect(crucibled_socket(*daemon), std::move(next));
     if (!publisher) return std::unexpected(publisher.error());
     return measure_throughput(**publisher, kMeanPayload, length);
 }
@@ -78,6 +93,7 @@ Result<double> decision_time(const runtime::RuleTable& table, const std::vector<
 struct RuleCount {
     std::size_t rules = 0;
     std::filesystem::path file;
+    std::filesystem::path records_file;  ///< the same rules, and one for records
     std::shared_ptr<const runtime::RuleTable> table;
 };
 
@@ -87,13 +103,19 @@ Result<> prepare(const Options& options, const base::TempDir& directory,
         if (options.smoke && count > kRulesSmoke) continue;
         counts.push_back({.rules = count,
                           .file = directory.path() / fmt::format("{}.toml", count),
+                          .records_file = directory.path() / fmt::format("{}-records.toml", count),
                           .table = nullptr});
-        const auto set = rule_mix(count);
+        auto set = rule_mix(count);
         auto table = runtime::RuleTable::compile(set, instances());
         if (!table) return std::unexpected(table.error());
         counts.back().table = *std::move(table);
-        const auto text = runtime::format_rules(set);
-        if (auto written = base::write_file(counts.back().file, text); !written) return written;
+        if (auto written = base::write_file(counts.back().file, runtime::format_rules(set));
+            !written)
+            return written;
+        set.rules.push_back(rule_for_records());
+        if (auto written = base::write_file(counts.back().records_file, runtime::format_rules(set));
+            !written)
+            return written;
     }
     return {};
 }
@@ -108,7 +130,8 @@ void ask(const Options& options, Rounds& rounds, const MatchingRules& kind,
         const auto events = std::make_shared<const std::vector<Event>>(
             events_for(count.rules, kind.matching, kEvents, options.seed));
         daemons.push_back({name, "crucibled --rules, --work none", [&, events] {
-                               return one_value(daemon_throughput(count.file, *events, length));
+                               return one_value(
+                                   daemon_throughput("none", count.file, in_turn(*events), length));
                            }});
         decisions.push_back({name, "RuleTable::route() in one thread", [&, events] {
                                  return one_value(
@@ -130,6 +153,27 @@ void ask(const Options& options, Rounds& rounds, const MatchingRules& kind,
                 .ratio_label = "to 10"});
 }
 
+/// Each event a record of a source that rules are about, and a row in SQLite.
+void ask_with_work(const Options& options, Rounds& rounds, const std::vector<RuleCount>& counts) {
+    const auto length = options.trial_length();
+    std::vector<Arm> daemons;
+    for (const auto& count : counts) {
+        const auto events = std::make_shared<const std::vector<Event>>(
+            events_for(count.rules, Matching::one, kEvents, options.seed));
+        daemons.push_back(
+            {fmt::format("{} rules", count.rules), "crucibled --rules, --work real", [&, events] {
+                 return one_value(
+                     daemon_throughput("real", count.records_file, records_from(*events), length));
+             }});
+    }
+    rounds.ask({.part = "rules",
+                .text = "one publisher, records of 1,280 B, one more rule, which matches",
+                .measures = {throughput_measure()},
+                .arms = std::move(daemons),
+                .first_to_other = false,
+                .ratio_label = "to 10"});
+}
+
 }  // namespace
 
 void rules_part(const Options& options, Rounds& rounds) {
@@ -139,6 +183,7 @@ void rules_part(const Options& options, Rounds& rounds) {
     if (const auto prepared = prepare(options, *directory, counts); !prepared)
         return rounds.fail("rules", prepared.error());
     for (const auto& kind : kMatchingRules) ask(options, rounds, kind, counts);
+    ask_with_work(options, rounds, counts);
 }
 
 }  // namespace crucible::bench
