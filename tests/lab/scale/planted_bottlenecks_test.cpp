@@ -51,7 +51,7 @@ const std::vector<PlantedBottleneck>& all_planted() {
         {"daemon_quota", services, "service:cpu:200us", quota, 4000, quota_throttled},
         {"daemon_downstream", services, "service:wait:10ms", nothing, 2000, back_pressure},
         {"daemon_injector", services, "injector:cpu:1ms", nothing, 2000, client_limited},
-        {"daemon_neighbour", services, "service:cpu:200us", neighbours, 4000, noisy_neighbour},
+        {"daemon_neighbour", services, "service:cpu:200us", neighbours, 9000, noisy_neighbour},
         {"daemon_workers", "daemon:?workers=1", "service:cpu:500us", nothing, 4000, workers},
         {"daemon_pages", services, "service:pages:4MiB", nothing, 5000, memory_pressure},
         {"daemon_none", "daemon:", "", nothing, 400, headroom},
