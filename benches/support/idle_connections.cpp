@@ -1,5 +1,7 @@
 #include "support/idle_connections.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "runtime/daemon/connect.h"
@@ -29,7 +31,9 @@ Result<std::vector<double>> idle_memory(pid_t pid, std::size_t connections,
 }
 
 Result<std::vector<double>> crucibled_idle(std::size_t connections) {
-    const auto daemon = start_crucibled({});
+    // This process is one client; it has waited for the daemon with one more.
+    const auto daemon = start_crucibled(
+        {.config = fmt::format("[clients]\nmax_per_client = {}\n", connections + 1)});
     if (!daemon) return std::unexpected(daemon.error());
     return idle_memory(
         daemon->pid(), connections, [&](std::size_t) -> Result<std::shared_ptr<void>> {

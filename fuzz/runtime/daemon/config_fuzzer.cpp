@@ -12,6 +12,7 @@ namespace {
 void check_limits(const runtime::DaemonConfig& config) {
     const auto& clients = config.server.clients;
     CRUCIBLE_ASSERT(clients.clients_max >= 1 && clients.clients_max <= 1'000'000);
+    CRUCIBLE_ASSERT(clients.per_client_max >= 1 && clients.per_client_max <= 1'000'000);
     CRUCIBLE_ASSERT(clients.bytes_max >= 1);
     CRUCIBLE_ASSERT(clients.handshake_limit >= std::chrono::milliseconds(1));
     CRUCIBLE_ASSERT(clients.idle_limit >= Duration::zero());

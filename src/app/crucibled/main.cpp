@@ -47,8 +47,8 @@ constexpr const char* kFooter = R"(Examples:
 Configuration file (TOML; flags win over it):
   [daemon]    socket, metrics, log_level
   [listen]    tcp, tls_certificate, tls_key, client_ca, plain_tcp_on_loopback
-  [clients]   allowed_uids, allowed_names, max, bytes, rate_max, rate_burst,
-              slow_limit, handshake_limit, idle_limit, shared_memory
+  [clients]   allowed_uids, allowed_names, max, max_per_client, bytes, rate_max,
+              rate_burst, slow_limit, handshake_limit, idle_limit, shared_memory
   [services]  data_directory, count, work, durability, webhook_secret,
               external_max, external, external_timeout, external_grace
   [dispatch]  workers, queue_events, queue_bytes, batch, service_events,

@@ -27,7 +27,7 @@ Newcomer from_this_host(UniqueFd socket, const std::vector<uid_t>& allowed_uids)
     Newcomer newcomer;
     newcomer.pid = peer ? peer->pid : 0;
     newcomer.transport =
-        make_socket_transport(std::move(socket), fmt::format("pid {}", newcomer.pid));
+        make_socket_transport(std::move(socket), peer ? client_of(*peer) : "pid unknown");
     if (!peer || !trusted(*peer, allowed_uids)) {
         newcomer.admitted = std::unexpected(
             Error{Errc::permission_denied, allowed_uids.empty()
@@ -182,7 +182,8 @@ std::optional<Newcomer> Acceptor::secure(UniqueFd socket) {
     }
     Newcomer newcomer;
     if (tls == nullptr) {
-        newcomer.transport = make_socket_transport(std::move(socket), std::move(address));
+        newcomer.transport = make_socket_transport(std::move(socket), std::move(address),
+                                                   peer ? peer->host() : std::string());
         return newcomer;
     }
     auto secured = tls->accept(std::move(socket), std::move(address));

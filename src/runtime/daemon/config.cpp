@@ -264,6 +264,10 @@ constexpr std::array kOptions{
            [](auto value, auto& config) {
                return set_count(value, 1'000'000, config.server.clients.clients_max);
            }},
+    Option{"clients.max_per_client",
+           [](auto value, auto& config) {
+               return set_count(value, 1'000'000, config.server.clients.per_client_max);
+           }},
     Option{
         "clients.bytes",
         [](auto value, auto& config) { return set_bytes(value, config.server.clients.bytes_max); }},

@@ -159,6 +159,7 @@ public:
     bool established() const noexcept override { return ends_.has_value(); }
     std::string_view medium() const noexcept override { return "shared memory"; }
     std::string peer() const override { return socket_->peer(); }
+    std::string client() const override { return socket_->client(); }
 
 private:
     struct Ends {

@@ -92,6 +92,7 @@ Server::Server(const ServerOptions& options, const ExchangeOptions& exchange,
       wake_(std::move(wake)),
       services_(std::move(services)),
       started_(base::monotonic_now()),
+      client_places_(options.clients.per_client_max),
       next_session_(kFirstSession),
       scratch_(kScratchBytes),
       external_(options.external, *services_, exchange_),
@@ -294,7 +295,10 @@ void Server::process_input(Session& session) {
     for (auto* const copy : {&copied_, &own_})
         if (copy->capacity() > kScratchBytes) protocol::Buffer().swap(*copy);
     if (!taken) {
-        fail(session, session.greeted ? ClosedFor::protocol : ClosedFor::handshake, taken.error());
+        // A greeting that is right, of a client that has too many connections already.
+        const bool one_too_many = !session.greeted && taken.error().code == Errc::overloaded;
+        const auto wrong = session.greeted ? ClosedFor::protocol : ClosedFor::handshake;
+        fail(session, one_too_many ? ClosedFor::refused : wrong, taken.error());
         return close(session);
     }
     touch(session);
@@ -368,6 +372,8 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
         return checked;
     if (auto checked = protocol::check_greeting(frame, protocol::Kind::hello, "client"); !checked)
         return checked;
+    auto place = client_places_.take(session.transport().client());
+    if (!place) return std::unexpected(place.error());
     session.credit = room_for(session);
     if ((protocol::greeting_of(frame).flags & protocol::kSharesMemory) == 0) {
         session.welcome();
@@ -380,6 +386,7 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
         return welcomed;
     }
     session.greeted = true;
+    session.place = std::move(*place);
     if (std::exchange(session.stranger, false)) --strangers_like(session);
     spdlog::debug("{} connected ({})", session.describe(), session.transport().medium());
     return {};

@@ -21,6 +21,7 @@
 #include "crucible/error.h"
 #include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/client_counts.h"
+#include "runtime/daemon/client_places.h"
 #include "runtime/daemon/due_times.h"
 #include "runtime/daemon/log_throttle.h"
 #include "runtime/daemon/metrics_endpoint.h"
@@ -144,6 +145,7 @@ private:
     std::optional<TimePoint> stop_deadline_;  ///< set once stopping
     bool goodbyes_said_ = false;
 
+    ClientPlaces client_places_;  ///< before sessions_, which have them
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
     std::uint64_t next_session_ = 0;
     // Sessions with Session::stranger:

@@ -14,6 +14,7 @@
 #include "crucible/coordinator.h"
 #include "crucible/error.h"
 #include "crucible/time.h"
+#include "runtime/daemon/client_places.h"
 #include "runtime/daemon/protocol.h"
 #include "runtime/daemon/token_bucket.h"
 #include "runtime/daemon/transport.h"
@@ -109,6 +110,8 @@ public:
     /// It is an external service, with that place: it publishes nothing, and what it settles is
     /// always read.
     std::optional<std::size_t> service;
+    /// Among the connections of its client, once greeted.
+    ClientPlaces::Place place;
     bool readable = false;                  ///< the server is to read from it without waiting
     std::uint32_t events = 0;               ///< what epoll watches it for
     std::size_t in_flight = 0;              ///< its events being handled

@@ -152,15 +152,20 @@ std::uint16_t TcpAddress::port() const noexcept {
 }
 
 std::string TcpAddress::text() const {
+    if (family() == AF_INET) return fmt::format("{}:{}", host(), port());
+    return fmt::format("[{}]:{}", host(), port());
+}
+
+std::string TcpAddress::host() const {
     char host[INET6_ADDRSTRLEN] = {};
     if (family() == AF_INET) {
         ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr, host,
                     sizeof host);
-        return fmt::format("{}:{}", host, port());
+    } else {
+        ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr, host,
+                    sizeof host);
     }
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr, host,
-                sizeof host);
-    return fmt::format("[{}]:{}", host, port());
+    return host;
 }
 
 socklen_t TcpAddress::size() const noexcept {

@@ -37,6 +37,8 @@ public:
     std::uint16_t port() const noexcept;
     /// "127.0.0.1:7420", "[::1]:7420"
     std::string text() const;
+    /// "127.0.0.1", "::1"
+    std::string host() const;
 
     const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
     socklen_t size() const noexcept;

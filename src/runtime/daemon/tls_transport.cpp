@@ -1,18 +1,22 @@
 #include "runtime/daemon/tls_transport.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -81,6 +85,14 @@ std::string subject_of(const X509* certificate) {
     char* text = nullptr;
     const long size = ::BIO_get_mem_data(out.get(), &text);
     return {text, size > 0 ? static_cast<std::size_t>(size) : 0};
+}
+
+/// The SHA-256 of its public key in hex, as much of it as tells keys apart.
+std::string key_of(const X509* certificate) {
+    constexpr std::size_t shown_bytes = 16;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    ::X509_pubkey_digest(certificate, ::EVP_sha256(), digest.data(), nullptr);
+    return fmt::format("{:02x}", fmt::join(std::span(digest).first(shown_bytes), ""));
 }
 
 bool is_among(const ASN1_STRING* name, const std::vector<std::string>& names) {
@@ -199,6 +211,7 @@ public:
     bool holds_input() noexcept override { return holds_input_.load(); }
     bool established() const noexcept override { return established_; }
     std::string peer() const override { return peer_; }
+    std::string client() const override { return client_.empty() ? peer_ : client_; }
 
 private:
     /// True when it is done.
@@ -227,6 +240,9 @@ private:
         if (certificate == nullptr) return;  // where one is wanted the handshake has failed without
         const std::string subject = subject_of(certificate);
         peer_ += ", " + subject;
+        // Not the whole certificate, nor its number: a holder can change how its signature is
+        // written, and authorities give a number twice by mistake. These are what was signed.
+        client_ = fmt::format("{} (key {})", subject, key_of(certificate));
         if (!allowed_names_.empty() && !has_one_of(certificate, allowed_names_)) {
             refusal_ = Error{Errc::permission_denied,
                              "the names of your certificate are not among those that may connect"};
@@ -292,6 +308,7 @@ private:
     const TlsRole role_;
     std::vector<std::string> allowed_names_;
     std::string peer_;
+    std::string client_;  ///< once established, where the peer has a certificate
     bool established_ = false;
     std::optional<Error> failed_;   ///< nothing more can be read or written
     std::optional<Error> refusal_;  ///< nothing is read from this peer; it can be told so

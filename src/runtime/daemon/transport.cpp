@@ -11,8 +11,8 @@ namespace {
 
 class SocketTransport final : public Transport {
 public:
-    SocketTransport(base::UniqueFd socket, std::string peer) noexcept
-        : socket_(std::move(socket)), peer_(std::move(peer)) {}
+    SocketTransport(base::UniqueFd socket, std::string peer, std::string client) noexcept
+        : socket_(std::move(socket)), peer_(std::move(peer)), client_(std::move(client)) {}
 
     Result<std::size_t> read(std::span<std::byte> room) override {
         const auto count = ::recv(socket_.get(), room.data(), room.size(), MSG_DONTWAIT);
@@ -40,10 +40,12 @@ public:
 
     int fd() const noexcept override { return socket_.get(); }
     std::string peer() const override { return peer_; }
+    std::string client() const override { return client_.empty() ? peer_ : client_; }
 
 private:
     const base::UniqueFd socket_;
     const std::string peer_;
+    const std::string client_;
 };
 
 }  // namespace
@@ -55,8 +57,9 @@ bool Transport::has_arrived() noexcept {
     return count >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-std::unique_ptr<Transport> make_socket_transport(base::UniqueFd socket, std::string peer) {
-    return std::make_unique<SocketTransport>(std::move(socket), std::move(peer));
+std::unique_ptr<Transport> make_socket_transport(base::UniqueFd socket, std::string peer,
+                                                 std::string client) {
+    return std::make_unique<SocketTransport>(std::move(socket), std::move(peer), std::move(client));
 }
 
 }  // namespace crucible::runtime

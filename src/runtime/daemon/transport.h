@@ -76,9 +76,14 @@ public:
     virtual std::string_view medium() const noexcept { return "socket"; }
     /// Who is at the other end, for logs: "pid 71", or an address with a certificate's subject.
     virtual std::string peer() const = 0;
+    /// Whose connection this is: the same text for all connections of one client, and for those of
+    /// no other. Known once established().
+    virtual std::string client() const { return peer(); }
 };
 
-/// A connected stream socket, as it is. Blocking or not makes no difference.
-std::unique_ptr<Transport> make_socket_transport(base::UniqueFd socket, std::string peer);
+/// A connected stream socket, as it is. Blocking or not makes no difference. `client`: whose it is,
+/// where `peer` says more than that; empty: as `peer`.
+std::unique_ptr<Transport> make_socket_transport(base::UniqueFd socket, std::string peer,
+                                                 std::string client = {});
 
 }  // namespace crucible::runtime

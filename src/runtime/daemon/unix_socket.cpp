@@ -33,6 +33,10 @@ Result<ucred> peer_of(int socket) {
     return peer;
 }
 
+std::string client_of(const ucred& peer) {
+    return peer.pid > 0 ? "pid " + std::to_string(peer.pid) : "uid " + std::to_string(peer.uid);
+}
+
 bool trusted(const ucred& peer, std::span<const uid_t> allowed) noexcept {
     return peer.uid == ::geteuid() || peer.uid == 0 ||
            std::ranges::find(allowed, peer.uid) != allowed.end();

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "crucible/error.h"
 
@@ -16,6 +17,10 @@ Result<sockaddr_un> unix_address(const std::filesystem::path& path);
 
 /// Who is at the other end of a connected socket. - Errc::io.
 Result<ucred> peer_of(int socket);
+
+/// Which client `peer` is: its process, "pid 71". One that is not to be seen from here, as in
+/// another container, has no number: then its user, "uid 1000".
+std::string client_of(const ucred& peer);
 
 /// Whether we talk to `peer`: it runs as our own user, as root, or as one of `allowed`.
 bool trusted(const ucred& peer, std::span<const uid_t> allowed = {}) noexcept;

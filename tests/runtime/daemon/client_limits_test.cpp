@@ -1,5 +1,10 @@
 // What the server lets clients have: how many, for how long, with how much in flight.
+#include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -8,9 +13,12 @@
 #include <vector>
 
 #include "acknowledgements.h"
+#include "ask_http.h"
 #include "base/clock.h"
 #include "raw_client.h"
+#include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/server.h"
+#include "runtime/daemon/tcp_socket.h"
 #include "server_fixture.h"
 
 namespace crucible::runtime {
@@ -19,7 +27,66 @@ namespace {
 using testing::kGenerousLimit;
 using testing::make_event;
 using testing::RawClient;
-using ClientLimitsTest = testing::ServerTest;
+
+class ClientLimitsTest : public testing::ServerTest {
+protected:
+    /// One more connection of a client that has as many as it may have is told so.
+    static void expect_one_too_many(RawClient client, std::string_view who, std::size_t limit) {
+        ASSERT_TRUE(client.send(hello()));
+        const auto refusal = client.receive();
+        ASSERT_TRUE(refusal);
+        EXPECT_EQ(refusal->header.kind, protocol::Kind::refuse);
+        EXPECT_EQ(refusal->header.token, static_cast<std::uint64_t>(Errc::overloaded));
+        EXPECT_EQ(refusal->text(), fmt::format("{} has {} connections, the limit for one client "
+                                               "([clients] max_per_client)",
+                                               who, limit));
+        EXPECT_TRUE(client.ended());
+    }
+    static std::string own_pid() { return fmt::format("pid {}", ::getpid()); }
+    static protocol::Buffer hello(std::uint32_t flags = 0) {
+        protocol::Buffer hello;
+        protocol::append_greeting(hello, protocol::Kind::hello, protocol::kVersion, flags);
+        return hello;
+    }
+    /// Over plain TCP, from an address of this host.
+    RawClient connect_from(const char* address) {
+        base::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in from{};
+        from.sin_family = AF_INET;
+        EXPECT_EQ(::inet_pton(AF_INET, address, &from.sin_addr), 1);
+        EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from), 0);
+        const auto& to = *server_->tcp_address();
+        EXPECT_EQ(::connect(socket.get(), to.get(), to.size()), 0);
+        return RawClient(std::move(socket));
+    }
+    /// Whether a process of its own is welcome.
+    bool another_process_greets() {
+        const auto address = unix_address(socket_);
+        const auto greeting = hello();
+        const pid_t child = ::fork();
+        if (child == 0) {  // only what may be called beside the server's threads
+            const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            protocol::FrameHeader answer{};
+            const bool answered =
+                ::connect(socket, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) ==
+                    0 &&
+                ::send(socket, greeting.data(), greeting.size(), MSG_NOSIGNAL) > 0 &&
+                ::recv(socket, &answer, sizeof answer, MSG_WAITALL) == sizeof answer;
+            ::_exit(answered && answer.kind == protocol::Kind::welcome ? 0 : 1);
+        }
+        int status = -1;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    bool wait_for_clients(std::size_t count) const {
+        const TimePoint until = base::monotonic_now() + kGenerousLimit;
+        while (base::monotonic_now() < until) {
+            if (server_->clients().connected == count) return true;
+            std::this_thread::yield();
+        }
+        return false;
+    }
+};
 
 // Beyond its limit the daemon turns clients away with the reason, and has room again when one goes.
 TEST_F(ClientLimitsTest, LimitsItsClients) {
@@ -40,6 +107,84 @@ TEST_F(ClientLimitsTest, LimitsItsClients) {
     bool greeted = false;
     while (!greeted && base::monotonic_now() < until) greeted = RawClient(socket_).greet();
     EXPECT_TRUE(greeted);
+}
+
+// A process that connects without end leaves places to others. Its connections go on, and when one
+// ends it may have another.
+TEST_F(ClientLimitsTest, LimitsTheConnectionsOfOneProcess) {
+    start({}, {.per_client_max = 2}, {}, "127.0.0.1:0");
+    auto first = std::make_unique<RawClient>(socket_);
+    ASSERT_TRUE(first->greet());
+    const auto second = connect();
+    expect_one_too_many(RawClient(socket_), own_pid(), 2);
+    expect_one_too_many(RawClient(socket_), own_pid(), 2);
+    EXPECT_TRUE(another_process_greets());
+    EXPECT_TRUE(second->request(make_event("a"), kGenerousLimit));
+    const auto metrics =
+        testing::ask_http(server_->metrics_port(), "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_NE(metrics.find("\ncrucible_clients_closed_total{reason=\"refused\"} 2\n"),
+              std::string::npos)
+        << metrics;
+
+    first.reset();
+    ASSERT_TRUE(wait_for_clients(1));
+    RawClient third(socket_);
+    EXPECT_TRUE(third.greet());
+    expect_one_too_many(RawClient(socket_), own_pid(), 2);
+}
+
+// TCP without TLS knows nothing better than the address; each connection has a port of its own.
+TEST_F(ClientLimitsTest, LimitsTheConnectionsOfOneAddress) {
+    start({}, {.per_client_max = 2}, {.tcp = "127.0.0.1:0", .plain_tcp_on_loopback = true});
+    RawClient first = connect_from("127.0.0.1");
+    ASSERT_TRUE(first.greet());
+    RawClient second = connect_from("127.0.0.1");
+    ASSERT_TRUE(second.greet());
+    expect_one_too_many(connect_from("127.0.0.1"), "127.0.0.1", 2);
+    EXPECT_TRUE(connect_from("127.0.0.2").greet());
+    EXPECT_TRUE(RawClient(socket_).greet()) << "over the socket it is its process";
+}
+
+// A place that is taken counts until its connection ends, in whichever way, and no longer.
+TEST_F(ClientLimitsTest, CountsAClientsConnectionsExactly) {
+    start({}, {.per_client_max = 3, .shared_memory_bytes = 0});
+    service_->close_gate();
+    RawClient stays(socket_);
+    ASSERT_TRUE(stays.greet());
+    protocol::Buffer goodbye;
+    protocol::append_goodbye(goodbye);
+    protocol::Buffer event;
+    ASSERT_TRUE(protocol::append_event(event, protocol::Kind::publish, 1, make_event("a")));
+    for (int i = 0; i < 50; ++i) {
+        {
+            RawClient dies(socket_);
+            ASSERT_TRUE(dies.greet());
+            RawClient leaves(socket_);
+            ASSERT_TRUE(leaves.greet());
+            expect_one_too_many(RawClient(socket_), own_pid(), 3);
+            ASSERT_TRUE(dies.send(event)) << "it has something in flight";
+            ASSERT_TRUE(leaves.send(goodbye));
+            EXPECT_EQ(leaves.receive()->header.kind, protocol::Kind::goodbye);
+        }
+        ASSERT_TRUE(wait_for_clients(1));
+        RawClient breaks(socket_);
+        ASSERT_TRUE(breaks.greet());
+        ASSERT_TRUE(breaks.send_text("this is no frame of the protocol"));
+        ASSERT_TRUE(breaks.receive());
+        // It would have had a place, and does not get what it asks for.
+        RawClient wants_memory(socket_);
+        ASSERT_TRUE(wants_memory.send(hello(protocol::kSharesMemory)));
+        ASSERT_TRUE(wants_memory.receive());
+        RawClient silent(socket_);
+        ASSERT_TRUE(silent.connected());
+        ASSERT_TRUE(wants_memory.ended() && breaks.ended());
+    }
+    ASSERT_TRUE(wait_for_clients(1));
+    RawClient second(socket_);
+    ASSERT_TRUE(second.greet());
+    RawClient third(socket_);
+    ASSERT_TRUE(third.greet());
+    expect_one_too_many(RawClient(socket_), own_pid(), 3);
 }
 
 // Whoever connects and says nothing does not stay; who has greeted does.

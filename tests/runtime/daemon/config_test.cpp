@@ -166,6 +166,7 @@ TEST_F(ConfigTest, ReadsWhatClientsMayTake) {
     ASSERT_TRUE(base::write_file(file_, R"([clients]
 allowed_uids = "1000,33"
 max = 50
+max_per_client = 7
 bytes = "1MiB"
 shared_memory = "8MiB"
 handshake_limit = "2s"
@@ -176,12 +177,18 @@ idle_limit = "10m"
     const auto& limits = config.server.clients;
     EXPECT_EQ(limits.allowed_uids, (std::vector<uid_t>{1000, 33}));
     EXPECT_EQ(limits.clients_max, 50u);
+    EXPECT_EQ(limits.per_client_max, 7u);
     EXPECT_EQ(limits.bytes_max, 1u << 20);
     EXPECT_EQ(limits.shared_memory_bytes, 8u << 20);
     EXPECT_EQ(limits.handshake_limit, std::chrono::seconds(2));
     EXPECT_EQ(limits.idle_limit, std::chrono::minutes(10));
     EXPECT_EQ(error_of("[clients]\nallowed_uids = \"me\"\n"),
               "c.toml:2:16: allowed_uids: 'me' must be numbers of users, e.g. 1000,1001");
+    for (const std::string wrong : {"0", "-1", "1000001"}) {
+        EXPECT_EQ(error_of("[clients]\nmax_per_client = " + wrong + "\n"),
+                  "c.toml:2:18: max_per_client: '" + wrong +
+                      "' must be a whole number from 1 to 1000000");
+    }
 }
 
 TEST_F(ConfigTest, ReadsWhereItListensOverTcp) {

@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstring>
@@ -198,6 +200,23 @@ TEST_F(SharedMemoryTest, IsRefusedWhereItIsOff) {
     EXPECT_EQ(client.error().message,
               socket_.string() + ": shared_memory of [clients] is off in this daemon");
     EXPECT_TRUE(connect()->drain(kGenerousLimit)) << "over the socket it can";
+}
+
+// Whatever carries them, they are connections of one process.
+TEST_F(SharedMemoryTest, CountsAmongTheConnectionsOfItsProcess) {
+    start({}, {.per_client_max = 2});
+    const auto over_socket = connect();
+    auto in_memory = connect_in_memory();
+    const auto refused = try_connect();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::overloaded);
+    EXPECT_EQ(refused.error().message,
+              fmt::format("{}: pid {} has 2 connections, the limit for one client ([clients] "
+                          "max_per_client)",
+                          socket_.string(), ::getpid()));
+    EXPECT_TRUE(wait_for_closed(ClosedFor::refused, 1));
+    in_memory.reset();
+    EXPECT_TRUE(RawRingClient::wait_until([this] { return try_connect().has_value(); }));
 }
 
 TEST_F(SharedMemoryTest, SaysWhichClientsUseIt) {

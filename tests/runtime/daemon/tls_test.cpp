@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "acknowledgements.h"
 #include "base/clock.h"
@@ -161,6 +162,33 @@ TEST_F(TlsTest, LetsInTheNamesItIsTold) {
     EXPECT_NE(error.message.find("the names of your certificate are not among those"),
               std::string::npos)
         << error.message;
+}
+
+// All that hold one certificate are one client. One of the same name with another key is another,
+// and so is a process on the Unix socket.
+TEST_F(TlsTest, LimitsTheConnectionsOfOneCertificate) {
+    start_secured({.per_client_max = 2});
+    auto first = connect_as(publisher_);
+    ASSERT_TRUE(first) << first.error().message;
+    const auto second = connect_as(publisher_);
+    ASSERT_TRUE(second) << second.error().message;
+    const auto error = refusal_of(options(publisher_));
+    EXPECT_EQ(error.code, Errc::overloaded);
+    EXPECT_NE(error.message.find("CN=publisher-1 (key "), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find(") has 2 connections, the limit for one client ([clients] "
+                                 "max_per_client)"),
+              std::string::npos)
+        << error.message;
+    EXPECT_TRUE(wait_for_closed(ClosedFor::refused, 1));
+    EXPECT_TRUE(connect_as(authority_.issue("namesake", {"publisher-1"})));
+    EXPECT_TRUE(DaemonClient::connect({.socket = socket_}, {}));
+
+    first->reset();
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    bool connected = false;
+    while (!connected && base::monotonic_now() < until)
+        connected = connect_as(publisher_).has_value();
+    EXPECT_TRUE(connected);
 }
 
 TEST_F(TlsTest, RefusesTls12) {
@@ -326,6 +354,16 @@ TEST(HostPort, ReadsHostsAndAddresses) {
     EXPECT_EQ(read("[::1]:80"), "::1 80");
     for (const char* text : {"", ":1", "host", "host:", "host:x", "host:65536", "::1:80", "[]:1"})
         EXPECT_EQ(read(text), "no") << text;
+}
+
+TEST(TcpAddress, SaysItsHostWithoutThePort) {
+    for (const auto& [text, host] :
+         {std::pair{"127.0.0.1:7420", "127.0.0.1"}, {"[::1]:80", "::1"}}) {
+        const auto address = TcpAddress::parse(text);
+        ASSERT_TRUE(address) << address.error().message;
+        EXPECT_EQ(address->text(), text);
+        EXPECT_EQ(address->host(), host);
+    }
 }
 
 }  // namespace
