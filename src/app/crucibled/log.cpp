@@ -1,6 +1,5 @@
 #include "app/crucibled/log.h"
 
-#include <fmt/format.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
@@ -30,6 +29,8 @@ constexpr Duration kFlushAgain = std::chrono::milliseconds(50);
 
 class Log::Sink final : public spdlog::sinks::base_sink<std::mutex> {
 public:
+    explicit Sink(base::log::Format format) : format_(format) {}
+
     /// It calls this, and so outlives each call.
     void belong_to(spdlog::details::thread_pool& pool) { pool_ = &pool; }
 
@@ -47,9 +48,9 @@ private:
     void sink_it_(const spdlog::details::log_msg& message) override {
         const std::size_t left_out = pool_->overrun_counter();
         if (left_out > told_) {
-            const auto text = fmt::format(
-                "{} lines were left out here: they came faster than standard error takes them",
-                left_out - std::exchange(told_, left_out));
+            const auto text =
+                base::log::render(format_, "lines were left out here",
+                                  {{"lines", left_out - std::exchange(told_, left_out)}});
             write({message.logger_name, spdlog::level::warn, text});
         }
         write(message);
@@ -68,6 +69,7 @@ private:
         flushed_.notify_all();
     }
 
+    const base::log::Format format_;
     spdlog::details::thread_pool* pool_ = nullptr;
     std::size_t told_ = 0;  ///< of the lines that were left out
 
@@ -76,14 +78,16 @@ private:
     std::uint64_t flushes_ = 0;
 };
 
-Log::Log(spdlog::level::level_enum level, std::function<void()> prepare_thread)
-    : sink_(std::make_shared<Sink>()),
+Log::Log(spdlog::level::level_enum level, base::log::Format format,
+         std::function<void()> prepare_thread)
+    : sink_(std::make_shared<Sink>(format)),
       pool_(std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1,
                                                            std::move(prepare_thread))) {
     sink_->belong_to(*pool_);
     spdlog::set_default_logger(std::make_shared<spdlog::async_logger>(
         "crucibled", sink_, pool_, spdlog::async_overflow_policy::overrun_oldest));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n: %v");
+    base::log::set_format(format);
+    spdlog::set_pattern(base::log::line_pattern(format));
     spdlog::set_level(level);
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/log.h"
 #include "crucible/time.h"
 
 namespace spdlog::details {
@@ -18,8 +19,10 @@ namespace crucible::app {
 /// first, and the log says how many.
 class Log {
 public:
-    /// `prepare_thread` is called in that thread, as the first thing.
-    Log(spdlog::level::level_enum level, std::function<void()> prepare_thread);
+    /// `format` is that of base::log from now on. `prepare_thread` is called in that thread, as the
+    /// first thing.
+    Log(spdlog::level::level_enum level, base::log::Format format,
+        std::function<void()> prepare_thread);
     /// Nobody logs any more.
     ~Log();
 

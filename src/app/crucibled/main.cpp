@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +16,7 @@
 
 #include "app/crucibled/log.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "runtime/daemon/acceptor.h"
 #include "runtime/daemon/config.h"
@@ -43,9 +43,10 @@ constexpr const char* kFooter = R"(Examples:
   crucibled --config /etc/crucibled.toml --workers 4 --durability full
   crucibled --tcp 0.0.0.0:7420 --tls-certificate d.pem --tls-key d.key --client-ca ca.pem
   crucibled --work none --log-level debug          routing only, with connections logged
+  crucibled --log-format json 2>> crucibled.log    a JSON object for each line of the log
 
 Configuration file (TOML; flags win over it):
-  [daemon]    socket, metrics, log_level
+  [daemon]    socket, metrics, log_level, log_format
   [listen]    tcp, tls_certificate, tls_key, client_ca, plain_tcp_on_loopback
   [clients]   allowed_uids, allowed_names, max, max_per_client, bytes, rate_max,
               rate_burst, slow_limit, handshake_limit, idle_limit, shared_memory
@@ -77,7 +78,7 @@ struct Flag {
 struct CommandLine {
     std::string config_file;
     int ready_fd = -1;
-    std::array<Flag, 17> flags{{
+    std::array<Flag, 18> flags{{
         {"--socket", "daemon.socket", "PATH", "Unix socket to listen on (mode 0600)"},
         {"--tcp", "listen.tcp", "ADDRESS",
          "listen there too, e.g. 0.0.0.0:7420; port 0: one that is free (default: not over TCP)"},
@@ -107,7 +108,9 @@ struct CommandLine {
         {"--metrics", "daemon.metrics", "ADDRESS",
          "answer GET /metrics there, e.g. 127.0.0.1:9464 (default: not at all)"},
         {"--log-level", "daemon.log_level", "LEVEL",
-         "trace, debug, info, warning, error, critical, off"},
+         "trace, debug, info, warning, error, critical, off (default info)"},
+        {"--log-format", "daemon.log_format", "text|json",
+         "lines of the log for people, or a JSON object each (default text)"},
     }};
 };
 
@@ -211,43 +214,51 @@ void report_ready(int descriptor) {
     if (descriptor < 0) return;
     constexpr std::string_view line = "ready\n";
     if (::write(descriptor, line.data(), line.size()) < 0) {
-        spdlog::warn("--ready-fd {}: {}", descriptor, std::strerror(errno));
+        base::log::warn("--ready-fd was not told",
+                        {{"descriptor", descriptor}, {"error", std::strerror(errno)}});
     }
     ::close(descriptor);
+}
+
+void log_start(const Server& server, const runtime::ServerOptions& options, bool inherited) {
+    const auto& services = options.coordinator.services;
+    base::log::info("listening", {{"socket", inherited ? "inherited" : options.socket.native()},
+                                  {"services", services.services},
+                                  {"workers", options.coordinator.workers},
+                                  {"data", services.data_directory.native()}});
+    if (const auto& tcp = server.tcp_address()) {
+        base::log::info("listening over TCP",
+                        {{"address", tcp->text()}, {"tls", !options.listen.plain_tcp_on_loopback}});
+    }
+    if (const auto port = server.metrics_port(); port != 0)
+        base::log::info("answering for metrics", {{"port", port}});
 }
 
 int serve(DaemonConfig& config, int ready_fd, Log& log) {
     base::raise_descriptor_limit();
     auto inherited = runtime::systemd::inherited_socket();
     if (!inherited) {
-        spdlog::critical("{}", inherited.error().message);
+        base::log::critical("could not start", {{"error", inherited.error().message}});
         return kFailed;
     }
     if (*inherited) {
         config.server.inherited_socket = (*inherited)->release();
     } else if (auto checked = runtime::check_default_directory(config.server.socket); !checked) {
-        spdlog::critical("{}", checked.error().message);
+        base::log::critical("could not start", {{"error", checked.error().message}});
         return kFailed;
     }
     // The server's threads have work to do: signals are this one's, which waits for them.
     block_signals(SIG_BLOCK);
     auto server = Server::open(config.server);
     if (!server) {
-        spdlog::critical("{}", server.error().message);
+        base::log::critical("could not start", {{"error", server.error().message}});
         return kFailed;
     }
     running_server.store(server->get());
     set_signals(stop_on_signal);
     set_reload_signal();
     block_signals(SIG_UNBLOCK);
-    const auto& options = config.server.coordinator;
-    spdlog::info("listening on {} with {} services and {} workers, data in {}",
-                 *inherited ? "the inherited socket" : config.server.socket.string(),
-                 options.services.services, options.workers,
-                 options.services.data_directory.string());
-    if (const auto tcp = (*server)->tcp_text(); !tcp.empty()) spdlog::info("listening on {}", tcp);
-    if (const auto port = (*server)->metrics_port(); port != 0)
-        spdlog::info("metrics on port {}, GET /metrics", port);
+    log_start(**server, config.server, inherited->has_value());
     // Whoever waits for it finds what was said above.
     if (ready_fd >= 0) (void)log.flush(kLogLimit);
     report_ready(ready_fd);
@@ -256,11 +267,14 @@ int serve(DaemonConfig& config, int ready_fd, Log& log) {
     set_signals(SIG_IGN);
     running_server.store(nullptr);
     const auto stats = (*server)->stats();
-    spdlog::info("published {}: handled {}, rejected {}, failed {}, expired {}, unfinished {}",
-                 stats.published, stats.handled, stats.rejected, stats.failed, stats.expired,
-                 stats.queued);
+    base::log::info("stopped", {{"published", stats.published},
+                                {"handled", stats.handled},
+                                {"rejected", stats.rejected},
+                                {"failed", stats.failed},
+                                {"expired", stats.expired},
+                                {"unfinished", stats.queued}});
     if (!ended) {
-        spdlog::critical("{}", ended.error().message);
+        base::log::critical("could not finish", {{"error", ended.error().message}});
         return kFailed;
     }
     return kStopped;
@@ -273,7 +287,7 @@ int run(int argc, char** argv) {
     if (!config) return usage_error(config.error().message);
     // A client that goes away is an error of one send, not a reason to die.
     ::signal(SIGPIPE, SIG_IGN);
-    Log log(spdlog::level::from_str(config->log_level), [] {
+    Log log(spdlog::level::from_str(config->log_level), config->log_format, [] {
         block_signals(SIG_BLOCK);
         ::pthread_setname_np(::pthread_self(), "log");
     });

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "runtime/daemon/unix_socket.h"
 
 namespace crucible::runtime {
@@ -154,7 +154,8 @@ std::optional<UniqueFd> Acceptor::accept(int listening) {
         if (errno == EMFILE || errno == ENFILE) {
             turn_away(listening);
         } else if (errno != EAGAIN) {
-            spdlog::error("{}", base::errno_error("accept", errno).message);
+            base::log::error("no client can be accepted",
+                             {{"error", base::errno_error("accept", errno).message}});
         }
         return std::nullopt;
     }
@@ -163,8 +164,8 @@ std::optional<UniqueFd> Acceptor::accept(int listening) {
 /// Without this the waiting client would keep the listener readable and the loop spinning.
 void Acceptor::turn_away(int listening) {
     if (const auto left_out = turned_away_log_.next(base::monotonic_now())) {
-        spdlog::error("a client was turned away, after {} others: no file descriptor is left",
-                      *left_out);
+        base::log::error("client turned away",
+                         {{"error", "no file descriptor is left"}, {"left_out", *left_out}});
     }
     spare_.reset();
     { const UniqueFd turned_away(::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC)); }
@@ -188,7 +189,7 @@ std::optional<Newcomer> Acceptor::secure(UniqueFd socket) {
     }
     auto secured = tls->accept(std::move(socket), std::move(address));
     if (!secured) {
-        spdlog::error("a client was turned away: {}", secured.error().message);
+        base::log::error("client turned away", {{"error", secured.error().message}});
         return std::nullopt;
     }
     newcomer.transport = std::move(*secured);

@@ -18,6 +18,9 @@ enum class ClosedFor : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 5> kClosedForNames{"refused", "handshake", "protocol",
                                                                  "idle", "slow"};
+constexpr std::string_view to_string(ClosedFor reason) noexcept {
+    return kClosedForNames[static_cast<std::size_t>(reason)];
+}
 
 /// How clients fare. Written by the I/O thread, read by any.
 struct ClientCounts {

@@ -85,6 +85,13 @@ Result<> set_log_level(std::string_view text, std::string& target) {
     return {};
 }
 
+Result<> set_log_format(std::string_view text, base::log::Format& target) {
+    const auto format = base::log::parse_format(text);
+    if (!format) return invalid(fmt::format("{} must be text or json", base::in_quotes(text)));
+    target = *format;
+    return {};
+}
+
 Result<> set_work(std::string_view text, Work& target) {
     const auto work = parse_work(text);
     if (!work) return invalid(fmt::format("{} must be real or none", base::in_quotes(text)));
@@ -237,6 +244,8 @@ constexpr std::array kOptions{
            }},
     Option{"daemon.log_level",
            [](auto value, auto& config) { return set_log_level(value, config.log_level); }},
+    Option{"daemon.log_format",
+           [](auto value, auto& config) { return set_log_format(value, config.log_format); }},
     Option{"listen.tcp",
            [](auto value, auto& config) { return set_tcp(value, config.server.listen.tcp); }},
     Option{"listen.tls_certificate",

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.h"
 #include "crucible/error.h"
 #include "runtime/daemon/server.h"
 
@@ -14,6 +15,7 @@ struct DaemonConfig {
     ServerOptions server;
     std::string log_level =
         "info";  ///< spdlog's: trace, debug, info, warning, error, critical, off
+    base::log::Format log_format = base::log::Format::text;
 };
 
 /// Defaults: the default socket, and data beside it in `data`.

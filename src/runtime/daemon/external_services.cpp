@@ -1,12 +1,12 @@
 #include "runtime/daemon/external_services.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "runtime/daemon/event_frame.h"
 #include "runtime/daemon/session.h"
 
@@ -64,8 +64,10 @@ Result<> ExternalServices::subscribe(Session& session, const protocol::Frame& fr
     session.service = *number;
     exchange_.set_health(instance_of(*number), Health::healthy);
     protocol::append_empty(session.out(), protocol::Kind::subscribed);
-    spdlog::info("{} is the service {}, {} events at once", session.describe(), subscription->name,
-                 subscription->credits);
+    base::log::info("service connected", {{"service", subscription->name},
+                                          {"session", session.id()},
+                                          {"peer", session.transport().peer()},
+                                          {"credits", subscription->credits}});
     offer_to_others();
     return {};
 }
@@ -227,9 +229,10 @@ void ExternalServices::lose(Session& session) {
     place.open.store(0);
     place.awaited_until = base::monotonic_now() + options_.grace;
     exchange_.set_health(instance_of(number), Health::unhealthy);
-    const auto log = unanswered.empty() ? spdlog::level::info : spdlog::level::warn;
-    spdlog::log(log, "the service {} went away with {} events unanswered",
-                services_.name_of(instance_of(number)), unanswered.size());
+    const auto level = unanswered.empty() ? base::log::Level::info : base::log::Level::warning;
+    base::log::write(
+        level, "service went away",
+        {{"service", services_.name_of(instance_of(number))}, {"events", unanswered.size()}});
     exchange_.lose(instance_of(number), std::move(unanswered));
     place.more = true;
     if (stopping_) desert(number);
@@ -244,7 +247,8 @@ void ExternalServices::reassign(std::size_t number) {
 /// Nobody waits for the service of that place any longer.
 void ExternalServices::desert(std::size_t number) {
     places_[number].awaited_until.reset();
-    spdlog::info("the service {} did not come back", services_.name_of(instance_of(number)));
+    base::log::info("service did not come back",
+                    {{"service", services_.name_of(instance_of(number))}});
     services_.external().leave(number);
     reassign(number);
 }
@@ -278,8 +282,10 @@ std::vector<std::pair<Session*, Error>> ExternalServices::end_overdue(TimePoint 
         if (tasks_.empty()) continue;
         const std::size_t late = tasks_.size();
         const double seconds = std::chrono::duration<double>(options_.timeout).count();
-        spdlog::warn("the service {} did not settle {} events within {} s",
-                     services_.name_of(instance_of(i)), late, seconds);
+        base::log::warn("service did not settle in time",
+                        {{"service", services_.name_of(instance_of(i))},
+                         {"events", late},
+                         {"limit_s", seconds}});
         place.late += late;
         place.late_ever.fetch_add(late, std::memory_order_relaxed);
         exchange_.set_health(instance_of(i), Health::unhealthy);

@@ -1,6 +1,6 @@
 #include "runtime/daemon/server.h"
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/planted_leak.h"
 #include "crucible/allocation.h"
 #include "runtime/coordinator/exchange_options.h"
@@ -40,7 +41,8 @@ constexpr int kBlockedLookMs = 100;
 
 /// For a service manager; that it cannot be told is no reason to stop.
 void tell_manager(const Result<>& told) {
-    if (!told) spdlog::warn("the service manager was not told: {}", told.error().message);
+    if (!told)
+        base::log::warn("the service manager was not told", {{"error", told.error().message}});
 }
 
 }  // namespace
@@ -157,18 +159,19 @@ void Server::reload() {
         tell_manager(systemd::notify_reloading());
         const auto certificates = acceptor_->reload_certificates();
         if (!certificates) {
-            spdlog::error("certificates are unchanged: {}", certificates.error().message);
+            base::log::error("certificates are unchanged",
+                             {{"error", certificates.error().message}});
         } else if (*certificates) {
-            spdlog::info("certificates were read again");
+            base::log::info("certificates were read again");
         }
         if (file.empty()) {
             if (certificates && !*certificates)
-                spdlog::warn("nothing to reload: neither rules nor certificates are configured");
+                base::log::warn("nothing to reload: neither rules nor certificates are configured");
         } else if (auto loaded = load_rules(options_.coordinator, exchange_.rules()); !loaded) {
-            spdlog::error("rules are unchanged: {}", loaded.error().message);
+            base::log::error("rules are unchanged", {{"error", loaded.error().message}});
         } else {
-            spdlog::info("{} rules of {} are in force", exchange_.rules().table()->size(),
-                         file.string());
+            base::log::info("rules are in force", {{"rules", exchange_.rules().table()->size()},
+                                                   {"path", file.native()}});
         }
         tell_manager(systemd::notify("READY=1"));
         reloading_.store(false);
@@ -388,7 +391,11 @@ Result<> Server::greet(Session& session, const protocol::Frame& frame) {
     session.greeted = true;
     session.place = std::move(*place);
     if (std::exchange(session.stranger, false)) --strangers_like(session);
-    spdlog::debug("{} connected ({})", session.describe(), session.transport().medium());
+    if (base::log::enabled(base::log::Level::debug)) {
+        base::log::debug("client connected", {{"session", session.id()},
+                                              {"peer", session.transport().peer()},
+                                              {"medium", session.transport().medium()}});
+    }
     return {};
 }
 
@@ -546,7 +553,7 @@ void Server::deliver_ended() {
 }
 
 void Server::begin_stop() {
-    spdlog::info("stopping: {} events to finish", in_flight_);
+    base::log::info("stopping", {{"events", in_flight_}});
     tell_manager(systemd::notify("STOPPING=1"));
     stop_deadline_ = base::monotonic_now() + options_.stop_limit;
     acceptor_->close();

@@ -1,6 +1,5 @@
 // Clients of a Server, from their coming to their going, and what they are sent away for.
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -9,7 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "base/units.h"
+#include "base/log.h"
 #include "runtime/daemon/server.h"
 
 namespace crucible::runtime {
@@ -32,8 +31,8 @@ std::uint64_t share_of(std::uint64_t left_by_others) {
     return left_by_others / 5 * 4 + left_by_others % 5 * 4 / 5;
 }
 
-std::string in_words(Duration limit) {
-    return base::format_duration(std::chrono::duration<double>(limit).count());
+double seconds_of(Duration limit) {
+    return std::chrono::duration<double>(limit).count();
 }
 
 }  // namespace
@@ -67,7 +66,8 @@ void Server::admit(Newcomer client) {
     session->events = session->awaited_events();
     epoll_event event{.events = session->events, .data = {.u64 = id}};
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->transport().fd(), &event) != 0) {
-        spdlog::error("{}", base::errno_error("epoll", errno).message);
+        base::log::error("client turned away",
+                         {{"error", base::errno_error("epoll", errno).message}});
         return;
     }
     session->stranger = true;
@@ -161,7 +161,10 @@ void Server::end_if_idle(Session& session, TimePoint now) {
         look_again(next, session, DueFor::idle);
         return;
     }
-    spdlog::info("{} closed: it was idle", session.describe());
+    base::log::info("client closed", {{"session", session.id()},
+                                      {"peer", session.transport().peer()},
+                                      {"reason", to_string(ClosedFor::idle)},
+                                      {"limit_s", seconds_of(limit)}});
     clients_.count(ClosedFor::idle);
     protocol::append_goodbye(session.out());
     (void)session.flush();
@@ -190,8 +193,11 @@ void Server::end_if_slow(Session& session, TimePoint now) {
         look_again(*session.unread_since + limit, session, DueFor::slow);
         return;
     }
-    spdlog::warn("{} closed: it has read none of its answers for {}, {} bytes wait",
-                 session.describe(), in_words(limit), session.unsent_bytes());
+    base::log::warn("client closed", {{"session", session.id()},
+                                      {"peer", session.transport().peer()},
+                                      {"reason", to_string(ClosedFor::slow)},
+                                      {"limit_s", seconds_of(limit)},
+                                      {"bytes", session.unsent_bytes()}});
     clients_.count(ClosedFor::slow);
     close(session);
 }
@@ -273,17 +279,19 @@ void Server::settle(Session& session) {
 /// Those that have not greeted may be anybody, and come at any rate.
 void Server::warn_closed(const Session& session, ClosedFor reason, std::string_view why) {
     if (reason != ClosedFor::refused && reason != ClosedFor::handshake) {
-        spdlog::warn("{} closed: {}", session.describe(), why);
+        base::log::warn("client closed", {{"session", session.id()},
+                                          {"peer", session.transport().peer()},
+                                          {"reason", to_string(reason)},
+                                          {"error", why}});
         return;
     }
     const auto left_out = strangers_log_.next(base::monotonic_now());
     if (!left_out) return;
-    if (*left_out == 0) {
-        spdlog::warn("{} closed: {}", session.describe(), why);
-    } else {
-        spdlog::warn("{} closed: {} (and {} others before it that had not greeted)",
-                     session.describe(), why, *left_out);
-    }
+    base::log::warn("client closed", {{"session", session.id()},
+                                      {"peer", session.transport().peer()},
+                                      {"reason", to_string(reason)},
+                                      {"error", why},
+                                      {"left_out", *left_out}});
 }
 
 /// Tells the client why it is being turned away, as far as that goes without waiting, and logs it.
@@ -299,8 +307,9 @@ void Server::fail(Session& session, ClosedFor reason, const Error& error) {
 
 void Server::close(Session& session) {
     if (session.in_flight > 0) {
-        spdlog::info("{} went away with {} events in flight", session.describe(),
-                     session.in_flight);
+        base::log::info("client went away", {{"session", session.id()},
+                                             {"peer", session.transport().peer()},
+                                             {"events", session.in_flight}});
     }
     external_.lose(session);
     if (session.stranger) --strangers_like(session);

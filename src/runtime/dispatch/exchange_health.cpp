@@ -1,10 +1,9 @@
 // Exchange: whether the services can work.
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "runtime/dispatch/exchange.h"
 
 namespace crucible::runtime {
@@ -49,12 +48,10 @@ void Exchange::check_ended(std::size_t instance, std::uint64_t number, CheckResu
 
 void Exchange::health_changed(std::size_t instance, Health health) {
     states_.set_health(instance, health);
-    if (health == Health::unhealthy) {
-        spdlog::warn("{} is {}: its checks fail, or are not answered in time",
-                     services_.name_of(instance), to_string(health));
-    } else {
-        spdlog::info("{} is {}", services_.name_of(instance), to_string(health));
-    }
+    const bool fails = health == Health::unhealthy;
+    base::log::write(fails ? base::log::Level::warning : base::log::Level::info,
+                     "service changed health",
+                     {{"service", services_.name_of(instance)}, {"health", to_string(health)}});
 }
 
 }  // namespace crucible::runtime

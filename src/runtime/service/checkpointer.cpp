@@ -1,10 +1,10 @@
 #include "runtime/service/checkpointer.h"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "crucible/allocation.h"
 
 namespace crucible::runtime {
@@ -74,7 +74,7 @@ void Checkpointer::watch(const std::stop_token& stop) {
         // not help. Moving once more before leaves only what came in that shorter time.
         if (may_restart(progress)) progress = run(SQLITE_CHECKPOINT_PASSIVE);
         if (may_restart(progress)) progress = run(SQLITE_CHECKPOINT_RESTART);
-        if (!progress) spdlog::error("{}", progress.error().message);
+        if (!progress) base::log::error("checkpoint failed", {{"error", progress.error().message}});
         const std::scoped_lock lock(mutex_);
         long_ = false;  // as of before; the next commit says how long it is now
         long_at_ = kBeginPages + (progress ? std::max(progress->in_log, 0) : 0);

@@ -32,6 +32,7 @@ TEST_F(ConfigTest, ReadsEveryKey) {
 [daemon]
 socket = "/run/a.sock"
 log_level = "debug"
+log_format = "json"
 [services]
 data_directory = "/var/lib/a"
 count = 10
@@ -51,6 +52,7 @@ batch = 16
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(config.server.socket, "/run/a.sock");
     EXPECT_EQ(config.log_level, "debug");
+    EXPECT_EQ(config.log_format, base::log::Format::json);
     const auto& coordinator = config.server.coordinator;
     EXPECT_EQ(coordinator.services.data_directory, "/var/lib/a");
     EXPECT_EQ(coordinator.services.services, 10u);
@@ -249,6 +251,8 @@ TEST_F(ConfigTest, SaysWhatIsAllowed) {
     EXPECT_EQ(error_of("[dispatch]\nconcurrency = \"disk=1\"\n"),
               "c.toml:2:15: concurrency: 'disk=1' must be a category and a number, e.g. "
               "database=1");
+    EXPECT_EQ(error_of("[daemon]\nlog_format = \"xml\"\n"),
+              "c.toml:2:14: log_format: 'xml' must be text or json");
     EXPECT_EQ(error_of("[retry]\ndelay = \"0s\"\n"),
               "c.toml:2:9: delay: '0s' must be a time of at least 1 ms, e.g. 500ms or 30s");
     EXPECT_EQ(error_of("[breaker]\nfailure_share = \"120%\"\n"),
@@ -285,10 +289,11 @@ TEST_F(ConfigTest, IsOneLineWhateverTheFileSays) {
 TEST_F(ConfigTest, IsOneLineWhateverAValueSays) {
     // One of each kind of value.
     for (const std::string_view name :
-         {"daemon.log_level", "listen.tcp", "listen.plain_tcp_on_loopback", "clients.allowed_uids",
-          "clients.max", "clients.bytes", "clients.shared_memory", "clients.rate_max",
-          "clients.idle_limit", "services.work", "services.durability", "services.external",
-          "dispatch.overflow", "dispatch.concurrency", "breaker.failure_share"}) {
+         {"daemon.log_level", "daemon.log_format", "listen.tcp", "listen.plain_tcp_on_loopback",
+          "clients.allowed_uids", "clients.max", "clients.bytes", "clients.shared_memory",
+          "clients.rate_max", "clients.idle_limit", "services.work", "services.durability",
+          "services.external", "dispatch.overflow", "dispatch.concurrency",
+          "breaker.failure_share"}) {
         const auto dot = name.find('.');
         const auto error = error_of(
             fmt::format("[{}]\n{} = \"=\\u001b[2J\"\n", name.substr(0, dot), name.substr(dot + 1)));

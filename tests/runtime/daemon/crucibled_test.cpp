@@ -202,7 +202,7 @@ TEST_F(CrucibledTest, SigtermFinishesWhatWasAccepted) {
     (void)client->drain(kGenerousLimit);  // until the last acknowledgement was read
     const auto keys = query(data_ / "crucible.db", "SELECT key FROM records");
     EXPECT_EQ(keys.size(), acknowledgements_.count(Outcome::handled));
-    EXPECT_NE(errors().find("unfinished 0"), std::string::npos) << errors();
+    EXPECT_NE(errors().find(" unfinished=0\n"), std::string::npos) << errors();
     EXPECT_FALSE(std::filesystem::exists(socket_));
 }
 
@@ -358,6 +358,10 @@ TEST_F(CrucibledTest, RefusesBadFlags) {
     EXPECT_EQ(unknown.status.describe(), "exited with code 2");
     EXPECT_NE(unknown.errors.find("--wrkers"), std::string::npos) << unknown.errors;
     ::unlink((directory_.path() / "stderr").c_str());
+    const auto format = run({"--log-format", "xml"});
+    EXPECT_EQ(format.status.describe(), "exited with code 2");
+    EXPECT_EQ(format.errors, "crucibled: --log-format: 'xml' must be text or json\n");
+    ::unlink((directory_.path() / "stderr").c_str());
     const auto plain = run({"--tcp", "0.0.0.0:0", "--plain-tcp-on-loopback"});
     EXPECT_EQ(plain.status.describe(), "exited with code 2");
     EXPECT_EQ(plain.errors,
@@ -375,7 +379,7 @@ TEST_F(CrucibledTest, FlagsOverrideTheFile) {
     daemon.signal(SIGTERM);
     ASSERT_TRUE(daemon.wait(kGenerousLimit));
 
-    EXPECT_NE(errors().find("with 9 services and 3 workers"), std::string::npos) << errors();
+    EXPECT_NE(errors().find(" services=9 workers=3 "), std::string::npos) << errors();
 }
 
 TEST_F(CrucibledTest, HelpGoesToStandardOutput) {
@@ -418,10 +422,11 @@ TEST_F(CrucibledTest, ReadsItsRulesAgainOnSighup) {
     ASSERT_TRUE(base::write_file(rules, "version = 1\n[[rule]]\nid = 7\n"));
     daemon.signal(SIGHUP);
     const TimePoint until = base::monotonic_now() + kGenerousLimit;
-    while (errors().find("rules are unchanged: ") == std::string::npos &&
+    while (errors().find("rules are unchanged") == std::string::npos &&
            base::monotonic_now() < until)
         std::this_thread::yield();
-    EXPECT_NE(errors().find("rules are unchanged: " + rules.string() + ":3:"), std::string::npos)
+    EXPECT_NE(errors().find("rules are unchanged error=\"" + rules.string() + ":3:"),
+              std::string::npos)
         << errors();
     EXPECT_EQ(reason(), "second");
 }
@@ -465,14 +470,16 @@ protected:
 
 // The daemon serves all the same, however much it has to say, and says how much it left out.
 TEST_F(UnreadLogTest, DoesNotHoldUpTheDaemon) {
-    auto daemon = start({"--work", "none"});
+    auto daemon = start({"--work", "none", "--log-format", "json"});
     fill();
     be_refused(600);
     const auto client = connect();
     ASSERT_TRUE(client->publish(record_created(random_, "client-0", 1), 1));
     ASSERT_TRUE(client->drain(kGenerousLimit));
     std::string text;
-    while (text.find(" lines were left out here") == std::string::npos) {
+    const std::string said =
+        R"("level":"warning","logger":"crucibled","message":"lines were left out here","lines":)";
+    while (text.find(said) == std::string::npos) {
         const auto more = read_some();
         ASSERT_FALSE(more.empty());
         text += more;
@@ -563,7 +570,7 @@ TEST_F(CrucibledTest, ServesASocketThatItInherits) {
 
 TEST_F(CrucibledTest, AnswersForItsMetrics) {
     auto daemon = start({"--work", "none", "--metrics", "127.0.0.1:0"});
-    const std::string said = "metrics on port ";
+    const std::string said = "answering for metrics port=";
     const auto log = errors();
     const auto at = log.find(said);
     ASSERT_NE(at, std::string::npos) << log;
