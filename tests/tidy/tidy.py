@@ -29,6 +29,9 @@ MAY_SLEEP = {
     "src/runtime/service/sqlite.cpp": "another process holds the file's lock; SQLite cannot notify",
 }
 
+# Files that may know spdlog. A line that others gave it would be of neither log format.
+MAY_USE_SPDLOG = ("src/base/log.cpp", "src/app/crucibled/log.h", "src/app/crucibled/log.cpp")
+
 SLEEP = re.compile(r"\b(this_thread\s*::\s*sleep_(?:for|until)|(?:clock_)?nanosleep|usleep)\s*\("
                    r"|(?<![\w.>])sleep\s*\(")
 TYPE_NAME = re.compile(r"\b(?:class|struct|union|concept|enum(?:\s+(?:class|struct))?)"
@@ -231,6 +234,15 @@ def check_text(source):
             yield Violation(source.path, number, "unfinished", line.strip())
 
 
+def check_logging(source):
+    if not source.is_cpp or not source.path.startswith(("src/", "include/")):
+        return
+    for include in INCLUDE.finditer(source.uncommented):
+        if (include.group(2) or "").startswith("spdlog/") and source.path not in MAY_USE_SPDLOG:
+            yield Violation(source.path, source.line_of(include.start()), "logging",
+                            'log through "base/log.h": a constant message, and fields')
+
+
 def check_header(source):
     if not source.path.endswith(".h"):
         return
@@ -300,6 +312,7 @@ def check_tree(root):
         found += check_size(source)
         found += check_names(source)
         found += check_text(source)
+        found += check_logging(source)
         found += check_header(source)
     found += check_registration(root, sources, modules)
     return sorted(found)

@@ -165,6 +165,14 @@ class Tidy(unittest.TestCase):
                     "src/base/clock.cpp:1: sleeping: it no longer sleeps; take it off the list in "
                     "tests/tidy/tidy.py")
 
+    # One line of another form, and a reader of JSON lines stops.
+    def test_finds_lines_of_the_log_that_have_no_fields(self):
+        spdlog = "#include <spdlog/spdlog.h>\n"
+        self.expect({"src/runtime/route/route.cpp": "\n" + spdlog},
+                    'src/runtime/route/route.cpp:2: logging: log through "base/log.h": a constant '
+                    "message, and fields")
+        self.expect({"src/base/log.cpp": spdlog, "tests/base/log_test.cpp": spdlog})
+
     def test_finds_unfinished_work(self):
         mark = "TO" + "DO"
         self.expect({"src/base/file.cpp": f"int a;\nint b;  // {mark}: more\n"},
