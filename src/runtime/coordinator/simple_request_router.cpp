@@ -9,11 +9,15 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "crucible/allocation.h"
 #include "runtime/dispatch/run_service.h"
 #include "runtime/dispatch/task.h"
 
 namespace crucible::runtime {
 namespace {
+
+const AllocationOwner kRouterOwner("router");
+const AllocationOwner kEndsOwner("acknowledgement");
 
 class SimpleRequestRouter final : public Coordinator {
 public:
@@ -21,11 +25,14 @@ public:
                         AcknowledgementHandler on_acknowledged)
         : services_(std::move(services)),
           on_acknowledged_(std::move(on_acknowledged)),
-          service_mutexes_(services_->services().size()) {}
+          service_mutexes_(services_->services().size()) {
+        for (const auto& service : services_->services()) owners_.emplace_back(service->name());
+    }
 
     Result<> publish(const Event& event, std::uint64_t token) override {
         HandleResult result;
         if (auto accepted = run(event, result); !accepted) return accepted;
+        const AllocationScope scope(kEndsOwner);
         const Acknowledgement acknowledgement{token, result.outcome};
         if (on_acknowledged_) {
             const std::lock_guard lock(acknowledge_mutex_);
@@ -63,6 +70,7 @@ public:
 
 private:
     Result<> run(const Event& event, HandleResult& result) {
+        const AllocationScope routing(kRouterOwner);
         if (event_bytes(event) > kEventBytesMax)
             return std::unexpected(Error{Errc::invalid_argument, {}});
         {
@@ -84,6 +92,7 @@ private:
             result = {Outcome::expired, {}, "its deadline passed while it waited"};
             return {};
         }
+        const AllocationScope handling(owners_[*service]);
         const std::array<const Event*, 1> events{&event};
         run_service(*services_->services()[*service], events, {&result, 1});
         return {};
@@ -110,6 +119,7 @@ private:
 
     const std::unique_ptr<ServiceSet> services_;
     const AcknowledgementHandler on_acknowledged_;
+    std::vector<AllocationOwner> owners_;  ///< of what each service allocates
     std::vector<std::mutex> service_mutexes_;
     std::mutex acknowledge_mutex_;
     mutable std::mutex stats_mutex_;

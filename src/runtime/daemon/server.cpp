@@ -24,6 +24,7 @@ namespace crucible::runtime {
 namespace {
 
 const AllocationOwner kSessionOwner("session");
+const AllocationOwner kEndsOwner("acknowledgement");
 
 using base::UniqueFd;
 
@@ -530,6 +531,14 @@ void Server::deliver_ended() {
         delivering_.swap(ended_);
     }
     in_flight_ -= delivering_.size();
+    write_ends();
+    if (!delivering_.empty()) unblock();
+    delivering_.clear();
+}
+
+/// Gives what is delivered to its sessions.
+void Server::write_ends() {
+    const AllocationScope scope(kEndsOwner);
     Session* session = nullptr;
     for (const auto& ended : delivering_) {
         // Events of one session come in runs: mostly no lookup.
@@ -548,8 +557,6 @@ void Server::deliver_ended() {
             session->acknowledge(ended.token, ended.outcome);
         }
     }
-    if (!delivering_.empty()) unblock();
-    delivering_.clear();
 }
 
 void Server::begin_stop() {

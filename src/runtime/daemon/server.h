@@ -113,6 +113,7 @@ private:
     void answer(Session& session, const protocol::Frame& frame, const HandleResult& result);
     void collect(std::span<const Completion> completions);
     void deliver_ended();
+    void write_ends();
     std::optional<TimePoint> next_deadline() const;
     void look_again(TimePoint time, const Session& session, DueFor why);
     void look_at_due();

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "crucible/allocation.h"
 #include "runtime/daemon/bytes.h"
 #include "runtime/daemon/ring_transport.h"
 
 namespace crucible::runtime {
 namespace {
+
+const AllocationOwner kEndsOwner("acknowledgement");
 
 /// Gives a buffer's memory back when it is more than an idle session should hold.
 void release(protocol::Buffer& buffer) {
@@ -118,6 +121,7 @@ void Session::leave(std::size_t rest) {
 Result<std::size_t> Session::flush() {
     std::size_t sent_now = 0;
     if (!acknowledged_.empty()) {
+        const AllocationScope scope(kEndsOwner);
         protocol::append_acknowledgements(out_, acknowledged_);
         acknowledged_.clear();
     }

@@ -13,7 +13,7 @@ namespace {
 
 /// What a repeat is told of the reason that its first ended for.
 constexpr std::size_t kReasonBytesMax = 1024;
-const AllocationOwner kEndsOwner("router");
+const AllocationOwner kEndsOwner("acknowledgement");
 constexpr std::string_view kWaitedOut = "its deadline passed while it waited";
 /// How often one that waits for a circuit breaker is looked at: by then its deadline may have
 /// passed, its service may have gone, or the process may be stopping.
