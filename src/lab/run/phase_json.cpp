@@ -195,6 +195,7 @@ json client_phase_json(const ClientPhase& phase) {
             {"window_start_ns", phase.window_start.count()},
             {"window_ns", phase.window.count()},
             {"payload_bytes", phase.payload_bytes},
+            {"in_flight_max", phase.in_flight_max},
             {"longest_stall_ns", phase.longest_stall.count()},
             {"backlog", phase.backlog},
             {"unknown", phase.unknown},
@@ -224,6 +225,8 @@ ClientPhase client_phase_from(const json& object) {
     phase.window_start = duration_at(object, "window_start_ns");
     phase.window = duration_at(object, "window_ns");
     phase.payload_bytes = object.at("payload_bytes");
+    // Rounds that were kept before it was known are read again.
+    phase.in_flight_max = object.value("in_flight_max", std::uint64_t{0});
     phase.longest_stall = duration_at(object, "longest_stall_ns");
     phase.backlog = object.at("backlog").get<std::vector<std::uint64_t>>();
     phase.unknown = object.at("unknown");

@@ -42,7 +42,9 @@ void Recorder::sending(std::uint64_t token, const Event& event, const EventTimes
         if (!segments_sent_.empty()) ++segments_sent_[segment_of(times.due)];
     }
     series_.sent(times.sent - part_.phase_start, times.sent - times.due);
-    if (ledger_.in_flight() == 0) busy_since_.store(times.sent, std::memory_order_relaxed);
+    const std::uint64_t in_flight = ledger_.in_flight();
+    if (in_flight == 0) busy_since_.store(times.sent, std::memory_order_relaxed);
+    in_flight_max_ = std::max(in_flight_max_, in_flight + 1);
     ledger_.sent(token, event.priority);
     sent_.store(sent_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -120,6 +122,7 @@ ClientPhase Recorder::finish(std::uint32_t client, TimePoint at) {
         result.due_in_window = due - std::min(due, part_.first_measured);
     }
     result.payload_bytes = payload_bytes_;
+    result.in_flight_max = in_flight_max_;
     result.longest_stall = longest_stall_;
     result.unknown = ledger_.unknown();
     result.in_flight_time = Duration(static_cast<std::int64_t>(sum_ended_ - sum_sent_));

@@ -77,6 +77,7 @@ private:
     std::atomic<std::uint64_t> sent_ = 0;
     std::atomic<TimePoint> busy_since_;  ///< the send that found nothing in flight
     std::uint64_t payload_bytes_ = 0;
+    std::uint64_t in_flight_max_ = 0;
     WideSum sum_sent_ = 0;
     Histogram lateness_;
     Histogram own_lateness_;

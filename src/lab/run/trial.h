@@ -67,6 +67,7 @@ struct ClientPhase {
         window{};  ///< end of the warm-up -> end of the load (when one more event would be due)
     std::uint64_t due_in_window = 0;  ///< open loop: events that were due in it
     std::uint64_t payload_bytes = 0;  ///< of all events sent
+    std::uint64_t in_flight_max = 0;  ///< most events that were sent and had not ended
     /// Longest time without a completion while some event was in flight, after the warm-up.
     Duration longest_stall{};
     /// Sampled every kBacklogInterval from the phase's start until the load ends. Open loop: due

@@ -85,6 +85,7 @@ TEST(Control, ResultArrivesWhole) {
     phase.window = 2s;
     phase.due_in_window = 8;
     phase.payload_bytes = 4711;
+    phase.in_flight_max = 42;
     phase.faults[2] = {.sent = 9, .as_expected = 7, .otherwise = 1};
     phase.longest_stall = 77ns;
     phase.backlog = {0, 3, 2};
@@ -118,6 +119,7 @@ TEST(Control, ResultArrivesWhole) {
     EXPECT_EQ(read.result.window, 2s);
     EXPECT_EQ(read.result.due_in_window, 8u);
     EXPECT_EQ(read.result.payload_bytes, 4711u);
+    EXPECT_EQ(read.result.in_flight_max, 42u);
     EXPECT_EQ(read.result.faults, phase.faults);
     EXPECT_EQ(read.result.longest_stall, 77ns);
     EXPECT_EQ(read.result.backlog, phase.backlog);

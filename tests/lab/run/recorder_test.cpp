@@ -117,6 +117,20 @@ TEST(Recorder, LongestStallCountsWhatNeverEnds) {
     EXPECT_EQ(recorder.finish(0, kStart + 300ms).longest_stall, 180ms);
 }
 
+// The most at once, whatever came before and after.
+TEST(Recorder, KnowsTheMostInFlight) {
+    Recorder recorder(open_loop(5));
+    send(recorder, 0, kStart, kStart);
+    send(recorder, 1, kStart, kStart);
+    send(recorder, 2, kStart, kStart);
+    complete(recorder, 1, kStart + 110ms);
+    complete(recorder, 0, kStart + 110ms);
+    send(recorder, 3, kStart + 120ms, kStart + 120ms);
+    complete(recorder, 2, kStart + 130ms);
+    complete(recorder, 3, kStart + 130ms);
+    EXPECT_EQ(recorder.finish(0, kStart + 300ms).in_flight_max, 3u);
+}
+
 // Little's law compares a sum over counts with a sum over events: both are exact.
 TEST(Recorder, TimeInFlightIsExact) {
     Recorder recorder(open_loop(3));
