@@ -41,7 +41,8 @@ struct MetricComparison {
     std::optional<Estimate> ratio;    ///< candidate / baseline, paired by round
     std::optional<Estimate> control;  ///< control / baseline: the machine's own noise
     /// candidate - baseline, for metrics that can be zero and are judged by it (error_rate, lost,
-    /// duplicated, reordered, and any other with a zero in it). Then there is no ratio.
+    /// duplicated, reordered, and any other with a zero in it). Then there is no ratio. Of parts
+    /// it is told beside the ratio.
     std::optional<Estimate> difference;
     /// Ratio or difference at 1 - alpha at any number of rounds; the ends are infinite where too
     /// few say anything. Wider than the interval above, which is that of a number fixed beforehand.

@@ -72,11 +72,17 @@ RoundDifferences differences_of(const MetricSeries& series, Difference differenc
     return result;
 }
 
-double difference_margin_of(const MetricInfo& info, const MetricSeries& series, double margin) {
-    return difference_margin(info.name, {.margin = margin,
-                                         .baseline_median = stats::median(series.baseline),
-                                         .events = static_cast<double>(series.baseline_samples) /
-                                                   static_cast<double>(series.rounds)});
+double minus(double x, double y) {
+    return x - y;
+}
+
+double difference_margin_of(const MetricInfo& info, const MetricSeries& series, double margin,
+                            std::optional<double> whole) {
+    return difference_margin(info.name,
+                             {.margin = margin,
+                              .baseline_median = whole ? *whole : stats::median(series.baseline),
+                              .events = static_cast<double>(series.baseline_samples) /
+                                        static_cast<double>(series.rounds)});
 }
 
 std::string saturation_text(const MetricSeries& series) {
@@ -89,7 +95,7 @@ std::string saturation_text(const MetricSeries& series) {
 
 /// All rounds have a value in all arms: ratio where it exists, difference where not.
 void weigh_values(const MetricSeries& series, const CompareOptions& options,
-                  WeighedMetric& weighed) {
+                  std::optional<double> whole, WeighedMetric& weighed) {
     auto& result = weighed.result;
     const auto& info = *result.info;
     const bool counts = judged_by_difference(info.name);
@@ -105,7 +111,7 @@ void weigh_values(const MetricSeries& series, const CompareOptions& options,
         return;
     }
     const bool by_difference = counts || series.any_not_positive();
-    const double margin = by_difference ? difference_margin_of(info, series, options.margin)
+    const double margin = by_difference ? difference_margin_of(info, series, options.margin, whole)
                                         : std::log1p(options.margin);
     if (!(margin > 0)) {
         result.reason = "the baseline is zero: there is no ratio to judge";
@@ -113,8 +119,9 @@ void weigh_values(const MetricSeries& series, const CompareOptions& options,
     }
     weighed.by_difference = by_difference;
     weighed.differences =
-        by_difference ? differences_of(series, [](double x, double y) { return x - y; })
+        by_difference ? differences_of(series, minus)
                       : differences_of(series, [](double x, double y) { return std::log(x / y); });
+    if (whole && !by_difference) weighed.beside = differences_of(series, minus);
     weighed.evidence = weigh(weighed.differences, margin);
     weighed.saturation = saturation_text(series);
     if (info.name == "lost" || info.name == "duplicated") {
@@ -140,7 +147,7 @@ const EffectIntervals& intervals_of(WeighedMetric& metric, const CompareOptions&
 }  // namespace
 
 WeighedMetric weigh_metric(const std::vector<Round>& rounds, const MetricInfo& info,
-                           const CompareOptions& options) {
+                           const CompareOptions& options, std::optional<double> whole) {
     const MetricSeries series = metric_series(rounds, info);
     WeighedMetric weighed;
     auto& result = weighed.result;
@@ -161,7 +168,7 @@ WeighedMetric weigh_metric(const std::vector<Round>& rounds, const MetricInfo& i
     }
     if (series.baseline_saturated == 0) weighed.baseline = series.baseline;
     if (series.candidate_saturated == 0) weighed.candidate = series.candidate;
-    weigh_values(series, options, weighed);
+    weigh_values(series, options, whole, weighed);
     return weighed;
 }
 
@@ -178,6 +185,13 @@ void add_intervals(WeighedMetric& metric, const CompareOptions& options) {
         (metric.by_difference ? result.difference : result.ratio) =
             mapped(*evidence.estimate, intervals_of(metric, options).effect, map);
         result.anytime = mapped(*evidence.estimate, anytime, map);
+    }
+    if (!metric.beside.candidate.empty()) {
+        std::vector<double> values;
+        for (const auto& round : metric.beside.candidate) values.push_back(round.to_baseline);
+        result.difference =
+            mapped(stats::hodges_lehmann_estimate(values),
+                   effect_intervals(metric.beside, evidence_options(options)).effect, as_is);
     }
     const auto control = control_effect(metric.differences, evidence_options(options));
     if (control && !metric.by_difference) {

@@ -23,6 +23,8 @@ struct WeighedMetric {
     std::vector<double> candidate;
     RoundDifferences differences;  ///< that it was weighed from
     bool by_difference = false;    ///< these are differences and not logarithms of ratios
+    /// Plain differences that are told beside the ratio; empty: they are not.
+    RoundDifferences beside;
     std::optional<EffectIntervals> intervals;  ///< once they were asked for
     AdjustedPValues p_values;                  ///< once its family is known
     std::string saturation;                    ///< which arm was, how often; empty: none
@@ -30,9 +32,11 @@ struct WeighedMetric {
     std::string never_equivalent;
 };
 
-/// Weighs one metric over the valid rounds of a scenario.
+/// Weighs one metric over the valid rounds of a scenario. `whole`: what the metric is a part of has
+/// so much of it in the baseline. Differences are measured against that then, as a part may have
+/// none on one side; and are told beside a ratio, as those of all parts add up.
 WeighedMetric weigh_metric(const std::vector<Round>& rounds, const MetricInfo& info,
-                           const CompareOptions& options);
+                           const CompareOptions& options, std::optional<double> whole = {});
 
 /// Fills in the intervals of what will be printed.
 void add_intervals(WeighedMetric& metric, const CompareOptions& options);
