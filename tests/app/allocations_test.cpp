@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "in_process.h"
+#include "real_binary.h"
 #include "tracked_daemon.h"
 
 namespace crucible::app {
@@ -25,6 +26,11 @@ protected:
 nlohmann::json counts_of(const std::string& of) {
     const auto ended = crucible({"allocations", of, "--json"});
     EXPECT_EQ(ended.exit_code, kDone) << ended.err;
+    const auto directory = *base::TempDir::make("allocations-json");
+    const auto file = directory.path() / "counts.json";
+    EXPECT_TRUE(base::write_file(file, ended.out));
+    EXPECT_EQ(schema_complaints("allocations.schema.json", file, directory.path() / "complaints"),
+              "");
     const auto json = nlohmann::json::parse(ended.out, nullptr, false);
     EXPECT_EQ(json.at("schema"), "crucible.allocations/1");
     EXPECT_EQ(json.at("processes").size(), 1U);

@@ -70,6 +70,8 @@ TEST(Examples, FollowTheirSchemas) {
               "");
     EXPECT_EQ(validation_errors("run.schema.json", kFormats / "examples/run.json"), "");
     EXPECT_EQ(validation_errors("memory.schema.json", kFormats / "examples/memory.json"), "");
+    EXPECT_EQ(validation_errors("allocations.schema.json", kFormats / "examples/allocations.json"),
+              "");
     EXPECT_EQ(validation_errors("scaling.schema.json", kFormats / "examples/scaling.json"), "");
 }
 
