@@ -38,18 +38,12 @@ protected:
 
     nlohmann::json profiled(const std::string& leak, int seed) {
         ::setenv("CRUCIBLE_PLANTED_LEAK", leak.c_str(), 1);
-        const int ended = run({"profile",    "daemon:",
-                               "--scenario", "medium",
-                               "--clients",  "2",
-                               "--ladder",   "none",
-                               "--stacks",   "none",
-                               "--rounds",   "1",
-                               "--leaks",    "20",
-                               "--rate",     "2000",
-                               "--duration", "100ms",
-                               "--warmup",   "0s",
-                               "--seed",     std::to_string(seed),
-                               "--quiet"});
+        const int ended = run(
+            {"profile",    "daemon:", "--scenario", "medium", "--clients",   "2",
+             "--ladder",   "none",    "--stacks",   "none",   "--in-flight", "none",
+             "--rounds",   "1",       "--leaks",    "20",     "--rate",      "2000",
+             "--duration", "100ms",   "--warmup",   "0s",     "--seed",      std::to_string(seed),
+             "--quiet"});
         auto found = result().at("targets").at(0).at("leak");
         EXPECT_EQ(ended, found.at("verdict") == "leak" ? kJudgedFailed : kDone) << errors();
         std::filesystem::remove_all(out());

@@ -30,9 +30,10 @@ const nlohmann::json& metric_named(const nlohmann::json& metrics, std::string_vi
 
 // Both architectures at two numbers of clients: who owns what, in a file that follows the schema.
 TEST_F(Profile, TellsOwnersOfBothArchitectures) {
-    ASSERT_EQ(run({"profile", "coordinator:", "daemon:", "--scenario", "light", "--clients", "2",
-                   "--ladder", "1", "--rounds", "2", "--rate", "200", "--duration", "200ms",
-                   "--warmup", "0s", "--quiet"}),
+    ASSERT_EQ(run({"profile", "coordinator:", "daemon:", "--scenario", "light", "--clients",
+                   "2",       "--ladder",     "1",       "--rounds",   "2",     "--rate",
+                   "200",     "--duration",   "200ms",   "--warmup",   "0s",    "--in-flight",
+                   "64,512",  "--quiet"}),
               0)
         << errors();
 
@@ -58,17 +59,79 @@ TEST_F(Profile, TellsOwnersOfBothArchitectures) {
         // Estimates over two rounds: each is the mean, and means add up.
         EXPECT_NEAR(owned, live.at("value").get<double>(), 1.0);
         EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 0.5);
+        double staged = 0;
+        for (const auto& stage : target.at("stages"))
+            staged += stage.at("live_bytes").at("value").get<double>();
+        EXPECT_NEAR(staged, owned, 1.0);
+        // An event that waits is in memory, whole.
+        EXPECT_GT(metric_named(target.at("metrics"), "peak_live_bytes_per_event").at("value"), 500);
     }
     EXPECT_NE(output().find("database"), std::string::npos) << output();
+    bool transported = false;
+    for (const auto& part : json.at("comparison").at("parts")) {
+        if (part.at("division") != "stage" || part.at("part") != "transport") continue;
+        const auto& live = metric_named(part.at("metrics"), "live_bytes");
+        transported = live.at("baseline").at("value") == 0 && live.at("candidate").at("value") > 0;
+    }
+    EXPECT_TRUE(transported) << json.at("comparison").at("parts");
+}
+
+const nlohmann::json& named(const nlohmann::json& rows, const char* member, std::string_view name) {
+    for (const auto& row : rows)
+        if (row.at(member) == name) return row;
+    ADD_FAILURE() << "no " << member << " " << name << " in " << rows;
+    return rows.front();
+}
+
+// A program whose memory is known: what it holds for each event, three times as much for one of the
+// database, and what it takes for a moment; by stage, by category and at the peak.
+TEST_F(Profile, TellsStagesAndCategoriesOfAKnownProgram) {
+    ASSERT_EQ(run({"profile",      "exec:" CRUCIBLE_TEST_PROGRAMS "/hoard 4000",
+                   "--mix",        "filesystem=1,database=1",
+                   "--clients",    "1",
+                   "--ladder",     "none",
+                   "--rounds",     "1",
+                   "--stacks",     "none",
+                   "--in-flight",  "100,400",
+                   "--categories", "all",
+                   "--rate",       "500",
+                   "--duration",   "200ms",
+                   "--warmup",     "0s",
+                   "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto target = result().at("targets").at(0);
+    const auto figure = [](const nlohmann::json& row, const char* name) {
+        return row.at(name).at("value").get<double>();
+    };
+    const auto expect_stages = [&](const nlohmann::json& stages, double held) {
+        const auto& queue = named(stages, "stage", "queue");
+        EXPECT_EQ(figure(queue, "allocations_per_event"), 1);
+        EXPECT_EQ(figure(queue, "bytes_per_event"), held);
+        EXPECT_EQ(figure(queue, "live_bytes"), 0);
+        // How many it had read when the last came may differ a little from how many were sent.
+        EXPECT_NEAR(figure(queue, "peak_bytes_per_event"), held, 0.1 * held);
+        const auto& service = named(stages, "stage", "service");
+        EXPECT_EQ(figure(service, "allocations_per_event"), 1);
+        EXPECT_EQ(figure(service, "bytes_per_event"), 100);
+        EXPECT_NEAR(figure(service, "peak_bytes_per_event"), 0, 1);
+    };
+    expect_stages(target.at("stages"), 8000);
+    ASSERT_EQ(target.at("categories").size(), 2U);
+    expect_stages(named(target.at("categories"), "category", "filesystem").at("stages"), 4000);
+    expect_stages(named(target.at("categories"), "category", "database").at("stages"), 12'000);
+    EXPECT_EQ(target.at("in_flight").at("many").at("value"), 400);
 }
 
 // Where memory comes from: every allocation has its place, and the files say the same as the
 // counters.
 TEST_F(Profile, TellsWhereMemoryIsAllocated) {
-    ASSERT_EQ(run({"profile", "router:", "daemon:", "--scenario", "light", "--clients", "1",
-                   "--ladder", "none", "--rounds", "1", "--rate", "200", "--duration", "200ms",
-                   "--warmup", "0s", "--quiet"}),
-              0)
+    ASSERT_EQ(
+        run({"profile",  "router:",  "daemon:",  "--scenario",  "light",  "--clients", "1",
+             "--ladder", "none",     "--rounds", "1",           "--rate", "200",       "--duration",
+             "200ms",    "--warmup", "0s",       "--in-flight", "none",   "--quiet"}),
+        0)
         << errors();
     EXPECT_EQ(complaints("memory.schema.json"), "");
     const auto json = result();
@@ -126,7 +189,7 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
     const auto profile = [&](const std::string& how) {
         return run({"profile", "exec:" + how + "/usr/bin/python3 " + program.string(), "--clients",
                     "1", "--ladder", "none", "--rounds", "1", "--rate", "100", "--duration",
-                    "100ms", "--warmup", "0s", "--leaks", "20", "--quiet"});
+                    "100ms", "--warmup", "0s", "--leaks", "20", "--in-flight", "none", "--quiet"});
     };
     ASSERT_EQ(profile("env -u LD_PRELOAD "), 0) << errors();
     EXPECT_EQ(complaints("memory.schema.json"), "");
@@ -150,8 +213,8 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
 
 const std::string kEcho = CRUCIBLE_TEST_PROGRAMS "/echo";
 const std::vector<std::string> kShortProfile{
-    "--clients", "1",        "--ladder", "none",       "--rounds", "1",      "--rate",
-    "100",       "--warmup", "0s",       "--duration", "100ms",    "--quiet"};
+    "--clients", "1",  "--ladder",   "none",  "--rounds",    "1",    "--rate", "100",
+    "--warmup",  "0s", "--duration", "100ms", "--in-flight", "none", "--quiet"};
 
 std::vector<std::string> short_profile(const std::string& target) {
     std::vector<std::string> words{"profile", target};
@@ -268,7 +331,7 @@ TEST_F(Profile, JudgesATargetThatEndsUpToItsEnd) {
     // Rounds take 20 events at most; of the watch's 44 iterations of 20 some 35 come first.
     EXPECT_EQ(run({"profile", "exec:" + kEcho + " 710", "--clients", "1", "--ladder", "none",
                    "--rounds", "1", "--leaks", "40", "--rate", "1000", "--duration", "20ms",
-                   "--warmup", "0s", "--quiet"}),
+                   "--warmup", "0s", "--in-flight", "none", "--quiet"}),
               kTargetFailed)
         << errors();
     EXPECT_EQ(complaints("memory.schema.json"), "");
@@ -293,10 +356,11 @@ TEST_F(Profile, KeepsNoCountsOfWhatCameAndWent) {
            "  token=${line#*'\"token\":'}\n"
            "  echo \"{\\\"token\\\": ${token%%[,\\}]*}}\"\n"
            "done\n";
-    ASSERT_EQ(run({"profile", "exec:/bin/bash " + program.string() + " " + most.string(),
-                   "--clients", "1", "--ladder", "none", "--rounds", "1", "--stacks", "none",
-                   "--rate", "100", "--duration", "1500ms", "--warmup", "0s", "--quiet"}),
-              0)
+    ASSERT_EQ(
+        run({"profile", "exec:/bin/bash " + program.string() + " " + most.string(), "--clients",
+             "1", "--ladder", "none", "--rounds", "1", "--stacks", "none", "--rate", "100",
+             "--duration", "1500ms", "--warmup", "0s", "--in-flight", "none", "--quiet"}),
+        0)
         << errors();
     EXPECT_EQ(complaints("memory.schema.json"), "");
     const auto missing = result().at("targets").at(0).at("missing");
@@ -317,7 +381,7 @@ TEST_F(Profile, FindsAPlantedLeak) {
     const auto judged = [this](const std::string& target, int exit_code) {
         EXPECT_EQ(run({"profile", target, "--clients", "1", "--ladder", "none", "--rounds", "1",
                        "--leaks", "20", "--rate", "1000", "--duration", "50ms", "--warmup", "0s",
-                       "--quiet"}),
+                       "--in-flight", "none", "--quiet"}),
                   exit_code)
             << errors();
         EXPECT_EQ(complaints("memory.schema.json"), "");
@@ -357,6 +421,20 @@ TEST(ProfileInput, IsRefusedInOneLine) {
             "--clients and --ladder");
     refused({"profile", "null:", "--soak", ""},
             "--soak '': must not be empty; see crucible profile --help");
+    for (const std::string sizes : {"512", "512,", "512,1000", "512,512", "0,512", "512,65536"}) {
+        refused({"profile", "null:", "--in-flight", sizes},
+                "--in-flight '" + sizes +
+                    "': 'none', or two numbers of events from 1 to 32768 with a comma between "
+                    "them, the second a multiple of the first, e.g. 512,2048");
+    }
+    refused({"profile", "null:", "--in-flight", "4,16", "--clients", "8"},
+            "--in-flight '4,16': 8 clients need as many events at least");
+    for (const std::string categories : {"mcp", "database,", "tables"}) {
+        refused({"profile", "null:", "--mix", "database=1", "--categories", categories},
+                "--categories '" + categories +
+                    "': 'all', 'none', or categories of the mix database=1 with commas between "
+                    "them");
+    }
     refused({"profile", "null:", "--leaks", "5"},
             "--leaks '5': a whole number from 20 to 1000; fewer iterations say nothing");
     refused({"profile", "null:", "--stacks", "0B"},

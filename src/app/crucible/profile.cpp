@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <utility>
@@ -22,6 +23,7 @@ namespace {
 constexpr const char* kProfileFooter = R"(Examples:
   crucible profile coordinator: daemon:
   crucible profile coordinator: daemon: --scenario heavy --clients 8
+  crucible profile coordinator: daemon: --ladder none --categories all
   crucible profile daemon: --ladder none --rounds 6 --leaks 24
   crucible profile daemon: --ladder none --rounds 1 --soak 2h --rate 1000
   crucible profile 'exec:./my-system --port 7'
@@ -65,10 +67,62 @@ Result<std::vector<std::uint32_t>> parse_ladder(std::string_view text) {
     }
 }
 
+/// "512,2048", or "none".
+Result<std::optional<lab::InFlightSizes>> parse_in_flight(std::string_view text,
+                                                          std::uint32_t clients) {
+    if (text == "none") return std::optional<lab::InFlightSizes>();
+    const auto comma = text.find(',');
+    const auto few = parse_count("in flight", text.substr(0, comma), lab::kInFlightMax);
+    const auto rest = comma == std::string_view::npos ? "" : text.substr(comma + 1);
+    const auto many = parse_count("in flight", rest, lab::kInFlightMax);
+    if (!few || !many || *many < 2 * *few || *many % *few != 0) {
+        return std::unexpected(Error{
+            Errc::invalid_argument,
+            fmt::format("--in-flight '{}': 'none', or two numbers of events from 1 to {} with "
+                        "a comma between them, the second a multiple of the first, e.g. "
+                        "512,2048",
+                        text, lab::kInFlightMax)});
+    }
+    if (*few < clients) {
+        return std::unexpected(
+            Error{Errc::invalid_argument,
+                  fmt::format("--in-flight '{}': {} clients need as many events at least", text,
+                              clients)});
+    }
+    return std::optional(lab::InFlightSizes{.few = static_cast<std::uint32_t>(*few),
+                                            .many = static_cast<std::uint32_t>(*many)});
+}
+
+/// "all", "none", or names with commas between them; those that `mix` has, in its order.
+Result<std::vector<Category>> parse_categories(std::string_view text, const lab::Mix& mix) {
+    std::vector<Category> all;
+    for (const Category category : mix.block())
+        if (std::ranges::find(all, category) == all.end()) all.push_back(category);
+    if (text == "all") return all;
+    if (text == "none") return std::vector<Category>();
+    std::vector<Category> asked;
+    for (std::string_view rest = text;;) {
+        const auto comma = rest.find(',');
+        const auto category = parse_category(rest.substr(0, comma));
+        if (!category || std::ranges::find(all, *category) == all.end()) {
+            return std::unexpected(
+                Error{Errc::invalid_argument,
+                      fmt::format("--categories '{}': 'all', 'none', or categories of the mix {} "
+                                  "with commas between them",
+                                  text, mix.text())});
+        }
+        if (std::ranges::find(asked, *category) == asked.end()) asked.push_back(*category);
+        if (comma == std::string_view::npos) return asked;
+        rest.remove_prefix(comma + 1);
+    }
+}
+
 /// What the command line asks for.
 struct Asked {
     std::vector<std::string> targets;
     std::string ladder{kLadder};
+    std::string in_flight = "512,2048";
+    std::string categories = "none";
     std::string stacks = "all";
     std::string leaks;
     std::string soak;
@@ -176,6 +230,12 @@ Result<lab::ProfileOptions> profile_options(Asked& asked) {
             return std::unexpected(fitting.error());
     }
     options.scenario = std::move(scenarios->front());
+    const auto in_flight = parse_in_flight(asked.in_flight, options.scenario.plan.clients);
+    if (!in_flight) return std::unexpected(in_flight.error());
+    options.in_flight = *in_flight;
+    auto categories = parse_categories(asked.categories, options.scenario.plan.workload.mix);
+    if (!categories) return std::unexpected(categories.error());
+    options.categories = *std::move(categories);
     auto leaks = leak_options(asked, options.scenario, *seed);
     if (!leaks) return std::unexpected(leaks.error());
     options.leaks = *std::move(leaks);
@@ -214,6 +274,16 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
                     "numbers of clients at which memory is measured besides --clients, or none "
                     "(default 1,4,8,16)")
         ->type_name("N,N,...");
+    command
+        .add_option("--in-flight", asked.in_flight,
+                    "what an event in flight takes: bursts of so few events and of so many, as "
+                    "many in all, or none (default 512,2048)")
+        ->type_name("FEW,MANY");
+    command
+        .add_option("--categories", asked.categories,
+                    "measure events of one category alone as well: all of the mix, some, or none "
+                    "(the default)")
+        ->type_name("all|none|NAME,...");
     command
         .add_option(
             "--leaks", asked.leaks,

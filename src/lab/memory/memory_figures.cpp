@@ -15,15 +15,27 @@ namespace {
 constexpr std::array<std::string_view, 2> kHarnessOwners{"harness", "workload"};
 constexpr std::string_view kUnowned = "other";
 
+/// The first ones are those of parts.
 constexpr std::array kAllocationMetrics{
     MetricInfo{"allocations_per_event", "1", Better::lower, true},
     MetricInfo{"allocated_bytes_per_event", "bytes", Better::lower, true},
     MetricInfo{"live_bytes", "bytes", Better::lower, true},
     MetricInfo{"live_bytes_peak", "bytes", Better::lower, true},
+    MetricInfo{"peak_live_bytes_per_event", "bytes", Better::lower, false},
     MetricInfo{"payload_per_live_peak", "1", Better::higher, false},
     MetricInfo{"freed_share", "1", Better::higher, false},
     MetricInfo{"fragmentation", "1", Better::lower, false},
 };
+
+constexpr std::size_t kPartMetricCount = 5;
+constexpr auto kPartMetrics = [] {
+    std::array<MetricInfo, kPartMetricCount> metrics{};
+    for (std::size_t i = 0; i < metrics.size(); ++i) {
+        metrics[i] = kAllocationMetrics[i];
+        metrics[i].gated = false;
+    }
+    return metrics;
+}();
 
 std::string_view place_of(const ProcessCourse& process) noexcept {
     return process.client ? "client" : "system";
@@ -51,14 +63,32 @@ void add(OwnerFigures& to, const alloc::Counts& before, const alloc::OwnerCounts
     to.peak_bytes += static_cast<double>(after.peak_live_bytes);
 }
 
-void add(OwnerFigures& to, const OwnerFigures& one) {
-    to.allocations += one.allocations;
-    to.bytes += one.bytes;
-    to.frees += one.frees;
-    to.freed_bytes += one.freed_bytes;
-    to.live_bytes += one.live_bytes;
-    to.live_blocks += one.live_blocks;
-    to.peak_bytes += one.peak_bytes;
+/// upper / lower, where something was allocated.
+MetricValue quotient(const MetricInfo& info, double upper, double lower, double events) {
+    MetricValue value{.info = &info};
+    if (lower > 0) {
+        value.value = upper / lower;
+        value.n = static_cast<std::uint64_t>(events);
+    } else {
+        value.absent = "nothing was allocated";
+    }
+    return value;
+}
+
+/// `infos`: what they are called, in the order of kPartMetrics.
+std::vector<MetricValue> values_of(const OwnerFigures& part, const MemoryFigures& figures,
+                                   std::span<const MetricInfo> infos) {
+    const double events = figures.events;
+    std::vector<MetricValue> values{quotient(infos[0], part.allocations, events, events),
+                                    quotient(infos[1], part.bytes, events, events),
+                                    quotient(infos[2], part.live_bytes, 1, events),
+                                    quotient(infos[3], part.peak_bytes, 1, events),
+                                    quotient(infos[4], part.peak_per_event, 1, events)};
+    if (!figures.why_no_peaks.empty()) {
+        values.back().value.reset();
+        values.back().absent = figures.why_no_peaks;
+    }
+    return values;
 }
 
 /// Why the counts of a process do not add up; empty when they do.
@@ -97,6 +127,18 @@ std::string discrepancy(const alloc::Snapshot& snapshot) {
 }
 
 }  // namespace
+
+OwnerFigures& OwnerFigures::operator+=(const OwnerFigures& other) noexcept {
+    allocations += other.allocations;
+    bytes += other.bytes;
+    frees += other.frees;
+    freed_bytes += other.freed_bytes;
+    live_bytes += other.live_bytes;
+    live_blocks += other.live_blocks;
+    peak_bytes += other.peak_bytes;
+    peak_per_event += other.peak_per_event;
+    return *this;
+}
 
 bool is_measured(const MemoryTrial& trial, const ProcessCourse& process) noexcept {
     return !process.client || trial.trial.includes_clients;
@@ -152,7 +194,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
     if (unread) figures.resident_bytes = 0;
     figures.total.owner = "total";
     for (auto& [key, figure] : owners) {
-        add(figures.total, figure);
+        figures.total += figure;
         figures.owners.push_back(std::move(figure));
     }
     if (figures.conserved.passed) {
@@ -196,30 +238,26 @@ std::span<const MetricInfo> allocation_metrics() noexcept {
 
 std::vector<MetricValue> allocation_values(const MemoryFigures& figures) {
     const auto& total = figures.total;
-    const std::array<std::pair<double, double>, kAllocationMetrics.size()> quotients{{
-        {total.allocations, figures.events},
-        {total.bytes, figures.events},
-        {total.live_bytes, 1},
-        {total.peak_bytes, 1},
-        {figures.payload_bytes, total.peak_bytes},
-        {total.freed_bytes, total.bytes},
-        {figures.resident_bytes, figures.usable_bytes},
-    }};
-    std::vector<MetricValue> values;
-    for (std::size_t i = 0; i < quotients.size(); ++i) {
-        MetricValue value{.info = &kAllocationMetrics[i]};
-        const auto [upper, lower] = quotients[i];
-        if (value.info->name == "fragmentation" && upper <= 0) {
-            value.absent = "the resident memory could not be read";
-        } else if (lower > 0) {
-            value.value = upper / lower;
-            value.n = static_cast<std::uint64_t>(figures.events);
-        } else {
-            value.absent = "nothing was allocated";
-        }
-        values.push_back(std::move(value));
+    auto values = values_of(total, figures, kAllocationMetrics);
+    const auto add = [&](double upper, double lower) {
+        values.push_back(quotient(kAllocationMetrics[values.size()], upper, lower, figures.events));
+    };
+    add(figures.payload_bytes, total.peak_bytes);
+    add(total.freed_bytes, total.bytes);
+    add(figures.resident_bytes, figures.usable_bytes);
+    if (figures.resident_bytes <= 0) {
+        values.back().value.reset();
+        values.back().absent = "the resident memory could not be read";
     }
     return values;
+}
+
+std::span<const MetricInfo> part_metrics() noexcept {
+    return kPartMetrics;
+}
+
+std::vector<MetricValue> part_values(const OwnerFigures& part, const MemoryFigures& figures) {
+    return values_of(part, figures, kPartMetrics);
 }
 
 }  // namespace crucible::lab

@@ -27,6 +27,10 @@ struct OwnerFigures {
     double live_blocks = 0;
     double peak_bytes =
         0;  ///< most that was live at once since the processes began, summed over them
+    /// By how much that grows with each further event in flight; MemoryFigures::why_no_peaks.
+    double peak_per_event = 0;
+
+    OwnerFigures& operator+=(const OwnerFigures& other) noexcept;
 };
 
 /// What the allocations of the system under test in one phase come to. What the harness in the
@@ -42,6 +46,11 @@ struct MemoryFigures {
     /// they could not be read.
     double resident_bytes = 0;
     double usable_bytes = 0;
+    /// Most events in flight in the trials with few and with many, where they were varied.
+    double few_in_flight = 0;
+    double many_in_flight = 0;
+    /// Why nothing is known of what events in flight take; empty: it is.
+    std::string why_no_peaks = "events in flight were not varied";
     /// In every process owners, threads and size classes add up to the same, and nothing is
     /// uncounted.
     Check conserved;
@@ -66,5 +75,9 @@ inline constexpr std::array<std::string_view, 2> kPlainMemoryMetrics{"memory_pea
 /// The metrics of allocations, in the order in which reports show them.
 std::span<const MetricInfo> allocation_metrics() noexcept;
 std::vector<MetricValue> allocation_values(const MemoryFigures& figures);
+/// Those of them that there are of a part of the system as well: none of these decides.
+std::span<const MetricInfo> part_metrics() noexcept;
+/// Of a part of `figures`.
+std::vector<MetricValue> part_values(const OwnerFigures& part, const MemoryFigures& figures);
 
 }  // namespace crucible::lab

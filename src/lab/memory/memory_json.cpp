@@ -5,7 +5,9 @@
 
 #include "lab/compare/json_parts.h"
 #include "lab/compare/judge_metric.h"
+#include "lab/memory/memory_parts.h"
 #include "lab/memory/memory_profile.h"
+#include "lab/memory/parts_json.h"
 #include "lab/memory/stack_json.h"
 #include "lab/record/resource_json.h"
 #include "lab/stats/trend.h"
@@ -14,51 +16,6 @@ namespace crucible::lab {
 namespace {
 
 using nlohmann::json;
-
-/// One figure of an owner in each round; rounds in which it did not occur have 0.
-std::vector<double> figures_of(const MemoryCell& cell, const std::string& place,
-                               const std::string& owner,
-                               double (*figure)(const OwnerFigures&, double events)) {
-    std::vector<double> values;
-    for (const auto& round : cell.figures) {
-        const auto found = std::ranges::find_if(round.owners, [&](const OwnerFigures& one) {
-            return one.place == place && one.owner == owner;
-        });
-        values.push_back(found == round.owners.end() ? 0 : figure(*found, round.events));
-    }
-    return values;
-}
-
-json owners_json(const MemoryCell& cell) {
-    std::vector<std::pair<std::string, std::string>> owners;
-    for (const auto& round : cell.figures) {
-        for (const auto& owner : round.owners) {
-            const std::pair key{owner.place, owner.owner};
-            if (std::ranges::find(owners, key) == owners.end()) owners.push_back(key);
-        }
-    }
-    std::ranges::sort(owners);
-    json result = json::array();
-    for (const auto& [place, owner] : owners) {
-        const auto over = [&](double (*figure)(const OwnerFigures&, double)) {
-            return over_rounds(figures_of(cell, place, owner, figure));
-        };
-        result.push_back(
-            {{"place", place},
-             {"owner", owner},
-             {"live_bytes", over([](const auto& one, double) { return one.live_bytes; })},
-             {"live_blocks", over([](const auto& one, double) { return one.live_blocks; })},
-             {"peak_bytes", over([](const auto& one, double) { return one.peak_bytes; })},
-             {"allocations_per_event",
-              over([](const auto& one, double events) { return one.allocations / events; })},
-             {"bytes_per_event",
-              over([](const auto& one, double events) { return one.bytes / events; })},
-             {"grown_per_event", over([](const auto& one, double events) {
-                  return (one.bytes - one.freed_bytes) / events;
-              })}});
-    }
-    return result;
-}
 
 /// Of each round the slope over the numbers of clients at which it has the metric.
 json slope_json(const TargetMemory& target, std::string_view name, std::string_view unit) {
@@ -95,7 +52,7 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
         by_clients.push_back({{"clients", count},
                               {"rounds", cell.metrics.size()},
                               {"metrics", metrics_over_rounds(cell.metrics)},
-                              {"owners", owners_json(cell)}});
+                              {"owners", owners_json(cell.figures)}});
     }
     static const MemoryCell none;
     const auto main = target.cells.find(clients);
@@ -105,7 +62,10 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
         slopes.push_back(slope_json(target, name, "bytes"));
     return {{"target", target.target},
             {"metrics", metrics_over_rounds(cell.metrics)},
-            {"owners", owners_json(cell)},
+            {"owners", owners_json(cell.figures)},
+            {"stages", stages_json(cell.figures)},
+            {"categories", categories_json(target.alone)},
+            {"in_flight", in_flight_json(cell.figures)},
             {"by_clients", std::move(by_clients)},
             {"per_client", std::move(slopes)},
             {"stacks", target.stacks ? stacks_json(*target.stacks, files) : json(nullptr)},
@@ -138,7 +98,8 @@ json comparison_json(const ProfileOptions& options, const MemoryProfile& profile
             {"candidate", profile.targets[1].target},
             {"clients", profile.clients},
             {"method", method_json(options.compare)},
-            {"metrics", std::move(metrics)}};
+            {"metrics", std::move(metrics)},
+            {"parts", compared_parts_json(compare_parts(profile, options.compare))}};
 }
 
 }  // namespace

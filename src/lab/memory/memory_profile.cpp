@@ -16,6 +16,8 @@ enum class Purpose : std::uint8_t {
     memory,    ///< without the tracker
     counting,  ///< of allocations
     stacks,    ///< and where they are made
+    few,       ///< counting, with few events in flight at most
+    many,      ///< and with many
 };
 
 /// One trial of a round.
@@ -23,6 +25,7 @@ struct Job {
     Arm arm;
     std::uint32_t clients;
     Purpose purpose;
+    std::optional<Category> category = {};  ///< there are events of no other
 };
 
 /// What a round found of one arm with one number of clients.
@@ -32,6 +35,8 @@ struct Found {
     std::optional<MemoryFigures> figures;  ///< of its last phase
     std::optional<LifetimeFigures> lifetimes;
     double lifetime_events = 0;  ///< in the phase that they are of
+    std::optional<InFlightFigures> few;
+    std::optional<InFlightFigures> many;
     std::string why_no_lifetimes = "stacks were not taken";
 };
 
@@ -41,6 +46,12 @@ bool counts(const TrialResult& trial) {
     return std::ranges::none_of(trial.checks, [](const Check& check) {
         return check.name == "conservation" && !check.passed;
     });
+}
+
+/// Whether all of the system was counted, and adds up.
+bool is_complete(const Found& found) {
+    return found.counted && counts(found.counted->trial) && found.counted->missing.empty() &&
+           found.figures && found.figures->conserved.passed;
 }
 
 /// One that is counted, but that nobody knew to measure; null: there is none.
@@ -66,6 +77,7 @@ public:
         for (std::uint32_t r = 0; r < options_.rounds && going(); ++r) {
             number_ = r;
             found_.clear();
+            alone_.clear();
             for (const Job& job : jobs(r)) {
                 if (going()) run_job(job);
             }
@@ -99,8 +111,13 @@ private:
             for (const Arm arm : arms) {
                 all.push_back({arm, clients, Purpose::memory});
                 all.push_back({arm, clients, Purpose::counting});
-                if (compared && options_.stack_distance)
-                    all.push_back({arm, clients, Purpose::stacks});
+                if (!compared) continue;
+                if (options_.stack_distance) all.push_back({arm, clients, Purpose::stacks});
+                add_bursts(all, {arm, clients, Purpose::counting});
+                for (const Category category : options_.categories) {
+                    all.push_back({arm, clients, Purpose::counting, category});
+                    add_bursts(all, all.back());
+                }
             }
         }
         base::Rng random(round_seed(options_.seed, 1, round));
@@ -108,11 +125,22 @@ private:
         return all;
     }
 
+    void add_bursts(std::vector<Job>& to, Job job) const {
+        if (!options_.in_flight) return;
+        for (const Purpose purpose : {Purpose::few, Purpose::many}) {
+            job.purpose = purpose;
+            to.push_back(job);
+        }
+    }
+
     Plan plan_of(const Job& job) const {
         Plan plan = options_.scenario.plan;
         plan.clients = job.clients;
         plan.workload.seed = round_seed(options_.seed, 0, number_);
+        if (job.category) plan.workload.mix = Mix::only(*job.category);
         if (job.purpose == Purpose::memory) return plan;
+        if (job.purpose == Purpose::few) return burst_plan(plan, *options_.in_flight, Burst::few);
+        if (job.purpose == Purpose::many) return burst_plan(plan, *options_.in_flight, Burst::many);
         // The first time that a system does something it allocates what stays: caches, compiled
         // statements. That is in what is live, and would be in what an event allocates.
         const auto once = plan.phases;
@@ -131,10 +159,12 @@ private:
         return trial;
     }
     TrialOptions trial_options(const Job& job) {
-        static constexpr std::array kNotes{"", ", counting", ", with stacks"};
-        return trial_options(fmt::format("{} with {} client{}{}", url_of(job.arm).text, job.clients,
-                                         job.clients == 1 ? "" : "s",
-                                         kNotes[static_cast<std::size_t>(job.purpose)]));
+        static constexpr std::array kNotes{"", ", counting", ", with stacks", ", in small bursts",
+                                           ", in a burst"};
+        return trial_options(
+            fmt::format("{} with {} client{}{}{}", url_of(job.arm).text, job.clients,
+                        job.clients == 1 ? "" : "s", kNotes[static_cast<std::size_t>(job.purpose)],
+                        job.category ? fmt::format(", {} alone", to_string(*job.category)) : ""));
     }
 
     void look_for_leaks(const TargetUrl& url, TargetMemory& target) {
@@ -151,7 +181,8 @@ private:
     void run_job(const Job& job) {
         const auto& url = url_of(job.arm);
         const Plan plan = plan_of(job);
-        auto& found = found_[{job.arm, job.clients}];
+        auto& found =
+            job.category ? alone_[{job.arm, *job.category}] : found_[{job.arm, job.clients}];
         auto options = trial_options(job);
         if (job.purpose == Purpose::memory) {
             TargetMemory* const target = first_target(job);
@@ -170,6 +201,12 @@ private:
         if (!trial) return fail(trial.error());
         note(trial->trial);
         if (job.purpose == Purpose::stacks) return take_stacks(job, *trial, found);
+        if (job.purpose == Purpose::few || job.purpose == Purpose::many) {
+            auto& burst = job.purpose == Purpose::few ? found.few : found.many;
+            burst = in_flight_figures(*trial);
+            if (burst && !trial->missing.empty()) burst->unfit = trial->missing.front();
+            return;
+        }
         if (!trial->trial.phases.empty())
             found.figures = memory_figures(*trial, trial->trial.phases.size() - 1);
         found.counted = *std::move(trial);
@@ -292,11 +329,33 @@ private:
         return result;
     }
 
+    static void give_peaks(Found& found) {
+        if (found.figures && found.few && found.many)
+            add_peaks(*found.figures, *found.few, *found.many);
+    }
+
+    /// Of the events of one category alone.
+    void conclude_alone(Arm arm, Category category, Found& found, CountedRound& counted) {
+        give_peaks(found);
+        const auto& target = url_of(arm).text;
+        for (const auto& check : found.counted->trial.checks)
+            if (check.name == "conservation") note(target, profile_.clients, check);
+        if (found.figures) note(target, profile_.clients, found.figures->conserved);
+        if (!is_complete(found)) return;
+        if (arm == Arm::baseline || arm == Arm::candidate)
+            profile_.targets[arm == Arm::candidate ? 1 : 0].alone[category].push_back(
+                *found.figures);
+        counted.alone[category][static_cast<std::size_t>(arm)] = *std::move(found.figures);
+    }
+
     void conclude_round() {
         Round round;
         round.index = number_;
         round.machine = machine_identity();
-        for (const auto& [key, found] : found_) {
+        CountedRound counted;
+        for (auto& [key, found] : alone_) conclude_alone(key.first, key.second, found, counted);
+        for (auto& [key, found] : found_) {
+            give_peaks(found);
             const auto [arm, clients] = key;
             auto result = arm_result(arm, clients);
             if (arm == Arm::baseline || arm == Arm::candidate)
@@ -304,8 +363,12 @@ private:
             if (clients != profile_.clients) continue;
             round.order.push_back(arm);
             round[arm] = std::move(result);
+            if (arm != Arm::harness && is_complete(found))
+                counted.scenario[static_cast<std::size_t>(arm)] = found.figures;
         }
-        if (compares()) profile_.rounds.push_back(std::move(round));
+        if (!compares()) return;
+        profile_.rounds.push_back(std::move(round));
+        profile_.counted.push_back(std::move(counted));
     }
 
     void keep(TargetMemory& target, std::uint32_t clients, const Found& found,
@@ -322,8 +385,7 @@ private:
         auto& cell = target.cells[clients];
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
-        if (found.figures && found.counted->missing.empty() && found.figures->conserved.passed)
-            cell.figures.push_back(*found.figures);
+        if (is_complete(found)) cell.figures.push_back(*found.figures);
         if (found.lifetimes) cell.lifetimes.push_back(*found.lifetimes);
     }
 
@@ -357,6 +419,7 @@ private:
     MemoryProfile profile_;
     std::uint32_t number_ = 0;
     std::map<std::pair<Arm, std::uint32_t>, Found> found_;
+    std::map<std::pair<Arm, Category>, Found> alone_;
     std::map<std::string, std::pair<std::uint64_t, std::vector<std::string>>> checks_;
 };
 

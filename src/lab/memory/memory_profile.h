@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -12,6 +13,7 @@
 
 #include "lab/compare/comparison.h"
 #include "lab/experiment/experiment.h"
+#include "lab/memory/in_flight.h"
 #include "lab/memory/leak_watch.h"
 #include "lab/memory/memory_figures.h"
 #include "lab/memory/stack_figures.h"
@@ -41,6 +43,11 @@ struct ProfileOptions {
     /// Stacks are sampled at so many bytes from each other in the mean (0: each allocation's), in a
     /// trial of its own in each round; none: they are not.
     std::optional<std::uint64_t> stack_distance = 0;
+    /// Bursts, in trials of their own in each round, that tell what an event in flight takes; none:
+    /// there are none.
+    std::optional<InFlightSizes> in_flight = InFlightSizes{};
+    /// Each of these is measured alone as well, in trials with events of it and no others.
+    std::vector<Category> categories;
     /// How each target is watched for leaks after the rounds; none: it is not. With this seed and
     /// tracker.
     std::optional<LeakWatchOptions> leaks;
@@ -68,17 +75,28 @@ struct TargetStacks {
 
 struct TargetMemory {
     std::string target;
-    std::map<std::uint32_t, MemoryCell> cells;  ///< by the number of clients
-    std::vector<std::string> missing;           ///< processes that were not watched, and why
-    std::optional<LeakWatch> leak;              ///< absent where it was not watched
-    std::optional<TargetStacks> stacks;         ///< of the first round that has them
-    std::optional<ResourceReport> resources;    ///< of the last phase of one trial without counting
+    std::map<std::uint32_t, MemoryCell> cells;             ///< by the number of clients
+    std::map<Category, std::vector<MemoryFigures>> alone;  ///< of the rounds that have them
+    std::vector<std::string> missing;         ///< processes that were not watched, and why
+    std::optional<LeakWatch> leak;            ///< absent where it was not watched
+    std::optional<TargetStacks> stacks;       ///< of the first round that has them
+    std::optional<ResourceReport> resources;  ///< of the last phase of one trial without counting
+};
+
+/// By Arm, but the harness; none where something could not be counted.
+using ArmFigures = std::array<std::optional<MemoryFigures>, 3>;
+
+/// What one round counted of what is compared.
+struct CountedRound {
+    ArmFigures scenario;
+    std::map<Category, ArmFigures> alone;  ///< of trials with events of one category
 };
 
 struct MemoryProfile {
     std::vector<TargetMemory> targets;
-    std::uint32_t clients = 0;  ///< of the comparison
-    std::vector<Round> rounds;  ///< of it; empty where there is one target
+    std::uint32_t clients = 0;          ///< of the comparison
+    std::vector<Round> rounds;          ///< of it; empty where there is one target
+    std::vector<CountedRound> counted;  ///< of each of those
     std::vector<Check> checks;
     std::optional<Error> failure;
     bool interrupted = false;

@@ -235,14 +235,15 @@ struct ObservationDocument {
     std::vector<ObservedScenario> scenarios;
 };
 
-/// One owner of memory in one kind of process.
+/// One owner of memory in one kind of process; or a stage, or a category, in all of them.
 struct OwnerRow {
-    std::string place;
+    std::string place;  ///< empty: all
     std::string owner;
     Estimate live_bytes;
     Estimate peak_bytes;
     Estimate allocations_per_event;
     Estimate bytes_per_event;
+    Estimate peak_per_event;  ///< for each further event in flight
 };
 
 struct MemoryAtClients {
@@ -325,12 +326,21 @@ struct MemoryTarget {
     std::optional<LeakRow> leak;
     std::vector<MemoryMetric> metrics;
     std::vector<OwnerRow> owners;
+    std::vector<OwnerRow> stages;
+    std::vector<OwnerRow> categories;  ///< of events of one each
     std::vector<MemoryAtClients> by_clients;
     std::vector<MemoryMetric> per_client;  ///< slopes
     std::vector<std::string> missing;
     std::optional<AllocationSites> stacks;
     std::vector<LifetimeRow> lifetimes;  ///< of all owners together first
     std::optional<Resources> resources;
+};
+
+/// How a stage, an owner or a category compares.
+struct ComparedPart {
+    std::string division;
+    std::string part;
+    std::vector<ComparedMetric> metrics;
 };
 
 /// What one system has allocated, or two.
@@ -343,6 +353,7 @@ struct MemoryDocument {
     std::vector<Check> checks;
     std::vector<MemoryTarget> targets;
     std::vector<ComparedMetric> compared;  ///< empty where there is one target
+    std::vector<ComparedPart> parts;
     std::optional<Method> method;
 };
 

@@ -8,13 +8,30 @@ namespace {
 
 using nlohmann::json;
 
-OwnerRow read_owner(const json& object) {
-    return {.place = text_at(object, "place"),
-            .owner = text_at(object, "owner"),
+/// `name`: the member that says what it is.
+OwnerRow read_part(const json& object, const char* name) {
+    return {.place = optional_text(object, "place"),
+            .owner = text_at(object, name),
             .live_bytes = read_estimate(object.at("live_bytes")),
             .peak_bytes = read_estimate(object.at("peak_bytes")),
             .allocations_per_event = read_estimate(object.at("allocations_per_event")),
-            .bytes_per_event = read_estimate(object.at("bytes_per_event"))};
+            .bytes_per_event = read_estimate(object.at("bytes_per_event")),
+            .peak_per_event = read_estimate(object.at("peak_bytes_per_event"))};
+}
+OwnerRow read_owner(const json& object) {
+    return read_part(object, "owner");
+}
+OwnerRow read_stage(const json& object) {
+    return read_part(object, "stage");
+}
+OwnerRow read_category(const json& object) {
+    return read_part(object, "category");
+}
+
+ComparedPart read_compared_part(const json& object) {
+    return {.division = text_at(object, "division"),
+            .part = text_at(object, "part"),
+            .metrics = list_of<ComparedMetric>(object.at("metrics"), read_compared_metric)};
 }
 
 MemoryAtClients read_at_clients(const json& object) {
@@ -115,6 +132,8 @@ MemoryTarget read_memory_target(const json& object) {
             .leak = read_leak(object.at("leak")),
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric),
             .owners = list_of<OwnerRow>(object.at("owners"), read_owner),
+            .stages = list_of<OwnerRow>(object.at("stages"), read_stage),
+            .categories = list_of<OwnerRow>(object.at("categories"), read_category),
             .by_clients = list_of<MemoryAtClients>(object.at("by_clients"), read_at_clients),
             .per_client = list_of<MemoryMetric>(object.at("per_client"), read_memory_metric),
             .missing = texts(object.at("missing")),
@@ -144,9 +163,11 @@ MemoryDocument read_memory(const json& object) {
         .checks = list_of<Check>(object.at("checks"), read_check),
         .targets = list_of<MemoryTarget>(object.at("targets"), read_memory_target),
         .compared = {},
+        .parts = {},
         .method = {}};
     if (const auto& comparison = object.at("comparison"); !comparison.is_null()) {
         document.compared = list_of<ComparedMetric>(comparison.at("metrics"), read_compared_metric);
+        document.parts = list_of<ComparedPart>(comparison.at("parts"), read_compared_part);
         document.method = read_method(comparison.at("method"));
     }
     return document;

@@ -31,6 +31,32 @@ void write_sites(Markdown& text, const MemoryTarget& target) {
     text.blank();
 }
 
+void write_owners(Markdown& text, const std::array<std::string_view, 6>& columns,
+                  const std::vector<OwnerRow>& rows) {
+    if (rows.empty()) return;
+    write_heads(text, columns);
+    for (const auto& row : rows) write_cells(text, owner_cells(row));
+    text.blank();
+}
+
+void write_parts(Markdown& text, const MemoryDocument& document) {
+    for (const auto& table : part_tables(document)) {
+        text.row({table.title, "Baseline", "Candidate", "Difference [95 %]", "Ratio % [95 %]",
+                  "Verdict", "Because"});
+        text.row({"---", "---:", "---:", "---:", "---:", "---", "---"});
+        for (const auto& [part, metric] : table.rows) {
+            text.row({plain(part), format_value(metric.name, metric.unit, metric.baseline),
+                      format_value(metric.name, metric.unit, metric.candidate),
+                      metric.difference ? short_difference(metric) : std::string(kNoValue),
+                      metric.ratio ? format_percent_change(*metric.ratio->value) + " " +
+                                         format_ratio_interval(*metric.ratio)
+                                   : std::string(kNoValue),
+                      plain(verdict_word(metric.verdict)), plain(metric.reason)});
+        }
+        text.blank();
+    }
+}
+
 void write_lifetimes(Markdown& text, const MemoryTarget& target) {
     if (target.lifetimes.empty()) return;
     write_heads(text, kLifetimeColumns);
@@ -65,16 +91,9 @@ void write_target(Markdown& text, const MemoryTarget& target) {
         for (const auto& line : telling_leaks(*target.leak)) text.line("- {}", plain(line));
         text.blank();
     }
-    if (!target.owners.empty()) {
-        text.row({kOwnerColumns.begin(), kOwnerColumns.end()});
-        text.row({"---", "---:", "---:", "---:", "---:"});
-        for (const auto& owner : telling_owners(target)) {
-            auto cells = owner_cells(owner);
-            cells.front() = plain(cells.front());
-            text.row({cells.begin(), cells.end()});
-        }
-        text.blank();
-    }
+    write_owners(text, part_columns("stage"), target.stages);
+    write_owners(text, part_columns("category alone"), target.categories);
+    write_owners(text, kOwnerColumns, telling_owners(target));
     write_sites(text, target);
     write_lifetimes(text, target);
     write_resources(text, target);
@@ -110,6 +129,7 @@ std::string render_memory(const MemoryDocument& document) {
             code(document.targets.back().target), document.clients);
         text.blank();
         write_compared(text, document.compared);
+        write_parts(text, document);
     }
     for (const auto& target : document.targets) write_target(text, target);
     write_checks(text, document.checks);

@@ -12,7 +12,7 @@ struct MetricLabel {
     std::string_view meaning;
 };
 
-constexpr std::array<MetricLabel, 39> kLabels{{
+constexpr std::array<MetricLabel, 40> kLabels{{
     {"throughput", "Throughput",
      "Events handled per second, by the closed loop where there is one."},
     {"payload_throughput", "Payload rate", "Payload bytes of handled events per second."},
@@ -45,6 +45,8 @@ constexpr std::array<MetricLabel, 39> kLabels{{
     {"live_bytes", "Live", "Bytes still allocated when all events had ended."},
     {"live_bytes_peak", "Live peak",
      "Most bytes that were allocated at once: of each owner since the start, summed."},
+    {"peak_live_bytes_per_event", "Peak/event",
+     "Bytes by which the live peak grows with each further event in flight."},
     {"payload_per_live_peak", "Payload/peak", "Payload bytes of all events over the live peak."},
     {"freed_share", "Freed", "Bytes freed over bytes allocated, while the events were handled."},
     {"fragmentation", "Fragmentation",

@@ -45,6 +45,38 @@ void write_compared(Page& page, const MemoryDocument& document) {
     page.add("</section>");
 }
 
+void write_parts(Page& page, const MemoryDocument& document) {
+    const auto tables = part_tables(document);
+    if (tables.empty()) return;
+    page.add("<section><h2>Compared by stage, category and owner</h2>");
+    for (const auto& table : tables) {
+        page.begin_frame(table.title);
+        page.add("<table><caption>{}</caption><thead><tr>", escape_html(table.title));
+        for (const auto* column : {"Part", "Baseline", "Candidate", "Difference", "Change %",
+                                   "95 % interval", "Verdict", "Because"})
+            page.add(R"(<th scope="col">{}</th>)", column);
+        page.add("</tr></thead><tbody>");
+        for (const auto& [part, metric] : table.rows) {
+            page.add(R"(<tr><th scope="row">{}</th><td class="num">{}</td>)", escape_html(part),
+                     value_of(metric, metric.baseline));
+            page.add(R"(<td class="num">{}</td><td class="num">{}</td><td class="num">{}</td>)",
+                     value_of(metric, metric.candidate),
+                     metric.difference ? escape_html(typeset(short_difference(metric)))
+                                       : std::string(kNoValue),
+                     metric.ratio ? change_of(metric) : std::string(kNoValue));
+            const auto interval =
+                metric.ratio ? format_ratio_interval(*metric.ratio) : std::string();
+            page.add(R"(<td class="range">{}</td><td><span class="chip {}">{}</span></td>)",
+                     escape_html(typeset(interval)), escape_html(metric.verdict),
+                     escape_html(verdict_word(metric.verdict)));
+            page.add(R"(<td class="note">{}</td></tr>)", escape_html(metric.reason));
+        }
+        page.add("</tbody></table>");
+        page.end_frame();
+    }
+    page.add("</section>");
+}
+
 void write_files(Page& page, const AllocationSites& stacks) {
     page.add("<p>{}. All of them: ", escape_html(typeset(sampling_sentence(stacks))));
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kFiles{
@@ -163,6 +195,14 @@ void write_target(Page& page, const MemoryTarget& target) {
         for (const auto& line : telling_leaks(*target.leak))
             page.add(R"(<p class="sub">{}</p>)", escape_html(line));
     }
+    if (!target.stages.empty()) {
+        write_table(page, "By stage of an event's path", target, part_columns("stage"),
+                    target.stages, owner_cells);
+    }
+    if (!target.categories.empty()) {
+        write_table(page, "With events of one category alone", target, part_columns("category"),
+                    target.categories, owner_cells);
+    }
     if (!target.owners.empty()) {
         write_table(page, "Who owns it", target, kOwnerColumns, telling_owners(target),
                     owner_cells);
@@ -192,6 +232,7 @@ std::string render_page(const MemoryDocument& document) {
     write_load(page, document.load);
     page.add("</section>");
     write_compared(page, document);
+    write_parts(page, document);
     for (const auto& target : document.targets) write_target(page, target);
     page.add("<section><h2>How this was measured</h2>");
     page.add(
@@ -199,7 +240,9 @@ std::string render_page(const MemoryDocument& document) {
         "counting, net of the harness alone under the same load. Allocations were counted, each of "
         "them and with its owner, in trials of their own by a tracker in the place of malloc. Live "
         "and peak are requested bytes; a peak is the sum of its owners' and processes', which need "
-        "not have been at once.</p>");
+        "not have been at once. What an event in flight takes at the peak is by how much it grows "
+        "from small bursts to a large one, of as many events in all, over the events that were in "
+        "flight. A category alone was measured with events of no other.</p>");
     write_checks(page, document.checks);
     std::vector<std::string> names;
     for (const auto& target : document.targets) {

@@ -19,17 +19,61 @@ void write_metrics(TerminalText& text, const MemoryTarget& target) {
     }
 }
 
-void write_owners(TerminalText& text, const MemoryTarget& target) {
-    if (target.owners.empty()) return;
-    const auto row = [&text](const auto& cells) {
-        std::string line = " " + text.cell(cells[0], 25);
+constexpr std::size_t kPart = 16;
+constexpr std::size_t kPartValue = 10;
+constexpr std::size_t kPartChange = 30;
+
+/// What is longer than a column, cut.
+std::string cut(std::string text, std::size_t columns) {
+    if (text.size() < columns) return text;
+    return text.substr(0, columns - 2) + "…";
+}
+
+void write_owners(TerminalText& text, const std::array<std::string_view, 6>& columns,
+                  const std::vector<OwnerRow>& rows) {
+    if (rows.empty()) return;
+    constexpr std::array<std::size_t, 6> kWidths{24, 9, 9, 13, 12, 12};
+    const auto row = [&](const auto& cells) {
+        std::string line = " " + text.cell(cut(std::string(cells[0]), kWidths[0]), kWidths[0]);
         for (std::size_t i = 1; i < cells.size(); ++i)
-            line += text.cell(cells[i], i == 3 ? 18 : 12, true);
+            line += text.cell(cells[i], kWidths[i], true);
         return line;
     };
     text.blank();
-    text.line(row(kOwnerColumns), Ink::dim);
-    for (const auto& owner : telling_owners(target)) text.line(row(owner_cells(owner)));
+    text.line(row(columns), Ink::dim);
+    for (const auto& owner : rows) text.line(row(owner_cells(owner)));
+}
+
+std::string part_change(const TerminalText& text, const ComparedMetric& metric) {
+    if (metric.ratio) {
+        const auto interval = bracketed(format_ratio_interval(*metric.ratio));
+        return text.cell(format_percent_change(*metric.ratio->value), kChange, true) + " " +
+               text.cell((interval.empty() ? "" : interval + " ") + "%", kPartChange - kChange - 1);
+    }
+    const auto change = !metric.difference               ? std::string(kNoValue)
+                        : is_nothing(*metric.difference) ? std::string("none")
+                                                         : short_difference(metric);
+    return text.cell("  " + change, kPartChange);
+}
+
+void write_parts(TerminalText& text, const MemoryDocument& document) {
+    for (const auto& table : part_tables(document)) {
+        text.blank();
+        text.line(" " + table.title);
+        text.line(" " + text.cell("", kPart) + text.cell("baseline", kPartValue, true) +
+                      text.cell("candidate", kPartValue, true) +
+                      text.cell("   change [95 %]", kPartChange) + "verdict",
+                  Ink::dim);
+        for (const auto& [part, metric] : table.rows) {
+            text.line(" " + text.cell(cut(part, kPart), kPart) +
+                      text.cell(format_value(metric.name, metric.unit, metric.baseline), kPartValue,
+                                true) +
+                      text.cell(format_value(metric.name, metric.unit, metric.candidate),
+                                kPartValue, true) +
+                      part_change(text, metric) +
+                      text.cell(verdict_word(metric.verdict), 1, false, ink_of(metric.verdict)));
+        }
+    }
 }
 
 /// Words that no line has room for, cut.
@@ -115,6 +159,7 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
         text.item("candidate", document.targets.back().target, 1);
         write_compared(text, document.compared, true);
         write_compared(text, document.compared, false);
+        write_parts(text, document);
     }
     for (const auto& target : document.targets) {
         text.blank();
@@ -126,7 +171,9 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
             text.paragraph(leak_sentence(*target.leak), 1, leaks ? Ink::bad : Ink::plain);
             for (const auto& line : telling_leaks(*target.leak)) text.item("-", line, 3);
         }
-        write_owners(text, target);
+        write_owners(text, part_columns("stage"), target.stages);
+        write_owners(text, part_columns("category alone"), target.categories);
+        write_owners(text, kOwnerColumns, telling_owners(target));
         write_sites(text, target, width);
         write_resources(text, target);
         write_ladder(text, target);
@@ -135,7 +182,8 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
     text.paragraph(
         "Memory is the proportional set size in trials without counting, net of the harness; live, "
         "peak and allocations are requested bytes in trials of their own. A peak is the sum of its "
-        "owners' and processes', which need not have been at once.",
+        "owners' and processes', which need not have been at once; peak/event is by how much it "
+        "grows with each further event in flight. A category alone is of events of no other.",
         0, Ink::dim);
     write_closing(text, document.header);
     return text.take();

@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lab/report/document.h"
@@ -179,9 +180,22 @@ inline constexpr std::array<std::string_view, 10> kProcessColumns{
 std::array<std::string, 10> process_cells(const ProcessRow& row);
 /// What reading it all cost.
 std::string sampler_sentence(const Resources& resources);
-inline constexpr std::array<std::string_view, 5> kOwnerColumns{"owner", "live", "peak",
-                                                               "allocations/event", "bytes/event"};
-std::array<std::string, 5> owner_cells(const OwnerRow& owner);
+inline constexpr std::array<std::string_view, 6> kOwnerColumns{
+    "owner", "live", "peak", "allocs/event", "bytes/event", "peak/event"};
+std::array<std::string, 6> owner_cells(const OwnerRow& owner);
+/// kOwnerColumns of what is divided by "stage" or "category".
+std::array<std::string_view, 6> part_columns(std::string_view division);
+
+/// One metric of the parts of a division, those that allocate most first; without those that have
+/// nothing on either side.
+struct PartTable {
+    std::string title;                                         ///< "Allocated/event by stage"
+    std::vector<std::pair<std::string, ComparedMetric>> rows;  ///< the part, and how it compares
+};
+/// Those that a report shows: the file has all. Without those in which nothing was compared.
+std::vector<PartTable> part_tables(const MemoryDocument& document);
+/// "+1.20 [+1.18, +1.31] KiB": as format_difference() and its interval, with the unit once.
+std::string short_difference(const ComparedMetric& metric);
 
 /// "not_saturated" -> "not saturated".
 std::string check_label(std::string_view name);

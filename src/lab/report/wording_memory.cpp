@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/units.h"
 #include "lab/report/wording.h"
@@ -19,7 +20,30 @@ const MemoryMetric* find_metric(const std::vector<MemoryMetric>& metrics, std::s
 }
 
 void add(Estimate& to, const Estimate& one) {
-    to.value = to.value.value_or(0) + one.value.value_or(0);
+    if (one.value) to.value = to.value.value_or(0) + *one.value;
+}
+
+/// What a report shows of the parts.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kTellingParts{
+    {{"stage", "allocated_bytes_per_event"},
+     {"stage", "allocations_per_event"},
+     {"stage", "peak_live_bytes_per_event"},
+     {"category", "allocated_bytes_per_event"},
+     {"category", "allocations_per_event"},
+     {"category", "peak_live_bytes_per_event"},
+     {"owner", "allocated_bytes_per_event"}}};
+
+double largest(const ComparedMetric& metric) {
+    const auto value = [](const std::optional<Estimate>& estimate) {
+        return estimate ? std::abs(estimate->value.value_or(0)) : 0.0;
+    };
+    return std::max(value(metric.baseline), value(metric.candidate));
+}
+
+/// With its sign and three digits.
+std::string signed_digits(double value) {
+    const double size = std::abs(value);
+    return fmt::format("{:+.{}f}", value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
 std::string figure(std::string_view name, std::string_view unit, const Estimate& estimate) {
@@ -189,18 +213,69 @@ std::vector<OwnerRow> telling_owners(const MemoryTarget& target) {
         add(rest.peak_bytes, owners[i].peak_bytes);
         add(rest.allocations_per_event, owners[i].allocations_per_event);
         add(rest.bytes_per_event, owners[i].bytes_per_event);
+        add(rest.peak_per_event, owners[i].peak_per_event);
     }
     owners.resize(kOwnersShown - 1);
     owners.push_back(std::move(rest));
     return owners;
 }
 
-std::array<std::string, 5> owner_cells(const OwnerRow& owner) {
+std::array<std::string, 6> owner_cells(const OwnerRow& owner) {
     const auto name = owner.place.empty() ? owner.owner : owner.place + ": " + owner.owner;
-    return {name, figure("live_bytes", "bytes", owner.live_bytes),
+    return {name,
+            figure("live_bytes", "bytes", owner.live_bytes),
             figure("live_bytes_peak", "bytes", owner.peak_bytes),
             figure("allocations_per_event", "1", owner.allocations_per_event),
-            figure("allocated_bytes_per_event", "bytes", owner.bytes_per_event)};
+            figure("allocated_bytes_per_event", "bytes", owner.bytes_per_event),
+            figure("peak_live_bytes_per_event", "bytes", owner.peak_per_event)};
+}
+
+std::array<std::string_view, 6> part_columns(std::string_view division) {
+    auto columns = kOwnerColumns;
+    columns.front() = division;
+    return columns;
+}
+
+std::vector<PartTable> part_tables(const MemoryDocument& document) {
+    std::vector<PartTable> tables;
+    for (const auto& [division, name] : kTellingParts) {
+        PartTable table{.title = fmt::format("{} by {}", metric_label(name), division), .rows = {}};
+        for (const auto& part : document.parts) {
+            if (part.division != division) continue;
+            for (const auto& metric : part.metrics)
+                if (metric.name == name && largest(metric) > 0)
+                    table.rows.emplace_back(part.part, metric);
+        }
+        // Stages are in the order of an event's path.
+        if (division != "stage") {
+            std::ranges::stable_sort(table.rows, std::ranges::greater(),
+                                     [](const auto& row) { return largest(row.second); });
+        }
+        if (!table.rows.empty()) tables.push_back(std::move(table));
+    }
+    return tables;
+}
+
+std::string short_difference(const ComparedMetric& metric) {
+    const auto& difference = *metric.difference;
+    const double value = difference.value.value_or(0);
+    double size = std::abs(value);
+    if (difference.has_interval())
+        size = std::max({size, std::abs(*difference.low), std::abs(*difference.high)});
+    double scale = 1;
+    std::string_view unit;
+    if (metric.unit == "bytes") {
+        constexpr std::array<std::string_view, 4> kUnits{"B", "KiB", "MiB", "GiB"};
+        std::size_t i = 0;
+        for (; i + 1 < kUnits.size() && size / scale >= 1024; ++i) scale *= 1024;
+        unit = kUnits[i];
+    }
+    auto text = signed_digits(value / scale);
+    if (difference.has_interval()) {
+        text += fmt::format(" [{}, {}]", signed_digits(*difference.low / scale),
+                            signed_digits(*difference.high / scale));
+    }
+    return unit.empty() ? text : fmt::format("{} {}", text, unit);
 }
 
 }  // namespace crucible::lab::report

@@ -40,6 +40,12 @@ Mix Mix::production() {
     return *std::move(mix);
 }
 
+Mix Mix::only(Category category) {
+    auto mix = parse(fmt::format("{}=1", to_string(category)));
+    CRUCIBLE_ASSERT(mix);
+    return *std::move(mix);
+}
+
 Result<Mix> Mix::parse(std::string_view text) {
     std::array<std::uint64_t, runtime::kProductionMix.size()> weights{};
     for (std::string_view rest = text; !rest.empty();) {

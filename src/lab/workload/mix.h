@@ -14,6 +14,8 @@ class Mix {
 public:
     /// filesystem 30, database 25, external 20, mcp 10, service 10, system 5 percent.
     static Mix production();
+    /// Events of one of these categories and no others.
+    static Mix only(Category category);
     /// "filesystem=3,database=1": whole weights; a category that is not named has none.
     /// - Errc::invalid_argument: no category of that name, a weight that is no whole number, or
     /// shares that take more than 1,000 events to be exact.

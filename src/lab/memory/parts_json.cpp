@@ -1,0 +1,130 @@
+#include "lab/memory/parts_json.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "lab/compare/json_parts.h"
+#include "lab/memory/stage.h"
+
+namespace crucible::lab {
+namespace {
+
+using nlohmann::json;
+
+/// One part in each round, with the round that it is of.
+using PartRounds = std::vector<std::pair<OwnerFigures, const MemoryFigures*>>;
+
+json over(const PartRounds& course, double (*figure)(const OwnerFigures&, double events)) {
+    std::vector<double> values;
+    for (const auto& [part, round] : course) values.push_back(figure(part, round->events));
+    return over_rounds(values);
+}
+
+json figures_json(const PartRounds& course) {
+    // Rounds of which it is not known are the extreme ones: then there is no figure at all.
+    const bool has_peaks = std::ranges::all_of(
+        course, [](const auto& entry) { return entry.second->why_no_peaks.empty(); });
+    const PartRounds none;
+    return {
+        {"live_bytes", over(course, [](const auto& one, double) { return one.live_bytes; })},
+        {"live_blocks", over(course, [](const auto& one, double) { return one.live_blocks; })},
+        {"peak_bytes", over(course, [](const auto& one, double) { return one.peak_bytes; })},
+        {"allocations_per_event",
+         over(course, [](const auto& one, double events) { return one.allocations / events; })},
+        {"bytes_per_event",
+         over(course, [](const auto& one, double events) { return one.bytes / events; })},
+        {"peak_bytes_per_event", over(has_peaks ? course : none,
+                                      [](const auto& one, double) { return one.peak_per_event; })},
+        {"grown_per_event", over(course, [](const auto& one, double events) {
+             return (one.bytes - one.freed_bytes) / events;
+         })}};
+}
+
+}  // namespace
+
+json owners_json(const std::vector<MemoryFigures>& rounds) {
+    std::vector<std::pair<std::string, std::string>> owners;
+    for (const auto& round : rounds) {
+        for (const auto& owner : round.owners) {
+            const std::pair key{owner.place, owner.owner};
+            if (std::ranges::find(owners, key) == owners.end()) owners.push_back(key);
+        }
+    }
+    std::ranges::sort(owners);
+    json result = json::array();
+    for (const auto& [place, name] : owners) {
+        PartRounds course;
+        for (const auto& round : rounds) {
+            const auto found = std::ranges::find_if(round.owners, [&](const OwnerFigures& one) {
+                return one.place == place && one.owner == name;
+            });
+            // In a round in which it did not occur it has nothing.
+            course.emplace_back(found == round.owners.end() ? OwnerFigures{} : *found, &round);
+        }
+        json owner = figures_json(course);
+        owner.update({{"place", place}, {"owner", name}, {"stage", to_string(stage_of(name))}});
+        result.push_back(std::move(owner));
+    }
+    return result;
+}
+
+json stages_json(const std::vector<MemoryFigures>& rounds) {
+    std::vector<PartRounds> courses(rounds.empty() ? 0 : kStages.size());
+    for (const auto& round : rounds) {
+        const auto stages = by_stage(round);
+        for (std::size_t i = 0; i < stages.size(); ++i) courses[i].emplace_back(stages[i], &round);
+    }
+    json result = json::array();
+    for (const auto& course : courses) {
+        json stage = figures_json(course);
+        stage["stage"] = course.front().first.owner;
+        result.push_back(std::move(stage));
+    }
+    return result;
+}
+
+json categories_json(const std::map<Category, std::vector<MemoryFigures>>& alone) {
+    json result = json::array();
+    for (const auto& [category, rounds] : alone) {
+        PartRounds course;
+        std::vector<std::vector<MetricValue>> metrics;
+        for (const auto& round : rounds) {
+            course.emplace_back(round.total, &round);
+            metrics.push_back(allocation_values(round));
+        }
+        json one = figures_json(course);
+        one.update({{"category", to_string(category)},
+                    {"rounds", rounds.size()},
+                    {"metrics", metrics_over_rounds(metrics)},
+                    {"stages", stages_json(rounds)}});
+        result.push_back(std::move(one));
+    }
+    return result;
+}
+
+json in_flight_json(const std::vector<MemoryFigures>& rounds) {
+    std::vector<double> few;
+    std::vector<double> many;
+    for (const auto& round : rounds) {
+        if (!round.why_no_peaks.empty()) return nullptr;
+        few.push_back(round.few_in_flight);
+        many.push_back(round.many_in_flight);
+    }
+    if (few.empty()) return nullptr;
+    return {{"few", over_rounds(few)}, {"many", over_rounds(many)}};
+}
+
+json compared_parts_json(const std::vector<ComparedPart>& parts) {
+    json result = json::array();
+    for (const auto& part : parts) {
+        json metrics = json::array();
+        for (const auto& metric : part.metrics) metrics.push_back(compared_metric_json(metric));
+        result.push_back(
+            {{"division", part.division}, {"part", part.part}, {"metrics", std::move(metrics)}});
+    }
+    return result;
+}
+
+}  // namespace crucible::lab

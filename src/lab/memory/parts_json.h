@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "lab/memory/memory_parts.h"
+
+namespace crucible::lab {
+
+/// The members `owners`, `stages`, `categories` and `in_flight` of a target in crucible.memory/1,
+/// from the rounds' figures.
+nlohmann::json owners_json(const std::vector<MemoryFigures>& rounds);
+nlohmann::json stages_json(const std::vector<MemoryFigures>& rounds);
+nlohmann::json categories_json(const std::map<Category, std::vector<MemoryFigures>>& alone);
+nlohmann::json in_flight_json(const std::vector<MemoryFigures>& rounds);
+
+/// The member `parts` of the comparison.
+nlohmann::json compared_parts_json(const std::vector<ComparedPart>& parts);
+
+}  // namespace crucible::lab

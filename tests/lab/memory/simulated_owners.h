@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "alloc/snapshot.h"
+
+namespace crucible::lab {
+
+struct Amounts {
+    std::uint64_t allocations, frees, bytes, freed;
+    std::int64_t peak;
+};
+
+/// One thread, one size class: whatever the owners have adds up.
+inline alloc::Snapshot snapshot(std::vector<std::pair<std::string, Amounts>> owners) {
+    alloc::Snapshot all;
+    all.pid = 7;
+    for (const auto& [name, amounts] : owners) {
+        alloc::OwnerCounts owner{.name = name, .counts = {}, .peak_live_bytes = amounts.peak};
+        owner.counts = {amounts.allocations, amounts.frees, amounts.bytes,
+                        amounts.freed,       amounts.bytes, amounts.freed};
+        all.total += owner.counts;
+        all.owners.push_back(owner);
+    }
+    all.threads = {{.tid = 7, .served = 1, .name = {}, .counts = all.total}};
+    all.classes = {{8, all.total.allocations, all.total.frees}};
+    all.kept_live_bytes = all.total.live_bytes();
+    return all;
+}
+
+}  // namespace crucible::lab

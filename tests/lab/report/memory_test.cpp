@@ -1,0 +1,121 @@
+#include "examples.h"
+#include "lab/report/report.h"
+#include "lab/report/terminal_text.h"
+
+namespace crucible::lab::report {
+namespace {
+
+using nlohmann::json;
+
+std::string markdown_of(const json& result) {
+    return render_markdown(result).value_or("");
+}
+
+std::string html_of(const json& result) {
+    return render_html(result).value_or("");
+}
+
+json estimate(double value, double low, double high) {
+    return {{"value", value}, {"ci_low", low}, {"ci_high", high}};
+}
+
+json arm(double value) {
+    auto result = estimate(value, value, value);
+    result["n"] = 10;
+    return result;
+}
+
+json metric(const char* name, double baseline, double candidate, const json& ratio,
+            const json& difference, const char* verdict) {
+    auto compared = example("comparison.json")["scenarios"][0]["metrics"][0];
+    compared["name"] = name;
+    compared["unit"] = "bytes";
+    compared["better"] = "lower";
+    compared["gated"] = false;
+    compared["baseline"] = arm(baseline);
+    compared["candidate"] = arm(candidate);
+    compared["ratio"] = ratio;
+    compared["difference"] = difference;
+    compared["control"] = nullptr;
+    compared["verdict"] = verdict;
+    compared["reason"] = "because";
+    return compared;
+}
+
+/// The example's target twice, with the stages compared.
+json comparison_of_two() {
+    auto result = example("memory.json");
+    result["targets"].push_back(result["targets"][0]);
+    const auto part = [](const char* division, const char* name, const json& compared) {
+        return json{{"division", division}, {"part", name}, {"metrics", {compared}}};
+    };
+    constexpr const char* kBytes = "allocated_bytes_per_event";
+    const auto queue = metric(kBytes, 300, 600, estimate(2, 1.99, 2.01), estimate(300, 295, 304),
+                              "changed_within_margin");
+    result["comparison"] = {
+        {"baseline", "a:"},
+        {"candidate", "b:"},
+        {"clients", 2},
+        {"method", example("comparison.json")["method"]},
+        {"metrics", json::array()},
+        {"parts",
+         {part("stage", "router", metric(kBytes, 0, 0, nullptr, estimate(0, 0, 0), "equivalent")),
+          part("stage", "transport",
+               metric(kBytes, 0, 2048, nullptr, estimate(2048, 1024, 3072), "worse")),
+          part("stage", "queue", queue), part("owner", "a parser of everything", queue),
+          part("category", "mcp",
+               metric("peak_live_bytes_per_event", 500, 400, estimate(0.8, 0.7, 0.9),
+                      estimate(-100, -150, -50), "better"))}}};
+    // What the reader shows of it is what the engine compared.
+    result["comparison"]["metrics"].push_back(
+        metric(kBytes, 300, 2648, estimate(8.8, 8, 9), nullptr, "worse"));
+    return result;
+}
+
+// Each stage and category of the example, in the table of owners.
+TEST(MemoryReport, ShowsStagesAndCategories) {
+    const auto text = terminal(example("memory.json"));
+    EXPECT_EQ(line_starting(text, " stage"),
+              " stage                        live     peak allocs/event bytes/event  peak/event");
+    EXPECT_EQ(line_starting(text, " client  "),
+              " client                   74.7 KiB 74.7 KiB         1.00       125 B        33 B");
+    EXPECT_EQ(line_starting(text, " elsewhere"),
+              " elsewhere                 145 KiB  145 KiB            0         0 B         0 B");
+    EXPECT_NE(line_starting(text, " category alone"), "");
+    EXPECT_NE(line_starting(text, " mcp"), "");
+    const auto page = html_of(example("memory.json"));
+    EXPECT_TRUE(contains(page, "By stage of an event's path"));
+    EXPECT_TRUE(contains(page, "With events of one category alone"));
+    EXPECT_TRUE(contains(markdown_of(example("memory.json")),
+                         "| client | 74.7 KiB | 74.7 KiB | 1.00 | 125 B | 33 B |"));
+}
+
+// A part that one side has not shows its difference with its unit; one that neither has is left
+// out. All fits 80 columns, whatever owners are called.
+TEST(MemoryReport, ShowsHowPartsCompare) {
+    const auto result = comparison_of_two();
+    const auto text = terminal(result);
+    EXPECT_NE(line_starting(text, " Allocated/event by stage"), "") << text;
+    EXPECT_EQ(line_starting(text, " transport  "),
+              " transport              0 B  2.00 KiB  +2.00 [+1.00, +3.00] KiB    worse");
+    EXPECT_EQ(line_starting(text, " queue  "),
+              " queue                300 B     600 B   +100 [+99.0, +101] %       within margin");
+    EXPECT_EQ(line_starting(text, " mcp  "),
+              " mcp                  500 B     400 B  -20.0 [-30.0, -10.0] %      better");
+    EXPECT_NE(line_starting(text, " a parser of ev"), "") << text;
+    EXPECT_FALSE(contains(text, "\n router                 0 B       0 B"));
+    for (std::size_t at = 0; at < text.size();) {
+        const auto line = text.substr(at, text.find('\n', at) - at);
+        EXPECT_LE(columns(line), 80u) << line;
+        at += line.size() + 1;
+    }
+    // Where there is room both are shown.
+    EXPECT_TRUE(contains(markdown_of(result),
+                         "| queue | 300 B | 600 B | +300 [+295, +304] B | +100 +99.0, +101 |"));
+    const auto page = html_of(result);
+    EXPECT_TRUE(contains(page, "Peak/event by category"));
+    EXPECT_TRUE(contains(page, "[+295,"));
+}
+
+}  // namespace
+}  // namespace crucible::lab::report
