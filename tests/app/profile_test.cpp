@@ -28,6 +28,13 @@ const nlohmann::json& metric_named(const nlohmann::json& metrics, std::string_vi
     return metrics.front();
 }
 
+const nlohmann::json& named(const nlohmann::json& rows, const char* member, std::string_view name) {
+    for (const auto& row : rows)
+        if (row.at(member) == name) return row;
+    ADD_FAILURE() << "no " << member << " " << name << " in " << rows;
+    return rows.front();
+}
+
 // Both architectures at two numbers of clients: who owns what, in a file that follows the schema.
 TEST_F(Profile, TellsOwnersOfBothArchitectures) {
     ASSERT_EQ(run({"profile", "coordinator:", "daemon:", "--scenario", "light", "--clients",
@@ -74,13 +81,6 @@ TEST_F(Profile, TellsOwnersOfBothArchitectures) {
         transported = live.at("baseline").at("value") == 0 && live.at("candidate").at("value") > 0;
     }
     EXPECT_TRUE(transported) << json.at("comparison").at("parts");
-}
-
-const nlohmann::json& named(const nlohmann::json& rows, const char* member, std::string_view name) {
-    for (const auto& row : rows)
-        if (row.at(member) == name) return row;
-    ADD_FAILURE() << "no " << member << " " << name << " in " << rows;
-    return rows.front();
 }
 
 // A program whose memory is known: what it holds for each event, three times as much for one of the
@@ -142,6 +142,9 @@ TEST_F(Profile, TellsWhereMemoryIsAllocated) {
         EXPECT_TRUE(check.at("passed").get<bool>()) << check.at("detail");
     }
     EXPECT_TRUE(conserved);
+    // Where events are handled in the publisher's own thread that is the services' all the same.
+    const auto& service = named(json.at("targets").at(0).at("stages"), "stage", "service");
+    EXPECT_GT(service.at("bytes_per_event").at("value"), 100);
     const auto& target = json.at("targets").at(1);
     const auto& stacks = target.at("stacks");
     bool service_found = false;
