@@ -1,6 +1,5 @@
 #include "runtime/daemon/outbox.h"
 
-#include <algorithm>
 #include <chrono>
 #include <span>
 #include <utility>
@@ -36,9 +35,7 @@ Result<> Outbox::put(protocol::Kind kind, const Event& event, std::uint64_t toke
     {
         const std::lock_guard lock(batch_mutex_);
         if (closed_.load()) return std::unexpected(Error{Errc::closed, {}});
-        const auto written = write_event(kind, event, token);
-        if (!written) return std::unexpected(written.error());
-        if (!*written) return {};
+        if (auto written = write_event(kind, event, token); !written) return written;
         batch = batch_number_;
         end = batch_.size();
         now = urgent || due(/*publisher=*/true);
@@ -50,72 +47,43 @@ Result<> Outbox::put(protocol::Kind kind, const Event& event, std::uint64_t toke
             put_events_.store(put_events_.load(std::memory_order_relaxed) - 1);
             return std::unexpected(Error{Errc::closed, {}});
         }
-    } else if (asleep_.load() && asleep_.exchange(false)) {
+    } else if (asleep_.load() && !waits_for_credit_.load() && asleep_.exchange(false)) {
         wake_();
     }
     return {};
 }
 
-/// Under batch_mutex_. False: it is held until there is credit.
-Result<bool> Outbox::write_event(protocol::Kind kind, const Event& event, std::uint64_t token) {
+/// Under batch_mutex_.
+Result<> Outbox::write_event(protocol::Kind kind, const Event& event, std::uint64_t token) {
     const auto size = protocol::event_frame_size(event);
     if (!size) return std::unexpected(size.error());
     const std::size_t unsent = unsent_bytes_.load();
-    const bool may_leave = held_.empty() && credit_used_ < credit_;
     // Straight into the transport only where nothing waits in front of it.
-    if (may_leave && unsent == 0 && batch_.empty()) {
+    if (unsent == 0 && batch_.empty() && taken_bytes_ < credit_.load()) {
         if (std::byte* const room = transport_.room_for(size->frame)) {
             protocol::write_event_frame(*size, kind, token, event, room);
             count_event();
-            credit_used_ += size->frame;
-            ++batch_events_;
             transport_.add(size->frame);
             added_ += size->frame;
-            return true;
+            taken_bytes_ += size->frame;
+            return {};
         }
     }
-    const std::size_t waiting = unsent + batch_.size() + held_.size() - held_from_;
+    const std::size_t waiting = unsent + batch_.size();
     if (waiting > 0 && (waiting >= bytes_max_ || size->frame > bytes_max_ - waiting))
         return std::unexpected(Error{Errc::overloaded, {}});
-    auto& last = may_leave ? batch_ : held_;
-    const std::size_t start = last.size();
-    last.resize(start + size->frame);
-    protocol::write_event_frame(*size, kind, token, event, last.data() + start);
+    const std::size_t start = batch_.size();
+    batch_.resize(start + size->frame);
+    protocol::write_event_frame(*size, kind, token, event, batch_.data() + start);
     count_event();
-    if (!may_leave) return false;
-    credit_used_ += size->frame;
-    ++batch_events_;
-    return true;
+    return {};
 }
 
 /// Before it can leave, which whoever sends at this moment may see to once it was added: its
 /// acknowledgement may come before put() returns.
 void Outbox::count_event() noexcept {
     put_events_.store(put_events_.load(std::memory_order_relaxed) + 1);
-}
-
-/// Moves what there is credit for to the batch; whether that was some. Under batch_mutex_.
-bool Outbox::take_held() {
-    const auto held = std::span(held_).subspan(held_from_);
-    std::size_t taken = 0;
-    while (taken < held.size() && credit_used_ < credit_) {
-        const std::size_t frame = protocol::frame_bytes(held.subspan(taken));
-        taken += frame;
-        credit_used_ += frame;
-        ++batch_events_;
-    }
-    batch_.insert(batch_.end(), held.begin(), held.begin() + static_cast<std::ptrdiff_t>(taken));
-    held_from_ += taken;
-    if (taken == held.size()) {
-        held_.clear();
-        held_from_ = 0;
-        if (held_.capacity() > kKeptBytes) protocol::Buffer().swap(held_);
-    } else if (held_from_ > held_.size() / 2) {
-        // What has gone is dropped once it is most of it, so that each byte is moved once or so.
-        held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(held_from_));
-        held_from_ = 0;
-    }
-    return taken > 0;
+    ++batch_events_;
 }
 
 /// Whether an event that ends at `end` of that batch did not leave whole: the daemon cannot have
@@ -128,6 +96,7 @@ bool Outbox::never_left(std::uint64_t batch, std::size_t end) const {
 /// Whether what is held has waited long enough. Under batch_mutex_.
 bool Outbox::due(bool publisher) {
     if (batch_events_ == 0) return false;
+    if (waits_for_credit_.load()) return false;  // the I/O thread is told, and sends
     if (waits_for_room_.load()) {
         // The I/O thread is told of room; a publisher who is at it anyway looks now and then, which
         // saves waking it.
@@ -167,17 +136,39 @@ bool Outbox::take_batch() {
         next_try_ = kBatchBytes;
         push = std::exchange(added_, 0) > 0;
         writing_number_ = batch_number_++;
+        writing_from_ = taken_bytes_;
+        credited_ = 0;
+        taken_bytes_ += writing_.size();
         unsent_bytes_.store(writing_.size());
     }
     if (push && !transport_.push()) closed_.store(true);
     return !writing_.empty();
 }
 
+/// How much of writing_, from its beginning, there is credit for: frames that begin before it ends.
+/// Under write_mutex_.
+std::size_t Outbox::credited() {
+    const std::uint64_t credit = credit_.load();
+    // Nearly always, and then nobody has to look where each frame begins.
+    if (writing_from_ + writing_.size() <= credit) return writing_.size();
+    while (credited_ < writing_.size() && writing_from_ + credited_ < credit)
+        credited_ += protocol::frame_bytes(std::span(writing_).subspan(credited_));
+    return credited_;
+}
+
 /// Sends what the transport takes now, first what it did not take before. Under write_mutex_.
 void Outbox::write_out() {
     while (!closed_.load()) {
         if (sent_ == writing_.size() && !take_batch()) break;
-        const auto count = transport_.write(std::span(writing_).subspan(sent_));
+        std::size_t end = credited();
+        if (end == sent_) {
+            waits_for_credit_.store(true);
+            // Looked at again: who raises it from now on sees that it is waited for.
+            end = credited();
+            if (end == sent_) break;
+            waits_for_credit_.store(false);
+        }
+        const auto count = transport_.write(std::span(writing_).first(end).subspan(sent_));
         if (!count) {
             closed_.store(true);
             lost_sent_.store(sent_);
@@ -186,7 +177,7 @@ void Outbox::write_out() {
         }
         sent_ += *count;
         unsent_bytes_.store(writing_.size() - sent_);
-        if (sent_ < writing_.size()) {
+        if (sent_ < end) {
             // The I/O thread waits for room. While it is awake it looks by itself.
             if (!waits_for_room_.exchange(true) && asleep_.exchange(false)) wake_();
             return;
@@ -219,17 +210,14 @@ void Outbox::go_on() {
 }
 
 void Outbox::raise_credit(std::uint64_t credit) {
-    {
-        const std::lock_guard lock(batch_mutex_);
-        credit_ = std::max(credit_, credit);
-        if (!take_held()) return;
-    }
-    flush();
+    if (credit <= credit_.load()) return;
+    credit_.store(credit);
+    if (waits_for_credit_.exchange(false)) flush();
 }
 
 bool Outbox::holds_some() {
     const std::lock_guard lock(batch_mutex_);
-    return !batch_.empty() || added_ > 0;
+    return (!batch_.empty() || added_ > 0) && !waits_for_credit_.load();
 }
 
 bool Outbox::may_sleep() {
@@ -249,7 +237,6 @@ void Outbox::release_memory() {
             protocol::Buffer().swap(writing_);
         }
         if (batch_.empty() && batch_.capacity() > kIdleBytes) protocol::Buffer().swap(batch_);
-        if (held_.empty() && held_.capacity() > kIdleBytes) protocol::Buffer().swap(held_);
     }
     if (flush_asked_.load()) flush();  // somebody found the mutex taken
 }

@@ -18,7 +18,7 @@ namespace crucible::runtime {
 /// (its own memory where it has some, else a batch) and, where that is due, send it themselves:
 /// when there is much, when the last left some time ago, or at once when nothing else is in flight.
 /// The client's I/O thread sends what publishers left behind and what the transport did not take.
-/// Events beyond the daemon's credit are held here until it gives more.
+/// What is beyond the daemon's credit waits here until it gives more.
 class Outbox {
 public:
     /// `transport` and `ended`, the number of events of those put that have ended, outlive it.
@@ -51,7 +51,7 @@ public:
     /// Whether the transport did not take all: go_on() when there is room again.
     bool waits_for_room() const noexcept { return waits_for_room_.load(); }
     void go_on();
-    /// The daemon has raised the credit to so much, and what was held for want of it is sent.
+    /// The daemon has raised its credit to so much: what waited for that is sent.
     void raise_credit(std::uint64_t credit);
     /// Whether something waits to be sent, other than for credit.
     bool holds_some();
@@ -64,13 +64,13 @@ public:
 
 private:
     bool due(bool publisher);
-    Result<bool> write_event(protocol::Kind kind, const Event& event, std::uint64_t token);
+    Result<> write_event(protocol::Kind kind, const Event& event, std::uint64_t token);
     void count_event() noexcept;
-    bool take_held();
     bool never_left(std::uint64_t batch, std::size_t end) const;
     void flush();
     void write_out();
     bool take_batch();
+    std::size_t credited();
 
     Transport& transport_;
     const std::size_t bytes_max_;
@@ -82,22 +82,23 @@ private:
     std::uint64_t batch_number_ = 0;  ///< of it
     std::size_t added_ = 0;           ///< bytes in the transport's memory and not pushed
     std::uint64_t batch_events_ = 0;  ///< in both
-    std::uint64_t credit_;
-    std::uint64_t credit_used_ = 0;  ///< of events that have left, or are in batch_ or added
-    protocol::Buffer held_;          ///< whole frames for which there is no credit
-    std::size_t held_from_ = 0;      ///< where the first of them begins
-    std::size_t next_try_ = 0;       ///< size of batch_ at which a publisher tries a full transport
+    std::uint64_t taken_bytes_ = 0;   ///< of events, that were added or are in no batch_ any more
+    std::size_t next_try_ = 0;  ///< size of batch_ at which a publisher tries a full transport
     TimePoint last_flush_;
 
     std::mutex write_mutex_;  ///< taken before batch_mutex_ where both are
     protocol::Buffer writing_;
     std::uint64_t writing_number_ = 0;
-    std::size_t sent_ = 0;                               ///< of writing_
+    std::uint64_t writing_from_ = 0;  ///< bytes of events before writing_
+    std::size_t credited_ = 0;        ///< of writing_, whole frames that there has been credit for
+    std::size_t sent_ = 0;            ///< of writing_
     std::atomic<std::size_t> unsent_bytes_ = 0;          ///< of writing_
     std::atomic<std::size_t> lost_sent_ = 0;             ///< so much of batch lost_from_ did leave
     std::atomic<std::uint64_t> lost_from_ = UINT64_MAX;  ///< this batch and later ones never left
     std::atomic<std::uint64_t> put_events_ = 0;          ///< stored under batch_mutex_
     std::atomic<bool> flush_asked_ = false;
+    std::atomic<std::uint64_t> credit_;
+    std::atomic<bool> waits_for_credit_ = false;
     std::atomic<bool> waits_for_room_ = false;
     std::atomic<bool> closed_ = false;
     std::atomic<bool> asleep_ = false;  ///< the I/O thread must be woken for what is held
