@@ -45,8 +45,9 @@ Character first_character(std::string_view text) noexcept {
 
 /// What a terminal obeys, some readers end a line at, or turns the direction of what follows.
 bool is_disruptive(std::uint32_t point) noexcept {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) ||
-           (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c || point == 0x200e ||
+           point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2066 && point <= 0x2069);
 }
 
 /// Between quotation marks, as JSON has it: also where only a reader of text is to take it for one.

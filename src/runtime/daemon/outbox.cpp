@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "runtime/daemon/bytes.h"
 #include "runtime/daemon/event_frame.h"
 
 namespace crucible::runtime {
@@ -145,14 +146,18 @@ bool Outbox::take_batch() {
     return !writing_.empty();
 }
 
-/// How much of writing_, from its beginning, there is credit for: frames that begin before it ends.
+/// How much of writing_, from its beginning, there is credit for: events that begin before it ends.
 /// Under write_mutex_.
 std::size_t Outbox::credited() {
     const std::uint64_t credit = credit_.load();
     // Nearly always, and then nobody has to look where each frame begins.
     if (writing_from_ + writing_.size() <= credit) return writing_.size();
-    while (credited_ < writing_.size() && writing_from_ + credited_ < credit)
-        credited_ += protocol::frame_bytes(std::span(writing_).subspan(credited_));
+    while (credited_ < writing_.size()) {
+        const auto rest = std::span(writing_).subspan(credited_);
+        const auto kind = protocol::read_object<protocol::FrameHeader>(rest).kind;
+        if (kind != protocol::Kind::goodbye && writing_from_ + credited_ >= credit) break;
+        credited_ += protocol::frame_bytes(rest);
+    }
     return credited_;
 }
 

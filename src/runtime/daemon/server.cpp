@@ -410,6 +410,9 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
         pace(session);
         return false;
     }
+    // Who keeps to its credit never comes here.
+    if (exchange_.overflow() == Overflow::block && session.bytes_taken >= session.credit)
+        return keep_waiting(session);
     // The lowest bit says which kind of answer is due.
     const std::uint64_t owner = session.id() << 1 | (request ? 1u : 0u);
     auto taken = exchange_.take({body->id, body->view, owner, frame.header.token, now_, request},
@@ -422,11 +425,7 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
                                 });
     if (!taken) {
         if (taken.error().code != Errc::overloaded) return std::unexpected(taken.error());
-        if (exchange_.overflow() == Overflow::block) {
-            session.blocked = true;
-            await_room(session);
-            return false;
-        }
+        if (exchange_.overflow() == Overflow::block) return keep_waiting(session);
         answer(session, frame, {Outcome::rejected, {}, "the daemon's queue is full"});
     } else if (*taken) {
         answer(session, frame, **taken);
@@ -437,20 +436,8 @@ Result<bool> Server::accept_event(Session& session, const protocol::Frame& frame
         if (request) ++session.requests_in_flight;
     }
     if (session.rate) session.rate->take();
-    ++session.events_taken;
-    session.bytes_taken += frame.bytes;
+    session.count_event(frame.bytes);
     return true;
-}
-
-/// Events have ended: who waited for room may try again.
-void Server::unblock() {
-    for (const std::uint64_t id : awaiting_room_) {
-        const auto found = sessions_.find(id);
-        if (found == sessions_.end()) continue;
-        found->second->blocked = found->second->awaits_room = false;
-        touch(*found->second);
-    }
-    awaiting_room_.clear();
 }
 
 std::string Server::tcp_text() const {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -107,6 +108,7 @@ private:
     std::uint64_t room_for(const Session& session) const;
     void raise_credit(Session& session);
     void await_room(Session& session);
+    bool keep_waiting(Session& session);
     void unblock();
     void reload();
     void tell(Session& session, const protocol::Frame& question);
@@ -163,7 +165,7 @@ private:
     std::vector<std::string_view> target_names_;  ///< of the event at hand
     TimePoint now_;                               ///< when the input at hand was received
     base::BriefSpin spin_;
-    std::vector<std::uint64_t> awaiting_room_;  ///< sessions, for their next event or for credit
+    std::deque<std::uint64_t> awaiting_room_;  ///< sessions, for their next event or for credit
     std::vector<Ended> delivering_;
 
     std::mutex ended_mutex_;

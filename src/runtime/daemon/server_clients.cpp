@@ -216,18 +216,38 @@ std::uint64_t Server::room_for(const Session& session) const {
         const auto events = left(share_of(room.events + session.in_flight), session.in_flight);
         bytes = std::min(
             {bytes, left(share_of(room.bytes + session.bytes_in_flight), session.bytes_in_flight),
-             events * session.mean_event_bytes()});
+             events * session.event_bytes()});
     }
     return std::max<std::uint64_t>(bytes, session.in_flight == 0 ? 1 : 0);
 }
 
 void Server::raise_credit(Session& session) {
     // Who has published nothing has what it was welcomed with.
-    if (session.events_taken == 0 || session.leaving || session.service) return;
+    if (session.bytes_taken == 0 || session.leaving || session.service) return;
     session.raise_credit(room_for(session));
     // Others' ends may bring what its own do not: those of events that are due in an hour.
     if (exchange_.overflow() == Overflow::block && session.credit <= session.bytes_taken)
         await_room(session);
+}
+
+/// Events have ended: who waited for room may try again, in turn, as many as there may be room for:
+/// all of a thousand would each be told of the same place.
+void Server::unblock() {
+    const std::size_t most = std::max<std::size_t>(exchange_.room().events, 1);
+    for (std::size_t left = std::min(awaiting_room_.size(), most); left > 0; --left) {
+        const auto found = sessions_.find(awaiting_room_.front());
+        awaiting_room_.pop_front();
+        if (found == sessions_.end()) continue;
+        found->second->blocked = found->second->awaits_room = false;
+        touch(*found->second);
+    }
+}
+
+/// Its next event waits at the door. False, for take_frames().
+bool Server::keep_waiting(Session& session) {
+    session.blocked = true;
+    await_room(session);
+    return false;
 }
 
 void Server::await_room(Session& session) {

@@ -32,8 +32,8 @@ struct ClientLimits {
     /// Names of certificates that may connect over TCP; empty: all that `client_ca` vouches for.
     std::vector<std::string> allowed_names;
     std::size_t clients_max = 10'000;  ///< connected at the same time
-    /// Of those, of one client: one process over the Unix socket, one certificate's key over TLS,
-    /// one address over plain TCP.
+    /// Of those, of one client: one process over the Unix socket, one certificate's subject and
+    /// key over TLS, one address over plain TCP.
     std::size_t per_client_max = 1'000;
     std::size_t bytes_max = 64u << 20;  ///< of one connection's events being handled; beyond it no
                                         ///< more is read from it

@@ -12,7 +12,7 @@
 namespace crucible::runtime {
 namespace {
 
-const AllocationOwner kEndsOwner("acknowledgement");
+const AllocationOwner kAcknowledging("acknowledgement");
 
 /// Gives a buffer's memory back when it is more than an idle session should hold.
 void release(protocol::Buffer& buffer) {
@@ -38,8 +38,10 @@ void Session::welcome() {
     protocol::append_greeting(out_, protocol::Kind::welcome, {.credit = credit});
 }
 
-std::uint64_t Session::mean_event_bytes() const noexcept {
-    return events_taken == 0 ? kUnknownEventBytes : std::max(bytes_taken / events_taken, 1ul);
+void Session::count_event(std::size_t frame_bytes) noexcept {
+    constexpr std::size_t memory = 16;
+    bytes_taken += frame_bytes;
+    event_bytes_ = (event_bytes_ * (memory - 1) + frame_bytes) / memory;
 }
 
 void Session::raise_credit(std::uint64_t room) {
@@ -121,7 +123,7 @@ void Session::leave(std::size_t rest) {
 Result<std::size_t> Session::flush() {
     std::size_t sent_now = 0;
     if (!acknowledged_.empty()) {
-        const AllocationScope scope(kEndsOwner);
+        const AllocationScope scope(kAcknowledging);
         protocol::append_acknowledgements(out_, acknowledged_);
         acknowledged_.clear();
     }

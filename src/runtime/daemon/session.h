@@ -48,9 +48,10 @@ public:
     /// The same, and goes on in shared memory. - the errors of share_memory() (ring_transport.h).
     Result<> welcome_in_shared_memory(std::size_t ring_bytes);
 
-    /// Of its publish and request frames so far; while there are none, of what most are larger
-    /// than.
-    std::uint64_t mean_event_bytes() const noexcept;
+    /// That one of its publish and request frames was taken.
+    void count_event(std::size_t frame_bytes) noexcept;
+    /// Of one of those frames, by the last ones; at first less than most are.
+    std::size_t event_bytes() const noexcept { return event_bytes_; }
     /// Lets it send events of `room` bytes more from here on, and tells it where that is worth
     /// it. Credit that it has is not taken back.
     void raise_credit(std::uint64_t room);
@@ -117,8 +118,7 @@ public:
     std::size_t in_flight = 0;              ///< its events being handled
     std::size_t bytes_in_flight = 0;        ///< the same, as event_bytes() counts
     std::size_t bytes_max = kUnlimited;     ///< of those, beyond which no more is read
-    std::uint64_t events_taken = 0;         ///< of its publish and request frames
-    std::uint64_t bytes_taken = 0;          ///< of them, as they lie in the stream
+    std::uint64_t bytes_taken = 0;          ///< of its publish and request frames
     std::uint64_t credit = 0;               ///< the client may send until bytes_taken is so much
     std::optional<TokenBucket> rate;        ///< of its events; none: as fast as it can
     TimePoint last_input;                   ///< when something came from it
@@ -128,8 +128,6 @@ public:
     std::size_t requests_in_flight = 0;     ///< of those, the requests
 
 private:
-    static constexpr std::uint64_t kUnknownEventBytes = 256;
-
     /// Frames in memory that another process has just written come from its processor's cache. They
     /// are mostly as long as the one before, and what is looked at stands in front.
     static void prefetch_next(std::size_t bytes, std::span<const std::byte> rest) noexcept {
@@ -153,6 +151,7 @@ private:
     protocol::Buffer out_;
     std::size_t sent_ = 0;  ///< of out_
     std::vector<protocol::AcknowledgementEntry> acknowledged_;
+    std::size_t event_bytes_ = 256;
 };
 
 template <typename OnFrame>

@@ -45,7 +45,7 @@ protected:
     static std::string own_pid() { return fmt::format("pid {}", ::getpid()); }
     static protocol::Buffer hello(std::uint32_t flags = 0) {
         protocol::Buffer hello;
-        protocol::append_greeting(hello, protocol::Kind::hello, protocol::kVersion, flags);
+        protocol::append_greeting(hello, protocol::Kind::hello, {.flags = flags});
         return hello;
     }
     /// Over plain TCP, from an address of this host.

@@ -135,15 +135,20 @@ TEST_F(CreditTest, ComesBackWhenOthersHaveEnded) {
     Event later = make_event(std::string(kPayload, 'x'));
     later.not_before = base::wall_now() + std::chrono::hours(1);
     for (std::size_t i = 0; i < kOwn; ++i) ASSERT_TRUE(client->publish(later, kEvents + i));
-    RawClient other(socket_);
-    ASSERT_TRUE(other.greet());
+    // Two who do not keep to their credit take nearly all that is left.
     protocol::Buffer events;
-    for (std::uint64_t i = 0; i < kQueue - kOwn; ++i)
+    for (std::uint64_t i = 0; i < kQueue; ++i)
         ASSERT_TRUE(protocol::append_event(events, Kind::publish, i, make_event("y")));
-    ASSERT_TRUE(other.send(events));
+    std::vector<std::unique_ptr<RawClient>> others;
     const TimePoint until = base::monotonic_now() + kGenerousLimit;
-    while (server_->stats().published < kQueue && base::monotonic_now() < until)
-        std::this_thread::yield();
+    for (std::size_t i = 1; i <= 2; ++i) {
+        others.push_back(std::make_unique<RawClient>(socket_));
+        ASSERT_TRUE(others.back()->greet());
+        ASSERT_TRUE(others.back()->send(events));
+        while (clients()[i]["blocked"] != true && base::monotonic_now() < until)
+            std::this_thread::yield();
+    }
+    EXPECT_GT(server_->stats().queued, kQueue - kOwn / 4);
     // These take no place in the queue: there is nothing to do for them.
     Event unseen = make_event(std::string(kPayload, 'z'));
     unseen.category = Category::system;
@@ -200,6 +205,33 @@ TEST_F(CreditTest, DoesNotReadFromWhoIgnoresIt) {
         ASSERT_TRUE(protocol::read_acknowledgements({answer->header, answer->body, 0}, 60, ends));
         acknowledged += ends.size();
     }
+}
+
+// Nor, where others would find no room, does it take more than it gave credit for.
+TEST_F(CreditTest, TakesNoMoreThanItGaveCreditFor) {
+    constexpr std::size_t kQueue = 100;
+    constexpr std::uint64_t kEvents = 200;
+    start({.workers = 1, .queue_events_max = kQueue, .overflow = Overflow::block});
+    service_->close_gate();
+    RawClient client(socket_);
+    ASSERT_TRUE(client.greet());
+    protocol::Buffer events;
+    for (std::uint64_t i = 0; i < kEvents; ++i) {
+        ASSERT_TRUE(protocol::append_event(events, Kind::publish, i,
+                                           make_event(std::string(kPayload, 'x'))));
+    }
+    std::jthread sender([&] { EXPECT_TRUE(client.send(events)); });
+    const TimePoint until = base::monotonic_now() + kGenerousLimit;
+    json report;
+    do {
+        report = clients();
+    } while (report[0]["blocked"] != true && base::monotonic_now() < until);
+    EXPECT_EQ(report[0]["blocked"], true);
+    EXPECT_LE(server_->stats().published, kQueue * 8 / 10 + 1);
+    service_->open_gate();
+    while (server_->stats().handled < kEvents && base::monotonic_now() < until)
+        std::this_thread::yield();
+    EXPECT_EQ(server_->stats().handled, kEvents) << "all of them in the end";
 }
 
 // Credit is told when the client has less than half of what it could have: not with each event.

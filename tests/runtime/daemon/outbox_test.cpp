@@ -154,11 +154,20 @@ TEST_F(CreditedOutbox, RefusesWhatIsTooMuch) {
     EXPECT_EQ(transport_.tokens(), up_to(accepted + 1));
 }
 
+// It is no event.
+TEST_F(CreditedOutbox, SaysGoodbyeWithoutCredit) {
+    start(1);
+    ASSERT_TRUE(put(0));
+    credited_->put_goodbye();
+    EXPECT_EQ(transport_.sent.size(), bytes_of(1) + sizeof(protocol::FrameHeader));
+}
+
 TEST_F(CreditedOutbox, LosesWhatIsHeldWhenItEnds) {
     start(1);
     for (std::uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(put(i));
     credited_->put_goodbye();
     EXPECT_EQ(transport_.tokens(), up_to(1));
+    EXPECT_EQ(transport_.sent.size(), bytes_of(1)) << "the goodbye stands behind them";
     transport_.closed = true;
     credited_->raise_credit(kUnlimited);
     EXPECT_EQ(transport_.tokens(), up_to(1));
