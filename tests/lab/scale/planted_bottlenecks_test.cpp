@@ -64,7 +64,7 @@ const std::vector<PlantedBottleneck>& all_planted() {
         {"synthetic_downstream", faulty + "wait:10ms", "", nothing, 2000, back_pressure},
         {"synthetic_injector", faulty + "cpu:10us", "injector:cpu:1ms", nothing, 2000,
          client_limited},
-        {"synthetic_neighbour", faulty + "cpu:200us", "", neighbours, 4000, noisy_neighbour},
+        {"synthetic_neighbour", faulty + "cpu:200us", "", neighbours, 9000, noisy_neighbour},
         {"synthetic_workers", "synthetic:?workers=1&fault=cpu:500us", "", nothing, 5000, workers},
         {"synthetic_pages", faulty + "pages:4MiB", "", nothing, 8000, memory_pressure},
         {"synthetic_none", faulty + "cpu:100us", "", nothing, 400, headroom},
