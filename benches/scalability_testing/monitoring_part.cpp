@@ -84,24 +84,28 @@ double p99_of(std::span<const lab::PhaseResult> phases) {
     return seconds_of(latency.quantile(0.99));
 }
 
-/// What sampling took, where there was any: share of a core, and processor time of a sample.
+/// What sampling took and gave, where there was any: share of a core, processor time of a sample,
+/// samples of a phase.
 std::vector<double> with_cost(double value, std::span<const lab::PhaseResult> phases) {
     double core_share = 0;
     double cpu = 0;
+    double samples = 0;
     for (const auto& phase : phases) {
-        if (!phase.activity) return {value, kNoValue, kNoValue};
+        if (!phase.activity) return {value, kNoValue, kNoValue, kNoValue};
         core_share += phase.activity->cost.core_share;
         cpu += seconds_of(phase.activity->cost.cpu_per_sample);
+        samples += static_cast<double>(phase.activity->samples);
     }
     const auto count = static_cast<double>(phases.size());
-    return {value, core_share / count, cpu / count};
+    return {value, core_share / count, cpu / count, samples / count};
 }
 
 std::vector<Measure> with_cost_measures(Measure first) {
     const std::string none = "nothing is sampled";
     return {std::move(first),
             {"sampling_core_share", "1", "lower", "% of a core", 100, none},
-            {"sampling_cpu", "s", "lower", "us a sample", 1e6, none}};
+            {"sampling_cpu", "s", "lower", "us a sample", 1e6, none},
+            {"samples", "1", "higher", "samples of a phase", 1, none}};
 }
 
 /// Arms that differ in nothing but the sampling.
@@ -109,21 +113,21 @@ std::vector<Arm> arms_of(const std::string& target,
                          const std::shared_ptr<AlternatingTrials>& trials,
                          double (*value)(std::span<const lab::PhaseResult>)) {
     const auto arm = [=](std::string name, bool sampled) {
-        return Arm{std::move(name),
-                   fmt::format("{} {} samples of every thread", target,
-                               sampled ? "with 100 Hz" : "without"),
-                   [=]() -> Result<std::vector<double>> {
-                       const auto phases = trials->take(sampled);
-                       if (!phases) return std::unexpected(phases.error());
-                       return with_cost(value(*phases), *phases);
-                   }};
+        return Arm{
+            std::move(name),
+            fmt::format("{} {} samples of every thread", target, sampled ? "with" : "without"),
+            [=]() -> Result<std::vector<double>> {
+                const auto phases = trials->take(sampled);
+                if (!phases) return std::unexpected(phases.error());
+                return with_cost(value(*phases), *phases);
+            }};
     };
     return {arm("without", false), arm("sampled", true)};
 }
 
 void ask_about(const std::string& target, const lab::Scenario& scenario, const Options& options,
                Rounds& rounds) {
-    const auto length = std::max(options.trial_length() / 2, kSampledLeast);
+    const auto length = std::max(options.trial_length(), kSampledLeast);
     const std::uint32_t pairs = options.smoke ? 1 : kPairs;
     const auto trials = [&](const lab::Phase& phase) {
         return std::make_shared<AlternatingTrials>(target, scenario, phase, pairs, options.seed);

@@ -57,9 +57,10 @@ struct ThreadActivity {
 /// All threads of one side together.
 struct SideActivity {
     std::uint64_t threads = 0;  ///< seen at all
+    std::uint64_t samples = 0;  ///< of it: of the injector fewer
     /// Threads in each activity, on average over the samples.
     ByActivity mean{};
-    /// Share of the samples with at least one thread in it: how much of the time it was in use.
+    /// Share of these samples with at least one thread in it: how much of the time it was in use.
     ByActivity present{};
     double cpu_cores = 0;      ///< processor time per second
     double delay_threads = 0;  ///< threads that were ready and had no core, on average
@@ -73,8 +74,8 @@ using OptionalRate = std::optional<double>;
 
 /// What sampling itself took.
 struct ActivityCost {
-    Duration cpu{};                ///< of all samples and of the waits between them
-    Duration cpu_per_sample{};     ///< of those in the window
+    Duration cpu{};                ///< of samples, the waits between them, and what comes first
+    Duration cpu_per_sample{};     ///< without what comes first
     double core_share = 0;         ///< cpu / wall of one core
     double machine_share = 0;      ///< cpu / wall of all cores
     std::size_t memory_bytes = 0;  ///< of its own, for the threads it follows at the end
@@ -83,8 +84,8 @@ struct ActivityCost {
 /// What the threads of a system and of its injector did in one stretch of load, and what the
 /// machine, the kernel and the neighbours did to them.
 struct ActivityReport {
-    Duration wall{};      ///< from the first sample to the last
-    Duration interval{};  ///< asked
+    Duration wall{};      ///< of the stretch that was sampled
+    Duration interval{};  ///< between samples, had they cost nothing
     std::uint64_t samples = 0;
     std::uint64_t missed = 0;    ///< samples that were due and not taken, the machine being busy
     std::uint64_t left_out = 0;  ///< not taken, because they would have cost too much

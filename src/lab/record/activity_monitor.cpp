@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@
 #include "lab/record/activity_surroundings.h"
 #include "lab/record/file_locks.h"
 #include "lab/record/proc_text.h"
+#include "lab/record/sample_pace.h"
 #include "lab/record/thread_watch.h"
 
 namespace crucible::lab {
@@ -32,9 +34,6 @@ namespace {
 
 constexpr Duration kIntervalLeast = std::chrono::milliseconds(1);
 constexpr std::uint64_t kMomentStream = 211;
-// Of a core: what samples may take. Those that would take more are left out.
-constexpr int kSamplingShare = 100;  // 1 / 100
-constexpr Duration kSamplingBurst = std::chrono::milliseconds(2);
 
 double seconds_of(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -42,9 +41,11 @@ double seconds_of(Duration duration) {
 
 /// Sums over the samples of one side.
 struct SideSums {
+    std::uint64_t samples = 0;
     std::array<std::uint64_t, kActivityCount> threads{};
-    std::array<std::uint64_t, kActivityCount> samples{};  ///< with one at least
+    std::array<std::uint64_t, kActivityCount> present{};  ///< samples with one at least
 };
+using SideNow = std::array<std::array<std::uint64_t, kActivityCount>, kSideCount>;
 
 struct Followed {
     ThreadWatch watch;
@@ -90,8 +91,10 @@ struct ActivityMonitor::State {
     std::size_t following = 0;
     std::uint64_t samples = 0;
     std::uint64_t missed = 0;
-    std::uint64_t left_out = 0;
+    Duration interval{};  ///< had samples cost nothing
+    Duration waited{};    ///< beyond it, for what they cost
     std::uint64_t asleep_samples = 0;
+    std::optional<FileLocks> file_locks;
     std::optional<std::uint64_t> lock_held_samples;  ///< none where that cannot be read
     bool blind = false;
     std::string why_not_all;  ///< why some threads are not followed
@@ -99,6 +102,7 @@ struct ActivityMonitor::State {
     TimePoint last;
     TimePoint next_threads;
     Duration cpu_in_window{};
+    Duration cpu_of_samples{};
 
     ActivityReport report;
     bool concluded = false;
@@ -112,9 +116,9 @@ struct ActivityMonitor::State {
     void end_thread(const Followed& followed);
     void count_threads();
     void sample();
-    void sample_process(SampledProcess& process,
-                        std::array<std::array<std::uint64_t, kActivityCount>, kSideCount>& now);
+    void sample_process(SampledProcess& process, bool all, SideNow& now);
     bool wait_until(TimePoint at, const std::stop_token& stop);
+    void take_samples(const std::stop_token& stop);
     void run(const std::stop_token& stop);
     void conclude();
     std::vector<ThreadActivity> all_threads() const;
@@ -122,6 +126,12 @@ struct ActivityMonitor::State {
 };
 
 void ActivityMonitor::State::find_threads_of(SampledProcess& process) {
+    // A directory of threads has two links more than there are threads, which is quicker to read
+    // than their list. Where it has not, the list is read each time.
+    struct stat info {};
+    const bool readable = ::fstatat(process.directory.get(), "task", &info, 0) == 0;
+    const auto followed = process.threads.size();
+    if (readable && followed > 0 && info.st_nlink == followed + 2) return;
     const int task = ::openat(process.directory.get(), "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (task < 0) {
         process.gone = true;
@@ -176,13 +186,17 @@ void ActivityMonitor::State::count_threads() {
         for (auto& [number, followed] : process.threads) static_cast<void>(followed.watch.count());
 }
 
-void ActivityMonitor::State::sample_process(
-    SampledProcess& process,
-    std::array<std::array<std::uint64_t, kActivityCount>, kSideCount>& now) {
+/// `all`: those of the injector, too, and the scheduler's counters.
+void ActivityMonitor::State::sample_process(SampledProcess& process, bool all, SideNow& now) {
+    if (!all && process.role == ActivityRole::injector) return;
     for (auto at = process.threads.begin(); at != process.threads.end();) {
         auto& [watch, about] = at->second;
+        if (!all && about.side == ActivitySide::injector) {
+            ++at;
+            continue;
+        }
         const auto activity = watch.sample(process.directory.get());
-        if (!activity) {
+        if (!activity || (all && !watch.count())) {
             end_thread(at->second);
             at = process.threads.erase(at);
             continue;
@@ -193,26 +207,30 @@ void ActivityMonitor::State::sample_process(
 }
 
 void ActivityMonitor::State::sample() {
-    last = base::monotonic_now();
-    if (last >= next_threads) {
-        find_threads();
-        next_threads = last + kThreadsInterval;
-    }
-    std::array<std::array<std::uint64_t, kActivityCount>, kSideCount> now{};
+    const bool all = samples % kCountedEvery == 0;
+    SideNow now{};
     for (auto& process : processes)
-        if (!process.gone) sample_process(process, now);
+        if (!process.gone) sample_process(process, all, now);
     for (std::size_t side = 0; side < kSideCount; ++side) {
+        if (!all && static_cast<ActivitySide>(side) == ActivitySide::injector) continue;
+        ++sums[side].samples;
         for (std::size_t i = 0; i < kActivityCount; ++i) {
             sums[side].threads[i] += now[side][i];
-            sums[side].samples[i] += now[side][i] > 0 ? 1 : 0;
+            sums[side].present[i] += now[side][i] > 0 ? 1 : 0;
         }
     }
     ++samples;
     // Who sleeps may be waiting for a lock on a file that it tries again and again.
     if (now[0][static_cast<std::size_t>(Activity::asleep)] > 0) {
         ++asleep_samples;
-        if (const auto held = holds_file_lock(system_pids, options.root))
+        if (!file_locks) file_locks.emplace(options.root);
+        if (const auto held = file_locks->held_by(system_pids))
             lock_held_samples = lock_held_samples.value_or(0) + (*held ? 1 : 0);
+    }
+    // After those that have ended are known: as many may have begun.
+    if (const auto at = base::monotonic_now(); at >= next_threads) {
+        find_threads();
+        next_threads = at + kThreadsInterval;
     }
 }
 
@@ -225,34 +243,45 @@ bool ActivityMonitor::State::wait_until(TimePoint at, const std::stop_token& sto
     return !stop.stop_requested();
 }
 
-void ActivityMonitor::State::run(const std::stop_token& stop) {
-    ::pthread_setname_np(::pthread_self(), "activity");
-    if (!wait_until(options.from, stop)) return;
-    around->begin();  // some milliseconds of work, at nobody's cost who has better to do
-    // Otherwise a machine that is busy would choose the moments: when others leave it a core.
-    static_cast<void>(base::set_realtime_priority());
+void ActivityMonitor::State::take_samples(const std::stop_token& stop) {
+    const SamplePace pace(options.until - first, options.interval, options.samples_max,
+                          options.core_share);
+    interval = pace.interval();
     const Duration before = base::thread_cpu_time();
-    first = base::monotonic_now();
-    const auto interval = options.interval.count();
-    for (std::uint64_t i = 0;; ++i) {
+    TimePoint start = first;
+    for (std::uint64_t i = 0; start < options.until; ++i) {
+        const auto next = pace.next(options.until - start, cpu_of_samples, samples);
+        waited += next.value_or(options.until - start) - interval;
+        if (!next) break;
         auto random = base::Rng::at(options.seed, kMomentStream, i);
-        const TimePoint start = first + i * options.interval;
-        const TimePoint due =
-            start +
-            Duration(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(interval))));
+        const auto moment = random.below(static_cast<std::uint64_t>(next->count()));
+        const TimePoint due = start + Duration(static_cast<std::int64_t>(moment));
+        start += *next;
         if (due >= options.until) break;
         // Its interval has passed: it is skipped, not made up for.
-        if (base::monotonic_now() >= start + options.interval) {
+        if (base::monotonic_now() >= start) {
             ++missed;
-            continue;
-        }
-        if (kSamplingShare * (base::thread_cpu_time() - before - kSamplingBurst) > due - first) {
-            ++left_out;
             continue;
         }
         if (!wait_until(due, stop)) break;
         sample();
+        cpu_of_samples = base::thread_cpu_time() - before;
     }
+    static_cast<void>(wait_until(options.until, stop));
+}
+
+void ActivityMonitor::State::run(const std::stop_token& stop) {
+    ::pthread_setname_np(::pthread_self(), "activity");
+    around->open();
+    if (!wait_until(options.from, stop)) return;
+    const Duration before = base::thread_cpu_time();
+    around->begin();
+    // Otherwise a machine that is busy would choose the moments: when others leave it a core.
+    static_cast<void>(base::set_realtime_priority());
+    first = base::monotonic_now();
+    find_threads();
+    next_threads = first + kThreadsInterval;
+    take_samples(stop);
     count_threads();
     cpu_in_window = base::thread_cpu_time() - before;
     around->end();
@@ -263,10 +292,11 @@ void ActivityMonitor::State::conclude_side(ActivitySide side, double wall,
     const auto index = static_cast<std::size_t>(side);
     auto& told = report.sides[index];
     told.threads = threads_seen[index];
-    const auto count = static_cast<double>(samples);
+    told.samples = sums[index].samples;
+    const auto count = static_cast<double>(told.samples);
     for (std::size_t i = 0; i < kActivityCount; ++i) {
         told.mean[i] = static_cast<double>(sums[index].threads[i]) / count;
-        told.present[i] = static_cast<double>(sums[index].samples[i]) / count;
+        told.present[i] = static_cast<double>(sums[index].present[i]) / count;
     }
     Duration cpu = ended_cpu[index];
     Duration delay = ended_delay[index];
@@ -299,10 +329,11 @@ std::vector<ThreadActivity> ActivityMonitor::State::all_threads() const {
 }
 
 void ActivityMonitor::State::conclude() {
-    report.interval = options.interval;
+    report.interval = interval;
     report.samples = samples;
     report.missed = missed;
-    report.left_out = left_out;
+    if (interval > Duration::zero())
+        report.left_out = static_cast<std::uint64_t>(std::max<Duration>(waited, {}) / interval);
     report.fault_cost = fault_cost;
     report.wall = samples > 0 ? last - first : Duration::zero();
     const double wall = seconds_of(report.wall);
@@ -326,7 +357,7 @@ void ActivityMonitor::State::conclude() {
     if (threads.size() > kThreadsTold) threads.resize(kThreadsTold);
     report.threads = std::move(threads);
     report.cost.cpu = cpu_in_window;
-    report.cost.cpu_per_sample = cpu_in_window / samples;
+    report.cost.cpu_per_sample = cpu_of_samples / samples;
     report.cost.core_share = seconds_of(cpu_in_window) / wall;
     const auto cores = static_cast<double>(::sysconf(_SC_NPROCESSORS_ONLN));
     report.cost.machine_share = report.cost.core_share / cores;
@@ -335,11 +366,12 @@ void ActivityMonitor::State::conclude() {
 
 Result<std::unique_ptr<ActivityMonitor>> ActivityMonitor::start(
     std::vector<ActivityProcess> processes, ActivityOptions options) {
-    if (options.interval < kIntervalLeast || processes.empty()) {
-        return std::unexpected(Error{
-            Errc::invalid_argument,
-            processes.empty() ? "no process to sample" : "the sampling interval is below 1 ms"});
-    }
+    const auto invalid = [](const char* why) {
+        return std::unexpected(Error{Errc::invalid_argument, why});
+    };
+    if (processes.empty()) return invalid("no process to sample");
+    if (options.samples_max == 0) return invalid("no sample to take");
+    if (options.interval < kIntervalLeast) return invalid("the sampling interval is below 1 ms");
     auto state = std::make_unique<State>();
     std::vector<pid_t> injector_pids;
     for (const auto& [pid, role] : processes) {

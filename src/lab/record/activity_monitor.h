@@ -32,7 +32,11 @@ struct ActivityProcess {
 };
 
 struct ActivityOptions {
-    Duration interval = std::chrono::milliseconds(10);  ///< 1 ms at least
+    Duration interval = std::chrono::milliseconds(10);  ///< between samples, at least; 1 ms or more
+    /// Over the whole stretch, at most. From 100 on a share of a half is known to 0.1 (two standard
+    /// errors), and confidence may be high; a few may be missed.
+    std::uint64_t samples_max = 120;
+    double core_share = 0.0075;  ///< of one core: what all samples may take
     /// The stretch that counts: no sample is taken outside it.
     TimePoint from;
     TimePoint until;
@@ -44,20 +48,23 @@ struct ActivityOptions {
 
 /// Samples what every thread does, from a thread of its own. One sample falls into each interval,
 /// at a moment that chance chooses: load on a schedule of its own would else meet every sample in
-/// the same state.
+/// the same state. Intervals are as long as SamplePace says, for which samples take little.
 ///
-/// Files stay open between samples. Of a thread that has not run since its last sample only the
-/// counters of the scheduler are read, which say so: it still waits for the same. Threads that
-/// begin are found within kThreadsInterval. Where samples would take more than 1 % of a core some
-/// are left out. At most kThreadsMax are followed; memory does not grow
-/// with time.
+/// All of the system's threads are looked at in each sample: how often none of them waits for
+/// something is known only of all. Those of the injector, whose waits no rule asks for, are looked
+/// at in every kCountedEvery-th sample, in which the scheduler's counters are read, too. Files stay
+/// open between samples. Threads that begin are found within kThreadsInterval, or by the next
+/// sample; in the place of one of the injector's that has ended within kCountedEvery samples. At
+/// most kThreadsMax are followed; memory does not grow with time.
 class ActivityMonitor {
 public:
+    static constexpr std::uint64_t kCountedEvery = 10;
     static constexpr std::size_t kThreadsMax = 2'048;
     static constexpr std::size_t kThreadsTold = 32;
     static constexpr Duration kThreadsInterval = std::chrono::milliseconds(100);
 
-    /// - Errc::invalid_argument: the interval is below 1 ms, or there is no process.
+    /// - Errc::invalid_argument: the interval is below 1 ms, samples_max is 0, or there is no
+    /// process.
     /// - Errc::not_found, Errc::permission_denied: of the pid that the message names.
     static Result<std::unique_ptr<ActivityMonitor>> start(std::vector<ActivityProcess> processes,
                                                           ActivityOptions options);

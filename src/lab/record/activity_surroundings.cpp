@@ -101,22 +101,17 @@ void ActivitySurroundings::join_group(pid_t pid) {
     const bool known = std::ranges::any_of(
         groups_, [&](const Group& group) { return group.cgroup.where() == cgroup->where(); });
     if (known) return;
-    auto reading = cgroup->read();
-    groups_.push_back({*std::move(cgroup), reading, reading});
+    groups_.push_back({*std::move(cgroup), {}, {}});
 }
 
-void ActivitySurroundings::open_processes() {
+void ActivitySurroundings::open() {
     for (const pid_t pid : system_) {
-        if (auto probe = ProcessProbe::open(pid, root_)) {
-            ProcessReading reading;
-            static_cast<void>(probe->read_counters(reading));
-            static_cast<void>(probe->read_switches(reading));
-            static_cast<void>(probe->read_io(reading));
-            processes_.push_back({*std::move(probe), reading, reading});
-        }
+        if (auto probe = ProcessProbe::open(pid, root_))
+            processes_.push_back({*std::move(probe), {}, {}});
         open_counters(pid);
         join_group(pid);
     }
+    find_cores();
 }
 
 void ActivitySurroundings::find_cores() {
@@ -143,8 +138,13 @@ ActivitySurroundings::MachinePressure ActivitySurroundings::read_pressures() con
 }
 
 void ActivitySurroundings::begin() {
-    open_processes();
-    find_cores();
+    for (auto& [probe, first, last] : processes_) {
+        static_cast<void>(probe.read_counters(first));
+        static_cast<void>(probe.read_switches(first));
+        static_cast<void>(probe.read_io(first));
+        last = first;
+    }
+    for (auto& [cgroup, first, last] : groups_) first = last = cgroup.read();
     busy_first_ = read_busy_seconds(cores_, root_);
     pressure_first_ = read_pressures();
     for (std::size_t i = 0; i < kCounters; ++i)

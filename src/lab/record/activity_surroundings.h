@@ -28,6 +28,8 @@ public:
           own_(std::move(own)),
           root_(std::move(root)) {}
 
+    /// What takes its time and can be done before it counts.
+    void open();
     void begin();
     void end();
     /// What was between begin() and end(), into the members of `report` that are not of threads.
@@ -54,7 +56,6 @@ private:
     };
     static constexpr std::size_t kCounters = 3;  ///< cycles, instructions, cache misses
 
-    void open_processes();
     void find_cores();
     void fill_cores(ActivityReport& report) const;
     void open_counters(pid_t pid);

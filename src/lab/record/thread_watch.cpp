@@ -112,7 +112,6 @@ std::optional<Activity> ThreadWatch::sample(int process) {
     const auto activity = read_activity(process);
     if (!activity) return std::nullopt;
     activity_ = *activity;
-    if (samples_ % kCountedEvery == 0 && !count()) return std::nullopt;
     ++samples_;
     ++seen_[static_cast<std::size_t>(activity_)];
     return activity_;

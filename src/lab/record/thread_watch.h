@@ -16,9 +16,6 @@ namespace crucible::lab {
 /// One thread, sampled again and again through files that stay open. Not thread-safe.
 class ThreadWatch {
 public:
-    /// So many samples apart the scheduler's counters are read.
-    static constexpr std::uint64_t kCountedEvery = 10;
-
     /// `process`: an open directory of it in proc/. - Errc::not_found: no such thread (any more).
     /// - Errc::resource_exhausted, …: it could not be opened.
     static Result<ThreadWatch> open(int process, pid_t thread);
@@ -30,8 +27,7 @@ public:
     /// Reads the scheduler's counters; false when the thread is gone.
     bool count();
 
-    /// As of the last count(), since open(); of a thread that ends, up to kCountedEvery samples
-    /// before that.
+    /// As of the last count(), since open().
     Duration cpu() const noexcept { return Duration(last_.cpu_ns - first_.cpu_ns); }
     Duration run_queue_delay() const noexcept { return Duration(last_.delay_ns - first_.delay_ns); }
     std::uint64_t samples() const noexcept { return samples_; }

@@ -39,6 +39,7 @@ json by_activity_json(const ByActivity& values) {
 
 json side_json(const SideActivity& side) {
     return {{"threads", side.threads},
+            {"samples", side.samples},
             {"mean_threads", by_activity_json(side.mean)},
             {"present", by_activity_json(side.present)},
             {"cpu_cores", side.cpu_cores},

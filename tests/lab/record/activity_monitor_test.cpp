@@ -24,6 +24,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// What samples take is not what these tests are about.
+constexpr double kAny = 1;
+
 /// Threads of this process that each wait in their own way, until it ends.
 class Waiting {
 public:
@@ -81,9 +84,11 @@ private:
 
 ActivityReport watched(ActivityRole role, Duration length) {
     const auto now = base::monotonic_now();
-    auto monitor = ActivityMonitor::start(
-        {{::getpid(), role}},
-        {.interval = 5ms, .from = now, .until = now + length, .own = {::getpid()}});
+    auto monitor = ActivityMonitor::start({{::getpid(), role}}, {.interval = 5ms,
+                                                                 .core_share = kAny,
+                                                                 .from = now,
+                                                                 .until = now + length,
+                                                                 .own = {::getpid()}});
     EXPECT_TRUE(monitor) << monitor.error().message;
     if (!monitor) return {};
     ::poll(nullptr, 0, static_cast<int>(length / 1ms) + 20);
@@ -182,6 +187,73 @@ TEST(ActivityMonitor, TellsTheInjectorsThreadsFromTheSystems) {
     EXPECT_EQ(thread_called(report, "t-busy")->side, ActivitySide::system);
 }
 
+// No rule asks what the injector's threads wait for, so they are not looked at each time.
+TEST(ActivityMonitor, LooksAtTheInjectorNowAndThen) {
+    const Waiting threads;
+    const auto system = watched(ActivityRole::system, 200ms);
+    ASSERT_NE(thread_called(system, "t-lock"), nullptr);
+    EXPECT_EQ(thread_called(system, "t-lock")->samples, system.samples);
+    EXPECT_EQ(system.system().samples, system.samples);
+    const auto injector = watched(ActivityRole::injector, 200ms);
+    const auto few =
+        (injector.samples + ActivityMonitor::kCountedEvery - 1) / ActivityMonitor::kCountedEvery;
+    ASSERT_NE(thread_called(injector, "t-lock"), nullptr);
+    EXPECT_EQ(thread_called(injector, "t-lock")->samples, few);
+    EXPECT_EQ(injector.injector().samples, few);
+    // Shares are of these samples, not of all.
+    EXPECT_EQ(injector.injector().present[static_cast<std::size_t>(Activity::running)], 1);
+    EXPECT_GT(injector.injector().cpu_cores, 0);
+}
+
+// A trial of ten times the length is not looked at ten times as often.
+TEST(ActivityMonitor, TakesNoMoreSamplesThanAreOfUse) {
+    const auto now = base::monotonic_now();
+    auto monitor =
+        ActivityMonitor::start({{::getpid(), ActivityRole::system}}, {.interval = 1ms,
+                                                                      .samples_max = 4,
+                                                                      .core_share = kAny,
+                                                                      .from = now,
+                                                                      .until = now + 200ms,
+                                                                      .own = {}});
+    ASSERT_TRUE(monitor) << monitor.error().message;
+    ::poll(nullptr, 0, 220);
+    const auto& report = (*monitor)->stop();
+    EXPECT_LE(report.samples, 4U);
+    EXPECT_GT(report.interval, 1ms);
+    EXPECT_LE(report.interval, 50ms);
+}
+
+// As many threads as before are not the same ones: one has ended, and another has begun.
+TEST(ActivityMonitor, FindsAThreadInThePlaceOfAnother) {
+    std::atomic<bool> first_ends = false;
+    std::atomic<bool> second_ends = false;
+    const auto named = [](const char* name, std::atomic<bool>& ends) {
+        return std::thread([name, &ends] {
+            ::pthread_setname_np(::pthread_self(), name);
+            while (!ends.load()) ::poll(nullptr, 0, 1);
+        });
+    };
+    auto first = named("t-first", first_ends);
+    const auto now = base::monotonic_now();
+    auto monitor =
+        ActivityMonitor::start({{::getpid(), ActivityRole::system}}, {.interval = 5ms,
+                                                                      .core_share = kAny,
+                                                                      .from = now,
+                                                                      .until = now + 500ms,
+                                                                      .own = {::getpid()}});
+    ASSERT_TRUE(monitor) << monitor.error().message;
+    ::poll(nullptr, 0, 50);
+    first_ends = true;
+    first.join();
+    auto second = named("t-second", second_ends);
+    ::poll(nullptr, 0, 470);
+    const auto& report = (*monitor)->stop();
+    second_ends = true;
+    second.join();
+    EXPECT_EQ(thread_called(report, "t-first"), nullptr);
+    EXPECT_NE(thread_called(report, "t-second"), nullptr);
+}
+
 // What happened before and after the load would dilute every share.
 TEST(ActivityMonitor, SamplesNothingOutsideItsStretch) {
     const auto now = base::monotonic_now();
@@ -194,6 +266,10 @@ TEST(ActivityMonitor, SamplesNothingOutsideItsStretch) {
 TEST(ActivityMonitor, RefusesWhatCannotBe) {
     EXPECT_EQ(ActivityMonitor::start({}, {}).error().code, Errc::invalid_argument);
     EXPECT_EQ(ActivityMonitor::start({{::getpid(), ActivityRole::system}}, {.interval = 1us})
+                  .error()
+                  .code,
+              Errc::invalid_argument);
+    EXPECT_EQ(ActivityMonitor::start({{::getpid(), ActivityRole::system}}, {.samples_max = 0})
                   .error()
                   .code,
               Errc::invalid_argument);
