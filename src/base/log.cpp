@@ -6,6 +6,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/utf8.h"
+
 namespace crucible::base::log {
 namespace {
 
@@ -16,31 +18,6 @@ Format line_format = Format::text;
 
 void append(Line& line, std::string_view text) {
     line.append(text.data(), text.data() + text.size());
-}
-
-/// A character of UTF-8. 0 bytes: there is none.
-struct Character {
-    std::uint32_t point = 0;
-    std::size_t bytes = 0;
-};
-
-/// What `text`, which is not empty, begins with.
-Character first_character(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const std::uint32_t lead = byte(0);
-    if (lead < 0x80) return {lead, 1};
-    if (lead < 0xc2 || lead > 0xf4) return {};
-    const std::size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (text.size() < bytes) return {};
-    std::uint32_t point = lead & (0x7fu >> bytes);
-    for (std::size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xc0u) != 0x80) return {};
-        point = point << 6u | (byte(i) & 0x3fu);
-    }
-    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};  // fewer bytes would do
-    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
-    if (point < least[bytes] || point > 0x10ffff || surrogate) return {};
-    return {point, bytes};
 }
 
 /// What a terminal obeys, some readers end a line at, or turns the direction of what follows.
@@ -54,7 +31,7 @@ bool is_disruptive(std::uint32_t point) noexcept {
 void append_quoted(Line& line, std::string_view text) {
     line.push_back('"');
     while (!text.empty()) {
-        const auto [point, bytes] = first_character(text);
+        const auto [point, bytes] = first_utf8(text);
         if (bytes == 0) {
             append(line, "\xef\xbf\xbd");  // U+FFFD, the replacement character
         } else if (point == '"' || point == '\\') {

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "base/text.h"
+#include "base/utf8.h"
 
 namespace crucible::lab {
 namespace {
@@ -13,29 +14,13 @@ bool continues(char letter) {
     return (static_cast<unsigned char>(letter) & 0xc0) == 0x80;
 }
 
-/// The length of the valid character that `text` begins with; 0: it begins with none.
-std::size_t character_length(std::string_view text) {
-    const auto first = static_cast<unsigned char>(text.front());
-    if (first < 0x80) return 1;
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-    for (const char letter : text.substr(1, length - 1)) {
-        if (!continues(letter)) return 0;
-    }
-    const auto second = static_cast<unsigned char>(text[1]);
-    // Longer than need be, halves of UTF-16 pairs, and what is behind U+10FFFF.
-    const bool refused = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                         (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-    return refused ? 0 : length;
-}
-
 }  // namespace
 
 std::string valid_utf8(std::string_view text) {
     std::string valid;
     valid.reserve(text.size());
     while (!text.empty()) {
-        const auto length = character_length(text);
+        const auto length = base::first_utf8(text).bytes;
         valid += length == 0 ? kReplacement : text.substr(0, length);
         text.remove_prefix(length == 0 ? 1 : length);
     }
