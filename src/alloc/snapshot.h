@@ -98,7 +98,7 @@ public:
     Snapshot read() const;
 
 private:
-    explicit RegionReader(std::shared_ptr<const Region> region) : region_(std::move(region)) {}
+    explicit RegionReader(std::shared_ptr<const Region> opened) : region_(std::move(opened)) {}
     std::shared_ptr<const Region> region_;
 };
 
