@@ -123,7 +123,7 @@ std::vector<CurvePoint> Sweep::curve(std::string_view metric) const {
     std::vector<CurvePoint> result;
     for (const auto& [round, values] : by_round(metric)) {
         for (const auto& [load, value] : values)
-            if (value > 0) result.push_back({load, value});
+            if (value > 0) result.push_back({load, value, round});
     }
     return result;
 }

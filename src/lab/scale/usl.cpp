@@ -18,6 +18,7 @@ constexpr std::size_t kParameters = 3;
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 using Gradient = std::array<double, kParameters>;
+using Covariance = std::array<std::array<double, kParameters>, kParameters>;
 
 double law_at(const std::array<double, 3>& p, double n) {
     return p[0] * n / (1 + p[1] * (n - 1) + p[2] * n * (n - 1));
@@ -41,8 +42,8 @@ double variance_along(const UslFit& fit, const Gradient& gradient) {
 }
 
 double student(const UslFit& fit) {
-    const auto degrees = static_cast<double>(fit.points - kParameters);
-    return boost::math::quantile(boost::math::students_t(degrees), (1 + fit.level) / 2);
+    const boost::math::students_t distribution(static_cast<double>(fit.degrees_of_freedom));
+    return boost::math::quantile(distribution, (1 + fit.level) / 2);
 }
 
 /// Around the fit without bounds, cut at 0, and with the bounded estimate in it.
@@ -112,6 +113,7 @@ struct Columns {
     std::vector<double> loads;
     std::vector<double> throughputs;
     std::vector<double> weights;
+    std::vector<std::uint32_t> rounds;
 };
 
 /// In the order of load.
@@ -123,6 +125,7 @@ Columns columns_of(std::span<const CurvePoint> points, Weighting weighting) {
         CRUCIBLE_ASSERT(point.load > 0 && point.throughput > 0);
         columns.loads.push_back(point.load);
         columns.throughputs.push_back(point.throughput);
+        columns.rounds.push_back(point.round);
         if (weighting == Weighting::relative) {
             columns.weights.push_back(1 / (point.throughput * point.throughput));
         }
@@ -139,6 +142,46 @@ bool enough_columns(const Columns& columns) {
     return columns.loads.size() >= kUslPointsMin && count_different(columns.loads) >= kUslLoadsMin;
 }
 
+/// In the order of load.
+Columns without_round(const Columns& columns, std::uint32_t round) {
+    Columns rest;
+    for (std::size_t i = 0; i < columns.loads.size(); ++i) {
+        if (columns.rounds[i] == round) continue;
+        rest.loads.push_back(columns.loads[i]);
+        rest.throughputs.push_back(columns.throughputs[i]);
+        if (!columns.weights.empty()) rest.weights.push_back(columns.weights[i]);
+        rest.rounds.push_back(columns.rounds[i]);
+    }
+    return rest;
+}
+
+/// The jackknife over rounds: how far the parameters move when a round is left out says how rounds
+/// differ, by noise of each point and of the whole round alike. Where all rounds have the same
+/// loads that is, but for the law's curvature, the variance of the mean of the rounds' own fits.
+/// With one round, or where there is no fit without one of them, the spread stays that of the
+/// residuals.
+void set_spread_by_rounds(UslFit& fit, const Columns& columns) {
+    const std::set<std::uint32_t> rounds(columns.rounds.begin(), columns.rounds.end());
+    if (rounds.size() < 2) return;
+    const auto count = static_cast<double>(rounds.size());
+    Covariance covariance{};
+    for (const std::uint32_t round : rounds) {
+        const auto others = without_round(columns, round);
+        if (!enough_columns(others)) return;
+        const auto left =
+            stats::fit_scalability_unbounded(others.loads, others.throughputs, others.weights);
+        if (!left) return;
+        const std::array<double, kParameters> moved{
+            left->gamma - fit.centre[0], left->alpha - fit.centre[1], left->beta - fit.centre[2]};
+        for (std::size_t i = 0; i < kParameters; ++i) {
+            for (std::size_t j = 0; j < kParameters; ++j)
+                covariance[i][j] += (count - 1) / count * moved[i] * moved[j];
+        }
+    }
+    fit.covariance = covariance;
+    fit.degrees_of_freedom = rounds.size() - 1;
+}
+
 std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, double level) {
     if (!enough_columns(columns)) return std::nullopt;
     const auto law = stats::fit_scalability(columns.loads, columns.throughputs, columns.weights);
@@ -151,6 +194,8 @@ std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, d
     if (!free || !free->covariance) return std::nullopt;
     fit.covariance = *free->covariance;
     fit.centre = {free->gamma, free->alpha, free->beta};
+    fit.degrees_of_freedom = fit.points - kParameters;
+    set_spread_by_rounds(fit, columns);
     fit.gamma = parameter_interval(fit, 0, law->gamma);
     fit.alpha = parameter_interval(fit, 1, law->alpha);
     fit.beta = parameter_interval(fit, 2, law->beta);
@@ -173,6 +218,7 @@ std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, dou
     lower.loads.resize(kept);
     lower.throughputs.resize(kept);
     if (!lower.weights.empty()) lower.weights.resize(kept);
+    lower.rounds.clear();  // for intervals, and only the law itself is asked for
     const auto fit = fit_columns(lower, weighting, level);
     if (!fit) {
         result.worst_error = kInfinite;

@@ -17,6 +17,7 @@ namespace crucible::lab::scale {
 struct CurvePoint {
     double load = 0;
     double throughput = 0;
+    std::uint32_t round = 0;  ///< points of one round share noise
 };
 
 /// How residuals count.
@@ -50,8 +51,13 @@ struct UslFit {
     double level = 0.95;
     std::size_t points = 0;
     double load_max = 0;  ///< highest measured
-    /// Student's, with points - 3 degrees of freedom, cut at 0. They come from the fit without the
-    /// bound at 0, so that a parameter on its bound has one too.
+    /// Of all intervals. Rounds are independent of each other and the points of one are not: with
+    /// two rounds or more, rounds - 1, and the spread is that of the jackknife over rounds (Tukey
+    /// 1958; MacKinnon, Nielsen and Webb 2023). Of one round, or where there is no fit without one
+    /// of them, points - 3 and the spread of the residuals: what a round shares is not in that.
+    std::size_t degrees_of_freedom = 0;
+    /// Student's, cut at 0. They come from the fit without the bound at 0, so that a parameter on
+    /// its bound has one too.
     stats::Interval gamma;
     stats::Interval alpha;
     stats::Interval beta;

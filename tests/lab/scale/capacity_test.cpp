@@ -149,6 +149,28 @@ TEST(Capacity, CountsInstances) {
               "it takes up to 3 instances, more than twice the 1 measured together");
 }
 
+// Six rounds that are up to 6 % apart, on the same curve: as many clients are needed as the rounds
+// leave open, not as 192 independent measurements would. Near the peak that is no number at all.
+TEST(Capacity, TakesItsIntervalFromRounds) {
+    std::vector<CurvePoint> points;
+    for (std::uint32_t round = 0; round < 6; ++round) {
+        for (auto point : measured_curve(32)) {
+            point.throughput *= 0.97 + 0.012 * round;
+            point.round = round;
+            points.push_back(point);
+        }
+    }
+    const auto by_rounds = forecast(points, {.rate = 6900});
+    EXPECT_TRUE(refused_for(forecast(points, {.rate = 7250}), Refusal::unbounded));
+    for (auto& point : points) point.round = 0;
+    const auto pooled = forecast(points, {.rate = 6900});
+    ASSERT_TRUE(by_rounds.refused.empty() && pooled.refused.empty());
+    EXPECT_EQ(by_rounds.needed, pooled.needed);
+    EXPECT_EQ(by_rounds.interval, (stats::Interval{13, 16}));
+    EXPECT_EQ(pooled.interval, (stats::Interval{14, 14}));
+    EXPECT_TRUE(forecast(points, {.rate = 7250}).refused.empty());
+}
+
 // Each figure out of its range is named with what is allowed.
 TEST(Capacity, NamesWhatADemandMayNotBe) {
     const auto message = [](const Demand& demand) { return check(demand).error().message; };

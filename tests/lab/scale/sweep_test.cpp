@@ -151,5 +151,18 @@ TEST(SweepSlope, IsOfTheLoadsThatAreAskedFor) {
     EXPECT_FALSE(slope_of(sweep, "latency_p99", 1));
 }
 
+// What the law's intervals take for the unit.
+TEST(SweepCurve, TellsWhichPointsAreOfOneRound) {
+    auto sweep = degrading_sweep(2);
+    sweep.points[0].rounds = {3, 5};
+    sweep.points[1].rounds = {3, 5};
+    const auto curve = sweep.curve("throughput");
+    ASSERT_EQ(curve.size(), 4U);
+    EXPECT_EQ(curve[0].round, 3U);
+    EXPECT_EQ(curve[1].round, 3U);
+    EXPECT_EQ(curve[1].load, 2);
+    EXPECT_EQ(curve[3].round, 5U);
+}
+
 }  // namespace
 }  // namespace crucible::lab::scale

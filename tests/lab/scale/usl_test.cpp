@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -150,8 +151,8 @@ TEST(Usl, HoldsOutLoadsNotRounds) {
     EXPECT_TRUE(eight->passed) << eight->worst_error;
     // A cliff at the highest of six loads: three of its twelve values would have told the law.
     auto cliff = in_rounds(6, 12);
-    for (auto& [load, throughput] : cliff)
-        if (load == 6) throughput *= 0.8;
+    for (auto& point : cliff)
+        if (point.load == 6) point.throughput *= 0.8;
     const auto six = held_out(cliff);
     ASSERT_TRUE(six);
     EXPECT_EQ(six->held_out, 1U);
@@ -194,18 +195,98 @@ TEST(Usl, IsNotFittedToFewerThanFourPointsAtThreeLoads) {
     EXPECT_FALSE(fit->hold_out);
 }
 
+const std::vector<double> kEight{1, 2, 3, 4, 6, 8, 12, 16};
+
+/// Rounds that do `shares` of what the law says, at all of kEight alike.
+std::vector<CurvePoint> in_rounds_of(const std::vector<double>& shares) {
+    const stats::ScalabilityFit law{.gamma = 1000, .alpha = 0.05, .beta = 0.002};
+    std::vector<CurvePoint> points;
+    for (std::uint32_t round = 0; round < shares.size(); ++round) {
+        for (const double n : kEight) points.push_back({n, law.at(n) * shares[round], round});
+    }
+    return points;
+}
+
+// What a whole round does more or less of is known as well as the mean of so many rounds is, and
+// not of so many points; of contention it says nothing. Weights are 1 / x^2, so that gamma is 1000
+// times the sum of 1 / share over that of 1 / share^2. Student's factor is t(.975, 5) = 2.570582.
+TEST(Usl, TakesTheRoundForTheUnit) {
+    const std::vector<double> shares{0.95, 0.97, 1, 1.01, 1.03, 1.04};
+    const auto gamma_without = [&](std::size_t left_out) {
+        double sum = 0;
+        double squares = 0;
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+            if (i == left_out) continue;
+            sum += 1 / shares[i];
+            squares += 1 / (shares[i] * shares[i]);
+        }
+        return 1000 * sum / squares;
+    };
+    const double gamma = gamma_without(shares.size());
+    double variance = 0;
+    for (std::size_t i = 0; i < shares.size(); ++i)
+        variance += 5.0 / 6 * std::pow(gamma_without(i) - gamma, 2);
+    const double half = 2.570582 * std::sqrt(variance);
+
+    const auto fit = fit_usl(in_rounds_of(shares), Weighting::relative, 0.95);
+    ASSERT_TRUE(fit && fit->limit);
+    EXPECT_EQ(fit->degrees_of_freedom, 5U);
+    EXPECT_NEAR(fit->law.gamma, gamma, 1e-6);
+    EXPECT_NEAR(fit->gamma.low, gamma - half, 1e-3);
+    EXPECT_NEAR(fit->gamma.high, gamma + half, 1e-3);
+    EXPECT_NEAR(fit->alpha.high - fit->alpha.low, 0, 1e-6);
+    EXPECT_NEAR(fit->beta.high - fit->beta.low, 0, 1e-6);
+    const auto at_twelve = fit->curve_interval(12);
+    EXPECT_NEAR(at_twelve.high / fit->law.at(12), 1 + half / gamma, 1e-6);
+    EXPECT_NEAR(fit->limit_interval.high / *fit->limit, 1 + half / gamma, 1e-6);
+}
+
+// One round cannot tell what it shares; nor can two of which one alone makes no fit. The law itself
+// asks for no rounds.
+TEST(Usl, HasTheResidualsIntervalsWhereRoundsTellNothing) {
+    const auto fit_in = [](const std::vector<CurvePoint>& points) {
+        auto fit = fit_usl(points, Weighting::relative, 0.95);
+        EXPECT_TRUE(fit);
+        return fit ? *fit : UslFit{};
+    };
+    auto points = in_rounds(8, 1);
+    points.push_back({1, 1010, 7});
+    points.push_back({8, 5500, 7});
+    const auto uneven = fit_in(points);
+    EXPECT_EQ(uneven.degrees_of_freedom, 7U);
+    for (auto& point : points) point.round = 0;
+    const auto one = fit_in(points);
+    EXPECT_EQ(one.degrees_of_freedom, 7U);
+    EXPECT_EQ(uneven.gamma, one.gamma);
+    EXPECT_EQ(uneven.curve_interval(4), one.curve_interval(4));
+    for (std::size_t i = 0; i < points.size(); ++i)
+        points[i].round = static_cast<std::uint32_t>(i % 2);
+    const auto two = fit_in(points);
+    EXPECT_EQ(two.degrees_of_freedom, 1U);
+    EXPECT_EQ(two.law.gamma, one.law.gamma);
+    EXPECT_EQ(two.law.residual_error, one.law.residual_error);
+}
+
 struct Coverage {
     double gamma = 0;
     double alpha = 0;
     double beta = 0;
     double peak = 0;
     double limit = 0;
-    double curve = 0;     ///< at the highest load
+    double curve = 0;
     double few_runs = 0;  ///< share of data sets that the runs test calls another curve, at 5 %
 };
 
+/// Where the noise comes from: each point has its own, and a round has some that its points share.
+struct Noise {
+    double own = 0;
+    double shared = 0;
+    std::uint32_t rounds = 1;
+};
+
+/// `at`: where the curve's interval is looked at.
 Coverage simulate_coverage(const stats::ScalabilityFit& truth, std::span<const double> loads,
-                           double noise, int data_sets) {
+                           double at, const Noise& noise, int data_sets) {
     Coverage coverage;
     const auto holds = [](const stats::Interval& interval, double value) {
         return interval.low <= value && value <= interval.high ? 1.0 : 0.0;
@@ -214,8 +295,12 @@ Coverage simulate_coverage(const stats::ScalabilityFit& truth, std::span<const d
     base::Rng rng(20260901);
     for (int i = 0; i < data_sets; ++i) {
         std::vector<CurvePoint> points;
-        for (const double n : loads) {
-            points.push_back({n, truth.at(n) * (1 + noise * normal(rng))});
+        for (std::uint32_t round = 0; round < noise.rounds; ++round) {
+            const double whole_round = noise.shared > 0 ? 1 + noise.shared * normal(rng) : 1;
+            for (const double n : loads) {
+                const double own = 1 + noise.own * normal(rng);
+                points.push_back({n, truth.at(n) * whole_round * own, round});
+            }
         }
         const auto fit = fit_usl(points, Weighting::relative, 0.95);
         if (!fit) continue;
@@ -224,7 +309,7 @@ Coverage simulate_coverage(const stats::ScalabilityFit& truth, std::span<const d
         coverage.beta += holds(fit->beta, truth.beta);
         if (fit->peak) coverage.peak += holds(fit->peak_interval, peak);
         if (fit->limit) coverage.limit += holds(fit->limit_interval, truth.at(peak));
-        coverage.curve += holds(fit->curve_interval(loads.back()), truth.at(loads.back()));
+        coverage.curve += holds(fit->curve_interval(at), truth.at(at));
         coverage.few_runs += fit->runs.p_few <= 0.05 ? 1 : 0;
     }
     for (double* share : {&coverage.gamma, &coverage.alpha, &coverage.beta, &coverage.peak,
@@ -251,7 +336,7 @@ TEST(Usl, IntervalsHoldTheTruthAsOftenAsTheySay) {
           Case{"10 loads, 5 % noise", ten, 0.05}}) {
         SCOPED_TRACE(name);
         const auto c = simulate_coverage({.gamma = 1000, .alpha = 0.05, .beta = 0.002}, loads,
-                                         noise, data_sets);
+                                         loads.back(), {.own = noise}, data_sets);
         fmt::print(
             "{}: gamma {:.1f} alpha {:.1f} beta {:.1f} peak {:.1f} limit {:.1f} curve {:.1f} "
             "few runs {:.1f} %\n",
@@ -261,6 +346,28 @@ TEST(Usl, IntervalsHoldTheTruthAsOftenAsTheySay) {
             EXPECT_NEAR(share, 0.95, std::max(0.02, slack));
         }
         EXPECT_LE(c.few_runs, 0.05 + slack);
+    }
+}
+
+// As compared curves are simulated: 2 % of noise of each point and 5 % that a round shares, at the
+// loads of a curve by default and where a forecast of 6,500/s asks for it. Taken for independent,
+// six rounds' points give intervals that hold gamma in 81 of 100 data sets and the curve in 70.
+TEST(Usl, IntervalsHoldTheTruthThoughPointsOfARoundShareNoise) {
+    const int data_sets = simulations(600);
+    const double slack = 2.5 * std::sqrt(0.95 * 0.05 / data_sets);
+    for (const std::uint32_t rounds : {2U, 6U, 10U}) {
+        SCOPED_TRACE(rounds);
+        const auto c =
+            simulate_coverage({.gamma = 1000, .alpha = 0.05, .beta = 0.002}, kEight, 12,
+                              {.own = 0.02, .shared = 0.05, .rounds = rounds}, data_sets);
+        fmt::print(
+            "{} rounds: gamma {:.1f} alpha {:.1f} beta {:.1f} peak {:.1f} limit {:.1f} curve "
+            "{:.1f} "
+            "%\n",
+            rounds, 100 * c.gamma, 100 * c.alpha, 100 * c.beta, 100 * c.peak, 100 * c.limit,
+            100 * c.curve);
+        for (const double share : {c.gamma, c.alpha, c.beta, c.peak, c.limit, c.curve})
+            EXPECT_NEAR(share, 0.95, std::max(0.03, slack));
     }
 }
 
