@@ -12,11 +12,12 @@ namespace crucible::lab::scale {
 
 /// A figure against load: memory against clients, latency against rate.
 struct LoadSlope {
-    stats::LocationEstimate slope;  ///< per unit of load: Theil-Sen with Sen's interval
+    stats::LocationEstimate slope;  ///< per unit of load: Theil-Sen
     double p_value = 1;             ///< two-sided, of "it does not change with load": Mann-Kendall
 };
 /// Of the figure `values` at `loads`, one each, in any order; several of one load are welcome. At
-/// least two different loads. The interval has infinite ends where there are too few for `level`.
+/// least two different loads. The interval is Sen's, of values that are independent of each other;
+/// it has infinite ends where there are too few for `level`.
 /// A straight line is what it says; latency near a breaking point is none, so give it the loads
 /// below.
 LoadSlope slope_against_load(std::span<const double> loads, std::span<const double> values,

@@ -5,12 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
+#include <span>
 
 #include "lab/stats/robust.h"
 #include "lab/stats/signed_rank.h"
+#include "lab/stats/trend.h"
 
 namespace crucible::lab::scale {
 namespace {
+
+constexpr double kSlopeLevel = 0.95;
 
 const MetricValue* find_value(const std::vector<MetricValue>& metrics, std::string_view name) {
     const auto found = std::ranges::find_if(
@@ -176,17 +181,31 @@ std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed
 std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest) {
     std::vector<double> loads;
     std::vector<double> values;
+    std::vector<double> slopes;  // of the rounds with two loads or more
     for (const auto& [round, by_load] : sweep.by_round(metric)) {
+        const std::size_t first = loads.size();
         for (const auto& [load, value] : by_load) {
             if (load > highest) continue;
             loads.push_back(load);
             values.push_back(value);
         }
+        if (loads.size() - first >= 2) {
+            slopes.push_back(stats::theil_sen_slope(std::span(loads).subspan(first),
+                                                    std::span(values).subspan(first)));
+        }
     }
     if (loads.empty() ||
         std::ranges::count(loads, loads.front()) == static_cast<std::ptrdiff_t>(loads.size()))
         return std::nullopt;
-    return slope_against_load(loads, values, 0.95);
+    auto found = slope_against_load(loads, values, kSlopeLevel);
+    if (slopes.size() >= 2) {
+        constexpr double kInfinite = std::numeric_limits<double>::infinity();
+        const double estimate = found.slope.estimate;
+        const auto located = stats::hodges_lehmann(slopes, kSlopeLevel);
+        found.slope.interval = located ? stats::hull(located->interval, {estimate, estimate})
+                                       : stats::Interval{-kInfinite, kInfinite};
+    }
+    return found;
 }
 
 SweepLimit sweep_limit(const Sweep& sweep) {

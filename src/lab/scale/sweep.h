@@ -51,7 +51,9 @@ void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
 /// nullopt: no point has a throughput.
 std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed);
 /// How a metric changes with each further unit of load up to `highest`, with all rounds' values.
-/// nullopt: it was measured at fewer than two such loads.
+/// Values of one round share noise, so that the interval is Hodges and Lehmann's of the rounds' own
+/// slopes, with infinite ends below six of them; of a single round it is Sen's. nullopt: the metric
+/// was measured at fewer than two such loads.
 std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest);
 
 /// The limits of an SLO against a sweep, point by point: the highest load of which more trials than

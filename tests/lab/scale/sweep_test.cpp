@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "base/rng.h"
+#include "simulation.h"
 
 namespace crucible::lab::scale {
 namespace {
@@ -149,6 +154,81 @@ TEST(SweepSlope, IsOfTheLoadsThatAreAskedFor) {
     EXPECT_NEAR(below->slope.estimate, 1e-3, 1e-9);
     EXPECT_GT(slope_of(sweep, "latency_p99", 4)->slope.interval.high, 1);
     EXPECT_FALSE(slope_of(sweep, "latency_p99", 1));
+}
+
+/// Memory at loads 1 to 4 of rounds, by the round and the load.
+template <typename Memory>
+Sweep memory_sweep(std::uint32_t rounds, const Memory& memory) {
+    Sweep sweep;
+    for (const double load : {1.0, 2.0, 3.0, 4.0}) {
+        auto& point = sweep.points.emplace_back();
+        point.load = load;
+        for (std::uint32_t round = 0; round < rounds; ++round) {
+            point.rounds.push_back(round);
+            point.metrics.push_back(
+                {{.info = find_metric("memory_peak"), .value = memory(round, load)}});
+        }
+    }
+    return sweep;
+}
+
+// Whole rounds lie far apart, and within each a further unit of load takes 10.0 to 10.5. Of six
+// rounds Hodges and Lehmann's interval at 95 % goes from the least to the most.
+TEST(SweepSlope, HasTheIntervalOfTheRoundsOwnSlopes) {
+    const auto memory = [](std::uint32_t round, double load) {
+        return 1000.0 * (round % 3) + (10 + 0.1 * round) * load;
+    };
+    auto sweep = memory_sweep(6, memory);
+    const auto found = slope_of(sweep, "memory_peak", 4);
+    ASSERT_TRUE(found);
+    EXPECT_NEAR(found->slope.interval.low, 10, 1e-9);
+    EXPECT_NEAR(found->slope.interval.high, 10.5, 1e-9);
+    // A round that has one of the loads only has no slope.
+    sweep.points[0].rounds.push_back(6);
+    sweep.points[0].metrics.push_back({{.info = find_metric("memory_peak"), .value = 500.0}});
+    EXPECT_NEAR(slope_of(sweep, "memory_peak", 4)->slope.interval.high, 10.5, 1e-9);
+    EXPECT_TRUE(
+        std::isinf(slope_of(memory_sweep(5, memory), "memory_peak", 4)->slope.interval.high));
+    // A single round has Sen's.
+    Sweep one;
+    std::vector<double> loads;
+    std::vector<double> values;
+    for (const double load : {1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0}) {
+        loads.push_back(load);
+        values.push_back(10 * load + std::sin(12.9898 * load));
+        auto& point = one.points.emplace_back();
+        point.load = load;
+        point.rounds.push_back(0);
+        point.metrics.push_back({{.info = find_metric("memory_peak"), .value = values.back()}});
+    }
+    const auto single = slope_of(one, "memory_peak", 16);
+    ASSERT_TRUE(single);
+    EXPECT_EQ(single->slope.interval, slope_against_load(loads, values, 0.95).slope.interval);
+    EXPECT_TRUE(std::isfinite(single->slope.interval.high));
+}
+
+// Rounds of which each takes more or less for a further unit of load, by 10 %: taken for
+// independent of each other, their values give an interval that holds the truth in 89 of 100.
+TEST(SweepSlope, IntervalHoldsTheTruthAsOftenAsItSays) {
+    constexpr std::uint32_t kRounds = 10;
+    const int sweeps = simulations(400);
+    base::Rng rng(20260901);
+    int held = 0;
+    for (int i = 0; i < sweeps; ++i) {
+        std::vector<double> steps;
+        for (std::uint32_t round = 0; round < kRounds; ++round)
+            steps.push_back(1.7 * (1 + 0.1 * normal(rng)));
+        const auto found =
+            slope_of(memory_sweep(kRounds,
+                                  [&](std::uint32_t round, double load) {
+                                      return 10 + steps[round] * load + 0.05 * normal(rng);
+                                  }),
+                     "memory_peak", 4);
+        ASSERT_TRUE(found);
+        held += found->slope.interval.low <= 1.7 && 1.7 <= found->slope.interval.high ? 1 : 0;
+    }
+    const double slack = 2.5 * std::sqrt(0.95 * 0.05 / sweeps);
+    EXPECT_NEAR(static_cast<double>(held) / sweeps, 0.95, std::max(0.03, slack));
 }
 
 // What the law's intervals take for the unit.
