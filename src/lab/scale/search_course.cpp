@@ -365,6 +365,11 @@ std::optional<Probe> BreakingPointSearch::Course::plan_confirm() {
     if (!confirmed_low_) confirmed_low_ = round_down(interval.low);
     switch (class_at(*confirmed_low_)) {
         case LoadClass::undecided:
+            // Trials there are not valid time and again: the next load below that had a valid one.
+            if (ceiling_ && *confirmed_low_ >= *ceiling_) {
+                confirmed_low_ = usable_highest();
+                return std::nullopt;
+            }
             return ordinary(Stage::confirm, *confirmed_low_);
         case LoadClass::upper_bound:
             if (*confirmed_low_ > round_up(options_.lowest)) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -211,7 +212,8 @@ TEST(Search, EndsOnASoakThatFailsAgain) {
     EXPECT_LT(failed.estimate->interval.low, passed.estimate->interval.low);
 }
 
-// Soaks and ways down that are never valid leave a trace, and no answer.
+// Soaks and ways down that are never valid leave a trace, and no answer. Where neither end of the
+// interval can be confirmed the search ends, too.
 TEST(Search, SaysWhichStagesWereNeverValid) {
     const auto invalid_from = [](Stage stage) {
         return searched({.lowest = 1, .highest = 1000},
@@ -222,6 +224,10 @@ TEST(Search, SaysWhichStagesWereNeverValid) {
                         })
             .point;
     };
+    const auto confirm = invalid_from(Stage::confirm);
+    EXPECT_EQ(confirm.ending, Ending::injector_limited);
+    EXPECT_EQ(confirm.invalidity, Validity::injector_late);
+    EXPECT_TRUE(confirm.estimate);
     const auto soak = invalid_from(Stage::soak);
     EXPECT_TRUE(soak.soak_invalid);
     EXPECT_FALSE(soak.soak_passed);
@@ -233,6 +239,21 @@ TEST(Search, SaysWhichStagesWereNeverValid) {
         EXPECT_FALSE(descent.hysteresis);
         EXPECT_FALSE(descent.soak_invalid);
     }
+}
+
+// The interval's low end itself is never valid: the highest load below it that was tried is the
+// lower bound instead.
+TEST(Search, GoesBelowALowEndThatIsNeverValid) {
+    std::optional<double> low_end;
+    const auto got = searched({.lowest = 1, .highest = 1000}, [&](const Probe& probe) {
+        if (probe.stage == Stage::confirm && !low_end) low_end = probe.load;
+        if (probe.load == low_end) return Outcome{.validity = Validity::injector_late};
+        return steady(100)(probe);
+    });
+    ASSERT_TRUE(low_end && got.point.lower_bound);
+    EXPECT_EQ(got.point.invalid_trials, 3U);
+    EXPECT_LT(*got.point.lower_bound, *low_end);
+    EXPECT_GT(*got.point.lower_bound, 0.9 * *low_end);
 }
 
 // A system that, once overloaded, holds no more than 400 of its 1,000 until it is restarted.
