@@ -159,7 +159,14 @@ LimitFound LimitSearch::result() const {
                            why);
     };
     if (found.point.soak_invalid) found.soak_absent = not_valid(soak_invalid_);
-    if (found.point.descent_died) {
+    if (found.point.no_overload == NoOverload::range_ends) {
+        found.hysteresis_absent = "no higher load than the one that breaks is in the range";
+    } else if (found.point.no_overload == NoOverload::invalid) {
+        found.hysteresis_absent =
+            fmt::format("trials above the load that breaks were not valid: {}", found.invalid);
+    } else if (found.point.no_overload == NoOverload::held) {
+        found.hysteresis_absent = "the load that was to overload it was held";
+    } else if (found.point.descent_died) {
         found.hysteresis_absent = "it died of the overload";
     } else if (found.point.descent_invalid) {
         found.hysteresis_absent = not_valid(descent_invalid_);

@@ -22,8 +22,8 @@ struct LimitFound {
     /// nothing broke.
     std::string broken;
     std::string detail;  ///< the figures of the trial nearest above the limit that broke by it
-    /// Why trials were not valid at the load that ended the search, else why the last invalid one
-    /// of it was; empty without one.
+    /// Why trials were not valid at the load from which they were so time and again, else why the
+    /// search's last invalid one was; empty without one.
     std::string invalid;
     std::string soak_absent;        ///< why a soak that was asked for said nothing
     std::string hysteresis_absent;  ///< why the way down did not, or ended too early

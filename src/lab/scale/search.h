@@ -98,6 +98,14 @@ enum class Ending : std::uint8_t {
 };
 std::string_view to_string(Ending ending) noexcept;
 
+/// Why the way down had no overload to begin with.
+enum class NoOverload : std::uint8_t {
+    none,        ///< there was one, or nobody looked
+    range_ends,  ///< the upper bound is the highest load there is
+    invalid,     ///< trials above the upper bound were invalid time and again
+    held,        ///< the load that was to be one was held
+};
+
 /// What the way down showed.
 struct Hysteresis {
     bool present = false;  ///< soak_share of the lower bound was broken after an overload
@@ -125,9 +133,10 @@ struct BreakingPoint {
     std::uint32_t invalid_trials = 0;
     std::uint32_t other_trials = 0;  ///< valid ones of overload, descend and soak, and reopened
     Validity invalidity = Validity::valid;  ///< with injector_limited: why
-    std::optional<double> invalid_load;     ///< with injector_limited: where
-    /// None: nobody looked, descent_died or descent_invalid.
+    std::optional<double> invalid_load;     ///< from where up trials were invalid time and again
+    /// None: nobody looked, no_overload, descent_died or descent_invalid.
     std::optional<Hysteresis> hysteresis;
+    NoOverload no_overload = NoOverload::none;
     bool descent_died = false;        ///< the way down ended there: the system died of the overload
     bool descent_invalid = false;     ///< its trials were invalid time and again
     std::optional<bool> soak_passed;  ///< the last one; none: no soak of these bounds

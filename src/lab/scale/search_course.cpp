@@ -169,6 +169,7 @@ void BreakingPointSearch::Course::add(double load, const Outcome& outcome) {
             break;
         case Stage::overload:
             overloaded_ = true;
+            if (outcome.broken.empty()) no_overload_ = NoOverload::held;
             break;
         case Stage::descend:
             break;
@@ -418,8 +419,8 @@ std::optional<Probe> BreakingPointSearch::Course::plan_soak() {
 
 std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
     const auto known = bounds();
-    const bool wanted =
-        options_.descends && known.lower && known.upper && !descent_died_ && !descent_invalid_;
+    const bool wanted = options_.descends && known.lower && known.upper && !descent_died_ &&
+                        !descent_invalid_ && no_overload_ == NoOverload::none;
     if (!wanted) {
         phase_ = Phase::over;
         return std::nullopt;
@@ -427,9 +428,13 @@ std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
     // Not the lower bound itself, where by its nature some trials break.
     const double first = round_down(options_.soak_share * *known.lower);
     if (!overloaded_) {
-        const double load = round_up(*known.upper * options_.overload_factor);
-        return Probe{
-            .stage = Stage::overload, .load = std::min(load, usable_highest()), .then = first};
+        const double load =
+            std::min(round_up(*known.upper * options_.overload_factor), usable_highest());
+        if (load <= *known.upper) {
+            no_overload_ = ceiling_ ? NoOverload::invalid : NoOverload::range_ends;
+            return std::nullopt;
+        }
+        return Probe{.stage = Stage::overload, .load = load, .then = first};
     }
     const auto descend = [](double load) {
         return Probe{.stage = Stage::descend, .load = load, .continues = true};
@@ -513,11 +518,10 @@ BreakingPoint BreakingPointSearch::Course::result() const {
         ++(is_search(trial.stage) && !trial.long_trial ? point.trials : point.other_trials);
     }
     point.invalid_trials = invalid_;
-    if (point.ending == Ending::injector_limited) {
-        point.invalidity = invalidity_;
-        point.invalid_load = ceiling_;
-    }
+    if (point.ending == Ending::injector_limited) point.invalidity = invalidity_;
+    point.invalid_load = ceiling_;
     point.hysteresis = hysteresis();
+    point.no_overload = no_overload_;
     point.descent_died = descent_died_;
     point.descent_invalid = descent_invalid_;
     point.soak_passed = soak_passed_;

@@ -93,6 +93,7 @@ private:
     std::size_t reopened_at_ = 0;   ///< trials before the search was reopened the last time
     std::vector<double> descents_;  ///< loads of the way down, once it began
     bool overloaded_ = false;
+    NoOverload no_overload_ = NoOverload::none;
     bool descent_died_ = false;
     bool descent_invalid_ = false;
 };

@@ -125,6 +125,32 @@ TEST(LimitSearch, SaysWhyTrialsWhereItEndedWereNotValid) {
     EXPECT_EQ(found.invalid, "client: client-1 was killed");
 }
 
+// A load that breaks nothing is no overload, and one that cannot be offered is none either.
+TEST(LimitSearch, SaysWhyThereWasNoOverload) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    const auto absent = [&slo](const SearchOptions& options, Stage invalid, Stage holds) {
+        auto search = LimitSearch::create(options, slo);
+        while (const auto probe = search->next()) {
+            search->step([&](const std::vector<double>& loads, bool) {
+                auto trial = judged_trial(loads.front());
+                if (trial.load > 300 && probe->stage != holds) trial.broken = "latency_p99<10ms";
+                if (trial.load > 300 && probe->stage == invalid)
+                    trial.invalid = "schedule_kept: 9 ms late";
+                return std::vector{trial};
+            });
+        }
+        return search->result().hysteresis_absent;
+    };
+    const SearchOptions options{.lowest = 100, .highest = 1'000};
+    EXPECT_EQ(
+        absent({.lowest = 299, .highest = 301, .whole_numbers = true}, Stage::soak, Stage::soak),
+        "no higher load than the one that breaks is in the range");
+    EXPECT_EQ(absent(options, Stage::refine, Stage::soak),
+              "trials above the load that breaks were not valid: schedule_kept: 9 ms late");
+    EXPECT_EQ(absent(options, Stage::soak, Stage::overload),
+              "the load that was to overload it was held");
+}
+
 // Soaks that say nothing say why, and so does the way down.
 TEST(LimitSearch, SaysWhyThereIsNoSoakAndNoWayDown) {
     const auto slo = *Slo::parse("latency_p99<10ms");

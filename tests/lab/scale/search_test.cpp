@@ -272,6 +272,33 @@ TEST(Search, FindsHysteresisOnTheWayDown) {
     EXPECT_FALSE(never.hysteresis->recovers_at);
 }
 
+// What does not break it is no overload: nothing is said of what the system holds after one.
+TEST(Search, GoesDownFromNothingThatHolds) {
+    const auto range_ends =
+        searched({.lowest = 1, .highest = 13, .whole_numbers = true}, steady(12));
+    EXPECT_EQ(range_ends.point.upper_bound, 13);
+    EXPECT_EQ(range_ends.point.no_overload, NoOverload::range_ends);
+    // After the ramp nothing above the breaking point can be offered any more.
+    const auto invalid = searched({.lowest = 1, .highest = 1000}, [](const Probe& probe) {
+        if (probe.stage != Stage::ramp && probe.load > 100)
+            return Outcome{.validity = Validity::injector_late};
+        return steady(100)(probe);
+    });
+    EXPECT_EQ(invalid.point.upper_bound, 128);
+    EXPECT_EQ(invalid.point.no_overload, NoOverload::invalid);
+    for (const auto& got : {range_ends, invalid}) {
+        EXPECT_TRUE(of_stage(got, Stage::overload).empty());
+        EXPECT_FALSE(got.point.hysteresis);
+    }
+    const auto held_one = searched({.lowest = 1, .highest = 1000}, [](const Probe& probe) {
+        return probe.stage == Stage::overload ? held() : steady(100)(probe);
+    });
+    EXPECT_EQ(of_stage(held_one, Stage::overload).size(), 1U);
+    EXPECT_TRUE(of_stage(held_one, Stage::descend).empty());
+    EXPECT_EQ(held_one.point.no_overload, NoOverload::held);
+    EXPECT_FALSE(held_one.point.hysteresis);
+}
+
 // Objective 1 breaks from 90 on, objective 0 only from 500 on: 1 broke first, though at the ramp's
 // upper bound both do.
 TEST(Search, NamesTheObjectiveThatBrokeFirst) {
