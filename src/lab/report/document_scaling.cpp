@@ -55,6 +55,7 @@ std::optional<BreakingPointRow> read_breaking_point(const json& object) {
         .hysteresis = {},
         .hysteresis_absent = text_at(object, "hysteresis_absent"),
         .recovers_at = {},
+        .broken_down_to = {},
         .death = {},
         .died_at = {}};
     if (const auto& soak = object.at("soak_passed"); !soak.is_null())
@@ -62,6 +63,7 @@ std::optional<BreakingPointRow> read_breaking_point(const json& object) {
     if (const auto& hysteresis = object.at("hysteresis"); !hysteresis.is_null()) {
         row.hysteresis = hysteresis.at("present").get<bool>();
         row.recovers_at = optional_number(hysteresis, "recovers_at");
+        row.broken_down_to = optional_number(hysteresis, "broken_down_to");
     }
     if (const auto& died = object.at("died"); !died.is_null()) {
         row.death = text_at(died, "message");

@@ -43,7 +43,8 @@ struct BreakingPointRow {
     std::optional<bool> hysteresis;       ///< absent: nobody looked, or hysteresis_absent
     std::string hysteresis_absent;
     std::optional<double> recovers_at;
-    std::string death;  ///< empty: it never died
+    std::optional<double> broken_down_to;  ///< lowest load that it did not recover at
+    std::string death;                     ///< empty: it never died
     std::optional<double> died_at;
 };
 

@@ -196,11 +196,13 @@ std::vector<std::string> breaking_point_sentences(const ScalingDocument& documen
     }
     if (!point.soak_absent.empty()) lines.push_back("no soak: " + point.soak_absent);
     if (point.hysteresis) {
-        std::string recovery = "; it did not recover";
+        std::string recovery;
+        if (point.broken_down_to)
+            recovery = fmt::format("; it did not recover down to {}", load(*point.broken_down_to));
         if (point.recovers_at) {
             recovery = fmt::format("; it recovers at {}", load(*point.recovers_at));
         } else if (!point.hysteresis_absent.empty()) {
-            recovery = "; whether it recovers is not known: " + point.hysteresis_absent;
+            recovery += "; whether it recovers lower is not known: " + point.hysteresis_absent;
         }
         lines.push_back(
             *point.hysteresis

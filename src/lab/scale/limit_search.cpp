@@ -170,6 +170,11 @@ LimitFound LimitSearch::result() const {
         found.hysteresis_absent = "it died of the overload";
     } else if (found.point.descent_invalid) {
         found.hysteresis_absent = not_valid(descent_invalid_);
+    } else if (const auto next = search_.next();
+               next && (next->stage == Stage::overload || next->stage == Stage::descend)) {
+        found.hysteresis_absent = starts_failed_ >= kStartsFailedMax
+                                      ? "it could not be started again"
+                                      : "the time or the user ended it first";
     }
     if (found.point.broke_first) found.broken = objectives_[*found.point.broke_first];
     const double near = found.point.upper_bound.value_or(0);

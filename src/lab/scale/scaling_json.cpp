@@ -166,7 +166,8 @@ json limit_json(Axis axis, const LimitFound& found) {
     if (point.soak_passed) result["soak_passed"] = *point.soak_passed;
     if (point.hysteresis) {
         result["hysteresis"] = {{"present", point.hysteresis->present},
-                                {"recovers_at", number(point.hysteresis->recovers_at)}};
+                                {"recovers_at", number(point.hysteresis->recovers_at)},
+                                {"broken_down_to", number(point.hysteresis->broken_down_to)}};
     }
     if (!found.death.empty())
         result["died"] = {{"load", number(found.died_at)}, {"message", found.death}};

@@ -111,6 +111,7 @@ struct Hysteresis {
     bool present = false;  ///< soak_share of the lower bound was broken after an overload
     /// Highest load that was held on the way down; none: not one that was tried.
     std::optional<double> recovers_at;
+    std::optional<double> broken_down_to;  ///< lowest load that was broken on the way down
 };
 
 struct BreakingPoint {

@@ -486,7 +486,9 @@ std::optional<Hysteresis> BreakingPointSearch::Course::hysteresis() const {
     if (first == LoadClass::undecided) return std::nullopt;
     Hysteresis result{.present = first == LoadClass::upper_bound};
     for (const double load : descents_) {
-        if (descent_class_at(load) == LoadClass::lower_bound) result.recovers_at = load;
+        const auto load_class = descent_class_at(load);
+        if (load_class == LoadClass::lower_bound) result.recovers_at = load;
+        if (load_class == LoadClass::upper_bound) result.broken_down_to = load;
     }
     return result;
 }

@@ -223,11 +223,21 @@ TEST(ScalingReport, SaysWhatWasNeverValid) {
     auto text = terminal(result);
     EXPECT_TRUE(contains(text, "no soak: 5 trials in a row were not valid: late")) << text;
     EXPECT_TRUE(contains(text, "no way down after an overload: it died of the overload")) << text;
-    point["hysteresis"] = {{"present", true}, {"recovers_at", nullptr}};
+    point["hysteresis"] = {{"present", true}, {"recovers_at", nullptr}, {"broken_down_to", 3}};
     text = terminal(result);
     EXPECT_TRUE(contains(text, "whether it recovers")) << text;
     EXPECT_FALSE(contains(text, "no way down"));
-    EXPECT_FALSE(contains(text, "did not recover"));
+}
+
+// Loads that were not tried may be held again.
+TEST(ScalingReport, SaysDownToWhichLoadItDidNotRecover) {
+    auto result = scaling_result();
+    auto& hysteresis = result["targets"][0]["breaking_point"]["hysteresis"];
+    hysteresis = {{"present", true}, {"recovers_at", nullptr}, {"broken_down_to", 3}};
+    EXPECT_TRUE(contains(terminal(result), "it did not recover\n   down to 3 clients\n"))
+        << terminal(result);
+    hysteresis["recovers_at"] = 2;
+    EXPECT_TRUE(contains(terminal(result), "before; it recovers at 2\n")) << terminal(result);
 }
 
 // The axis's own figure is at each point and has none for all of them.

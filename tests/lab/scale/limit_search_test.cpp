@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -149,6 +150,42 @@ TEST(LimitSearch, SaysWhyThereWasNoOverload) {
               "trials above the load that breaks were not valid: schedule_kept: 9 ms late");
     EXPECT_EQ(absent(options, Stage::soak, Stage::overload),
               "the load that was to overload it was held");
+}
+
+// A way down that the time ends at the first load says so, with what that load was.
+TEST(LimitSearch, SaysWhatEndedTheWayDown) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    const auto ended_by = [&slo](const ScalingTrial& last) {
+        auto search = LimitSearch::create({.lowest = 100, .highest = 1'000}, slo);
+        std::optional<double> first;
+        for (;;) {
+            const auto probe = search->next();
+            if (!probe) break;
+            if (probe->stage == Stage::descend && !first) first = probe->load;
+            const bool lower = probe->stage == Stage::descend && probe->load < *first;
+            if (!search->step([&](const std::vector<double>& loads, bool) {
+                    if (lower) return std::vector{last};
+                    std::vector<ScalingTrial> trials;
+                    for (const double load : loads) {
+                        trials.push_back(judged_trial(load));
+                        if (load > 300 || probe->stage == Stage::overload)
+                            trials.back().broken = "latency_p99<10ms";
+                    }
+                    return trials;
+                }))
+                break;
+        }
+        const auto found = search->result();
+        EXPECT_TRUE(found.point.hysteresis && found.point.hysteresis->present);
+        EXPECT_FALSE(found.point.hysteresis->recovers_at);
+        EXPECT_EQ(found.point.hysteresis->broken_down_to, first);
+        return found.hysteresis_absent;
+    };
+    auto interrupted = judged_trial(100);
+    interrupted.interrupted = true;
+    EXPECT_EQ(ended_by(interrupted), "the time or the user ended it first");
+    EXPECT_EQ(ended_by(not_started(100, {Errc::closed, "connection refused"})),
+              "it could not be started again");
 }
 
 // Soaks that say nothing say why, and so does the way down.

@@ -270,6 +270,11 @@ TEST(Search, FindsHysteresisOnTheWayDown) {
     ASSERT_TRUE(never.hysteresis);
     EXPECT_TRUE(never.hysteresis->present);
     EXPECT_FALSE(never.hysteresis->recovers_at);
+    // Four loads apart by the root of two: lower than that nothing is known.
+    ASSERT_TRUE(never.lower_bound && never.hysteresis->broken_down_to);
+    EXPECT_NEAR(*never.hysteresis->broken_down_to, 0.95 * *never.lower_bound / std::pow(2, 1.5),
+                1e-6);
+    EXPECT_GT(*got.hysteresis->broken_down_to, 400);
 }
 
 // What does not break it is no overload: nothing is said of what the system holds after one.
