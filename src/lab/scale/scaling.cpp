@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/rng.h"
@@ -26,6 +27,8 @@ constexpr std::uint32_t kInsightTrials = 2'000'000;
 constexpr std::array kSharesBelow{0.1, 0.25, 0.5, 0.75, 0.9};
 constexpr std::array kSharesBeyond{1.1, 1.5};
 constexpr double kLevel = 0.95;
+/// After so many failures of a target that has not handled anything its lowest load decides.
+constexpr std::uint32_t kFailuresToDoubt = 2;
 
 /// Of a search that ended on trials that say nothing.
 std::string why_not_its_limit(const LimitFound& limit) {
@@ -175,8 +178,9 @@ private:
         }
         shuffle(jobs);
         std::vector<AtPoint> measured(points.size());
-        for (const auto& [point, target] : jobs) {
-            if (!going()) break;
+        for (std::size_t next = 0; next < jobs.size() && going(); ++next) {
+            decide_first(std::span(jobs).subspan(next));
+            const auto [point, target] = jobs[next];
             const double load = points[point];
             auto trial = run_job(target, load, round, what);
             if (trial.interrupted) break;
@@ -226,8 +230,18 @@ private:
         }
     }
 
+    /// Of a target that has only failed so far the lowest load comes next: others may be beyond its
+    /// limit, while one that never starts is not to fail at all of them.
+    void decide_first(std::span<Job> jobs) {
+        const auto decides = std::ranges::find_if(jobs, [this](const Job& job) {
+            const auto& starts = starts_[job.target];
+            return job.point == 0 && starts.worked == 0 && starts.failed >= kFailuresToDoubt;
+        });
+        if (decides != jobs.end()) std::rotate(jobs.begin(), decides, decides + 1);
+    }
+
     /// A target of which nothing is known but that it does not start, or ends before it has handled
-    /// anything, at two loads, cannot be measured.
+    /// anything, at two loads or more and the lowest among them, cannot be measured.
     void note_start(std::size_t target, const ScalingTrial& trial) {
         if (trial.interrupted) return;
         auto& starts = starts_[target];
@@ -236,7 +250,8 @@ private:
         if (starts.worked > 0 || !trial.failure) return;
         ++starts.failed;
         const auto& found = scaling_.targets[target];
-        if (starts.failed < 2 || found.limit) return;
+        if (trial.load <= found.sweep.points.front().load) starts.failed_lowest = true;
+        if (starts.failed < kFailuresToDoubt || !starts.failed_lowest || found.limit) return;
         scaling_.failure = Error{trial.failure->code, found.target + ": " + trial.detail};
     }
 
@@ -387,6 +402,7 @@ private:
     struct Starts {
         std::uint32_t worked = 0;
         std::uint32_t failed = 0;
+        bool failed_lowest = false;
     };
     std::map<std::size_t, Starts> starts_;  ///< of curves, by target
 };

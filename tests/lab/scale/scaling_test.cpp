@@ -274,6 +274,46 @@ TEST(Scaling, FailsWhereATargetNeverStartsOrNeverWorks) {
     }
 }
 
+// What fails at once from 64 clients on has its limit there, whichever loads are drawn first.
+TEST(Scaling, MeasuresBelowLoadsThatFailAtOnce) {
+    for (const bool starts : {false, true}) {
+        for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U, 6U}) {
+            auto options = scaling_of({"daemon:"}, Axis::clients, {});
+            options.points = {1, 64, 128, 256};
+            options.slo = *Slo::parse("throughput>=50/s");
+            options.seed = seed;
+            options.run = [works = simulated_trials({{"daemon", {}}, {"null", {.capacity = 1e6}}}),
+                           fails = simulated_trials({{"daemon", {.starts = starts, .works = false}},
+                                                     {"null", {.capacity = 1e6}}})](
+                              const TargetUrl& target, const SystemOptions& system,
+                              const Plan& plan, const TrialOptions& how) mutable {
+                return (plan.clients < 64 ? works : fails)(target, system, plan, how);
+            };
+            const auto scaling = run_scaling(options);
+            ASSERT_TRUE(scaling);
+            ASSERT_FALSE(scaling->failure) << scaling->failure->message;
+            EXPECT_EQ(scaling->targets[0].sweep_limit->lower, 1);
+            if (starts) {
+                EXPECT_EQ(scaling->targets[0].sweep_limit->upper, 64);
+            }
+        }
+    }
+}
+
+// One that never starts is not tried at every load.
+TEST(Scaling, FailsBeforeItHasTriedEveryLoad) {
+    for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U, 6U}) {
+        auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.starts = false}}});
+        options.points = {1, 2, 4, 8, 16, 32};
+        options.seed = seed;
+        int tried = 0;
+        options.on_step = [&tried](const ScalingStep&) { ++tried; };
+        const auto scaling = run_scaling(options);
+        ASSERT_TRUE(scaling && scaling->failure);
+        EXPECT_LE(tried, 3);
+    }
+}
+
 // Capacity of 600: six clients of 100/s each reach it.
 TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});
