@@ -61,6 +61,7 @@ std::string limit_finding(const ScalingDocument& document, const ScalingTarget& 
                 ? fmt::format(", but the soak at {} broke", load(point.soak_load.value_or(0)))
                 : "");
     if (point.lower) return fmt::format("{} holds {}", target.target, load(*point.lower));
+    if (point.upper) return fmt::format("{} breaks at {}", target.target, load(*point.upper));
     return fmt::format("{}: no breaking point", target.target);
 }
 

@@ -228,7 +228,11 @@ SweepLimit sweep_limit(const Sweep& sweep) {
         break;
     }
     if (limit.upper) {
-        limit.ending = limit.lower ? Ending::found : Ending::below_lowest;
+        // Of lower ones without a valid trial nobody knows whether they hold.
+        const bool lowest = limit.upper == sweep.points.front().load;
+        limit.ending = limit.lower ? Ending::found
+                       : lowest    ? Ending::below_lowest
+                                   : Ending::running;
     } else if (!sweep.points.empty() && limit.lower == sweep.points.back().load) {
         limit.ending = Ending::above_highest;
     } else if (!limit.invalid.empty()) {

@@ -61,7 +61,8 @@ std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, d
 struct SweepLimit {
     std::optional<double> lower;
     std::optional<double> upper;
-    Ending ending = Ending::running;  ///< running: not all loads were measured
+    /// running: not all loads were measured, or none below the upper one in a valid trial
+    Ending ending = Ending::running;
     std::string broken;   ///< at the upper one: the text of a limit, or one of kBroken…
     std::string detail;   ///< and its figures, in one line
     std::string invalid;  ///< with injector_limited: why trials of the next load were not valid

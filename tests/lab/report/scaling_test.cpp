@@ -240,6 +240,15 @@ TEST(ScalingReport, SaysDownToWhichLoadItDidNotRecover) {
     EXPECT_TRUE(contains(terminal(result), "before; it recovers at 2\n")) << terminal(result);
 }
 
+// Nothing is known below a load that breaks: that is a limit all the same.
+TEST(ScalingReport, SaysWhereItBreaksWithoutAnyLoadHeld) {
+    auto result = scaling_result();
+    result["targets"][0]["breaking_point"].update({{"lower", nullptr}, {"ending", "running"}});
+    const auto text = terminal(result);
+    EXPECT_TRUE(text.starts_with("coordinator: breaks at 8 clients; daemon: holds")) << text;
+    EXPECT_TRUE(contains(text, "not all loads were measured")) << text;
+}
+
 // The axis's own figure is at each point and has none for all of them.
 TEST(ScalingReport, LeavesTheAxisOutOfTheLoad) {
     auto result = scaling_result();

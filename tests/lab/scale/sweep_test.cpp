@@ -79,6 +79,16 @@ TEST(SweepLimit, DoesNotHoldWhatWasNotMeasured) {
               2U);
 }
 
+// What breaks above a load that no trial says anything of is not the lowest load.
+TEST(SweepLimit, DoesNotBreakAtTheLowestWhereThatSaidNothing) {
+    const auto broken = broken_trial("target", "it was killed by signal 9");
+    const auto limit = sweep_limit(sweep_of({{invalid_trial()}, {broken}}));
+    EXPECT_EQ(limit.ending, Ending::running);
+    EXPECT_FALSE(limit.lower);
+    EXPECT_EQ(limit.upper, 2);
+    EXPECT_EQ(limit.detail, "it was killed by signal 9");
+}
+
 // A start that failed is none of the load's.
 TEST(SweepLimit, TakesAFailedStartForNoBreak) {
     const auto failed = not_started(2, {Errc::closed, "connection refused"});
