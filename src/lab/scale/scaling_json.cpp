@@ -190,6 +190,8 @@ json sweep_limit_json(Axis axis, const Sweep& sweep, const SweepLimit& limit) {
                    {"trials", trials},
                    {"invalid_trials", invalid},
                    {"invalid", limit.invalid}});
+    if (limit.broken == kBrokenTarget)
+        result["died"] = {{"load", number(limit.upper)}, {"message", limit.detail}};
     return result;
 }
 

@@ -114,6 +114,21 @@ TEST(Scaling, TakesDeathForALimit) {
     EXPECT_GT(scaling->targets[0].sweep.points.front().held, 0U);
 }
 
+// Along the other axes, too, the result has where and of what it died.
+TEST(Scaling, TakesDeathForALimitOfClients) {
+    auto options =
+        scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 1e6, .dies_at = 400}}});
+    options.points = {1, 2, 4, 8};
+    options.slo = *Slo::parse("throughput>=50/s");
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto point = scaling_json({}, options, *scaling)["targets"][0]["breaking_point"];
+    EXPECT_EQ(point["lower"], 2);
+    EXPECT_EQ(point["slo_broken"], "target");
+    EXPECT_EQ(point["died"]["load"], 4);
+    EXPECT_EQ(point["died"]["message"], "it was killed by signal 9");
+}
+
 /// Loads of the phases of each trial that had several.
 std::shared_ptr<std::vector<std::vector<double>>> keep_series(ScalingOptions& options) {
     auto series = std::make_shared<std::vector<std::vector<double>>>();
