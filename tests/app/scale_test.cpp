@@ -107,8 +107,8 @@ TEST_F(Scale, MeasuresACurveOverClients) {
         }
     }
     EXPECT_TRUE(target.at("breaking_point").is_null());
-    // It does not grow with clients: hardly anything is gained by the second.
-    EXPECT_GT(target.at("scalability").at("alpha").at("value").get<double>(), 0.8);
+    // It does not grow with clients: alpha is near 1, and 0.46 at the ends of what is allowed above.
+    EXPECT_GT(target.at("scalability").at("alpha").at("value").get<double>(), 0.4);
     EXPECT_EQ(json.at("comparison").at("points").size(), 4U);
     EXPECT_NE(output().find("2 clients"), std::string::npos) << output();
 }
