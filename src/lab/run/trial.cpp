@@ -227,6 +227,11 @@ private:
         return options_.activity && (some.empty() || std::ranges::find(some, phase) != some.end());
     }
 
+    bool limits_due(std::uint32_t phase, TimePoint now) const {
+        return (options_.limits || is_watched(phase)) && limits_.empty() &&
+               now >= start_ + limits_after(load_time(plan_.phases[phase]));
+    }
+
     /// Of the load alone: what comes before and after it would dilute shares of time. A process
     /// that is gone by now is a failure of the trial, and reported as that.
     std::unique_ptr<ActivityMonitor> watch_activity(const Phase& phase) const {
@@ -262,7 +267,7 @@ private:
             clients_.drop_silent(kSilenceMax);
             look_around();
             const TimePoint now = base::monotonic_now();
-            if (is_watched(number) && limits_.empty() && now >= start_ + limits_after(own_time))
+            if (limits_due(number, now))
                 limits_ = read_limits(system_pids(), system_.data_directory());
             if (!going() && !stopping) {
                 stopping = true;

@@ -125,7 +125,7 @@ struct PhaseResult {
     /// What the threads of the system and of its clients did from the end of the warm-up to the end
     /// of the load, where it was asked for and their processes are known.
     std::optional<ActivityReport> activity;
-    /// What was in use of the machine's limits late in the load; read with the activity.
+    /// What was in use of the machine's limits late in the load, where it was asked for.
     std::vector<LimitUse> limits;
 };
 
@@ -187,6 +187,8 @@ struct TrialOptions {
     std::function<void(System&)> before_stop;
     bool resources = false;  ///< fill PhaseResult::resources
     bool activity = false;   ///< fill PhaseResult::activity and PhaseResult::limits
+    /// Fill PhaseResult::limits: one reading late in the load, and no thread is sampled.
+    bool limits = false;
     /// Of these phases alone, by index; none named: of all. Phases with and without on one system
     /// show what the sampling costs.
     std::vector<std::uint32_t> activity_phases = {};

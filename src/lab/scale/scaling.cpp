@@ -264,8 +264,9 @@ private:
         const auto& url = options_.targets[target];
         show_next(what, url.text);
         TrialOptions options;
-        // Limits grow slowly: once at each load is enough.
-        options.activity = round == 0;
+        // Limits grow slowly: once at each load is enough. Without the activity, whose sampling
+        // would make the first round's trials others than those that follow, and the harness's.
+        options.limits = round == 0;
         return runner_.run_at(url, load, round, options);
     }
 

@@ -55,6 +55,15 @@ TEST(TrialActivity, IsThereOnlyWhereItIsAskedFor) {
     EXPECT_TRUE(result.phases[0].limits.empty());
 }
 
+// Whoever asks what is in use of the machine's limits pays for one reading of it, not for samples.
+TEST(TrialActivity, IsNotTakenWhereLimitsAloneAreAskedFor) {
+    const Plan plan{.clients = 1, .phases = {steady(500, 250)}};
+    const auto result = run("coordinator:", plan, {.limits = true});
+    ASSERT_EQ(result.phases.size(), 1U);
+    EXPECT_FALSE(result.phases[0].activity);
+    EXPECT_FALSE(result.phases[0].limits.empty());
+}
+
 TEST(TrialActivity, IsOfThePhasesThatAreNamed) {
     const Plan plan{.clients = 1, .phases = {steady(500, 100), steady(500, 100), steady(500, 100)}};
     const auto result = run("coordinator:", plan, {.activity = true, .activity_phases = {0, 2}});

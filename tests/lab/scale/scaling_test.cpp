@@ -329,6 +329,31 @@ TEST(Scaling, FailsBeforeItHasTriedEveryLoad) {
     }
 }
 
+// All rounds of a curve are measured alike: no thread is sampled in any of them. Limits grow
+// slowly, and are read in the first one.
+TEST(Scaling, MeasuresTheFirstRoundLikeTheOthers) {
+    auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});
+    options.points = {1, 2};
+    options.bottleneck = false;
+    std::size_t limits = 0;
+    std::size_t trials = 0;
+    options.run = [&, run = options.run](const TargetUrl& target, const SystemOptions& system,
+                                         const Plan& plan, const TrialOptions& how) mutable {
+        ++trials;
+        EXPECT_FALSE(how.activity);
+        if (how.limits) ++limits;
+        auto trial = run(target, system, plan, how);
+        if (how.limits && trial) trial->phases.front().limits = {{.name = "threads"}};
+        return trial;
+    };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    EXPECT_EQ(trials, 8U);
+    EXPECT_EQ(limits, 2U);
+    ASSERT_EQ(scaling->targets[0].limit_uses.size(), 2U);
+    EXPECT_FALSE(scaling->targets[0].limit_uses[0].uses.empty());
+}
+
 // Capacity of 600: six clients of 100/s each reach it.
 TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});
