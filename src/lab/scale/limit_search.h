@@ -25,6 +25,7 @@ struct LimitFound {
     /// Why trials were not valid at the load from which they were so time and again, else why the
     /// search's last invalid one was; empty without one.
     std::string invalid;
+    std::string why_not_over;       ///< with Ending::running, where whoever ran it says so
     std::string soak_absent;        ///< why a soak that was asked for said nothing
     std::string hysteresis_absent;  ///< why the way down did not, or ended too early
     /// The target died of a load, the lowest of which it was.

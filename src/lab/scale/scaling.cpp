@@ -39,6 +39,24 @@ std::string why_not_its_limit(const LimitFound& limit) {
                        limit.invalid);
 }
 
+/// Why what a search held is no capacity; empty where it is. `soaks`: a soak was asked for. One
+/// that was ended on the way down, after a soak that passed, has its bounds.
+std::string why_not_to_plan_with(const LimitFound& found, bool soaks) {
+    const auto& point = found.point;
+    if (point.ending == Ending::injector_limited) return why_not_its_limit(found);
+    if (point.ending == Ending::running && !point.soak_passed)
+        return fmt::format("the search was not over: {}", found.why_not_over);
+    if (!point.estimate || !point.lower_bound) return "no breaking point was found";
+    if (point.soak_passed == false) {
+        return fmt::format(
+            "what it holds for a trial it does not hold for longer: the soak at {} broke",
+            format_load(Axis::rate, *point.soak_load));
+    }
+    if (soaks && !point.soak_passed)
+        return fmt::format("whether it holds this for longer is not known: {}", found.soak_absent);
+    return {};
+}
+
 class Scaler {
 public:
     explicit Scaler(const ScalingOptions& options)
@@ -89,21 +107,24 @@ private:
             if (!search) return std::unexpected(search.error());
             searches.push_back(*std::move(search));
         }
-        std::vector<bool> given_up(searches.size(), false);
+        std::vector<std::string> given_up(searches.size());  // why; empty: it is not
         while (runner_.going()) {
             std::vector<std::size_t> open;
             for (std::size_t i = 0; i < searches.size(); ++i)
-                if (!given_up[i] && searches[i].next()) open.push_back(i);
+                if (given_up[i].empty() && searches[i].next()) open.push_back(i);
             if (open.empty()) break;
             // All that are open once, in random order: a change of the machine meets all of them.
             shuffle(open);
             for (const auto i : open) {
-                if (runner_.going() && !step(searches[i], options_.targets[i])) given_up[i] = true;
+                if (!runner_.going() || step(searches[i], options_.targets[i])) continue;
+                given_up[i] = why_ended();
             }
         }
         for (std::size_t i = 0; i < searches.size(); ++i) {
             auto& target = scaling_.targets[i];
             target.limit = searches[i].result();
+            if (target.limit->point.ending == Ending::running)
+                target.limit->why_not_over = given_up[i].empty() ? why_ended() : given_up[i];
             const bool worked = std::ranges::any_of(target.limit->trials, [](const auto& trial) {
                 return trial.throughput.value_or(0) > 0;
             });
@@ -111,6 +132,13 @@ private:
                 scaling_.failure = Error{Errc::failed, target.target + ": " + target.limit->death};
         }
         return {};
+    }
+
+    /// Of a search that would have gone on, at its last trial.
+    std::string why_ended() const {
+        if (runner_.interrupted()) return "the user ended it first";
+        if (runner_.out_of_time()) return "the time was up first";
+        return "the target does not start again";
     }
 
     bool step(LimitSearch& search, const TargetUrl& target) {
@@ -362,20 +390,8 @@ private:
     void forecast_for(TargetScaling& target) const {
         if (options_.axis == Axis::rate) {
             const auto& point = target.limit->point;
-            if (point.ending == Ending::injector_limited) {
-                target.why_no_forecast = why_not_its_limit(*target.limit);
-                return;
-            }
-            if (!point.estimate || !point.lower_bound) {
-                target.why_no_forecast = "no breaking point was found";
-                return;
-            }
-            if (point.ending == Ending::soak_failed) {
-                target.why_no_forecast = fmt::format(
-                    "what it holds for a trial it does not hold for longer: the soak at {} broke",
-                    format_load(Axis::rate, *point.soak_load));
-                return;
-            }
+            target.why_no_forecast = why_not_to_plan_with(*target.limit, options_.search.soaks);
+            if (!target.why_no_forecast.empty()) return;
             // At the breaking point half of the trials break: what was held is the capacity.
             const double held = *point.lower_bound;
             const double low = std::min(held, point.estimate->interval.low);
