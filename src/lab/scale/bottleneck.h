@@ -47,7 +47,9 @@ struct BottleneckEvidence {
 
     double own_lateness_p99_s = 0;  ///< of the injector at its own fault; 0 in closed loop
     double own_lateness_share = 0;  ///< that mean / mean of the whole lateness
-    double unsent_share = 0;        ///< of the planned events
+    /// The limit was reached by more than that lateness can have caused: it is no evidence.
+    bool lateness_excused = false;
+    double unsent_share = 0;  ///< of the planned events
 
     ActivityReport activity;
 };

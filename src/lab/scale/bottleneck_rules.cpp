@@ -58,6 +58,9 @@ public:
                      "s", evidence_.own_lateness_p99_s, threshold::kLateness);
         const auto own = at_least("own_lateness_share", "its share of the whole lateness", "1",
                                   evidence_.own_lateness_share, threshold::kLatenessShare);
+        const auto excused =
+            below("lateness_excused", "the limit was reached by more than this lateness explains",
+                  "1", evidence_.lateness_excused ? 1.0 : 0.0, 1);
         // On a schedule a sender may spin until the next event is due: busy, and not what binds.
         const auto closed =
             at_least("closed_loop", "the next event is sent as soon as one has ended", "1",
@@ -66,7 +69,7 @@ public:
             at_least("injector_to_system", "processor time of the clients to the system's", "1",
                      ratio(injector_.cpu_cores, system_.cpu_cores), 1);
         clients_use_more.most = BottleneckFigure().most;
-        return {{late, own, starved_injector(), not_throttled()},
+        return {{late, own, excused, starved_injector(), not_throttled()},
                 {closed,
                  at_least("sender_busy", "processor time of the busiest thread that sends", "1",
                           injector_.busiest_cpu, threshold::kSenderBusy),

@@ -135,8 +135,11 @@ Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& ju
     Insight insight;
     insight.load = load;
     insight.activity = phase.activity;
-    insight.judgement = judge_bottleneck(
-        bottleneck_evidence(phase, judged.broken.empty() ? std::string() : judged.detail));
+    auto evidence =
+        bottleneck_evidence(phase, judged.broken.empty() ? std::string() : judged.detail);
+    // A late injector's trial is valid only where it does not explain what was reached.
+    evidence.lateness_excused = judged.valid() && evidence.limit_reached;
+    insight.judgement = judge_bottleneck(evidence);
     if (const auto backlog = backlog_in_window(phase.clients); !backlog.empty()) {
         insight.under_way = {.mean = std::accumulate(backlog.begin(), backlog.end(), 0.0) /
                                      static_cast<double>(backlog.size()),

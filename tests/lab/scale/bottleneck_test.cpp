@@ -77,6 +77,14 @@ const std::vector<Planted>& planted_evidence() {
              e.own_lateness_p99_s = 0.02;
              e.own_lateness_share = 0.01;
          }},
+        // It broke by more than that.
+        {"late sender at a limit that it does not explain", Bottleneck::lock_contention,
+         [](auto& e) {
+             e.own_lateness_p99_s = 0.0065;
+             e.own_lateness_share = 1;
+             e.lateness_excused = true;
+             wait_in(e, Activity::lock, 2.5, 0.95);
+         }},
         // A sender without a core is late by the neighbours' fault, not its own.
         {"starved sender", Bottleneck::noisy_neighbour,
          [](auto& e) {

@@ -137,6 +137,23 @@ TEST(LookForBottleneck, SkipsTrialsThatAreNotValid) {
     EXPECT_EQ(late.asked().size(), kLooksMax);
 }
 
+// An injector that was late by 6.5 ms does not explain 80 ms where 10 are allowed, nor a backlog
+// that grew by 1,000 events a second: what binds is not the load generator, and that is told.
+TEST(LookForBottleneck, DoesNotBlameALateInjectorForWhatItDoesNotExplain) {
+    for (const double capacity : {1'000.0, 2'000.0}) {
+        SimulatedRunner runner(Axis::rate,
+                               {.capacity = capacity, .latency = 80ms, .own_lateness = 6'500us});
+        const auto insight =
+            look_for_bottleneck(*runner, url("daemon:"), {.load = 2'000, .broke = true}, 5);
+        ASSERT_TRUE(insight) << insight.error().message;
+        EXPECT_EQ(insight->judgement.verdict, Bottleneck::unknown);
+        const auto& first = insight->judgement.excluded.front();
+        EXPECT_EQ(first.verdict, Bottleneck::client_limited);
+        EXPECT_EQ(first.why,
+                  "the limit was reached by more than this lateness explains 100 % (below 100 %)");
+    }
+}
+
 TEST(LookForBottleneck, SaysNothingOfATargetThatDiesOrIsInterrupted) {
     SimulatedRunner dying(Axis::rate, {.capacity = 2'000, .dies_at = 1'000});
     EXPECT_FALSE(look_for_bottleneck(*dying, url("daemon:"), {.load = 1'200, .broke = true}, 5));
