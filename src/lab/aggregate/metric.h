@@ -31,6 +31,8 @@ struct MetricValue {
     const MetricInfo* info;
     std::optional<double> value;
     std::string absent;
+    /// Without a value: it is no more than this. Of net costs that the harness's own hide.
+    std::optional<double> at_most;
     std::optional<double> ci_low;  ///< 95 %, within the run; description, not evidence
     std::optional<double> ci_high;
     std::uint64_t n = 0;  ///< samples behind the value

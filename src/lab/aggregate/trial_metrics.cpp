@@ -263,7 +263,9 @@ void net(MetricValue& metric, double gross, std::optional<double> harness) {
         return;
     }
     const double rest = gross - *harness;
-    if (rest <= 0 || rest < kHarnessResolution * *harness) {
+    const double resolution = kHarnessResolution * *harness;
+    if (rest <= 0 || rest < resolution) {
+        metric.at_most = resolution;
         return absent(metric, "within the harness's own cost");
     }
     metric.value = rest;

@@ -84,7 +84,7 @@ std::vector<MetricValue> metrics_for(const Slo& slo, const TrialResult& trial,
 /// Why the SLO says nothing about a trial in which nothing is broken.
 std::string not_judged(const SloJudgement& slo) {
     for (const auto& outcome : slo.outcomes) {
-        if (!outcome.value && !outcome.broken) return describe(outcome);
+        if (!outcome.judged()) return describe(outcome);
     }
     return {};
 }

@@ -220,12 +220,19 @@ const SloOutcome* SloJudgement::worst() const noexcept {
 SloJudgement judge_slo(const Slo& slo, const std::vector<MetricValue>& metrics, bool saturated) {
     SloJudgement judgement;
     for (const auto& limit : slo.limits) {
-        SloOutcome outcome{
-            .limit = &limit, .value = {}, .broken = false, .excess = {}, .absent = {}};
+        SloOutcome outcome{.limit = &limit,
+                           .value = {},
+                           .at_most = {},
+                           .broken = false,
+                           .excess = {},
+                           .absent = {}};
         const auto found = std::ranges::find(metrics, limit.metric, &MetricValue::info);
         if (found != metrics.end()) {
             outcome.value = found->value;
             outcome.absent = found->absent;
+            if (!found->value && found->at_most && is_upper(limit.side) &&
+                limit.holds(*found->at_most))
+                outcome.at_most = found->at_most;
         } else {
             outcome.absent = "not measured";
         }
@@ -237,9 +244,8 @@ SloJudgement judge_slo(const Slo& slo, const std::vector<MetricValue>& metrics, 
             }
         } else if (saturated && is_latency(*limit.metric) && is_upper(limit.side)) {
             outcome.broken = true;
-        } else {
-            judgement.unknown = true;
         }
+        judgement.unknown = judgement.unknown || !outcome.judged();
         judgement.broken = judgement.broken || outcome.broken;
         judgement.outcomes.push_back(std::move(outcome));
     }
@@ -257,6 +263,10 @@ std::string format_metric_value(const MetricInfo& metric, double value) {
 
 std::string describe(const SloOutcome& outcome) {
     const auto& limit = *outcome.limit;
+    if (outcome.at_most) {
+        return fmt::format("{} kept: at most {}, {}", limit.text,
+                           format_metric_value(*limit.metric, *outcome.at_most), outcome.absent);
+    }
     if (!outcome.value) {
         return fmt::format("{} {}: {}", limit.text, outcome.broken ? "broken" : "not judged",
                            outcome.absent);

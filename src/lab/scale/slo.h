@@ -48,11 +48,16 @@ struct Slo {
 struct SloOutcome {
     const SloLimit* limit = nullptr;
     std::optional<double> value;
+    /// Without a value: it is no more than this, which keeps the limit.
+    std::optional<double> at_most;
     bool broken = false;
     /// How far the value is beyond the bound, as a fraction of the bound (0.2: 20 % too much or too
     /// little); negative: the room that is left. None where the bound is 0 or there is no value.
     std::optional<double> excess;
     std::string absent;  ///< why there is no value
+
+    /// Whether anything is known of the limit.
+    bool judged() const noexcept { return value || at_most || broken; }
 };
 
 /// How a trial keeps an SLO.
@@ -67,7 +72,8 @@ struct SloJudgement {
 
 /// Judges `metrics`, those of one trial, by `slo`, which must outlive the result. Where the backlog
 /// grew without end (`saturated`), latencies have no value of their own: they would be as large as
-/// one waits, so a limit on them from above is broken.
+/// one waits, so a limit on them from above is broken. A cost that the harness's own hides is known
+/// to be below a bound: where that keeps a limit from above, it is kept.
 SloJudgement judge_slo(const Slo& slo, const std::vector<MetricValue>& metrics, bool saturated);
 
 /// "latency_p99<10ms broken: 14.2 ms, 42 % beyond", for people.

@@ -183,11 +183,13 @@ TEST(TrialMetrics, DoNotSeeBelowTheHarness) {
     EXPECT_FALSE(metric(metrics, "cpu_per_event").value);
     EXPECT_EQ(metric(metrics, "cpu_per_event").absent, "within the harness's own cost");
     EXPECT_EQ(metric(metrics, "memory_peak").absent, "within the harness's own cost");
+    EXPECT_DOUBLE_EQ(metric(metrics, "cpu_per_event").at_most.value_or(0), 0.05e-3);
     EXPECT_EQ(metric(metrics, "threads").value, 0);
 
     trial.phases[0].usage.cpu = 560ms;
     metrics = trial_metrics(trial, &harness);
     EXPECT_NEAR(*metric(metrics, "cpu_per_event").value, 0.06e-3, 1e-12);
+    EXPECT_FALSE(metric(metrics, "cpu_per_event").at_most);
 }
 
 // A trial that failed before its first phase has metrics without values, not a crash.

@@ -112,6 +112,19 @@ TEST(ScalingTrial, JudgesResourcesNetOfTheHarness) {
     EXPECT_EQ(judge_trial(900, server, slo).broken, "memory_peak<=64MiB");
 }
 
+// Of 31 MB 30 are the harness's: what the target uses is not known, and is no more than 3.
+TEST(ScalingTrial, HoldsALimitThatIsPlainlyKept) {
+    const auto trial = trial_at(900, {.memory_bytes = 31e6});
+    const auto harness = trial_at(900, {.capacity = 1e6, .memory_bytes = 30e6});
+    const auto held =
+        judge_trial(900, trial, *Slo::parse("latency_p99<10ms,memory_peak<64MiB"), &harness);
+    EXPECT_TRUE(held.held()) << held.invalid << held.detail;
+    // The reason is that of the limit of which nothing is known.
+    const auto unknown =
+        judge_trial(900, trial, *Slo::parse("memory_peak<64MiB,memory_mean<1MiB"), &harness);
+    EXPECT_EQ(unknown.invalid, "memory_mean<1MiB not judged: within the harness's own cost");
+}
+
 // What did not stop in order had held its load, and what never started said nothing of it.
 TEST(ScalingTrial, NeitherItsStartNorItsEndJudgesALoad) {
     auto stopped = trial_at(900, {});

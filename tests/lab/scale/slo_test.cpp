@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+#include <utility>
+
 namespace crucible::lab::scale {
 namespace {
 
@@ -94,6 +98,27 @@ TEST(JudgeSlo, TellsUnknownFromBroken) {
     EXPECT_FALSE(unknown.broken);
     EXPECT_TRUE(unknown.unknown);
     EXPECT_EQ(unknown.worst(), nullptr);
+}
+
+// What is known to be below 3 MiB keeps a limit of 64, and of one of 2 nobody can tell.
+TEST(JudgeSlo, TakesABoundOfWhatTheHarnessHides) {
+    MetricValue hidden{.info = find_metric("memory_peak")};
+    hidden.absent = "within the harness's own cost";
+    hidden.at_most = 3.0 * (1 << 20);
+    const auto judge = [&](std::string_view text) {
+        const auto slo = Slo::parse(text);
+        EXPECT_TRUE(slo);
+        const auto judged = judge_slo(*slo, {hidden}, false);
+        EXPECT_FALSE(judged.broken);
+        return std::pair(judged.unknown, describe(judged.outcomes.front()));
+    };
+    EXPECT_EQ(judge("memory_peak<64MiB"),
+              std::pair(false, std::string("memory_peak<64MiB kept: at most 3.00 MiB, within the "
+                                           "harness's own cost")));
+    EXPECT_EQ(judge("memory_peak<=3MiB").first, false);
+    const std::string unknown = "not judged: within the harness's own cost";
+    EXPECT_EQ(judge("memory_peak<3MiB"), std::pair(true, "memory_peak<3MiB " + unknown));
+    EXPECT_EQ(judge("memory_peak>1MiB"), std::pair(true, "memory_peak>1MiB " + unknown));
 }
 
 }  // namespace
