@@ -203,6 +203,31 @@ std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, d
     return fit;
 }
 
+/// Residuals without what a round shares, in the order of load and round: of a round that does 5 %
+/// more than the law all would lie above it, at each load again. Several rounds are each measured
+/// against the law times their own mean ratio to it, one against the law itself. A point that has a
+/// round for itself says nothing.
+std::vector<double> own_residuals(const Columns& columns, const stats::ScalabilityFit& law) {
+    struct Ratios {
+        double sum = 0;
+        double count = 0;
+    };
+    std::map<std::uint32_t, Ratios> of_round;
+    for (std::size_t i = 0; i < columns.loads.size(); ++i) {
+        auto& ratios = of_round[columns.rounds[i]];
+        ratios.sum += columns.throughputs[i] / law.at(columns.loads[i]);
+        ++ratios.count;
+    }
+    std::vector<double> residuals;
+    for (std::size_t i = 0; i < columns.loads.size(); ++i) {
+        const auto& ratios = of_round[columns.rounds[i]];
+        if (of_round.size() > 1 && ratios.count < 2) continue;
+        const double share = of_round.size() > 1 ? ratios.sum / ratios.count : 1;
+        residuals.push_back(columns.throughputs[i] - share * law.at(columns.loads[i]));
+    }
+    return residuals;
+}
+
 /// The highest quarter of the loads, each with all its points, measured against the law of the
 /// others: a load of which some points stay would be predicted from itself.
 std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, double level) {
@@ -258,11 +283,7 @@ std::optional<UslFit> fit_usl(std::span<const CurvePoint> points, Weighting weig
     const auto columns = columns_of(points, weighting);
     auto fit = fit_columns(columns, weighting, level);
     if (!fit) return std::nullopt;
-    std::vector<double> residuals;
-    for (std::size_t i = 0; i < columns.loads.size(); ++i) {
-        residuals.push_back(columns.throughputs[i] - fit->law.at(columns.loads[i]));
-    }
-    fit->runs = residual_runs(residuals);
+    fit->runs = residual_runs(own_residuals(columns, fit->law));
     fit->hold_out = held_out(columns, weighting, level);
     return fit;
 }

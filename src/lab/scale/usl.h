@@ -26,8 +26,8 @@ enum class Weighting : std::uint8_t {
     relative,  ///< 1 / throughput^2: noise is a share of the throughput, as measured curves have it
 };
 
-/// What Wald and Wolfowitz's runs say of the residuals: signs that stay for long are a curve that
-/// does not follow the law.
+/// What Wald and Wolfowitz's runs say of the residuals, of several rounds without what each round
+/// shares: signs that stay for long are a curve that does not follow the law.
 struct ResidualRuns {
     std::size_t runs = 0;
     std::size_t above = 0;  ///< residuals above the curve
