@@ -26,11 +26,13 @@ Neighbours::Neighbours(int count) {
     const pid_t parent = ::fork();
     if (parent == 0) {
         ::close(ends[0]);
-        ::setsid();
         for (int i = 0; i < count; ++i) {
             const pid_t pid = ::fork();
             if (pid == 0) {
                 ::close(ends[1]);
+                // Programs of different sessions each have a share of the processors; all of one
+                // have that share together (sched(7), autogroups).
+                ::setsid();
                 compute_for_ever();
             }
             [[maybe_unused]] const auto told = ::write(ends[1], &pid, sizeof pid);
