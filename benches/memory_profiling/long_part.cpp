@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "lab/memory/iterations.h"
 #include "lab/memory/leak_json.h"
 #include "lab/memory/leak_watch.h"
 #include "lab/memory/memory_profile.h"
@@ -40,7 +42,10 @@ Result<Course> course_of(const std::string& target, lab::Scenario scenario,
     const auto tracker = lab::find_tracker();
     if (!tracker) return std::unexpected(tracker.error());
     auto& plan = scenario.plan;
-    plan.phases.assign(lab::kLeakWarmUp + iterations, plan.phases.front());
+    auto phases = lab::unequal_iterations(std::span(plan.phases).first(1),
+                                          lab::kLeakWarmUp + iterations, plan.workload.seed);
+    if (!phases) return std::unexpected(phases.error());
+    plan.phases = *std::move(phases);
     lab::TrialOptions driven;
     driven.distributions = false;  // of some hundred iterations they would take a GiB
     const auto trial = lab::run_memory_trial(*url, scenario.system, plan, driven, *tracker);
@@ -101,7 +106,7 @@ void long_part(const Options& options, Rounds& rounds) {
     scenario->plan.phases.front().warmup = {};
     scenario->plan.workload.seed = lab::round_seed(options.seed, 2, 0);
     fmt::print(
-        "\nlong: live MiB when nothing is in flight; {} events/s, {} iterations of {:.2f} s "
+        "\nlong: live MiB when nothing is in flight; {} events/s, {} iterations of {:.2f} s or so "
         "after {}\n  {:13}",
         kLongRate, iterations, each.seconds, lab::kLeakWarmUp, "");
     for (const double share : kShownAt) fmt::print(" {:>7}", fmt::format("{:.0f} %", share * 100));

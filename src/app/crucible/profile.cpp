@@ -43,7 +43,8 @@ constexpr std::string_view kLadder = "1,4,8,16";
 /// time.
 constexpr std::uint32_t kSoakIterations = 40;
 constexpr Duration kSoakMin = std::chrono::seconds(10);
-constexpr Duration kSoakMax = std::chrono::hours(24 * 30);
+/// So that no iteration is longer than a pattern may be.
+constexpr Duration kSoakMax = std::chrono::hours(24 * 29);
 /// Long enough for a thousand events at the usual rates; memory does not need more.
 constexpr const char* kDuration = "1s";
 
@@ -173,7 +174,7 @@ Result<std::optional<lab::LeakWatchOptions>> leak_options(const Asked& asked,
     if (!length || *length < kSoakMin || *length > kSoakMax) {
         return std::unexpected(
             Error{Errc::invalid_argument,
-                  fmt::format("--soak '{}': a duration from 10s to 720h, e.g. 2h", asked.soak)});
+                  fmt::format("--soak '{}': a duration from 10s to 696h, e.g. 2h", asked.soak)});
     }
     if (!asked.load.events.empty() || !asked.load.pattern.empty()) {
         return std::unexpected(
@@ -287,13 +288,13 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
     command
         .add_option(
             "--leaks", asked.leaks,
-            "watch each target for leaks, over so many equal iterations (at least 20) after "
-            "the rounds")
+            "watch each target for leaks, over so many iterations (at least 20) of 1/2 to 3/2 of "
+            "the load's length, after the rounds")
         ->type_name("N");
     command
         .add_option("--soak", asked.soak,
                     "watch each target for leaks for so long, e.g. 2h, after the rounds, in 44 "
-                    "equal iterations without --warmup, of which the first 4 warm up")
+                    "iterations without --warmup, of which the first 4 warm up")
         ->type_name("TIME");
     command
         .add_option("--stacks", asked.stacks,

@@ -126,15 +126,20 @@ bool slows_down(const SpanRates& rates) {
     return late_against_early(rates, 1) <= -critical || falls(rates, kSlowingLevel);
 }
 
-bool stands_still(std::span<const double> values) {
+bool stands_still(std::span<const double> events, std::span<const double> values) {
     std::size_t maximum_at = 0;
     std::size_t longest = 0;
+    double most_events = 0;
     for (std::size_t i = 1; i < values.size(); ++i) {
         if (values[i] <= values[maximum_at]) continue;
         longest = std::max(longest, i - maximum_at);
+        most_events = std::max(most_events, events[i] - events[maximum_at]);
         maximum_at = i;
     }
-    return values.size() - 1 - maximum_at >= longest;
+    if (values.size() - 1 - maximum_at < longest) return false;
+    // Where every iteration has one, one without is a stop, however short it was. Else the longest
+    // of several short iterations is no longer than that of few long ones.
+    return longest == 1 || events.back() - events[maximum_at] >= most_events;
 }
 
 bool outgrows_noise(std::span<const double> events, std::span<const double> values,

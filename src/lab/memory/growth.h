@@ -38,9 +38,10 @@ bool keeps_pace(const SpanRates& rates);
 /// The last third gains less per event than the rest, or the rates fall all along, at 99 %; by a
 /// tenth at least.
 bool slows_down(const SpanRates& rates);
-/// No new maximum for at least as long as it ever took from one to the next. Something that fills
-/// up, and was full shortly before the end.
-bool stands_still(std::span<const double> values);
+/// No new maximum for at least as many iterations, and events, as it ever took from one to the
+/// next; for one iteration where each of the others had one. Something that fills up, and was full
+/// shortly before the end.
+bool stands_still(std::span<const double> events, std::span<const double> values);
 /// It gained more than it varies about its own line, from lowest to highest. A saw-tooth whose
 /// flushes nearly keep step with every second or third iteration rises like a leak and never does.
 bool outgrows_noise(std::span<const double> events, std::span<const double> values,

@@ -39,7 +39,7 @@ inline constexpr std::size_t kLeakIterationsMin = 20;
 struct LeakOptions {
     double events_per_iteration = 0;  ///< > 0, where all iterations have as many
     /// One value > 0 for each iteration, where they differ. A buffer whose flushes nearly keep step
-    /// with equal iterations looks like a leak; it does not with lengths drawn at random.
+    /// with equal iterations looks like a leak; it does not with iteration_lengths().
     std::vector<double> events{};
     std::size_t warm_up = 0;   ///< iterations at the start that are not judged
     double alpha = 0.01;       ///< chance of any site that does not grow being taken for growing

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "lab/memory/iterations.h"
 #include "lab/memory/memory_figures.h"
 #include "lab/memory/stack_figures.h"
 #include "lab/run/checks.h"
@@ -110,9 +111,10 @@ Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOption
                                   TrialOptions options) {
     Plan plan = watch.scenario.plan;
     plan.workload.seed = watch.seed;
-    const auto once = plan.phases;
-    for (std::uint32_t i = 1; i < kLeakWarmUp + watch.iterations; ++i)
-        plan.phases.insert(plan.phases.end(), once.begin(), once.end());
+    const auto& once = watch.scenario.plan.phases;
+    auto phases = unequal_iterations(once, kLeakWarmUp + watch.iterations, watch.seed);
+    if (!phases) return std::unexpected(phases.error());
+    plan.phases = *std::move(phases);
     constexpr std::uint64_t kEveryAllocation = 0;
     options.distributions = false;
     const auto trial = run_memory_trial(target, watch.scenario.system, plan, std::move(options),

@@ -17,10 +17,10 @@ namespace crucible::lab {
 inline constexpr std::uint32_t kLeakWarmUp = 4;
 
 struct LeakWatchOptions {
-    /// Its phases, as they are, are one iteration.
+    /// Its phases are one iteration of mean length.
     Scenario scenario;
     std::uint32_t iterations = 0;  ///< that are judged; kLeakWarmUp more are driven before them
-    std::uint64_t seed = 1;        ///< of the events
+    std::uint64_t seed = 1;        ///< of the events, and of the iterations' lengths
     std::filesystem::path tracker;
 };
 
@@ -38,9 +38,9 @@ struct LeakWatch {
     bool interrupted = false;
 };
 
-/// Drives one trial of many equal iterations with every allocation's stack, and judges what each
-/// call site held at the end of each. `options`: of the trial.
-/// - the errors of run_memory_trial().
+/// Drives one trial of many iterations of unequal lengths with every allocation's stack, and
+/// judges what each call site held at the end of each. `options`: of the trial.
+/// - the errors of unequal_iterations() and run_memory_trial().
 Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOptions& watch,
                                   TrialOptions options);
 

@@ -15,7 +15,7 @@ constexpr double kVanishedShare = 0.5;
 /// What does not depend on the other sites.
 bool goes_on(const Course& course, const SpanRates& rates) {
     const auto& [events, values, unit] = course;
-    if (stands_still(values)) return false;
+    if (stands_still(events, values)) return false;
     if (unit > 0 && is_straight(events, values, unit)) return true;
     return keeps_pace(rates) && outgrows_noise(events, values, rates) && !slows_down(rates);
 }
@@ -42,7 +42,7 @@ CourseVerdict judge_end_of_growth(const Course& course, const SpanRates& rates, 
                    : CourseVerdict{LeakVerdict::inconclusive,
                                    "grew more slowly towards the end, but did not stop"};
     }
-    if (stands_still(values)) {
+    if (stands_still(events, values)) {
         return {LeakVerdict::inconclusive, "grew until shortly before the end"};
     }
     return {LeakVerdict::inconclusive, "grew, but as unevenly as random walks and steps do"};

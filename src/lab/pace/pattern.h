@@ -63,6 +63,11 @@ public:
     /// - Errc::invalid_argument: what is wrong with which part, and what is allowed.
     static Result<Pattern> parse(std::string_view text);
 
+    /// The same rates for `factor` times as long, at least until there is an event; of bursts
+    /// `factor` times as many, of a single one that so much larger. `factor` > 0.
+    /// - Errc::invalid_argument: that is longer than a pattern may be, or too short for its parts.
+    Result<Pattern> stretched(double factor) const;
+
     /// As parse() reads it; parse(text()) is equal.
     const std::string& text() const noexcept { return text_; }
     std::span<const Segment> segments() const noexcept { return segments_; }

@@ -177,15 +177,40 @@ struct Kind {
     std::string_view form;
     std::size_t values;
     Segments (*read)(Values&);
+    std::size_t durations_from;  ///< of its values: those grow where it is stretched
 };
 constexpr std::array<Kind, 6> kKinds{{
-    {"steady", "RATE,DURATION", 2, steady},
-    {"burst", "SIZE,INTERVAL,COUNT", 3, burst},
-    {"ramp", "FROM,TO,DURATION", 3, ramp},
-    {"spike", "BASE,PEAK,PEAK_DURATION,DURATION", 4, spike},
-    {"step", "FROM,TO,STEP,STEP_DURATION", 4, step},
-    {"sine", "MEAN,AMPLITUDE,PERIOD,DURATION", 4, sine},
+    {"steady", "RATE,DURATION", 2, steady, 1},
+    {"burst", "SIZE,INTERVAL,COUNT", 3, burst, 3},
+    {"ramp", "FROM,TO,DURATION", 3, ramp, 2},
+    {"spike", "BASE,PEAK,PEAK_DURATION,DURATION", 4, spike, 2},
+    {"step", "FROM,TO,STEP,STEP_DURATION", 4, step, 3},
+    {"sine", "MEAN,AMPLITUDE,PERIOD,DURATION", 4, sine, 2},
 }};
+
+/// A part that parse_part() has read, `factor` times as long.
+std::string stretched_part(std::string_view part, double factor) {
+    const auto colon = part.find(':');
+    const std::string_view head = part.substr(0, colon);
+    const auto equals = head.find('=');
+    const auto kind = std::ranges::find(
+        kKinds, trimmed(equals == std::string_view::npos ? head : head.substr(equals + 1)),
+        &Kind::name);
+    const auto given = split(part.substr(colon + 1), ',');
+    std::vector<std::string> values(given.begin(), given.end());
+    const auto times = [factor](const std::string& text) {
+        return std::to_string(std::max(1LL, std::llround(std::stod(text) * factor)));
+    };
+    if (kind->read == burst) {
+        auto& grows = values[values[2] == "1" ? 0 : 2];
+        grows = times(grows);
+    }
+    for (std::size_t i = kind->durations_from; i < values.size(); ++i) {
+        const auto length = static_cast<double>(base::parse_duration(values[i])->count());
+        values[i] = fmt::format("{:.0f}ns", std::ceil(length * factor));
+    }
+    return fmt::format("{}:{}", head, fmt::join(values, ","));
+}
 
 /// "name=kind:values", or the same without a name.
 Result<Segments> parse_part(std::string_view part) {
@@ -243,6 +268,14 @@ Result<Pattern> Pattern::parse(std::string_view text) {
         return bad(fmt::format("pattern '{}': {:.0f} events, at most {:.0f}", text,
                                pattern.events(), kEventsMax));
     return pattern;
+}
+
+Result<Pattern> Pattern::stretched(double factor) const {
+    const double least = 1 / events_;
+    std::vector<std::string> parts;
+    for (const auto part : split(text_, ';'))
+        parts.push_back(stretched_part(part, std::max(factor, least)));
+    return parse(fmt::format("{}", fmt::join(parts, ";")));
 }
 
 }  // namespace crucible::lab

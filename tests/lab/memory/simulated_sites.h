@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "lab/memory/iterations.h"
 #include "lab/memory/leak.h"
 
 namespace crucible::lab {
@@ -26,14 +27,13 @@ inline SiteCourse both(SiteCourse a, const SiteCourse& b) {
 /// iterations, 0 when the judged part begins.
 class SimulatedSites {
 public:
-    /// `spread`: lengths of iterations are uniform in mean * (1 -+ spread).
+    /// Iterations differ in length as those of `crucible profile --leaks` do, unless `equal`.
     SimulatedSites(std::uint64_t seed, std::size_t iterations, double events_per_iteration,
-                   double spread = 0)
+                   bool equal = false)
         : rng_(seed) {
         double handled = 0;
-        for (std::size_t i = 0; i < iterations; ++i) {
-            events_.push_back(
-                std::round(events_per_iteration * (1 + spread * (2 * rng_.uniform() - 1))));
+        for (const double length : iteration_lengths(iterations, seed)) {
+            events_.push_back(std::round(events_per_iteration * (equal ? 1 : length)));
             handled += events_.back();
             times_.push_back(handled / events_per_iteration);
         }
@@ -194,15 +194,8 @@ public:
                     [=](double time) { return objects * std::log(1 + time / before); });
     }
 
-    /// A period in iterations, of which quiescent points see at least one flush. One that nearly
-    /// keeps step with (equal) iterations shows none: then it looks like any leak.
-    double visible_period() {
-        for (;;) {
-            const double period = log_uniform(0.1, end() / 2);
-            const double advance = 1 / period - std::floor(1 / period);
-            if (advance * static_cast<double>(iterations() - 1) >= 1) return period;
-        }
-    }
+    /// A period of flushes in iterations, also one that nearly keeps step with their mean.
+    double flush_period() { return log_uniform(0.1, end() / 2); }
 
     /// Twenty sites of a program that leaks nothing, each of the kinds above.
     std::vector<SiteCourse> clean_program() {
@@ -215,7 +208,7 @@ public:
             sites.push_back(bounded_walk(block(), step, step * uniform(2, 20)));
         }
         for (int i = 0; i < 4; ++i) {
-            sites.push_back(saw_tooth(visible_period(), log_uniform(1e3, 3e5)));
+            sites.push_back(saw_tooth(flush_period(), log_uniform(1e3, 3e5)));
         }
         for (int i = 0; i < 2; ++i) {
             sites.push_back(converging_cache(log_uniform(100, 1e4), uniform(0.1, 0.5) * end()));

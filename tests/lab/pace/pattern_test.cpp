@@ -131,6 +131,27 @@ TEST(Pattern, TextReadsBack) {
     EXPECT_FALSE(parsed("ramp:1,2,1s").is_steady());
 }
 
+// The same rates for longer or shorter, what is counted in bursts with more or fewer of them.
+TEST(Pattern, IsStretched) {
+    const auto text = [](std::string_view of, double factor) {
+        const auto pattern = parsed(of).stretched(factor);
+        return pattern ? pattern->text() : pattern.error().message;
+    };
+    EXPECT_EQ(text("steady:100,2s", 1.5), "steady:100,3000000000ns");
+    EXPECT_EQ(text("burst:10,20ms,4", 1.5), "burst:10,20ms,6");
+    EXPECT_EQ(text("burst:10,20ms,1", 1.5), "burst:15,20ms,1");
+    EXPECT_EQ(text("a=ramp:0,5/s,1s;sine:3,2,1s,9s", 0.5),
+              "a=ramp:0,5/s,500000000ns;sine:3,2,500000000ns,4500000000ns");
+    EXPECT_EQ(text("spike:0,2k/s,5s,60s", 0.5), "spike:0,2k/s,2500000000ns,30000000000ns");
+    EXPECT_EQ(text("step:100,300,100,1s", 2), "step:100,300,100,2000000000ns");
+    // There is an event in each.
+    EXPECT_EQ(text("steady:1,1s", 0.5), "steady:1,1000000000ns");
+    EXPECT_EQ(text("steady:1,20h", 1.5),
+              "pattern 'steady:1,108000000000000ns' "
+              "(steady:RATE,DURATION): DURATION '108000000000000ns': "
+              "above 0 and at most 24h");
+}
+
 TEST(Pattern, RatesForWarmUpAndSizing) {
     EXPECT_DOUBLE_EQ(parsed("spike:100,2000,1s,5s").initial_rate(), 100);
     EXPECT_DOUBLE_EQ(parsed("ramp:0,1000,4s").initial_rate(), 500);  // nothing to warm up with at 0
