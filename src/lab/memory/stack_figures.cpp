@@ -10,9 +10,8 @@
 #include <utility>
 
 #include "lab/memory/memory_figures.h"
+#include "lab/memory/stack_space.h"
 #include "lab/profile/demangle.h"
-#include "lab/profile/module_space.h"
-#include "lab/unwind/unwinder.h"
 
 namespace crucible::lab {
 namespace {
@@ -43,36 +42,20 @@ public:
                 return (process.client && is_harness_owner(stack.owner)) ||
                        !matters(course, stack.number);
             });
-            unwind(course.reader, snapshot);
-            std::vector<std::vector<MappedModule>> modules;
-            for (const auto& text : snapshot.maps) modules.push_back(modules_of(text));
-            for (const auto& stack : snapshot.stacks) {
-                const auto mapped = stack.maps ? std::span<const MappedModule>(modules[*stack.maps])
-                                               : std::span<const MappedModule>();
-                visit(owner_label(process, stack.owner), space_.joined(mapped, stack.pcs), course,
-                      stack.number);
-            }
+            space_.each(
+                course.reader, snapshot,
+                [&](const alloc::StackSamples& stack, std::vector<std::uint64_t> addresses) {
+                    visit(owner_label(process, stack.owner), std::move(addresses), course,
+                          stack.number);
+                });
         }
     }
 
     const std::vector<MappedModule>& modules() const noexcept { return space_.modules(); }
 
 private:
-    std::vector<MappedModule> modules_of(const std::string& maps) {
-        auto modules = parse_maps(maps);
-        if (!modules) return {};
-        for (auto& module : *modules) {
-            if (!module.path.starts_with('/')) continue;
-            const auto [known, is_new] = build_ids_.try_emplace(module.path);
-            if (is_new) known->second = read_build_id(module.path).value_or("");
-            module.build_id = known->second;
-        }
-        return *std::move(modules);
-    }
-
     const MemoryTrial& trial_;
-    ModuleSpace space_;
-    std::map<std::string, std::string> build_ids_;  ///< by path
+    StackSpace space_;
 };
 
 double blocks_of(const std::vector<alloc::OwnerLifetimes>& all, const std::string& owner,

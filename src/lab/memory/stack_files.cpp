@@ -1,5 +1,8 @@
+#include "lab/memory/stack_files.h"
+
 #include <fmt/format.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,23 +28,45 @@ bool both_have_stacks(const MemoryProfile& profile) {
     return profile.targets.size() == 2 && profile.targets[0].stacks && profile.targets[1].stacks;
 }
 
-std::string sampling_text(const TargetStacks& stacks) {
-    return stacks.mean_bytes == 0
-               ? "every allocation"
-               : fmt::format("sampled every {} bytes in the mean", stacks.mean_bytes);
+}  // namespace
+
+std::map<std::string, std::string> stack_file_names(std::string_view name) {
+    return {
+        {"allocated", fmt::format("{}-allocated.svg", name)},
+        {"live", fmt::format("{}-live.svg", name)},
+        {"folded", fmt::format("{}-allocated.folded", name)},
+        {"pprof", fmt::format("{}.pb.gz", name)},
+    };
 }
 
-}  // namespace
+Result<> write_stack_files(const std::filesystem::path& directory, std::string_view name,
+                           const SymbolizedProfile& profile, const StackFileTitles& titles) {
+    const auto files = stack_file_names(name);
+    const auto kind = *profile.find_kind(kAllocated);
+    const auto graph = [&](std::string_view of, const std::string& title) {
+        return write_flame_graph(profile, *profile.find_kind(of),
+                                 {.title = title, .subtitle = titles.subtitle});
+    };
+    const std::array texts{
+        std::pair{"allocated", graph(kAllocated, titles.allocated)},
+        std::pair{"live", graph(kLive, titles.live)},
+        std::pair{"folded", write_folded(profile, kind)},
+        std::pair{"pprof", write_pprof(profile, kind)},
+    };
+    for (const auto& [what, text] : texts) {
+        if (auto done = base::write_file(directory / files.at(what), text); !done) return done;
+    }
+    return {};
+}
+
+std::string sampling_text(std::uint64_t mean_bytes) {
+    return mean_bytes == 0 ? "every allocation"
+                           : fmt::format("sampled every {} bytes in the mean", mean_bytes);
+}
 
 std::map<std::string, std::string> stack_files(const MemoryProfile& profile, std::size_t target) {
     if (!profile.targets[target].stacks) return {};
-    const auto role = role_of(profile, target);
-    std::map<std::string, std::string> files{
-        {"allocated", fmt::format("{}-allocated.svg", role)},
-        {"live", fmt::format("{}-live.svg", role)},
-        {"folded", fmt::format("{}-allocated.folded", role)},
-        {"pprof", fmt::format("{}.pb.gz", role)},
-    };
+    auto files = stack_file_names(role_of(profile, target));
     if (both_have_stacks(profile)) files["difference"] = "difference-allocated.svg";
     return files;
 }
@@ -50,25 +75,13 @@ Result<> write_stacks(const std::filesystem::path& directory, const MemoryProfil
     for (std::size_t i = 0; i < profile.targets.size(); ++i) {
         const auto& target = profile.targets[i];
         if (!target.stacks) continue;
-        const auto& named = target.stacks->profile;
-        const auto files = stack_files(profile, i);
-        const auto kind = *named.find_kind(kAllocated);
-        const auto subtitle =
-            fmt::format("{:.0f} events; {}", target.stacks->events, sampling_text(*target.stacks));
-        const auto graph = [&](std::string_view of, std::string_view what) {
-            return write_flame_graph(
-                named, *named.find_kind(of),
-                {.title = fmt::format("{}: {}", target.target, what), .subtitle = subtitle});
-        };
-        const std::array texts{
-            std::pair{"allocated", graph(kAllocated, "bytes allocated")},
-            std::pair{"live", graph(kLive, "bytes live at the end")},
-            std::pair{"folded", write_folded(named, kind)},
-            std::pair{"pprof", write_pprof(named, kind)},
-        };
-        for (const auto& [name, text] : texts) {
-            if (auto done = base::write_file(directory / files.at(name), text); !done) return done;
-        }
+        auto done =
+            write_stack_files(directory, role_of(profile, i), target.stacks->profile,
+                              {.allocated = fmt::format("{}: bytes allocated", target.target),
+                               .live = fmt::format("{}: bytes live at the end", target.target),
+                               .subtitle = fmt::format("{:.0f} events; {}", target.stacks->events,
+                                                       sampling_text(target.stacks->mean_bytes))});
+        if (!done) return done;
     }
     if (!both_have_stacks(profile)) return {};
     const auto& baseline = *profile.targets[0].stacks;
