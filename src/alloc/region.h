@@ -101,6 +101,8 @@ enum Flag : std::uint32_t {
     kRowsExhausted = 1,    ///< no row was left, or no thread: see uncounted
     kOwnersExhausted = 2,  ///< some owners have no number and are counted as owner 0
     kMemoryExhausted = 4,  ///< the file system had no room for a row: see uncounted
+    /// Stacks were asked for in words that say no distance: none are taken. Nothing is missing.
+    kSampleRefused = 8,
 };
 
 struct Region {

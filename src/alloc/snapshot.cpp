@@ -197,7 +197,11 @@ Snapshot RegionReader::read() const {
     }
     snapshot.foreign_frees = current(region.foreign_frees);
     snapshot.uncounted = current(region.uncounted);
-    snapshot.owners_complete = current(region.flags) == 0 && stray_frees == 0;
+    const std::uint32_t flags = current(region.flags);
+    snapshot.owners_complete = (flags & ~std::uint32_t{kSampleRefused}) == 0 && stray_frees == 0;
+    snapshot.sample_refused = (flags & kSampleRefused) != 0;
+    if (const std::uint64_t distance = current(region.sample_bytes); distance > 0)
+        snapshot.sample_distance = distance == 1 ? 0 : distance;
     snapshot.header_bytes =
         static_cast<std::uint64_t>(std::max<std::int64_t>(snapshot.total.live_blocks(), 0)) *
         kBlockHeaderBytes;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,11 @@ struct Snapshot {
     /// Allocations that are in no other count, for want of room in the region.
     std::uint64_t uncounted = 0;
     bool owners_complete = true;  ///< false: what some owned is with "other"
+    /// How far apart in the mean the sample points of stacks are; 0: every allocation is a sample;
+    /// nullopt: no stacks are taken.
+    std::optional<std::uint64_t> sample_distance;
+    /// They were asked for, in words that say no distance (CRUCIBLE_ALLOC_SAMPLE=512K).
+    bool sample_refused = false;
     /// What the tracker's headers take of the process's own memory, in front of live blocks.
     std::uint64_t header_bytes = 0;
 };

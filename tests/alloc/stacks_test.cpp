@@ -180,12 +180,22 @@ TEST(Stacks, AreReadLiveAndAfterAKill) {
     for (const int end : {in[0], in[1], out[0], out[1]}) ::close(end);
 }
 
-// Without the variable nothing is made; nor by what is no number of bytes.
+// Without the variable nothing is made; nor by what is no number of bytes, which is told, and does
+// not make the counts incomplete.
 TEST(Stacks, AreOffUnlessAskedFor) {
-    for (const char* sample : {"", "0B", "half", "5TiB", "12 KiB"}) {
+    for (const std::string sample : {"", "0B", "half", "5TiB", "12 KiB", "512K", "512kB"}) {
         const TrackedRun done = run_stacks("nested", sample);
         EXPECT_FALSE(StacksReader::open(file_of(done, done.pid))) << sample;
+        const Snapshot counted = region_of(done, done.pid);
+        EXPECT_EQ(counted.sample_refused, !sample.empty()) << sample;
+        EXPECT_EQ(counted.sample_distance, std::nullopt) << sample;
+        EXPECT_TRUE(counted.owners_complete) << sample;
     }
+    const TrackedRun all = run_stacks("nested");
+    EXPECT_EQ(region_of(all, all.pid).sample_distance, 0U);
+    const TrackedRun some = run_stacks("nested", "2KiB");
+    EXPECT_EQ(region_of(some, some.pid).sample_distance, 2048U);
+    EXPECT_FALSE(region_of(some, some.pid).sample_refused);
 }
 
 // A limit that has room for the region and not for the stacks' file: growing a file beyond it would

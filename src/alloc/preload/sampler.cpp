@@ -132,10 +132,13 @@ std::uint64_t birth_now() noexcept {
 
 void prepare_samples(Region& of) noexcept {
     const char* const asked = environ == nullptr ? nullptr : ::getenv(kSampleVariable);
-    if (asked == nullptr) return;
+    if (asked == nullptr || *asked == '\0') return;
     const bool all = ::strcmp(asked, "all") == 0;
     const std::uint64_t mean = all ? 0 : parsed_bytes(asked);
-    if (!all && mean == 0) return;
+    if (!all && mean == 0) {
+        of.flags |= kSampleRefused;  // nobody else has the region yet
+        return;
+    }
     remember_main_thread();
     if (!prepare_stacks(of, mean)) return;
     if (const char* const seeded = ::getenv(kSeedVariable); seeded != nullptr)
