@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/process.h"
@@ -18,19 +20,23 @@ inline std::filesystem::path tracker() {
                                       "../lib/libcrucible_alloc.so");
 }
 
-/// A daemon that somebody has started with the tracker, told to count in `counts`.
+/// A daemon that somebody has started with the tracker, told to count in `counts`, and to sample
+/// stacks as `sample` says.
 struct TrackedDaemon {
     std::filesystem::path socket;
     std::optional<base::Process> process;
 
-    TrackedDaemon(const std::filesystem::path& folder, const std::string& counts)
+    TrackedDaemon(const std::filesystem::path& folder, const std::string& counts,
+                  const std::string& sample = {})
         : socket(folder / "d.sock") {
+        std::vector<std::string> environment{"LD_PRELOAD=" + tracker().string(),
+                                             "CRUCIBLE_ALLOC_DIRECTORY=" + counts};
+        if (!sample.empty()) environment.push_back("CRUCIBLE_ALLOC_SAMPLE=" + sample);
         auto started = base::Process::start(
             {.arguments = {std::filesystem::path(CRUCIBLE).parent_path() / "crucibled", "--socket",
                            socket, "--data", folder / "data", "--log-level", "off"},
              .inherit = {},
-             .environment = {"LD_PRELOAD=" + tracker().string(),
-                             "CRUCIBLE_ALLOC_DIRECTORY=" + counts}});
+             .environment = std::move(environment)});
         EXPECT_TRUE(started) << started.error().message;
         if (!started) return;
         process.emplace(*std::move(started));

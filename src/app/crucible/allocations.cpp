@@ -7,15 +7,22 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "alloc/mapped_region.h"
 #include "alloc/snapshot.h"
+#include "alloc/stacks.h"
 #include "app/crucible/command.h"
+#include "app/crucible/output.h"
 #include "app/crucible/parse_arguments.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "lab/memory/process_stacks.h"
+#include "lab/memory/stack_files.h"
+#include "lab/profile/symbolized_profile.h"
 
 namespace crucible::app {
 namespace {
@@ -26,14 +33,21 @@ constexpr const char* kAllocationsFooter = R"(Examples:
   crucible allocations 4242
   crucible allocations /dev/shm/mine
   crucible allocations 4242 --json
+  crucible allocations 4242 --out stacks
 
 The process is one that has the allocation tracker, with CRUCIBLE_ALLOC_DIRECTORY in its environment;
 it is neither stopped nor asked. Of a directory: all whose counts are in it, also those that have
 ended.
 
-Exit codes: 0 done, 2 bad usage, 5 nothing is counted there, or it cannot be read.)";
+With --out a process that samples stacks (CRUCIBLE_ALLOC_SAMPLE=512KiB, or all, in its environment)
+has four files there: flame graphs of what it has allocated since its start and of what is live,
+folded stacks, and a profile for pprof with owners and threads.
+
+Exit codes: 0 done, 2 bad usage, 5 nothing is counted there, or it cannot be read; with --out, also
+that none samples stacks.)";
 
 constexpr std::size_t kSizesShown = 8;
+constexpr std::size_t kThreadsShown = 8;
 
 /// What one process has counted.
 struct Counted {
@@ -50,13 +64,25 @@ std::string printable(std::string text) {
     return text;
 }
 
+/// As the kernel calls a process or thread now; empty where it has ended.
+std::string name_of(const std::string& task) {
+    auto name = base::read_file(fmt::format("/proc/{}/comm", task)).value_or("");
+    if (name.ends_with('\n')) name.pop_back();
+    return name;
+}
+
 Result<Counted> read(const std::filesystem::path& file, pid_t pid, bool running) {
     const auto reader = alloc::RegionReader::open(file);
     if (!reader) return std::unexpected(reader.error());
     Counted counted{.file = file, .snapshot = reader->read(), .running = running, .name = {}};
     if (!running) return counted;
-    counted.name = base::read_file(fmt::format("/proc/{}/comm", pid)).value_or("");
-    if (counted.name.ends_with('\n')) counted.name.pop_back();
+    counted.name = name_of(std::to_string(pid));
+    // The region has the names of those that have ended.
+    for (auto& thread : counted.snapshot.threads) {
+        if (thread.tid == 0) continue;
+        if (auto name = name_of(fmt::format("{}/task/{}", pid, thread.tid)); !name.empty())
+            thread.name = std::move(name);
+    }
     return counted;
 }
 
@@ -98,6 +124,43 @@ std::string count(Integer value) {
     return base::format_count(static_cast<double>(value));
 }
 
+/// What is wrong with how stacks were asked for, and what is right.
+constexpr std::string_view kSampleRefused =
+    "CRUCIBLE_ALLOC_SAMPLE must be 'all' or a distance from 1B to 1TiB in B, KiB, MiB or GiB, e.g. "
+    "512KiB";
+
+std::string stacks_text(const alloc::Snapshot& snapshot) {
+    if (snapshot.sample_refused) return fmt::format("none: its {}", kSampleRefused);
+    if (!snapshot.sample_distance) return "none";
+    if (*snapshot.sample_distance == 0) return "every allocation";
+    return fmt::format("{} apart in the mean",
+                       bytes(static_cast<std::int64_t>(*snapshot.sample_distance)));
+}
+
+/// Those that hold or have allocated most, as long as there are few.
+void print_threads(std::ostream& out, const Counted& counted) {
+    auto threads = counted.snapshot.threads;
+    std::erase_if(threads, [](const auto& thread) { return thread.counts == alloc::Counts{}; });
+    std::ranges::stable_sort(threads, std::ranges::greater(),
+                             [](const auto& thread) { return thread.counts.bytes; });
+    const std::size_t others = threads.size() - std::min(threads.size(), kThreadsShown);
+    threads.resize(threads.size() - others);
+    out << fmt::format("\n{:<32} {:>10} {:>10} {:>12} {:>14} {:>12}\n", "thread", "", "",
+                       "live blocks", "allocations", "allocated");
+    for (const auto& thread : threads) {
+        const bool lives = counted.running && thread.tid != 0;
+        const auto which = lives               ? fmt::format(" {}", thread.tid)
+                           : thread.served > 1 ? fmt::format(", last of {}", thread.served)
+                           : counted.running   ? std::string(", ended")
+                                               : std::string();
+        out << fmt::format("{:<32} {:>10} {:>10} {:>12} {:>14} {:>12}\n",
+                           (thread.name.empty() ? "unnamed" : printable(thread.name)) + which, "",
+                           "", count(thread.counts.live_blocks()), count(thread.counts.allocations),
+                           bytes(static_cast<std::int64_t>(thread.counts.bytes)));
+    }
+    if (others > 0) out << fmt::format("{} more with --json\n", others);
+}
+
 void print(std::ostream& out, const Counted& counted) {
     const auto& snapshot = counted.snapshot;
     const auto& total = snapshot.total;
@@ -115,6 +178,7 @@ void print(std::ostream& out, const Counted& counted) {
     line("Allocated", fmt::format("{} in {} allocations, {} of them by realloc",
                                   bytes(static_cast<std::int64_t>(total.bytes)),
                                   count(total.allocations), count(snapshot.reallocations)));
+    line("Stacks", stacks_text(snapshot));
     if (snapshot.uncounted > 0)
         line("Uncounted", fmt::format("{} allocations, for want of room for their counts",
                                       count(snapshot.uncounted)));
@@ -133,6 +197,8 @@ void print(std::ostream& out, const Counted& counted) {
                            count(owner.counts.live_blocks()), count(owner.counts.allocations),
                            bytes(static_cast<std::int64_t>(owner.counts.bytes)));
     }
+
+    print_threads(out, counted);
 
     auto sizes = snapshot.classes;
     std::ranges::stable_sort(sizes, std::ranges::greater(), &alloc::ClassCounts::allocations);
@@ -171,19 +237,75 @@ json json_of(const Counted& counted) {
                 {"foreign_frees", snapshot.foreign_frees},
                 {"uncounted", snapshot.uncounted},
                 {"owners_complete", snapshot.owners_complete},
+                {"sample_distance_bytes", nullptr},
+                {"sample_refused", snapshot.sample_refused},
                 {"owners", json::array()},
+                {"threads", json::array()},
                 {"sizes", json::array()}};
+    if (snapshot.sample_distance) result["sample_distance_bytes"] = *snapshot.sample_distance;
     for (const auto& owner : snapshot.owners) {
         auto one = json_of(owner.counts);
         one["name"] = owner.name;
         one["peak_live_bytes"] = owner.peak_live_bytes;
         result["owners"].push_back(std::move(one));
     }
+    for (const auto& thread : snapshot.threads) {
+        auto one = json_of(thread.counts);
+        one["tid"] = counted.running ? thread.tid : 0;
+        one["name"] = thread.name;
+        one["served"] = thread.served;
+        result["threads"].push_back(std::move(one));
+    }
     for (const auto& size : snapshot.classes)
         result["sizes"].push_back({{"usable_bytes_from", size.usable_from},
                                    {"allocations", size.allocations},
                                    {"frees", size.frees}});
     return result;
+}
+
+/// What it has allocated on which stacks, as files in `directory` whose names begin with its
+/// number.
+/// - Errc::not_found: it takes no stacks; the message says how to start it so. - those of
+/// StacksReader::open() and write_stack_files().
+Result<> write_stacks(const Counted& counted, const std::filesystem::path& directory) {
+    const auto& snapshot = counted.snapshot;
+    if (!snapshot.sample_distance) {
+        return std::unexpected(Error{
+            Errc::not_found,
+            snapshot.sample_refused
+                ? fmt::format("process {} takes no stacks: its {}", snapshot.pid, kSampleRefused)
+                : fmt::format("process {} takes no stacks: start it with "
+                              "CRUCIBLE_ALLOC_SAMPLE=512KiB, or all, in its environment",
+                              snapshot.pid)});
+    }
+    const auto reader = alloc::StacksReader::open(alloc::stacks_file(counted.file));
+    if (!reader) return std::unexpected(reader.error());
+    std::vector<std::string> threads;
+    for (const auto& thread : snapshot.threads) threads.push_back(printable(thread.name));
+    const auto title = counted.name.empty()
+                           ? fmt::format("Process {}", snapshot.pid)
+                           : fmt::format("{}, process {}", printable(counted.name), snapshot.pid);
+    return lab::write_stack_files(directory, std::to_string(snapshot.pid),
+                                  lab::symbolize(lab::process_profile(*reader, threads)),
+                                  {.allocated = title + ": bytes allocated since its start",
+                                   .live = title + ": bytes live",
+                                   .subtitle = lab::sampling_text(reader->mean_bytes())});
+}
+
+/// Of all that take stacks; names the files in `told`, and what stands in the way in `err`.
+int write_all_stacks(std::span<const Counted> all, const std::filesystem::path& directory,
+                     std::ostream& told, std::ostream& err) {
+    bool any = false;
+    for (const auto& counted : all) {
+        if (const auto written = write_stacks(counted, directory); !written) {
+            err << "crucible: " << written.error().message << '\n';
+            continue;
+        }
+        any = true;
+        for (const auto& [what, file] : lab::stack_file_names(std::to_string(counted.snapshot.pid)))
+            told << fmt::format("{:<10} {}\n", what, (directory / file).string());
+    }
+    return any ? kDone : kTargetFailed;
 }
 
 }  // namespace
@@ -198,6 +320,12 @@ int allocations_command(std::span<const std::string_view> args, std::ostream& ou
         ->type_name("PID|DIRECTORY")
         ->required();
     command.add_flag("--json", as_json, "all counts, as JSON");
+    std::string to;
+    command
+        .add_option("--out", to,
+                    "also write where it was allocated: flame graphs, folded stacks and pprof, of "
+                    "what samples stacks")
+        ->type_name("DIRECTORY");
     command.footer(kAllocationsFooter);
     if (const auto ended = parse_arguments(command, args, out, err)) return *ended;
 
@@ -224,18 +352,26 @@ int allocations_command(std::span<const std::string_view> args, std::ostream& ou
             return kTargetFailed;
         }
     }
+    std::filesystem::path directory;
+    if (!to.empty()) {
+        const auto prepared = prepare_output(to, "allocations");
+        if (!prepared) return usage_error(err, prepared.error().message);
+        directory = *prepared;
+    }
     if (as_json) {
         json result{{"schema", "crucible.allocations/1"}, {"processes", json::array()}};
         for (const auto& counted : all) result["processes"].push_back(json_of(counted));
         // Names may be any bytes.
         out << result.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
-        return kDone;
+        return to.empty() ? kDone : write_all_stacks(all, directory, err, err);
     }
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (i > 0) out << '\n';
         print(out, all[i]);
     }
-    return kDone;
+    if (to.empty()) return kDone;
+    out << '\n';
+    return write_all_stacks(all, directory, out, err);
 }
 
 }  // namespace crucible::app
