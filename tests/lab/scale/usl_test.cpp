@@ -350,8 +350,8 @@ TEST(Usl, IntervalsHoldTheTruthAsOftenAsTheySay) {
 }
 
 // Rounds that share 5 % and follow the law are called another curve in no more than 5 of 100. With
-// one sign for each measurement against the law itself that was 8 with six rounds and 17 with 20,
-// as a round that does more lies above the law at each load again.
+// signs against the law itself that was 10 with six rounds and 14 with 20, as a round that does
+// more lies above the law at each load again.
 TEST(Usl, TellsNoRoundForAnotherCurve) {
     const int data_sets = simulations(600);
     const double slack = 2.5 * std::sqrt(0.95 * 0.05 / data_sets);
