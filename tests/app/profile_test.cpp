@@ -316,6 +316,25 @@ TEST_F(Profile, SaysThatThereWasNoRoomForCounts) {
     expect_not_counted(result(), "16384 bytes are free there");
 }
 
+// What a system holds for events that it has lost is of no event that ended.
+TEST_F(Profile, HasNoFiguresWhereEventsWereLost) {
+    auto words = short_profile("synthetic:?loss=50%");
+    words.insert(words.end(), {"--leaks", "20"});
+    EXPECT_EQ(run(words), kEnvironmentInvalid) << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto json = result();
+    const auto& losses = named(json.at("checks"), "name", "no_losses");
+    EXPECT_FALSE(losses.at("passed").get<bool>());
+    EXPECT_TRUE(losses.at("detail").get<std::string>().ends_with(" events never ended")) << losses;
+    const auto& target = json.at("targets").at(0);
+    EXPECT_EQ(target.at("metrics").size(), 0U) << target.at("metrics");
+    EXPECT_EQ(target.at("owners").size(), 0U) << target.at("owners");
+    EXPECT_TRUE(target.at("stacks").is_null());
+    EXPECT_EQ(target.at("leak").at("verdict"), "inconclusive");
+    EXPECT_TRUE(target.at("leak").at("reason").get<std::string>().ends_with(" events never ended"))
+        << target.at("leak");
+}
+
 // At its beginning, or while it is measured.
 TEST_F(Profile, TellsOfATargetThatEnds) {
     for (const auto& target : {std::string("exec:/bin/true"), "exec:" + kEcho + " 5"}) {

@@ -42,10 +42,7 @@ struct Found {
 
 /// Memory is what it is whether or not events were sent in time; that they all ended matters.
 bool counts(const TrialResult& trial) {
-    if (trial.failure || trial.interrupted) return false;
-    return std::ranges::none_of(trial.checks, [](const Check& check) {
-        return check.name == "conservation" && !check.passed;
-    });
+    return !trial.failure && !trial.interrupted && unended_events(trial.checks) == nullptr;
 }
 
 /// Whether all of the system was counted, and adds up.
@@ -221,7 +218,9 @@ private:
 
     void take_stacks(const Job& job, const MemoryTrial& trial, Found& found) {
         if (!counts(trial.trial) || trial.trial.phases.empty()) {
-            found.why_no_lifetimes = "events were lost in the trial with stacks";
+            const auto* unended = unended_events(trial.trial.checks);
+            found.why_no_lifetimes =
+                "in the trial with stacks " + (unended ? unended->detail : "nothing was driven");
             return;
         }
         if (!trial.missing.empty()) {
@@ -338,8 +337,7 @@ private:
     void conclude_alone(Arm arm, Category category, Found& found, CountedRound& counted) {
         give_peaks(found);
         const auto& target = url_of(arm).text;
-        for (const auto& check : found.counted->trial.checks)
-            if (check.name == "conservation") note(target, profile_.clients, check);
+        note_ends(target, profile_.clients, found.counted->trial);
         if (found.figures) note(target, profile_.clients, found.figures->conserved);
         if (!is_complete(found)) return;
         if (arm == Arm::baseline || arm == Arm::candidate)
@@ -377,16 +375,23 @@ private:
             // Process numbers differ in each trial; one line says what it is about.
             if (target.missing.empty()) target.missing.push_back(missing);
         }
-        for (const auto& check : result.checks) {
-            if (check.name == "conservation" || check.name == "memory_conserved")
-                note(target.target, clients, check);
-        }
+        note_ends(target.target, clients, *found.plain);
+        note_ends(target.target, clients, found.counted->trial);
+        if (found.figures) note(target.target, clients, found.figures->conserved);
         if (!result.valid) return;
         auto& cell = target.cells[clients];
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
         if (is_complete(found)) cell.figures.push_back(*found.figures);
         if (found.lifetimes) cell.lifetimes.push_back(*found.lifetimes);
+    }
+
+    /// What says whether all events of a trial have ended.
+    void note_ends(const std::string& target, std::uint32_t clients, const TrialResult& trial) {
+        for (const auto& check : trial.checks) {
+            if (check.name == "conservation" || check.name == "no_losses")
+                note(target, clients, check);
+        }
     }
 
     /// Failed ones one by one; of those that pass how often.

@@ -230,6 +230,14 @@ StackSums StackCourse::at(std::size_t moment, std::uint32_t stack) const {
     return after == noted.begin() ? StackSums{} : std::prev(after)->second;
 }
 
+const Check* unended_events(const std::vector<Check>& checks) {
+    // Conservation alone says nothing of it: what never ended adds up as lost.
+    const auto found = std::ranges::find_if(checks, [](const Check& check) {
+        return !check.passed && (check.name == "no_losses" || check.name == "conservation");
+    });
+    return found == checks.end() ? nullptr : &*found;
+}
+
 std::size_t watched_phases(const MemoryTrial& trial) {
     std::size_t phases = trial.trial.phases.size();
     for (const auto& process : trial.processes)

@@ -73,6 +73,10 @@ struct MemoryTrial {
     std::vector<double> own_bytes;
 };
 
+/// The check that says that not all events of a trial have ended: what such an event holds is live,
+/// and no figure of memory is of those that have. Null: they all have.
+const Check* unended_events(const std::vector<Check>& checks);
+
 /// The phases, from the first on, at whose ends all processes were watched.
 std::size_t watched_phases(const MemoryTrial& trial);
 

@@ -156,8 +156,15 @@ TEST(LeakWatch, DoesNotJudgeWhatItCannot) {
     trial.missing = {"process 9 ended before the load did"};
     EXPECT_EQ(reason_of(trial), "process 9 ended before the load did");
     trial = trial_of(24);
-    trial.trial.phases[3].delivery.handled = 97;
-    EXPECT_EQ(reason_of(trial), "events were lost");
+    trial.trial.phases[3].delivery = {.sent = 100, .handled = 97, .lost = 3};
+    EXPECT_EQ(reason_of(trial), "3 of 2,400 events never ended");
+    trial.trial.phases[3].delivery = {.sent = 100, .handled = 97, .rejected = 3};
+    EXPECT_EQ(judge_trial(trial, 1).judgement.verdict, LeakVerdict::leak);
+    trial.trial.phases[3].clients.push_back({.unknown = 2});
+    EXPECT_EQ(
+        reason_of(trial),
+        "2,400 sent = 2,397 handled + 3 rejected + 0 lost; 2 acknowledgements of events never "
+        "sent");
     trial = trial_of(24);
     trial.processes.clear();
     EXPECT_EQ(reason_of(trial), "no process of the system is known");
@@ -168,7 +175,7 @@ TEST(LeakWatch, DoesNotJudgeWhatItCannot) {
 TEST(LeakWatch, JudgesWhatCameBeforeAFailure) {
     auto trial = trial_of(30);
     trial.trial.failure = Error{Errc::failed, "killed"};
-    trial.trial.phases[28].delivery.handled = 20;
+    trial.trial.phases[28].delivery = {.sent = 100, .handled = 20, .lost = 80};
     trial.processes[0].quiet.resize(27);
     const auto watch = judge_trial(trial, 1);
     EXPECT_EQ(watch.judgement.verdict, LeakVerdict::leak) << watch.judgement.reason;
