@@ -335,6 +335,25 @@ TEST_F(Profile, HasNoFiguresWhereEventsWereLost) {
         << target.at("leak");
 }
 
+// What refuses most events is no more frugal with the others.
+TEST_F(Profile, SaysHowManyEventsWereNotHandled) {
+    auto words = short_profile("synthetic:?errors=60%");
+    words.insert(words.end(), {"--stacks", "none"});
+    ASSERT_EQ(run(words), 0) << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto target = result().at("targets").at(0);
+    const auto& delivery = target.at("delivery");
+    EXPECT_GT(delivery.at("rejected"), 0) << delivery;
+    EXPECT_EQ(delivery.at("sent").get<int>(),
+              delivery.at("handled").get<int>() + delivery.at("rejected").get<int>());
+    EXPECT_TRUE(metric_named(target.at("metrics"), "allocations_per_event")
+                    .at("absent")
+                    .get<std::string>()
+                    .ends_with(" events were rejected or lost"));
+    EXPECT_FALSE(metric_named(target.at("metrics"), "live_bytes").at("value").is_null());
+    EXPECT_NE(output().find(" counted "), std::string::npos) << output();
+}
+
 // At its beginning, or while it is measured.
 TEST_F(Profile, TellsOfATargetThatEnds) {
     for (const auto& target : {std::string("exec:/bin/true"), "exec:" + kEcho + " 5"}) {

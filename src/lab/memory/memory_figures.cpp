@@ -75,6 +75,12 @@ MetricValue quotient(const MetricInfo& info, double upper, double lower, double 
     return value;
 }
 
+void withhold(MetricValue& value, const std::string& why) {
+    if (why.empty()) return;
+    value.value.reset();
+    value.absent = why;
+}
+
 /// `infos`: what they are called, in the order of kPartMetrics.
 std::vector<MetricValue> values_of(const OwnerFigures& part, const MemoryFigures& figures,
                                    std::span<const MetricInfo> infos) {
@@ -84,10 +90,9 @@ std::vector<MetricValue> values_of(const OwnerFigures& part, const MemoryFigures
                                     quotient(infos[2], part.live_bytes, 1, events),
                                     quotient(infos[3], part.peak_bytes, 1, events),
                                     quotient(infos[4], part.peak_per_event, 1, events)};
-    if (!figures.why_no_peaks.empty()) {
-        values.back().value.reset();
-        values.back().absent = figures.why_no_peaks;
-    }
+    withhold(values[0], figures.why_no_per_event);
+    withhold(values[1], figures.why_no_per_event);
+    withhold(values[4], figures.why_no_peaks);
     return values;
 }
 
@@ -152,12 +157,20 @@ std::string owner_label(const ProcessCourse& process, const std::string& owner) 
     return fmt::format("{}: {}", place_of(process), owner_name(owner));
 }
 
+std::string why_no_per_event(const Delivery& delivery) {
+    const auto not_handled = delivery.rejected + delivery.lost;
+    if (static_cast<double>(not_handled) <= kNotHandledMax * static_cast<double>(delivery.sent))
+        return {};
+    return fmt::format("{} of {} events were rejected or lost", not_handled, delivery.sent);
+}
+
 std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_t phase) {
     MemoryFigures figures;
     figures.conserved = {"memory_conserved", true, {}};
     if (phase >= watched_phases(trial)) return std::nullopt;
     const auto& driven = trial.trial.phases[phase];
     figures.events = static_cast<double>(driven.delivery.sent);
+    figures.why_no_per_event = why_no_per_event(driven.delivery);
     if (driven.throughput > 0)
         figures.payload_bytes = figures.events * driven.payload_throughput / driven.throughput;
     std::map<std::pair<std::string, std::string>, OwnerFigures> owners;
@@ -243,12 +256,11 @@ std::vector<MetricValue> allocation_values(const MemoryFigures& figures) {
         values.push_back(quotient(kAllocationMetrics[values.size()], upper, lower, figures.events));
     };
     add(figures.payload_bytes, total.peak_bytes);
+    withhold(values.back(), figures.why_no_per_event);
     add(total.freed_bytes, total.bytes);
     add(figures.resident_bytes, figures.usable_bytes);
-    if (figures.resident_bytes <= 0) {
-        values.back().value.reset();
-        values.back().absent = "the resident memory could not be read";
-    }
+    if (figures.resident_bytes <= 0)
+        withhold(values.back(), "the resident memory could not be read");
     return values;
 }
 

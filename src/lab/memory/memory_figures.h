@@ -33,6 +33,13 @@ struct OwnerFigures {
     OwnerFigures& operator+=(const OwnerFigures& other) noexcept;
 };
 
+/// Figures per event are over the events that were sent. One that was refused at once took next to
+/// nothing: where more than this share of them was not handled, what an event takes is not known. A
+/// third of the difference that does not matter unless the user says otherwise.
+inline constexpr double kNotHandledMax = 0.01;
+/// Why figures per event of events with these ends say nothing; empty: they do.
+std::string why_no_per_event(const Delivery& delivery);
+
 /// What the allocations of the system under test in one phase come to. What the harness in the
 /// client processes allocates for itself is left out.
 struct MemoryFigures {
@@ -51,6 +58,7 @@ struct MemoryFigures {
     double many_in_flight = 0;
     /// Why nothing is known of what events in flight take; empty: it is.
     std::string why_no_peaks = "events in flight were not varied";
+    std::string why_no_per_event;  ///< as that function says of the phase
     /// In every process owners, threads and size classes add up to the same, and nothing is
     /// uncounted.
     Check conserved;

@@ -45,27 +45,41 @@ json slope_json(const TargetMemory& target, std::string_view name, std::string_v
     return slope;
 }
 
+/// Those of all rounds: parts are told of no fewer rounds than the metrics beside them.
+const std::vector<MemoryFigures>& figures_of_all(const MemoryCell& cell) {
+    static const std::vector<MemoryFigures> none;
+    return cell.figures.size() == cell.rounds.size() ? cell.figures : none;
+}
+
+json delivery_of(const TargetMemory& target, std::uint32_t clients) {
+    const auto found = target.deliveries.find(clients);
+    return delivery_json(found == target.deliveries.end() ? Delivery{} : found->second);
+}
+
 json target_json(const TargetMemory& target, std::uint32_t clients,
                  const std::map<std::string, std::string>& files) {
     json by_clients = json::array();
     for (const auto& [count, cell] : target.cells) {
         by_clients.push_back({{"clients", count},
                               {"rounds", cell.metrics.size()},
+                              {"delivery", delivery_of(target, count)},
                               {"metrics", metrics_over_rounds(cell.metrics)},
-                              {"owners", owners_json(cell.figures)}});
+                              {"owners", owners_json(figures_of_all(cell))}});
     }
     static const MemoryCell none;
     const auto main = target.cells.find(clients);
     const MemoryCell& cell = main == target.cells.end() ? none : main->second;
+    const auto& figures = figures_of_all(cell);
     json slopes = json::array();
     for (const auto name : {"memory_peak", "live_bytes", "live_bytes_peak"})
         slopes.push_back(slope_json(target, name, "bytes"));
     return {{"target", target.target},
+            {"delivery", delivery_of(target, clients)},
             {"metrics", metrics_over_rounds(cell.metrics)},
-            {"owners", owners_json(cell.figures)},
-            {"stages", stages_json(cell.figures)},
+            {"owners", owners_json(figures)},
+            {"stages", stages_json(figures)},
             {"categories", categories_json(target.alone)},
-            {"in_flight", in_flight_json(cell.figures)},
+            {"in_flight", in_flight_json(figures)},
             {"by_clients", std::move(by_clients)},
             {"per_client", std::move(slopes)},
             {"stacks", target.stacks ? stacks_json(*target.stacks, files) : json(nullptr)},

@@ -34,7 +34,7 @@ struct Found {
     std::optional<MemoryTrial> counted;
     std::optional<MemoryFigures> figures;  ///< of its last phase
     std::optional<LifetimeFigures> lifetimes;
-    double lifetime_events = 0;  ///< in the phase that they are of
+    Delivery lifetime_events;  ///< of the phase that they are of
     std::optional<InFlightFigures> few;
     std::optional<InFlightFigures> many;
     std::string why_no_lifetimes = "stacks were not taken";
@@ -45,10 +45,12 @@ bool counts(const TrialResult& trial) {
     return !trial.failure && !trial.interrupted && unended_events(trial.checks) == nullptr;
 }
 
-/// Whether all of the system was counted, and adds up.
-bool is_complete(const Found& found) {
-    return found.counted && counts(found.counted->trial) && found.counted->missing.empty() &&
-           found.figures && found.figures->conserved.passed;
+/// Why not all of the system was counted, or does not add up; empty: it was, and does.
+std::string why_incomplete(const Found& found) {
+    if (!found.counted->missing.empty()) return found.counted->missing.front();
+    if (!found.figures) return "no process of the system is known";
+    if (!found.figures->conserved.passed) return found.figures->conserved.detail;
+    return {};
 }
 
 /// One that is counted, but that nobody knew to measure; null: there is none.
@@ -95,6 +97,9 @@ private:
         if (arm == Arm::harness) return harness_;
         return arm == Arm::candidate ? options_.targets[1] : options_.targets[0];
     }
+
+    /// Not of the harness.
+    TargetMemory& target_of(Arm arm) { return profile_.targets[arm == Arm::candidate ? 1 : 0]; }
 
     std::vector<Job> jobs(std::uint32_t round) const {
         std::vector<Job> all;
@@ -228,7 +233,7 @@ private:
             return;
         }
         const std::size_t phase = trial.trial.phases.size() - 1;
-        found.lifetime_events = static_cast<double>(trial.trial.phases[phase].delivery.sent);
+        found.lifetime_events = trial.trial.phases[phase].delivery;
         found.lifetimes = lifetime_figures(trial, phase);
         const bool any = found.lifetimes.has_value();
         if (!any) found.why_no_lifetimes = "no process of the system has stacks";
@@ -245,8 +250,11 @@ private:
         if (*options_.stack_distance == 0)
             note(target->target, job.clients, stacks_conserved(trial, phase, profile));
         target->stacks = TargetStacks{.profile = symbolize(profile),
-                                      .events = found.lifetime_events,
+                                      .events = static_cast<double>(found.lifetime_events.sent),
                                       .mean_bytes = *options_.stack_distance};
+        if (const auto why = why_no_per_event(found.lifetime_events); !why.empty())
+            target->stacks->profile.remarks.push_back(
+                why + ": what is told per event is not what one takes that is handled");
     }
 
     void fail(const Error& error) {
@@ -281,14 +289,7 @@ private:
             }
             metrics.push_back(std::move(value));
         }
-        std::string incomplete;
-        if (!found.counted->missing.empty()) {
-            incomplete = found.counted->missing.front();
-        } else if (!figures) {
-            incomplete = "no process of the system is known";
-        } else if (!figures->conserved.passed) {
-            incomplete = figures->conserved.detail;
-        }
+        const std::string incomplete = why_incomplete(found);
         if (incomplete.empty()) {
             for (auto& value : allocation_values(*figures)) metrics.push_back(std::move(value));
         } else {
@@ -339,10 +340,17 @@ private:
         const auto& target = url_of(arm).text;
         note_ends(target, profile_.clients, found.counted->trial);
         if (found.figures) note(target, profile_.clients, found.figures->conserved);
-        if (!is_complete(found)) return;
-        if (arm == Arm::baseline || arm == Arm::candidate)
-            profile_.targets[arm == Arm::candidate ? 1 : 0].alone[category].push_back(
-                *found.figures);
+        const auto* unended = unended_events(found.counted->trial.checks);
+        const std::string why = unended != nullptr ? unended->detail : why_incomplete(found);
+        if (arm == Arm::baseline || arm == Arm::candidate) {
+            auto& alone = target_of(arm).alone[category];
+            if (why.empty()) {
+                alone.figures.push_back(*found.figures);
+            } else if (alone.why_not_all.empty()) {
+                alone.why_not_all = why;
+            }
+        }
+        if (!why.empty()) return;
         counted.alone[category][static_cast<std::size_t>(arm)] = *std::move(found.figures);
     }
 
@@ -357,11 +365,12 @@ private:
             const auto [arm, clients] = key;
             auto result = arm_result(arm, clients);
             if (arm == Arm::baseline || arm == Arm::candidate)
-                keep(profile_.targets[arm == Arm::candidate ? 1 : 0], clients, found, result);
+                keep(target_of(arm), clients, found, result);
             if (clients != profile_.clients) continue;
             round.order.push_back(arm);
             round[arm] = std::move(result);
-            if (arm != Arm::harness && is_complete(found))
+            if (arm != Arm::harness && counts(found.counted->trial) &&
+                why_incomplete(found).empty())
                 counted.scenario[static_cast<std::size_t>(arm)] = found.figures;
         }
         if (!compares()) return;
@@ -378,11 +387,13 @@ private:
         note_ends(target.target, clients, *found.plain);
         note_ends(target.target, clients, found.counted->trial);
         if (found.figures) note(target.target, clients, found.figures->conserved);
+        const auto& phases = found.counted->trial.phases;
+        if (!phases.empty()) target.deliveries[clients] += phases.back().delivery;
         if (!result.valid) return;
         auto& cell = target.cells[clients];
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
-        if (is_complete(found)) cell.figures.push_back(*found.figures);
+        if (why_incomplete(found).empty()) cell.figures.push_back(*found.figures);
         if (found.lifetimes) cell.lifetimes.push_back(*found.lifetimes);
     }
 

@@ -62,8 +62,10 @@ struct ProfileOptions {
 struct MemoryCell {
     std::vector<std::uint32_t> rounds;  ///< their numbers: those that were valid
     std::vector<std::vector<MetricValue>> metrics;
+    /// Of those rounds that have them. Rounds that have none are the extreme ones: what is told
+    /// over rounds is told where all have them.
     std::vector<MemoryFigures> figures;
-    std::vector<LifetimeFigures> lifetimes;  ///< of those rounds that have them
+    std::vector<LifetimeFigures> lifetimes;
 };
 
 /// Where the memory of one round went.
@@ -73,10 +75,18 @@ struct TargetStacks {
     std::uint64_t mean_bytes = 0;  ///< between samples; 0: every allocation is one
 };
 
+/// One category of which events were sent alone.
+struct CategoryAlone {
+    std::vector<MemoryFigures> figures;  ///< one for each round that has them
+    std::string why_not_all;             ///< why a round has none; empty: all have
+};
+
 struct TargetMemory {
     std::string target;
-    std::map<std::uint32_t, MemoryCell> cells;             ///< by the number of clients
-    std::map<Category, std::vector<MemoryFigures>> alone;  ///< of the rounds that have them
+    std::map<std::uint32_t, MemoryCell> cells;  ///< by the number of clients
+    std::map<Category, CategoryAlone> alone;
+    /// By the number of clients: of the phases that allocations were counted in, over all rounds.
+    std::map<std::uint32_t, Delivery> deliveries;
     std::vector<std::string> missing;         ///< processes that were not watched, and why
     std::optional<LeakWatch> leak;            ///< absent where it was not watched
     std::optional<TargetStacks> stacks;       ///< of the first round that has them

@@ -26,18 +26,21 @@ json figures_json(const PartRounds& course) {
     // Rounds of which it is not known are the extreme ones: then there is no figure at all.
     const bool has_peaks = std::ranges::all_of(
         course, [](const auto& entry) { return entry.second->why_no_peaks.empty(); });
+    const bool has_events = std::ranges::all_of(
+        course, [](const auto& entry) { return entry.second->why_no_per_event.empty(); });
     const PartRounds none;
+    const PartRounds& of_events = has_events ? course : none;
     return {
         {"live_bytes", over(course, [](const auto& one, double) { return one.live_bytes; })},
         {"live_blocks", over(course, [](const auto& one, double) { return one.live_blocks; })},
         {"peak_bytes", over(course, [](const auto& one, double) { return one.peak_bytes; })},
         {"allocations_per_event",
-         over(course, [](const auto& one, double events) { return one.allocations / events; })},
+         over(of_events, [](const auto& one, double events) { return one.allocations / events; })},
         {"bytes_per_event",
-         over(course, [](const auto& one, double events) { return one.bytes / events; })},
+         over(of_events, [](const auto& one, double events) { return one.bytes / events; })},
         {"peak_bytes_per_event", over(has_peaks ? course : none,
                                       [](const auto& one, double) { return one.peak_per_event; })},
-        {"grown_per_event", over(course, [](const auto& one, double events) {
+        {"grown_per_event", over(of_events, [](const auto& one, double events) {
              return (one.bytes - one.freed_bytes) / events;
          })}};
 }
@@ -85,11 +88,18 @@ json stages_json(const std::vector<MemoryFigures>& rounds) {
     return result;
 }
 
-json categories_json(const std::map<Category, std::vector<MemoryFigures>>& alone) {
+json categories_json(const std::map<Category, CategoryAlone>& alone) {
     json result = json::array();
-    for (const auto& [category, rounds] : alone) {
+    for (const auto& [category, found] : alone) {
+        static const std::vector<MemoryFigures> none;
+        const auto& rounds = found.why_not_all.empty() ? found.figures : none;
         PartRounds course;
         std::vector<std::vector<MetricValue>> metrics;
+        if (!found.why_not_all.empty()) {
+            auto& absent = metrics.emplace_back();
+            for (const auto& info : allocation_metrics())
+                absent.push_back({.info = &info, .value = {}, .absent = found.why_not_all});
+        }
         for (const auto& round : rounds) {
             course.emplace_back(round.total, &round);
             metrics.push_back(allocation_values(round));

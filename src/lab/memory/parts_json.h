@@ -12,7 +12,7 @@ namespace crucible::lab {
 /// from the rounds' figures.
 nlohmann::json owners_json(const std::vector<MemoryFigures>& rounds);
 nlohmann::json stages_json(const std::vector<MemoryFigures>& rounds);
-nlohmann::json categories_json(const std::map<Category, std::vector<MemoryFigures>>& alone);
+nlohmann::json categories_json(const std::map<Category, CategoryAlone>& alone);
 nlohmann::json in_flight_json(const std::vector<MemoryFigures>& rounds);
 
 /// The member `parts` of the comparison.

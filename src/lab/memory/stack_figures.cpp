@@ -342,12 +342,12 @@ std::span<const MetricInfo> lifetime_metrics() noexcept {
     return kLifetimeMetrics;
 }
 
-std::vector<MetricValue> lifetime_values(const LifetimeFigures& figures, double events) {
+std::vector<MetricValue> lifetime_values(const LifetimeFigures& figures, const Delivery& events) {
     const auto& classes = figures.total.classes;
     const auto blocks = static_cast<std::uint64_t>(blocks_in(classes));
     const std::array<std::optional<double>, kLifetimeMetrics.size()> found{
-        figures.freed_byte_seconds / events, lifetime_quantile(classes, 0.5),
-        short_lived_share(classes)};
+        figures.freed_byte_seconds / static_cast<double>(events.sent),
+        lifetime_quantile(classes, 0.5), short_lived_share(classes)};
     std::vector<MetricValue> values;
     for (std::size_t i = 0; i < found.size(); ++i) {
         MetricValue value{.info = &kLifetimeMetrics[i]};
@@ -358,6 +358,10 @@ std::vector<MetricValue> lifetime_values(const LifetimeFigures& figures, double 
             value.absent = "nothing was freed";
         }
         values.push_back(std::move(value));
+    }
+    if (const auto why = why_no_per_event(events); !why.empty()) {
+        values.front().value.reset();
+        values.front().absent = why;
     }
     return values;
 }

@@ -74,7 +74,7 @@ double short_lived_share(std::span<const alloc::LifetimeClass> classes);
 
 /// The metrics of lifetimes, in the order in which reports show them.
 std::span<const MetricInfo> lifetime_metrics() noexcept;
-/// `events`: of the phase, > 0.
-std::vector<MetricValue> lifetime_values(const LifetimeFigures& figures, double events);
+/// `events`: of the phase; some were sent.
+std::vector<MetricValue> lifetime_values(const LifetimeFigures& figures, const Delivery& events);
 
 }  // namespace crucible::lab

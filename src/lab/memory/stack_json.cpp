@@ -118,7 +118,8 @@ json lifetimes_json(const MemoryCell& cell) {
         add_lifetimes(total, round.total.classes);
     }
     json result = json::array();
-    if (cell.lifetimes.empty()) return result;
+    // As all that is told over rounds.
+    if (cell.lifetimes.empty() || cell.lifetimes.size() != cell.rounds.size()) return result;
     result.push_back(lifetime_json("total", total));
     for (const auto& [owner, classes] : owners) result.push_back(lifetime_json(owner, classes));
     return result;

@@ -324,6 +324,7 @@ struct Resources {
 struct MemoryTarget {
     std::string target;
     std::optional<LeakRow> leak;
+    Delivery delivery;  ///< while allocations were counted
     std::vector<MemoryMetric> metrics;
     std::vector<OwnerRow> owners;
     std::vector<OwnerRow> stages;

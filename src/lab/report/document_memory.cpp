@@ -130,6 +130,7 @@ std::optional<Resources> read_resources(const json& object) {
 MemoryTarget read_memory_target(const json& object) {
     return {.target = text_at(object, "target"),
             .leak = read_leak(object.at("leak")),
+            .delivery = read_delivery(object.at("delivery")),
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric),
             .owners = list_of<OwnerRow>(object.at("owners"), read_owner),
             .stages = list_of<OwnerRow>(object.at("stages"), read_stage),

@@ -86,6 +86,7 @@ void write_target(Markdown& text, const MemoryTarget& target) {
                   format_integer(metric.n), plain(metric.absent)});
     }
     text.blank();
+    write_ledger(text, {{"Counted", &target.delivery}});
     if (target.leak) {
         text.line("{}", plain(leak_sentence(*target.leak)));
         for (const auto& line : telling_leaks(*target.leak)) text.line("- {}", plain(line));

@@ -190,6 +190,7 @@ void write_target(Page& page, const MemoryTarget& target) {
     }
     page.add("</tbody></table>");
     page.end_frame();
+    write_ledger(page, {{"Counted", &target.delivery}});
     if (target.leak) {
         page.add("<p>{}</p>", escape_html(typeset(leak_sentence(*target.leak))));
         for (const auto& line : telling_leaks(*target.leak))

@@ -166,7 +166,10 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
         text.line(target.target, Ink::bold);
         for (const auto& missing : target.missing) text.item("not counted:", missing, 1, Ink::warn);
         write_metrics(text, target);
+        write_ledger_header(text);
+        write_ledger_row(text, " counted", target.delivery);
         if (target.leak) {
+            text.blank();
             const bool leaks = target.leak->verdict == "leak";
             text.paragraph(leak_sentence(*target.leak), 1, leaks ? Ink::bad : Ink::plain);
             for (const auto& line : telling_leaks(*target.leak)) text.item("-", line, 3);

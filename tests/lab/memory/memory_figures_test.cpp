@@ -106,5 +106,39 @@ TEST(MemoryFigures, DoNotAddUpWhereSomethingIsMissing) {
     EXPECT_TRUE(memory_figures(trial, 0)->conserved.passed);
 }
 
+// A system that refuses most events at once allocates less for each of those that were sent, and is
+// no better for it. What it holds is known.
+TEST(MemoryFigures, SayNothingOfAnEventWhereManyWereRefused) {
+    auto trial = trial_of(1000, false);
+    trial.processes.push_back(
+        {.pid = 2,
+         .client = false,
+         .quiet = {snapshot({}), snapshot({{"queue", {400, 390, 4000, 3900, 1000}}})},
+         .anonymous_bytes = {0, 4096}});
+    const auto values_with = [&trial](std::uint64_t rejected, std::uint64_t lost) {
+        auto& delivery = trial.trial.phases[0].delivery;
+        delivery = {.sent = 1000, .rejected = rejected, .lost = lost};
+        delivery.handled = 1000 - rejected - lost;
+        return *memory_figures(trial, 0);
+    };
+    const auto figures = values_with(597, 3);
+    const auto values = allocation_values(figures);
+    for (const auto& value : values) {
+        const bool of_events =
+            value.info->name.ends_with("_per_event") || value.info->name.starts_with("payload_");
+        if (value.info->name == "peak_live_bytes_per_event") continue;
+        EXPECT_NE(value.value.has_value(), of_events) << value.info->name;
+        EXPECT_EQ(value.absent, of_events ? "600 of 1000 events were rejected or lost" : "")
+            << value.info->name;
+    }
+    const auto parts = part_values(figures.owners.at(0), figures);
+    EXPECT_EQ(parts[0].absent, "600 of 1000 events were rejected or lost");
+    EXPECT_FALSE(parts[1].value);
+    EXPECT_EQ(parts[2].value, 100);
+    EXPECT_DOUBLE_EQ(value_named(allocation_values(values_with(10, 0)), "allocations_per_event"),
+                     0.4);
+    EXPECT_FALSE(allocation_values(values_with(10, 1))[0].value);
+}
+
 }  // namespace
 }  // namespace crucible::lab

@@ -205,8 +205,8 @@ TEST(MemoryParts, CategoriesAreThoseOfTheirOwnTrials) {
         round.alone[Category::database] = {noisy(100), noisy(100), noisy(50)};
         round.alone[Category::mcp] = {noisy(400), noisy(400), noisy(400)};
     }
-    profile.targets[0].alone[Category::database] = {figures_of({})};
-    profile.targets[0].alone[Category::mcp] = {figures_of({})};
+    profile.targets[0].alone[Category::database].figures = {figures_of({})};
+    profile.targets[0].alone[Category::mcp].figures = {figures_of({})};
     const auto parts = compare_parts(profile, {});
     const auto& database = metric_of(parts, "category", "database", "allocated_bytes_per_event");
     EXPECT_NEAR(database.ratio->value, 0.5, 0.005);

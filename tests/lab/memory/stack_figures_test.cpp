@@ -41,12 +41,17 @@ TEST(Lifetimes, BecomeMetrics) {
     LifetimeFigures figures;
     figures.total.classes = some_lifetimes();
     figures.freed_byte_seconds = 300;
-    const auto values = lifetime_values(figures, 100);
+    const auto values = lifetime_values(figures, {.sent = 100, .handled = 99, .rejected = 1});
     ASSERT_EQ(values.size(), lifetime_metrics().size());
     EXPECT_EQ(values[0].info->name, "byte_seconds_per_event");
     EXPECT_EQ(values[0].value, 3);
     EXPECT_EQ(values[0].n, 100U);
-    EXPECT_EQ(lifetime_values({}, 100)[1].absent, "nothing was freed");
+    EXPECT_EQ(lifetime_values({}, {.sent = 100, .handled = 100})[1].absent, "nothing was freed");
+    // Refused ones held nothing for any time; how long blocks lived is known all the same.
+    const auto refused = lifetime_values(figures, {.sent = 100, .handled = 98, .rejected = 2});
+    EXPECT_FALSE(refused[0].value);
+    EXPECT_EQ(refused[0].absent, "2 of 100 events were rejected or lost");
+    EXPECT_TRUE(refused[1].value);
 }
 
 /// Functions and their files, innermost first; those without a file are in a library.

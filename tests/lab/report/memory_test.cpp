@@ -90,6 +90,18 @@ TEST(MemoryReport, ShowsStagesAndCategories) {
                          "| client | 74.7 KiB | 74.7 KiB | 1.00 | 125 B | 33 B |"));
 }
 
+// What figures per event are over.
+TEST(MemoryReport, ShowsWhatBecameOfTheEvents) {
+    auto result = example("memory.json");
+    auto& delivery = result["targets"][0]["delivery"];
+    delivery["handled"] = 360;
+    delivery["rejected"] = 540;
+    EXPECT_EQ(line_starting(terminal(result), " counted"),
+              " counted          900      900       360       540        0          0         0");
+    EXPECT_TRUE(contains(markdown_of(result), "| Counted | 900 | 900 | 360 | 540 | 0 | 0 | 0 |"));
+    EXPECT_TRUE(contains(html_of(result), R"(<td class="num bad">540</td>)"));
+}
+
 // A part that one side has not shows its difference with its unit; one that neither has is left
 // out. All fits 80 columns, whatever owners are called.
 TEST(MemoryReport, ShowsHowPartsCompare) {
