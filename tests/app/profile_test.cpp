@@ -367,6 +367,77 @@ TEST_F(Profile, TellsOfATargetThatEnds) {
     }
 }
 
+// One that does not live through its trials leaves the other's figures as they are.
+TEST_F(Profile, MeasuresTheTargetBesideOneThatFails) {
+    auto words = short_profile("synthetic:");
+    words.insert(words.begin() + 2, "exec:/bin/true");
+    EXPECT_EQ(run(words), kTargetFailed) << errors();
+    EXPECT_TRUE(
+        errors().ends_with("crucible: exec:/bin/true: client-0: the program exited with "
+                           "code 0; the partial result is kept\n"))
+        << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto json = result();
+    const auto& sound = json.at("targets").at(0);
+    EXPECT_TRUE(sound.at("failure").is_null());
+    EXPECT_EQ(metric_named(sound.at("metrics"), "allocations_per_event").at("n"), 1);
+    EXPECT_GT(sound.at("owners").size(), 0U);
+    EXPECT_FALSE(sound.at("stacks").is_null());
+    const auto& failed = json.at("targets").at(1);
+    EXPECT_EQ(failed.at("failure").at("message"), "client-0: the program exited with code 0");
+    EXPECT_EQ(failed.at("metrics").size(), 0U);
+    EXPECT_NE(output().find("failed: client-0: the program exited"), std::string::npos) << output();
+    EXPECT_NE(output().find("Allocations "), std::string::npos) << output();
+}
+
+// Bursts are of one figure: where a target does not live through them it is that figure's reason.
+TEST_F(Profile, GoesOnWithoutAFigureWhoseTrialsFail) {
+    const auto target = "exec:" + kEcho + " 50";
+    EXPECT_EQ(run({"profile", target, "--clients", "1", "--ladder", "none", "--rounds", "2",
+                   "--rate", "100", "--duration", "100ms", "--warmup", "0s", "--in-flight",
+                   "64,512", "--stacks", "none", "--quiet"}),
+              kTargetFailed);
+    EXPECT_TRUE(errors().starts_with("crucible: " + target + " with 1 client, in ")) << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto json = result();
+    EXPECT_TRUE(json.at("failure").is_null());
+    const auto& found = json.at("targets").at(0);
+    EXPECT_TRUE(found.at("failure").is_null());
+    // Not tried again in the second round.
+    ASSERT_EQ(found.at("failed_trials").size(), 1U) << found.at("failed_trials");
+    const auto why = "a trial failed, " + found.at("failed_trials").at(0).get<std::string>();
+    EXPECT_TRUE(why.ends_with(": client-0: the program exited with code 0")) << why;
+    const auto& peak = metric_named(found.at("metrics"), "peak_live_bytes_per_event");
+    EXPECT_EQ(peak.at("absent"), why);
+    EXPECT_EQ(metric_named(found.at("metrics"), "allocations_per_event").at("n"), 2);
+}
+
+// A program that has had enough after five events without one of files: of the mix it has all.
+TEST_F(Profile, GoesOnWithoutACategoryWhoseTrialsFail) {
+    const auto program = out().parent_path() / "picky.py";
+    std::ofstream(program)
+        << "import json, sys\n"
+           "others = 0\n"
+           "for line in sys.stdin:\n"
+           "    sent = json.loads(line)\n"
+           "    others = 0 if sent['event']['category'] == 'filesystem' else others + 1\n"
+           "    if others == 5: sys.exit(3)\n"
+           "    print(json.dumps({'token': sent['token']}), flush=True)\n";
+    auto words = short_profile("exec:/usr/bin/python3 " + program.string());
+    words.insert(words.end(),
+                 {"--mix", "filesystem=1,database=1", "--categories", "all", "--stacks", "none"});
+    EXPECT_EQ(run(words), kTargetFailed) << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto target = result().at("targets").at(0);
+    EXPECT_EQ(metric_named(target.at("metrics"), "allocations_per_event").at("n"), 1);
+    EXPECT_EQ(named(target.at("categories"), "category", "filesystem").at("rounds"), 1);
+    const auto& database = named(target.at("categories"), "category", "database");
+    EXPECT_EQ(database.at("rounds"), 0);
+    EXPECT_EQ(database.at("metrics").at(0).at("absent"),
+              "a trial failed, with 1 client, counting, database alone: client-0: the program "
+              "exited with code 3");
+}
+
 // A watch that its target does not live through is judged up to there.
 TEST_F(Profile, JudgesATargetThatEndsUpToItsEnd) {
     // Rounds take 20 events at most; of the watch's 44 iterations some 35 come first, of 10 to 30

@@ -343,6 +343,12 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
         return kTargetFailed;
     }
     for (const auto& target : profile.targets) {
+        if (target.failed_trials.empty()) continue;
+        err << "crucible: " << target.target << ' ' << target.failed_trials.front()
+            << "; the partial result is kept\n";
+        return kTargetFailed;
+    }
+    for (const auto& target : profile.targets) {
         if (target.cells.contains(profile.clients)) continue;
         err << "crucible: no trial of " << target.target
             << " was valid: a check that the measurement rests on failed in each\n";

@@ -86,7 +86,9 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
             {"lifetimes", lifetimes_json(cell)},
             {"leak", target.leak ? leak_watch_json(*target.leak) : json(nullptr)},
             {"resources", target.resources ? resources_json(*target.resources) : json(nullptr)},
-            {"missing", target.missing}};
+            {"missing", target.missing},
+            {"failure", failure_json(target.failure)},
+            {"failed_trials", target.failed_trials}};
 }
 
 json comparison_json(const ProfileOptions& options, const MemoryProfile& profile) {

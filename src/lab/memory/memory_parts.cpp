@@ -32,7 +32,7 @@ std::string why_none(const ArmResult& arm) {
         if (value.info->name == part_metrics().front().name && !value.absent.empty())
             return value.absent;
     }
-    return "not counted: events were lost, or its counts do not add up";
+    return "not counted: a trial failed, events were lost, or its counts do not add up";
 }
 
 std::vector<MetricValue> part_values_of(const std::optional<MemoryFigures>& figures, Divide divide,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "base/rng.h"
@@ -28,6 +29,11 @@ struct Job {
     std::optional<Category> category = {};  ///< there are events of no other
 };
 
+/// Whether only some figures are of it: the others are known without it.
+bool is_extra(const Job& job) {
+    return job.category || (job.purpose != Purpose::memory && job.purpose != Purpose::counting);
+}
+
 /// What a round found of one arm with one number of clients.
 struct Found {
     std::optional<TrialResult> plain;
@@ -37,7 +43,8 @@ struct Found {
     Delivery lifetime_events;  ///< of the phase that they are of
     std::optional<InFlightFigures> few;
     std::optional<InFlightFigures> many;
-    std::string why_no_lifetimes = "stacks were not taken";
+    std::string why_no_lifetimes;  ///< where there were stacks
+    bool partial = false;          ///< trials were left out, as the target had failed
 };
 
 /// Memory is what it is whether or not events were sent in time; that they all ended matters.
@@ -78,19 +85,39 @@ public:
             found_.clear();
             alone_.clear();
             for (const Job& job : jobs(r)) {
-                if (going()) run_job(job);
+                if (ended()) break;
+                if (is_left_out(job)) {
+                    found_of(job).partial |= fails(job.arm);
+                } else {
+                    run_job(job);
+                }
             }
-            if (going()) conclude_round();
+            // What was whole when a target failed is kept, of it and of the other.
+            if (!ended()) conclude_round();
         }
         for (std::size_t i = 0; i < options_.targets.size() && options_.leaks; ++i) {
-            if (going()) look_for_leaks(options_.targets[i], profile_.targets[i]);
+            if (!ended() && !profile_.targets[i].failure)
+                look_for_leaks(options_.targets[i], profile_.targets[i]);
+        }
+        for (const auto& target : profile_.targets) {
+            if (profile_.failure || !target.failure) continue;
+            profile_.failure = target.failure;
+            if (compares())
+                profile_.failure->message =
+                    fmt::format("{}: {}", target.target, target.failure->message);
         }
         add_checks();
         return std::move(profile_);
     }
 
 private:
-    bool going() const { return !profile_.failure && !profile_.interrupted; }
+    /// Nothing more can be measured of any target.
+    bool ended() const { return profile_.failure || profile_.interrupted; }
+    bool going() const {
+        return !ended() && !std::ranges::all_of(profile_.targets, [](const TargetMemory& target) {
+            return target.failure.has_value();
+        });
+    }
     bool compares() const { return options_.targets.size() == 2; }
 
     const TargetUrl& url_of(Arm arm) const {
@@ -100,6 +127,40 @@ private:
 
     /// Not of the harness.
     TargetMemory& target_of(Arm arm) { return profile_.targets[arm == Arm::candidate ? 1 : 0]; }
+
+    bool fails(Arm arm) const {
+        return arm != Arm::harness &&
+               profile_.targets[arm == Arm::candidate ? 1 : 0].failure.has_value();
+    }
+
+    /// The trials that are given up together when one of them fails: bursts make one figure.
+    using Group = std::tuple<std::size_t, Purpose, std::optional<Category>>;
+    static Group group_of(Arm arm, Purpose purpose, std::optional<Category> category) {
+        if (purpose == Purpose::few) purpose = Purpose::many;
+        return {arm == Arm::candidate ? 1 : 0, purpose, category};
+    }
+
+    bool is_left_out(const Job& job) const {
+        if (job.arm == Arm::harness) return false;
+        // Of a candidate that fails the baseline needs no copy.
+        if (fails(job.arm) || (job.arm == Arm::control && fails(Arm::candidate))) return true;
+        return given_up_.contains(group_of(job.arm, job.purpose, job.category)) ||
+               given_up_.contains(group_of(job.arm, Purpose::counting, job.category));
+    }
+
+    /// Why trials of that kind were left out with the compared number of clients; empty: not for a
+    /// failure.
+    std::string why_left_out(Arm arm, Purpose purpose,
+                             std::optional<Category> category = {}) const {
+        const auto found = given_up_.find(group_of(arm, purpose, category));
+        if (found != given_up_.end()) return found->second;
+        const auto& failure = profile_.targets[arm == Arm::candidate ? 1 : 0].failure;
+        return failure ? failure->message : std::string();
+    }
+
+    Found& found_of(const Job& job) {
+        return job.category ? alone_[{job.arm, *job.category}] : found_[{job.arm, job.clients}];
+    }
 
     std::vector<Job> jobs(std::uint32_t round) const {
         std::vector<Job> all;
@@ -160,13 +221,15 @@ private:
         };
         return trial;
     }
-    TrialOptions trial_options(const Job& job) {
+    static std::string describe(const Job& job) {
         static constexpr std::array kNotes{"", ", counting", ", with stacks", ", in small bursts",
                                            ", in a burst"};
-        return trial_options(
-            fmt::format("{} with {} client{}{}{}", url_of(job.arm).text, job.clients,
-                        job.clients == 1 ? "" : "s", kNotes[static_cast<std::size_t>(job.purpose)],
-                        job.category ? fmt::format(", {} alone", to_string(*job.category)) : ""));
+        return fmt::format("with {} client{}{}{}", job.clients, job.clients == 1 ? "" : "s",
+                           kNotes[static_cast<std::size_t>(job.purpose)],
+                           job.category ? fmt::format(", {} alone", to_string(*job.category)) : "");
+    }
+    TrialOptions trial_options(const Job& job) {
+        return trial_options(fmt::format("{} {}", url_of(job.arm).text, describe(job)));
     }
 
     void look_for_leaks(const TargetUrl& url, TargetMemory& target) {
@@ -174,8 +237,11 @@ private:
         watch.seed = round_seed(options_.seed, 2, 0);
         watch.tracker = options_.tracker;
         auto found = watch_for_leaks(url, watch, trial_options(url.text + ", watched for leaks"));
-        if (!found) return fail(found.error());
-        if (found->failure) profile_.failure = found->failure;
+        if (!found) {
+            if (!was_interrupted()) target.failure = found.error();
+            return;
+        }
+        target.failure = found->failure;
         if (found->interrupted) profile_.interrupted = true;
         target.leak = *std::move(found);
     }
@@ -183,25 +249,23 @@ private:
     void run_job(const Job& job) {
         const auto& url = url_of(job.arm);
         const Plan plan = plan_of(job);
-        auto& found =
-            job.category ? alone_[{job.arm, *job.category}] : found_[{job.arm, job.clients}];
+        auto& found = found_of(job);
         auto options = trial_options(job);
         if (job.purpose == Purpose::memory) {
             TargetMemory* const target = first_target(job);
             options.resources = target != nullptr && !target->resources;
             auto trial = run_trial(url, options_.scenario.system, plan, options);
-            if (!trial) return fail(trial.error());
-            note(*trial);
+            if (!trial) return fail(job, trial.error());
             if (options.resources && !trial->phases.empty())
                 target->resources = std::move(trial->phases.back().resources);
-            found.plain = *std::move(trial);
+            if (is_whole(job, *trial)) found.plain = *std::move(trial);
             return;
         }
         auto trial = run_memory_trial(
             url, options_.scenario.system, plan, options, options_.tracker,
             job.purpose == Purpose::stacks ? options_.stack_distance : std::nullopt);
-        if (!trial) return fail(trial.error());
-        note(trial->trial);
+        if (!trial) return fail(job, trial.error());
+        if (!is_whole(job, trial->trial)) return;
         if (job.purpose == Purpose::stacks) return take_stacks(job, *trial, found);
         if (job.purpose == Purpose::few || job.purpose == Purpose::many) {
             auto& burst = job.purpose == Purpose::few ? found.few : found.many;
@@ -257,17 +321,35 @@ private:
                 why + ": what is told per event is not what one takes that is handled");
     }
 
-    void fail(const Error& error) {
-        if (options_.stop.stop_requested()) {
-            profile_.interrupted = true;
-        } else {
-            profile_.failure = error;
-        }
+    bool was_interrupted() {
+        profile_.interrupted |= options_.stop.stop_requested();
+        return profile_.interrupted;
     }
 
-    void note(const TrialResult& trial) {
-        if (trial.failure) profile_.failure = trial.failure;
+    void fail(const Job& job, const Error& error) {
+        if (was_interrupted()) return;
+        if (job.arm == Arm::harness) {
+            profile_.failure = error;
+            return;
+        }
+        auto& target = target_of(job.arm);
+        if (!is_extra(job)) {
+            target.failure = error;
+            return;
+        }
+        const auto line = fmt::format("{}: {}", describe(job), error.message);
+        target.failed_trials.push_back(line);
+        given_up_.try_emplace(group_of(job.arm, job.purpose, job.category),
+                              "a trial failed, " + line);
+        if (job.purpose == Purpose::counting)
+            target.alone[*job.category].why_not_all = "a trial failed, " + line;
+    }
+
+    /// Neither ended early nor failed; notes it where it did.
+    bool is_whole(const Job& job, const TrialResult& trial) {
+        if (trial.failure) fail(job, *trial.failure);
         if (trial.interrupted) profile_.interrupted = true;
+        return !trial.failure && !trial.interrupted;
     }
 
     /// The metrics of one arm; what has no value says why.
@@ -300,9 +382,17 @@ private:
                 metrics.push_back(std::move(value));
         } else {
             add_absent(metrics, lifetime_metrics(),
-                       incomplete.empty() ? found.why_no_lifetimes : incomplete);
+                       incomplete.empty() ? why_no_lifetimes(arm, clients, found) : incomplete);
         }
         return metrics;
+    }
+
+    std::string why_no_lifetimes(Arm arm, std::uint32_t clients, const Found& found) const {
+        if (!found.why_no_lifetimes.empty()) return found.why_no_lifetimes;
+        std::string why;
+        if (clients == profile_.clients && options_.stack_distance)
+            why = why_left_out(arm, Purpose::stacks);
+        return why.empty() ? "stacks were not taken" : why;
     }
 
     static void add_absent(std::vector<MetricValue>& to, std::span<const MetricInfo> metrics,
@@ -329,14 +419,28 @@ private:
         return result;
     }
 
-    static void give_peaks(Found& found) {
-        if (found.figures && found.few && found.many)
-            add_peaks(*found.figures, *found.few, *found.many);
+    void give_peaks(Arm arm, std::optional<Category> category, Found& found) {
+        if (!found.figures) return;
+        if (found.few && found.many) return add_peaks(*found.figures, *found.few, *found.many);
+        if (!options_.in_flight) return;
+        if (auto why = why_left_out(arm, Purpose::many, category); !why.empty())
+            found.figures->why_no_peaks = std::move(why);
+    }
+
+    /// Whether its trials and the harness's are all there that metrics are made of.
+    bool has_metrics(Arm arm, std::uint32_t clients) const {
+        const auto harness = found_.find({Arm::harness, clients});
+        const auto found = found_.find({arm, clients});
+        return harness != found_.end() && harness->second.plain && found->second.plain &&
+               (arm == Arm::harness || found->second.counted);
     }
 
     /// Of the events of one category alone.
     void conclude_alone(Arm arm, Category category, Found& found, CountedRound& counted) {
-        give_peaks(found);
+        // Of the round in which the target failed only what no round before has.
+        if (!found.counted || (found.partial && !target_of(arm).alone[category].figures.empty()))
+            return;
+        give_peaks(arm, category, found);
         const auto& target = url_of(arm).text;
         note_ends(target, profile_.clients, found.counted->trial);
         if (found.figures) note(target, profile_.clients, found.figures->conserved);
@@ -361,8 +465,12 @@ private:
         CountedRound counted;
         for (auto& [key, found] : alone_) conclude_alone(key.first, key.second, found, counted);
         for (auto& [key, found] : found_) {
-            give_peaks(found);
             const auto [arm, clients] = key;
+            if (!has_metrics(arm, clients)) {
+                if (clients == profile_.clients) round[arm].target = url_of(arm).text;
+                continue;
+            }
+            if (clients == profile_.clients) give_peaks(arm, {}, found);
             auto result = arm_result(arm, clients);
             if (arm == Arm::baseline || arm == Arm::candidate)
                 keep(target_of(arm), clients, found, result);
@@ -389,7 +497,8 @@ private:
         if (found.figures) note(target.target, clients, found.figures->conserved);
         const auto& phases = found.counted->trial.phases;
         if (!phases.empty()) target.deliveries[clients] += phases.back().delivery;
-        if (!result.valid) return;
+        // Of the round in which it failed only what no round before has.
+        if (!result.valid || (found.partial && target.cells.contains(clients))) return;
         auto& cell = target.cells[clients];
         cell.rounds.push_back(number_);
         cell.metrics.push_back(result.metrics);
@@ -436,6 +545,7 @@ private:
     std::uint32_t number_ = 0;
     std::map<std::pair<Arm, std::uint32_t>, Found> found_;
     std::map<std::pair<Arm, Category>, Found> alone_;
+    std::map<Group, std::string> given_up_;  ///< and why
     std::map<std::string, std::pair<std::uint64_t, std::vector<std::string>>> checks_;
 };
 

@@ -87,7 +87,13 @@ struct TargetMemory {
     std::map<Category, CategoryAlone> alone;
     /// By the number of clients: of the phases that allocations were counted in, over all rounds.
     std::map<std::uint32_t, Delivery> deliveries;
-    std::vector<std::string> missing;         ///< processes that were not watched, and why
+    std::vector<std::string> missing;  ///< processes that were not watched, and why
+    /// Of a trial without which nothing is known of it, or of the watch for leaks: from then on it
+    /// was not measured.
+    std::optional<Error> failure;
+    /// Trials that only some figures are of, and why they failed: "with 8 clients, in a burst: …".
+    /// These were not tried again; the figures say so.
+    std::vector<std::string> failed_trials;
     std::optional<LeakWatch> leak;            ///< absent where it was not watched
     std::optional<TargetStacks> stacks;       ///< of the first round that has them
     std::optional<ResourceReport> resources;  ///< of the last phase of one trial without counting
@@ -108,7 +114,7 @@ struct MemoryProfile {
     std::vector<Round> rounds;          ///< of it; empty where there is one target
     std::vector<CountedRound> counted;  ///< of each of those
     std::vector<Check> checks;
-    std::optional<Error> failure;
+    std::optional<Error> failure;  ///< of the harness, or the first that a target has
     bool interrupted = false;
 };
 
@@ -116,7 +122,7 @@ struct MemoryProfile {
 /// that of trials without the tracker, net of the harness alone; allocations are those of trials of
 /// their own, with it; stacks and lifetimes those of others, which take them. Where there are two
 /// targets the baseline runs twice in a round, so that the comparison knows what the machine makes
-/// of one and the same.
+/// of one and the same. A target that fails leaves the other's measurement as it is.
 MemoryProfile run_memory_profile(const ProfileOptions& options);
 
 /// The files that write_stacks() writes, by what they are: "allocated", "live", "folded", "pprof"

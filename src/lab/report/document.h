@@ -332,6 +332,7 @@ struct MemoryTarget {
     std::vector<MemoryAtClients> by_clients;
     std::vector<MemoryMetric> per_client;  ///< slopes
     std::vector<std::string> missing;
+    std::vector<std::string> failures;  ///< its own, and those of single trials
     std::optional<AllocationSites> stacks;
     std::vector<LifetimeRow> lifetimes;  ///< of all owners together first
     std::optional<Resources> resources;

@@ -127,6 +127,13 @@ std::optional<Resources> read_resources(const json& object) {
                      .samples = sampler.at("samples")};
 }
 
+std::vector<std::string> read_failures(const json& target) {
+    auto failures = texts(target.at("failed_trials"));
+    if (const auto& failure = target.at("failure"); !failure.is_null())
+        failures.insert(failures.begin(), text_at(failure, "message"));
+    return failures;
+}
+
 MemoryTarget read_memory_target(const json& object) {
     return {.target = text_at(object, "target"),
             .leak = read_leak(object.at("leak")),
@@ -138,6 +145,7 @@ MemoryTarget read_memory_target(const json& object) {
             .by_clients = list_of<MemoryAtClients>(object.at("by_clients"), read_at_clients),
             .per_client = list_of<MemoryMetric>(object.at("per_client"), read_memory_metric),
             .missing = texts(object.at("missing")),
+            .failures = read_failures(object),
             .stacks = read_sites(object.at("stacks")),
             .lifetimes = list_of<LifetimeRow>(object.at("lifetimes"), read_lifetime),
             .resources = read_resources(object.at("resources"))};

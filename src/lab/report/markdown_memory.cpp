@@ -77,8 +77,9 @@ void write_resources(Markdown& text, const MemoryTarget& target) {
 void write_target(Markdown& text, const MemoryTarget& target) {
     text.line("## {}", code(target.target));
     text.blank();
+    for (const auto& failure : target.failures) text.line("- Failed: {}", plain(failure));
     for (const auto& missing : target.missing) text.line("- Not counted: {}", plain(missing));
-    if (!target.missing.empty()) text.blank();
+    if (!target.failures.empty() || !target.missing.empty()) text.blank();
     text.row({"Metric", "Value [95 %]", "Rounds", "Note"});
     text.row({"---", "---:", "---:", "---"});
     for (const auto& metric : target.metrics) {

@@ -178,6 +178,7 @@ void write_ladder(Page& page, const MemoryTarget& target) {
 
 void write_target(Page& page, const MemoryTarget& target) {
     page.add("<section><h2>{}</h2>", escape_html(target.target));
+    for (const auto& failure : target.failures) page.add("<p>Failed: {}</p>", escape_html(failure));
     for (const auto& missing : target.missing)
         page.add("<p>Not counted: {}</p>", escape_html(missing));
     page.begin_frame("Memory of " + target.target);

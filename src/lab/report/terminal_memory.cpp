@@ -164,6 +164,7 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
     for (const auto& target : document.targets) {
         text.blank();
         text.line(target.target, Ink::bold);
+        for (const auto& failure : target.failures) text.item("failed:", failure, 1, Ink::bad);
         for (const auto& missing : target.missing) text.item("not counted:", missing, 1, Ink::warn);
         write_metrics(text, target);
         write_ledger_header(text);

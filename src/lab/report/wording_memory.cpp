@@ -71,12 +71,23 @@ std::string target_finding(const MemoryTarget& target) {
 }  // namespace
 
 std::string headline(const MemoryDocument& document) {
-    if (!document.header.failure.empty()) return "FAILED: " + document.header.failure;
     std::string text = document.header.interrupted ? "INTERRUPTED. " : "";
+    if (!document.header.failure.empty()) {
+        text = "FAILED: " + document.header.failure;
+        const bool measured = std::ranges::any_of(
+            document.targets, [](const MemoryTarget& target) { return !target.metrics.empty(); });
+        if (!measured) return text;
+        text += ". ";
+    }
     text += fmt::format("Memory with {} client{}: ", document.clients,
                         document.clients == 1 ? "" : "s");
-    for (std::size_t i = 0; i < document.targets.size(); ++i)
-        text += (i > 0 ? "; " : "") + target_finding(document.targets[i]);
+    bool first = true;
+    for (const auto& target : document.targets) {
+        // One that failed before anything was known of it has been told of.
+        if (!document.header.failure.empty() && target.metrics.empty()) continue;
+        text += (first ? "" : "; ") + target_finding(target);
+        first = false;
+    }
     return text + ".";
 }
 

@@ -90,6 +90,25 @@ TEST(MemoryReport, ShowsStagesAndCategories) {
                          "| client | 74.7 KiB | 74.7 KiB | 1.00 | 125 B | 33 B |"));
 }
 
+// What failed is told of its target; the headline has the figures of the other.
+TEST(MemoryReport, TellsOfTheTargetBesideOneThatFailed) {
+    auto result = example("memory.json");
+    auto failed = result["targets"][0];
+    failed["target"] = "exec:./mine";
+    failed["metrics"] = json::array();
+    failed["failure"] = {{"code", "failed"}, {"message", "client-0: gone"}};
+    failed["failed_trials"] = {"with 2 clients, in a burst: refused"};
+    result["targets"].push_back(failed);
+    result["failure"] = {{"code", "failed"}, {"message", "exec:./mine: client-0: gone"}};
+    const auto text = terminal(result);
+    EXPECT_TRUE(text.starts_with("FAILED: exec:./mine: client-0: gone. Memory with 2 clients: "))
+        << text;
+    EXPECT_NE(line_starting(text, " failed: client-0: gone"), "") << text;
+    EXPECT_NE(line_starting(text, " failed: with 2 clients, in a burst: refused"), "") << text;
+    EXPECT_TRUE(contains(markdown_of(result), "- Failed: client-0: gone"));
+    EXPECT_TRUE(contains(html_of(result), "<p>Failed: client-0: gone</p>"));
+}
+
 // What figures per event are over.
 TEST(MemoryReport, ShowsWhatBecameOfTheEvents) {
     auto result = example("memory.json");
