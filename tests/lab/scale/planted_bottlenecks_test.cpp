@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,11 @@ struct PlantedBottleneck {
     double rate = 0;
     Bottleneck verdict{};
 };
+
+/// For the names of the tests: its bytes hold addresses, which differ in each build.
+void PrintTo(const PlantedBottleneck& planted, std::ostream* out) {
+    *out << planted.name;
+}
 
 const std::vector<PlantedBottleneck>& all_planted() {
     using enum Around;
