@@ -7,8 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include "base/clock.h"
 #include "lab/scale/scaling.h"
+#include "simulated_scaling.h"
 #include "simulated_trial.h"
 
 namespace crucible::lab::scale {
@@ -18,17 +18,8 @@ using namespace std::chrono_literals;
 
 /// A search of `system` and nothing else, with a demand.
 ScalingOptions planned(const SimulatedSystem& system) {
-    ScalingOptions options;
+    auto options = simulated_scaling();
     options.targets = {*parse_target("daemon:")};
-    options.scenario = {
-        .name = "any", .description = {}, .system = {}, .plan = {}, .expectations = {}};
-    options.scenario.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000)};
-    options.search.lowest = 100;
-    options.search.highest = 100'000;
-    options.search.goal.final_trial_duration = 1.9;
-    options.search.goal.duration_sum = 5.7;
-    options.slo = *Slo::parse("latency_p99<10ms");
-    options.soak = 4s;
     options.rounds = 0;
     options.bottleneck = false;
     options.demand = Demand{.rate = 2'000};
@@ -108,22 +99,12 @@ TEST(ScalingForecast, TakesASearchThatIsOver) {
     }
 }
 
-class PassingClock final : public base::Clock {
-public:
-    TimePoint now() noexcept override { return now_; }
-    void sleep_until(TimePoint deadline) noexcept override { now_ = deadline; }
-    void pass(Duration time) { now_ += time; }
-
-private:
-    TimePoint now_{};
-};
-
 // Nor where the time is up, or where the target does not start again.
 TEST(ScalingForecast, SaysWhyTheSearchWasNotOver) {
     EXPECT_EQ(result_of(planned({.capacity = 1e6, .dies_at = 1'000, .never_starts_again = true}))
                   .why_no_forecast,
               "the search was not over: the target does not start again");
-    PassingClock clock;
+    TrialClock clock;
     auto options = planned({.capacity = 1'300});
     options.clock = &clock;
     options.time_budget = 30s;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lab/scale/scaling_json.h"
+#include "simulated_scaling.h"
 #include "simulated_trial.h"
 
 namespace crucible::lab::scale {
@@ -21,20 +22,10 @@ using namespace std::chrono_literals;
 
 ScalingOptions scaling_of(std::vector<std::string> targets, Axis axis,
                           std::map<std::string, SimulatedSystem> systems) {
-    ScalingOptions options;
+    auto options = simulated_scaling();
     for (const auto& text : targets) options.targets.push_back(*parse_target(text));
     options.axis = axis;
-    options.scenario = {
-        .name = "any", .description = {}, .system = {}, .plan = {}, .expectations = {}};
-    options.scenario.plan.phases = {axis == Axis::rate
-                                        ? steady_phase(*base::Rate::per_second(1'000), 2'000)
-                                        : maximum_phase(1s)};
-    options.search.lowest = 100;
-    options.search.highest = 100'000;
-    options.search.goal.final_trial_duration = 1.9;
-    options.search.goal.duration_sum = 5.7;
-    options.slo = *Slo::parse("latency_p99<10ms");
-    options.soak = 4s;
+    if (axis != Axis::rate) options.scenario.plan.phases = {maximum_phase(1s)};
     options.rounds = 2;
     systems.try_emplace("null", SimulatedSystem{.capacity = 1e6});
     options.run = simulated_trials(std::move(systems));

@@ -9,11 +9,23 @@
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
 #include "lab/experiment/experiment.h"
 #include "lab/run/checks.h"
 #include "lab/run/merge.h"
 
 namespace crucible::lab::scale {
+
+/// Stands still unless a trial passes.
+class TrialClock final : public base::Clock {
+public:
+    TimePoint now() noexcept override { return now_; }
+    void sleep_until(TimePoint deadline) noexcept override { now_ = deadline; }
+    void pass(Duration time) { now_ += time; }
+
+private:
+    TimePoint now_{};
+};
 
 /// A system as arithmetic: what it does of what is offered.
 struct SimulatedSystem {

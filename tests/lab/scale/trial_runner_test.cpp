@@ -12,17 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Stands still unless a trial passes.
-class TrialClock final : public base::Clock {
-public:
-    TimePoint now() noexcept override { return now_; }
-    void sleep_until(TimePoint deadline) noexcept override { now_ = deadline; }
-    void pass(Duration time) { now_ += time; }
-
-private:
-    TimePoint now_{};
-};
-
 /// Trials that take `overhead` beyond the load that is planned.
 class BudgetedRunner {
 public:
