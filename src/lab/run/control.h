@@ -19,7 +19,7 @@ namespace crucible::lab {
 
 // The control protocol between the suite and its client processes:
 // docs/formats/control-protocol.md.
-inline constexpr std::uint32_t kControlVersion = 2;
+inline constexpr std::uint32_t kControlVersion = 3;
 
 /// Messages of the suite.
 namespace order {

@@ -158,7 +158,8 @@ json phase_json(const Phase& phase) {
             {"duration_ns", phase.closed_duration.count()},
             {"warmup_ns", phase.warmup.count()},
             {"think_ns", phase.think.count()},
-            {"window", phase.window}};
+            {"window", phase.window},
+            {"flows_on", phase.flows_on}};
 }
 
 Duration duration_at(const json& object, const char* name) {
@@ -175,6 +176,8 @@ Phase phase_from(const json& object) {
     phase.warmup = duration_at(object, "warmup_ns");
     phase.think = duration_at(object, "think_ns");
     phase.window = object.at("window");
+    // Rounds that were kept before it was known are read again.
+    phase.flows_on = object.value("flows_on", false);
     return phase;
 }
 

@@ -53,9 +53,11 @@ std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t 
 }
 
 PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start, Workload& workload,
-                   base::Clock& clock, Pacer& pacer)
+                   base::Clock& clock, Pacer& pacer, const PhaseRun* before)
     : phase_(phase),
       share_(share),
+      before_(before),
+      events_before_(share.events_before),
       workload_(workload),
       clock_(clock),
       pacer_(pacer),
@@ -91,7 +93,16 @@ MeasuredPart PhaseRun::plan_part(TimePoint start) {
     return part;
 }
 
+std::uint32_t PhaseRun::phase_of(std::uint64_t token) noexcept {
+    return static_cast<std::uint32_t>(token >> kPhaseShift);
+}
+
 void PhaseRun::run(Target& target) {
+    if (before_ != nullptr) {
+        events_before_ = before_->events_before_ + before_->sent();
+        // Held up by a send() of the phase before, it begins late by no fault of its own.
+        returned_ = std::max(returned_, before_->returned_);
+    }
     if (part_.open_loop) {
         send_on_schedule(target);
     } else {
@@ -101,6 +112,7 @@ void PhaseRun::run(Target& target) {
     const TimePoint now = clock_.now();
     const bool whole = part_.open_loop && recorder_.sent() == part_.planned;
     if (!whole && now < part_.window_end) recorder_.end_window(now);
+    if (phase_.flows_on) return;
     // An error here leaves events in flight: the ledger has them, as lost.
     note_if_gone(drain(target, share_.drain_limit));
     remarks_ = target.remarks();
@@ -225,7 +237,7 @@ void PhaseRun::completed(std::span<const Completion> batch, TimePoint at) {
     std::size_t count = 0;
     std::uint32_t ended = 0;
     for (const auto& completion : batch) {
-        if (completion.token >> kPhaseShift != share_.phase) continue;
+        if (phase_of(completion.token) != share_.phase) continue;
         own_[count++] = judged({completion.token & kNumberMask, completion.outcome});
         if (count == own_.size()) {
             ended += recorder_.completed(own_, at);
@@ -269,6 +281,12 @@ std::uint64_t PhaseRun::due_by(TimePoint now) {
     return due_count_;
 }
 
+std::uint64_t PhaseRun::left_over() const {
+    std::uint64_t events = recorder_.in_flight();
+    if (!load_ended_.load()) events += part_.planned - std::min(part_.planned, recorder_.sent());
+    return events + (before_ != nullptr ? before_->left_over() : 0);
+}
+
 void PhaseRun::sample_backlog(TimePoint now) {
     if (load_ended_.load() || now < part_.phase_start) return;
     const auto due = static_cast<std::size_t>((now - part_.phase_start) / kBacklogInterval) + 1;
@@ -278,6 +296,9 @@ void PhaseRun::sample_backlog(TimePoint now) {
         const std::uint64_t sent = recorder_.sent();
         backlog += due_by(now) - std::min(due_by(now), sent);
     }
+    // Behind what the phase before has left this one's events wait: without it the backlog would
+    // seem to grow while it falls.
+    if (before_ != nullptr) backlog += before_->left_over();
     // A sampler that came late has seen nothing in between: the time between is the sample's too.
     backlog_.resize(due, backlog);
 }

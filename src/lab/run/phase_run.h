@@ -29,7 +29,8 @@ struct PhaseShare {
     std::uint32_t clients = 1;
     std::uint64_t seed = 1;  ///< of the arrivals
     /// Events this client has sent in earlier phases: its stream goes on behind them, as ids must
-    /// not come again and files and records have a life that spans phases.
+    /// not come again and files and records have a life that spans phases. Of a phase that follows
+    /// another one without a rest that one knows.
     std::uint64_t events_before = 0;
     Duration drain_limit{};
     /// False where the target takes everything, so that no faulty event can end as it must.
@@ -48,16 +49,26 @@ std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t 
 class PhaseRun {
 public:
     /// References are kept. `clock` times the sends; a target's completions are on the same clock.
+    /// `before`: the phase that flows on into this one, which begins at its load_end().
     PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start, Workload& workload,
-             base::Clock& clock, Pacer& pacer);
+             base::Clock& clock, Pacer& pacer, const PhaseRun* before = nullptr);
 
-    /// Drives the load and drains `target`. From one thread.
+    /// Drives the load, and drains `target` unless the phase flows on. From one thread, that of
+    /// `before`, once that one has returned.
     void run(Target& target);
+
+    /// When its load ends by the plan.
+    TimePoint load_end() const noexcept { return part_.window_end; }
+    /// The phase to which a token that the target was given belongs.
+    static std::uint32_t phase_of(std::uint64_t token) noexcept;
+    /// The target is closed. From the thread of run().
+    bool target_gone() const noexcept { return target_gone_.has_value(); }
 
     /// The target's completions, from its thread or from inside run().
     void completed(std::span<const Completion> batch, TimePoint at);
 
-    /// Ends the load early; run() returns once the target is drained. From any thread.
+    /// Ends the load early; run() returns once the target is drained. Before run(): there is no
+    /// load. From any thread.
     void stop() noexcept;
 
     std::uint64_t sent() const noexcept { return recorder_.sent(); }
@@ -84,15 +95,19 @@ private:
     void fill(std::uint64_t n);
     /// Place of event `n` in the workload.
     std::uint64_t index_of(std::uint64_t n) const noexcept {
-        return share_.client + (share_.events_before + n) * share_.clients;
+        return share_.client + (events_before_ + n) * share_.clients;
     }
     /// What the ledger shall know: `handled` where a faulty event ended as it must.
     Completion judged(Completion completion);
     void note_if_gone(const Result<>& result);
     std::uint64_t due_by(TimePoint now);
+    /// Of a phase that flows on, and those before it: what has not ended, sent or not.
+    std::uint64_t left_over() const;
 
     const Phase& phase_;
     const PhaseShare share_;
+    const PhaseRun* const before_;
+    std::uint64_t events_before_;  ///< set before the first event is sent
     Workload& workload_;
     base::Clock& clock_;
     Pacer& pacer_;

@@ -26,6 +26,9 @@ struct Phase {
     std::uint32_t window = 16;   ///< closed loop: events in flight per client
     /// Closed loop: each of them waits so long after its answer before the next is sent.
     Duration think{};
+    /// Open loop: the next phase, open loop too, begins when this one's load ends, without a rest:
+    /// what is in flight then ends meanwhile, and still counts for this one.
+    bool flows_on = false;
 
     bool open_loop() const noexcept { return pattern.has_value(); }
     /// Of the measured load.

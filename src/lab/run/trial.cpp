@@ -31,8 +31,8 @@ constexpr Duration kGoneGrace = 1s;
 constexpr double kLimitsAt = 0.75;  ///< of the load: what it takes has been taken by then
 
 /// From handing out the start to the start: every client has its memory ready by then.
-Duration start_delay(std::uint32_t clients) {
-    return std::max<Duration>(50ms, clients * 10ms);
+Duration start_delay(std::uint32_t clients, std::uint32_t phases) {
+    return std::max<Duration>(50ms, clients * phases * 10ms);
 }
 
 Duration limits_after(Duration load) {
@@ -50,7 +50,14 @@ Result<> check_plan(const Plan& plan) {
     if (plan.clients < 1 || plan.clients > kClientsMax)
         return invalid(fmt::format("{} clients: must be from 1 to {}", plan.clients, kClientsMax));
     if (plan.phases.empty()) return invalid("the plan has no phase");
-    for (const auto& phase : plan.phases) {
+    for (std::size_t i = 0; i < plan.phases.size(); ++i) {
+        const auto& phase = plan.phases[i];
+        const auto* next = i + 1 < plan.phases.size() ? &plan.phases[i + 1] : nullptr;
+        if (phase.flows_on && !(phase.open_loop() && next != nullptr && next->open_loop())) {
+            return invalid(fmt::format(
+                "phase {}: only one in open loop before another one in open loop can flow on",
+                phase.name));
+        }
         if (phase.warmup < Duration::zero())
             return invalid(fmt::format("phase {}: negative warm-up", phase.name));
         if (phase.open_loop() && phase.events() == 0)
@@ -91,7 +98,8 @@ public:
         const auto roots = own_processes();
         const auto first = read_machine(roots);
         tell_quiet(0);
-        for (std::uint32_t i = 0; i < plan_.phases.size() && going(); ++i) run_phase(i);
+        for (std::uint32_t next = 0; next < plan_.phases.size() && going();)
+            next = run_phases_from(next);
         result_.surroundings = surroundings_between(first, read_machine(roots));
     }
 
@@ -127,27 +135,34 @@ private:
         if (options_.stop.stop_requested()) interrupted_ = true;
     }
 
-    void run_phase(std::uint32_t number) {
-        const Phase& phase = plan_.phases[number];
-        const auto monitors = start_monitors();
-        start_ = base::monotonic_now() + start_delay(plan_.clients);
-        clients_.tell_all(order::Start{number, start_});
-        const auto activity = is_watched(number) ? watch_activity(phase) : nullptr;
-        limits_.clear();
-
-        const Duration own_time = load_time(phase);
-        remaining_ -= own_time;
-        await_drained(number, own_time);
-        tell_quiet(number + 1);
-        Usage usage = monitors.all ? monitors.all->stop() : Usage{};
-        Usage usage_system = monitors.system ? monitors.system->stop() : Usage{};
+    /// What was seen of one phase from outside of the clients.
+    struct Seen {
+        Usage usage;
+        Usage usage_system;
         std::optional<ResourceReport> resources;
-        if (monitors.everything) resources = monitors.everything->report();
-        take_results(number, usage, usage_system, std::move(resources));
-        if (activity && activity->stop().samples > 0)
-            result_.phases.back().activity = activity->stop();
-        result_.phases.back().limits = std::move(limits_);
-        tell_progress(number, true);
+        std::optional<ActivityReport> activity;
+        std::vector<LimitUse> limits;
+    };
+
+    /// One phase and those that follow it without a rest; returns the number of the next one.
+    std::uint32_t run_phases_from(std::uint32_t first) {
+        std::uint32_t end = first + 1;
+        while (plan_.phases[end - 1].flows_on) ++end;
+        std::vector<Seen> seen;
+        for (std::uint32_t number = first; number < end; ++number) {
+            const auto monitors = start_monitors();
+            if (number == first) {
+                start_ = base::monotonic_now() + start_delay(plan_.clients, end - first);
+                clients_.tell_all(order::Start{first, start_});
+            }
+            seen.push_back(watch_phase(number, monitors));
+            if (number + 1 < end) start_ += load_time(plan_.phases[number]);
+        }
+        tell_quiet(end);
+        for (std::uint32_t number = first; number < end; ++number)
+            take_results(number, seen[number - first], number > first);
+        tell_progress(end - 1, true);
+        return end;
     }
 
     /// All that the trial keeps busy; none where a server's processes are not known.
@@ -222,6 +237,22 @@ private:
         return pids;
     }
 
+    Seen watch_phase(std::uint32_t number, const Monitors& monitors) {
+        const Phase& phase = plan_.phases[number];
+        const auto activity = is_watched(number) ? watch_activity(phase) : nullptr;
+        limits_.clear();
+        const Duration own_time = load_time(phase);
+        remaining_ -= own_time;
+        await_drained(number, own_time);
+        Seen seen;
+        if (monitors.all) seen.usage = monitors.all->stop();
+        if (monitors.system) seen.usage_system = monitors.system->stop();
+        if (monitors.everything) seen.resources = monitors.everything->report();
+        if (activity && activity->stop().samples > 0) seen.activity = activity->stop();
+        seen.limits = std::move(limits_);
+        return seen;
+    }
+
     bool is_watched(std::uint32_t phase) const {
         const auto& some = options_.activity_phases;
         return options_.activity && (some.empty() || std::ranges::find(some, phase) != some.end());
@@ -255,9 +286,11 @@ private:
         return monitor ? *std::move(monitor) : nullptr;
     }
 
-    /// Until every client has sent its load and waited for its events, or is given up.
+    /// Until every client has sent its load and waited for its events (unless that flows on), or is
+    /// given up.
     void await_drained(std::uint32_t number, Duration own_time) {
-        const auto drained = [number](const auto& client) { return client.drained == number; };
+        // Of loads without a rest between them the next one may have ended, too.
+        const auto drained = [number](const auto& client) { return client.drained >= number; };
         // A client gives its load up drain_limit after its last due time and then waits for as
         // long for what was sent.
         TimePoint deadline = start_ + own_time + 2 * plan_.drain_limit + kSilenceMax;
@@ -284,8 +317,8 @@ private:
         }
     }
 
-    void take_results(std::uint32_t number, const Usage& usage, const Usage& usage_system,
-                      std::optional<ResourceReport> resources) {
+    /// `follows`: without a rest.
+    void take_results(std::uint32_t number, Seen& seen, bool follows) {
         const auto reported = [](const auto& client) { return client.report.has_value(); };
         clients_.tell_all(order::Report{number});
         const TimePoint deadline = base::monotonic_now() + kReportLimit;
@@ -303,16 +336,21 @@ private:
         // What a client that is gone would have sent was planned nevertheless.
         if (phase.open_loop()) merged.delivery.planned = phase.warmup_events() + phase.events();
         const auto& delivery = merged.delivery;
-        if (!failure_ && delivery.sent > 0 && delivery.handled == 0) {
+        // The trial has ended before it.
+        if (follows && delivery.sent == 0 && !going()) return;
+        // What follows another load may be refused because of that one.
+        if (!failure_ && !follows && delivery.sent > 0 && delivery.handled == 0) {
             auto remarks = merged.clients.front().remarks;
             if (remarks.empty() && delivery.lost == delivery.sent) remarks = "none was answered";
             fail(FailedPart::system,
                  Error{Errc::failed, fmt::format("none of {} events was handled{}{}", delivery.sent,
                                                  remarks.empty() ? "" : ": ", remarks)});
         }
-        merged.usage = usage;
-        merged.usage_system = usage_system;
-        merged.resources = std::move(resources);
+        merged.usage = seen.usage;
+        merged.usage_system = seen.usage_system;
+        merged.resources = std::move(seen.resources);
+        merged.activity = std::move(seen.activity);
+        merged.limits = std::move(seen.limits);
         if (!options_.distributions) {
             for (auto* histogram :
                  {&merged.latency, &merged.service_time, &merged.lateness, &merged.own_lateness})

@@ -167,7 +167,8 @@ struct TrialProgress {
     Duration remaining{};
 };
 
-/// A moment at which nothing is in flight.
+/// A moment at which nothing is in flight. There is none between a phase that flows on and the
+/// next.
 struct QuietMoment {
     /// Phases that have ended: before the first one 0.
     std::uint32_t phases_ended = 0;
@@ -197,10 +198,11 @@ struct TrialOptions {
     bool distributions = true;
 };
 
-/// Starts the system, N client processes, drives every phase, stops all, and merges. N is the URL's
+/// Starts the system, N client processes, drives every phase, stops all, and merges. Between two
+/// phases it waits until all events have ended, unless the first flows on. N is the URL's
 /// `clients` option, else the plan's. The client program is this executable, called with
 /// `worker --control-fd N`, or the one that the environment variable CRUCIBLE_WORKER names.
-/// - Errc::invalid_argument: the plan has no phase, or one without load.
+/// - Errc::invalid_argument: the plan has no phase, one without load, or one that cannot flow on.
 /// - Errc::not_found, Errc::failed, …: nothing could be measured. Once load has run, trouble is in
 ///   TrialResult::failure beside what was measured.
 Result<TrialResult> run_trial(const TargetUrl& target, const SystemOptions& system,

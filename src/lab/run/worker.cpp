@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -34,7 +35,7 @@ constexpr int kFailed = 1;
 constexpr int kSuiteGone = 2;
 
 /// One client process. The main thread listens to the suite, samples and tells how far it is; a
-/// thread of its own drives each phase.
+/// thread of its own drives each phase, and those that it flows on into.
 class Worker {
 public:
     explicit Worker(Channel channel)
@@ -48,9 +49,9 @@ public:
                 if (!exit_code_) obey(*line);
             }
             if (!received && !exit_code_) exit_code_ = kSuiteGone;
-            watch_phase();
+            watch_phases();
         }
-        end_phase();
+        end_phases();
         return *exit_code_;
     }
 
@@ -60,7 +61,7 @@ private:
         std::array<pollfd, 2> readable{
             {{channel_.descriptor(), POLLIN, 0}, {load_ended_.get(), POLLIN, 0}}};
         int limit_ms = -1;
-        if (phase_) {
+        if (!runs_.empty()) {
             const auto left = next_sample_ - base::monotonic_now();
             limit_ms = std::max(
                 0, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
@@ -90,11 +91,11 @@ private:
         } else if (!target_) {
             give_up({Errc::corrupt, "an order before the plan"});
         } else if (const auto* start = std::get_if<order::Start>(&*order)) {
-            begin_phase(*start);
+            begin_phases(*start);
         } else if (std::holds_alternative<order::Stop>(*order)) {
-            if (phase_) phase_->stop();
-        } else if (std::holds_alternative<order::Report>(*order)) {
-            report();
+            for (auto& run : runs_) run.stop();
+        } else if (const auto* asked = std::get_if<order::Report>(&*order)) {
+            report(asked->phase);
         }
     }
 
@@ -113,7 +114,7 @@ private:
                                   [this](std::span<const Completion> batch, TimePoint at) {
                                       const AllocationScope scope(kHarnessOwner);
                                       const std::lock_guard lock(completions_);
-                                      if (receiver_ != nullptr) receiver_->completed(batch, at);
+                                      hand_out(batch, at);
                                   });
         if (!target) return give_up(target.error());
         target_ = *std::move(target);
@@ -133,25 +134,48 @@ private:
         return permitted;
     }
 
-    void begin_phase(const order::Start& start) {
-        if (phase_ || start.phase >= plan_.phases.size())
+    /// To the phases that the events are of, under the lock.
+    void hand_out(std::span<const Completion> batch, TimePoint at) {
+        if (!receiving_) return;
+        if (runs_.size() == 1) return runs_.front().completed(batch, at);
+        while (!batch.empty()) {
+            const auto phase = PhaseRun::phase_of(batch.front().token);
+            const auto other = std::ranges::find_if(batch, [phase](const Completion& completion) {
+                return PhaseRun::phase_of(completion.token) != phase;
+            });
+            const auto part = batch.first(static_cast<std::size_t>(other - batch.begin()));
+            if (phase >= first_ && phase - first_ < runs_.size())
+                runs_[phase - first_].completed(part, at);
+            batch = batch.subspan(part.size());
+        }
+    }
+
+    /// The phase that starts, and those that follow it without a rest.
+    void begin_phases(const order::Start& start) {
+        if (!runs_.empty() || start.phase >= plan_.phases.size())
             return give_up({Errc::corrupt, "a phase is started out of turn"});
-        number_ = start.phase;
+        first_ = start.phase;
         pacer_.emplace(clock_, plan_.pacing, margin_, plan_.clients);
-        const PhaseShare share{.phase = number_,
-                               .client = client_,
-                               .clients = plan_.clients,
-                               .seed = plan_.workload.seed,
-                               .events_before = events_sent_,
-                               .drain_limit = plan_.drain_limit,
-                               .judge_faults = judge_faults_};
-        phase_.emplace(plan_.phases[number_], share, start.at, *workload_, clock_, *pacer_);
+        TimePoint at = start.at;
+        const PhaseRun* before = nullptr;
+        for (std::uint32_t number = first_;; ++number) {
+            const PhaseShare share{.phase = number,
+                                   .client = client_,
+                                   .clients = plan_.clients,
+                                   .seed = plan_.workload.seed,
+                                   .events_before = events_sent_,
+                                   .drain_limit = plan_.drain_limit,
+                                   .judge_faults = judge_faults_};
+            const Phase& phase = plan_.phases[number];
+            before = &runs_.emplace_back(phase, share, at, *workload_, clock_, *pacer_, before);
+            if (!phase.flows_on || number + 1 == plan_.phases.size()) break;
+            at = before->load_end();
+        }
         {
             const std::lock_guard lock(completions_);
-            receiver_ = &*phase_;
+            receiving_ = true;
         }
-        drained_ = false;
-        told_drained_ = false;
+        ended_ = told_ended_ = reported_ = 0;
         next_sample_ = start.at;
         next_progress_ = base::monotonic_now() + kWorkerProgressInterval;
         load_ = std::jthread([this] {
@@ -159,50 +183,70 @@ private:
             const AllocationScope scope(kHarnessOwner);
             base::set_precise_timers();
             // In closed loop it may never wait: nothing else would run any more.
-            if (plan_.realtime && plan_.phases[number_].open_loop()) [[maybe_unused]]
+            if (plan_.realtime && plan_.phases[first_].open_loop()) [[maybe_unused]]
                 const auto permitted = base::set_realtime_priority();
-            phase_->run(*target_);
-            drained_.store(true);
-            const std::uint64_t one = 1;
-            [[maybe_unused]] const auto written = ::write(load_ended_.get(), &one, sizeof one);
+            drive();
         });
     }
 
-    void watch_phase() {
-        if (!phase_ || exit_code_) return;
+    /// One after the other, on the load's thread.
+    void drive() {
+        for (std::size_t i = 0; i < runs_.size(); ++i) {
+            runs_[i].run(*target_);
+            if (runs_[i].target_gone())
+                for (std::size_t later = i + 1; later < runs_.size(); ++later) runs_[later].stop();
+            ended_.store(i + 1);
+            const std::uint64_t one = 1;
+            [[maybe_unused]] const auto written = ::write(load_ended_.get(), &one, sizeof one);
+        }
+    }
+
+    void watch_phases() {
+        if (runs_.empty() || exit_code_) return;
         const TimePoint now = base::monotonic_now();
-        phase_->sample_backlog(now);
+        for (auto& run : runs_) run.sample_backlog(now);
         if (now >= next_sample_) {
             const auto passed = (now - next_sample_) / kBacklogInterval + 1;
             next_sample_ += passed * kBacklogInterval;
         }
-        if (drained_.load() && !told_drained_) {
-            told_drained_ = true;
-            say(news::Progress{number_, phase_->sent(), phase_->handled()});
-            say(news::Drained{number_});
-        } else if (now >= next_progress_) {
+        const std::size_t ended = ended_.load();
+        if (told_ended_ == ended && now >= next_progress_) {
             next_progress_ = now + kWorkerProgressInterval;
-            say(news::Progress{number_, phase_->sent(), phase_->handled()});
+            tell_progress(std::min(ended, runs_.size() - 1));
+        }
+        for (; told_ended_ < ended; ++told_ended_) {
+            tell_progress(told_ended_);
+            say(news::Drained{number_of(told_ended_)});
         }
     }
 
-    void report() {
-        if (!phase_ || !drained_.load())
+    void tell_progress(std::size_t run) {
+        say(news::Progress{number_of(run), runs_[run].sent(), runs_[run].handled()});
+    }
+
+    /// Of all that were begun together; each is asked for in turn.
+    void report(std::uint32_t phase) {
+        if (runs_.empty() || ended_.load() < runs_.size())
             return give_up({Errc::corrupt, "a report is asked for before the phase has ended"});
-        end_phase();
-        events_sent_ += phase_->sent();
-        news::PhaseReport report{number_, phase_->finish()};
-        phase_.reset();
-        say(report);
+        if (phase != number_of(reported_))
+            return give_up({Errc::corrupt, "a report is asked for out of turn"});
+        end_phases();
+        auto& run = runs_[reported_];
+        events_sent_ += run.sent();
+        say(news::PhaseReport{phase, run.finish()});
+        if (++reported_ == runs_.size()) runs_.clear();
     }
 
     /// Ends the load, when it still runs, and takes no more completions.
-    void end_phase() {
-        if (!phase_) return;
-        phase_->stop();
+    void end_phases() {
+        for (auto& run : runs_) run.stop();
         if (load_.joinable()) load_.join();
         const std::lock_guard lock(completions_);
-        receiver_ = nullptr;
+        receiving_ = false;
+    }
+
+    std::uint32_t number_of(std::size_t run) const noexcept {
+        return first_ + static_cast<std::uint32_t>(run);
     }
 
     Channel channel_;
@@ -217,15 +261,16 @@ private:
     std::optional<int> exit_code_;
 
     std::uint64_t events_sent_ = 0;  ///< in the phases before
-    std::uint32_t number_ = 0;
-    std::optional<PhaseRun> phase_;
+    std::uint32_t first_ = 0;        ///< the number of the first run
+    std::deque<PhaseRun> runs_;      ///< that one, and what it flows on into
     TimePoint next_sample_;
     TimePoint next_progress_;
-    std::atomic<bool> drained_ = false;
-    bool told_drained_ = false;
+    std::atomic<std::size_t> ended_ = 0;  ///< runs
+    std::size_t told_ended_ = 0;
+    std::size_t reported_ = 0;
 
     std::mutex completions_;
-    PhaseRun* receiver_ = nullptr;
+    bool receiving_ = false;
     std::unique_ptr<Target> target_;  // its threads use the above
     std::jthread load_;               // uses everything
 };

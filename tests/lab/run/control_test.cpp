@@ -34,6 +34,7 @@ TEST(Control, PlanArrivesWhole) {
     Phase maximum = maximum_phase(2s);
     maximum.window = 9;
     maximum.think = 7us;
+    steady.flows_on = true;
     prepare.plan.phases = {steady, maximum};
 
     const std::string line = encode(Order{prepare});
@@ -57,6 +58,8 @@ TEST(Control, PlanArrivesWhole) {
     EXPECT_EQ(read.plan.phases[0].arrivals, Arrivals::poisson());
     EXPECT_EQ(read.plan.phases[0].events(), 99u);
     EXPECT_EQ(read.plan.phases[0].warmup, 5ns);
+    EXPECT_TRUE(read.plan.phases[0].flows_on);
+    EXPECT_FALSE(read.plan.phases[1].flows_on);
     EXPECT_FALSE(read.plan.phases[1].pattern);
     EXPECT_EQ(read.plan.phases[1].duration(), 2s);
     EXPECT_EQ(read.plan.phases[1].window, 9u);
@@ -161,7 +164,7 @@ TEST(Control, RefusesAnotherVersion) {
     const auto news = decode_news(R"({"type":"ready","version":1})");
     ASSERT_FALSE(news);
     EXPECT_EQ(news.error().code, Errc::unsupported);
-    EXPECT_EQ(news.error().message, "the peer speaks control protocol 1, this program 2");
+    EXPECT_EQ(news.error().message, "the peer speaks control protocol 1, this program 3");
 }
 
 TEST(Control, RefusesWhatIsNoMessage) {

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/start_time.h"
@@ -261,6 +264,105 @@ TEST(PhaseRun, BacklogCountsWhatIsDueAndNotSent) {
     fixture.run.sample_backlog(kStart + 160ms);  // came late: stands for 100 and 150 ms
     const auto result = fixture.run.finish();
     EXPECT_EQ(result.backlog, (std::vector<std::uint64_t>{1, 51, 161, 161}));
+}
+
+/// Ends nothing by itself, and takes `take` for each event.
+class HoldingTarget final : public Target {
+public:
+    explicit HoldingTarget(FakeClock& clock) : clock_(clock) {}
+    Result<> send(const Event& event, std::uint64_t token) override {
+        clock_.advance(take_);
+        sent_.push_back(clock_.now());
+        tokens_.push_back(token);
+        ids_.insert(event.id);
+        return {};
+    }
+    Result<> drain(Duration) override {
+        ++drains_;
+        return {};
+    }
+
+    FakeClock& clock_;
+    Duration take_{};
+    std::vector<TimePoint> sent_;
+    std::vector<std::uint64_t> tokens_;
+    std::set<Uuid> ids_;
+    int drains_ = 0;
+};
+
+/// Two phases of 10 events at 1,000/s, without a rest between them.
+struct Flowing {
+    Flowing()
+        : second(steady(1000, 10)), workload({.seed = 1, .payload = PayloadSizes::fixed(256)}) {
+        first = second;
+        first.flows_on = true;
+        before.emplace(first, PhaseShare{.phase = 0, .drain_limit = 10s}, kStart, workload, clock,
+                       pacer);
+        after.emplace(second, PhaseShare{.phase = 1, .drain_limit = 10s}, before->load_end(),
+                      workload, clock, pacer, &*before);
+    }
+
+    FakeClock clock;
+    Phase first;
+    Phase second;
+    Workload workload;
+    Pacer pacer{clock, Pacing::precise, 0ns};
+    HoldingTarget target{clock};
+    std::optional<PhaseRun> before;
+    std::optional<PhaseRun> after;
+};
+
+// The second begins on time though nothing of the first has ended; what ends then is the first's.
+TEST(PhaseRun, FlowsOnWithoutARest) {
+    Flowing flowing;
+    auto& [clock, first, second, workload, pacer, target, before, after] = flowing;
+    before->run(target);
+    EXPECT_EQ(target.drains_, 0);
+    EXPECT_EQ(clock.now(), kStart + 9ms);
+    after->run(target);
+    EXPECT_EQ(target.drains_, 1);
+    ASSERT_EQ(target.sent_.size(), 20u);
+    EXPECT_EQ(target.sent_[10], kStart + 10ms);
+    EXPECT_EQ(target.sent_[19], kStart + 19ms);
+    EXPECT_EQ(target.ids_.size(), 20u);  // one stream, whose ids never come again
+    for (const auto token : target.tokens_) {
+        const Completion completion{token, Outcome::handled};
+        (PhaseRun::phase_of(token) == 0 ? *before : *after)
+            .completed({&completion, 1}, kStart + 30ms);
+    }
+    for (auto* const run : {&*before, &*after}) {
+        const auto result = run->finish();
+        EXPECT_EQ(result.delivery.handled, 10u);
+        EXPECT_EQ(result.latency.count(), 10u);
+        EXPECT_EQ(result.window, 10ms);
+        EXPECT_EQ(result.completed_in_window, 0u);
+    }
+}
+
+// Events of the second wait behind what the first has left: that is backlog of both.
+TEST(PhaseRun, BacklogHasWhatThePhaseBeforeLeft) {
+    Flowing flowing;
+    auto& [clock, first, second, workload, pacer, target, before, after] = flowing;
+    before->run(target);
+    const std::vector<Completion> ended{{target.tokens_[0], Outcome::handled},
+                                        {target.tokens_[1], Outcome::handled}};
+    before->completed(ended, kStart + 9ms);
+    after->sample_backlog(kStart + 10ms);
+    EXPECT_EQ(after->finish().backlog, (std::vector<std::uint64_t>{8 + 1}));
+}
+
+// Held up by a send() of the first, the second begins late by no fault of the injector.
+TEST(PhaseRun, FlowsOnLateWhereTheTargetHeldItUp) {
+    Flowing flowing;
+    auto& [clock, first, second, workload, pacer, target, before, after] = flowing;
+    target.take_ = 5ms;
+    before->run(target);
+    target.take_ = {};
+    after->run(target);
+    EXPECT_EQ(target.sent_[10], kStart + 50ms);
+    const auto result = after->finish();
+    EXPECT_GE(result.lateness.max(), 40ms);
+    EXPECT_LE(result.own_lateness.max(), 1ns);
 }
 
 // Closed loop: nothing is due; the next event leaves when one has ended, until the time is over.

@@ -104,6 +104,51 @@ TEST(Trial, SyntheticQueueBehavesAsItsFormula) {
     EXPECT_TRUE(check_of(result, "littles_law").passed) << check_of(result, "littles_law").detail;
 }
 
+// Half a second at twice what the queue can serve leaves half a second of work, behind which the
+// load that follows without a rest has to wait. With a rest it would not.
+TEST(Trial, LoadsFlowOnWithoutARest) {
+    auto overload = steady(2000, 1000);
+    overload.flows_on = true;
+    const auto result =
+        run("synthetic:?service=1ms&workers=1", plan_of({overload, steady(500, 250)}));
+    ASSERT_FALSE(result.failure) << result.failure->message;
+    ASSERT_EQ(result.phases.size(), 2u);
+    EXPECT_EQ(result.phases[0].delivery.handled, 1000u);
+    EXPECT_EQ(result.phases[1].delivery.handled, 250u);
+    EXPECT_TRUE(check_of(result, "conservation").passed) << check_of(result, "conservation").detail;
+    // Due after 500 ms, served from 1,000 ms on; the other client may be behind.
+    EXPECT_GE(result.phases[1].latency.max(), 300ms);
+    ASSERT_FALSE(result.phases[1].clients.empty());
+    std::uint64_t backlog = 0;
+    for (const auto& client : result.phases[1].clients) backlog += client.backlog.front();
+    EXPECT_GE(backlog, 200u);
+}
+
+// One that cannot flow on is refused; stopped in the first load, the next is never begun.
+TEST(Trial, EndsLoadsThatFlowOn) {
+    auto flowing = steady(1000, 60'000);
+    flowing.flows_on = true;
+    for (const auto& plan : {plan_of({flowing}), plan_of({flowing, maximum(50ms)})}) {
+        const auto refused = run_trial(*parse_target("null:"), {}, plan, {});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(
+            refused.error().message,
+            "phase steady: only one in open loop before another one in open loop can flow on");
+    }
+    std::stop_source stop;
+    TrialOptions options;
+    options.stop = stop.get_token();
+    options.on_progress = [&](const TrialProgress& progress) {
+        if (progress.handled > 0) stop.request_stop();
+    };
+    const auto result = run("null:", plan_of({flowing, steady(1000, 60'000)}), options);
+    EXPECT_FALSE(result.failure);
+    EXPECT_TRUE(result.interrupted);
+    ASSERT_EQ(result.phases.size(), 1u);
+    EXPECT_GT(result.phases[0].delivery.handled, 0u);
+    EXPECT_TRUE(children().empty());
+}
+
 // Twice what the queue can serve: reported as saturation, in a run of 1 s; the trial stands.
 TEST(Trial, ReportsSaturation) {
     const auto result = run("synthetic:?service=1ms&workers=1", plan_of({steady(2000, 2000)}));
