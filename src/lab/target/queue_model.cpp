@@ -94,12 +94,14 @@ std::optional<TimePoint> QueueModel::arrive(TimePoint at) noexcept {
     if (event > 0) begin = std::max(begin, state_->last_begin_ns + options_->interval.count());
     // A service that would begin in a stall begins at its end: when the next bit of work is done.
     begin = std::max(begin, time_of(worked(begin) + 1) - 1);
-    const std::int64_t end = std::max(begin, time_of(worked(begin) + service_ns()));
+    const bool again = options_->retry.count() > 0 && begin - now > options_->retry.count();
+    const std::int64_t service = service_ns() * (again ? 2 : 1);
+    const std::int64_t end = std::max(begin, time_of(worked(begin) + service));
     std::ranges::pop_heap(ends_, std::greater{});
     ends_.back() = end;
     std::ranges::push_heap(ends_, std::greater{});
     if (bounded) begins_[event % begins_.size()] = begin;
-    state_->last_begin_ns = begin;
+    state_->last_begin_ns = begin + (again ? options_->interval.count() : 0);
     state_->accepted = event + 1;
     return TimePoint(Duration(end));
 }

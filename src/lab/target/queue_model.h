@@ -34,6 +34,8 @@ struct QueueOptions {
     std::uint64_t queue_max = 0;  ///< events that may wait; 0: no bound
     Duration interval{};          ///< at least this between two begins of service; 0: no such limit
     Stall stall;
+    /// What waits for longer is asked for once more, and served twice; 0: nothing is.
+    Duration retry{};
     std::uint64_t seed = 1;
 };
 
@@ -45,7 +47,9 @@ struct QueueState {
 };
 
 /// One waiting line and equal servers, first come first served, as arithmetic: each arrival is told
-/// when its service will end. Nothing is executed, so the answer is exact. Not thread-safe.
+/// when its service will end. Nothing is executed, so the answer is exact. With `retry` it is
+/// metastable: a long line makes twice the work of each event, which above half of its capacity
+/// keeps the line long. Not thread-safe.
 class QueueModel {
 public:
     /// `ends`: [workers] and `begins`: [queue_max], all zero at the start, are kept by the caller,

@@ -184,6 +184,7 @@ Result<std::unique_ptr<System>> start_synthetic(const TargetUrl& url, std::uint6
                                            fraction_option(url, "slowdown")),
                          .workers = count_option(url, "workers", 1),
                          .queue_max = count_option(url, "queue", 0),
+                         .retry = duration_option(url, "retry", Duration::zero()),
                          .seed = seed};
     if (const auto* name = url.option("distribution"))
         options.distribution = *parse_distribution(*name);

@@ -72,6 +72,7 @@ constexpr std::array kSyntheticOptions{
     OptionInfo{"distribution", Kind::distribution},
     OptionInfo{"capacity", Kind::rate},
     OptionInfo{"stall", Kind::stall},
+    OptionInfo{"retry", Kind::duration},
     OptionInfo{"fault", Kind::fault},
     OptionInfo{"slowdown", Kind::fraction},
     OptionInfo{"errors", Kind::fraction},

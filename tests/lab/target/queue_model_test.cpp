@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/start_time.h"
@@ -85,6 +86,41 @@ TEST(QueueModel, StallsStopAllWork) {
     Queue idle({.service = 0ns, .workers = 1, .stall = {.length = 200ms, .period = 1s}});
     EXPECT_EQ(idle.arrive(kStart), kStart);
     EXPECT_EQ(idle.arrive(kStart + 1100ms), kStart + 1200ms);
+}
+
+// What waits for longer than 2 ms is asked for again: it takes twice the time, and so does its
+// place among the begins of service.
+TEST(QueueModel, ServesTwiceWhatWaitsForTooLong) {
+    Queue queue({.service = 1ms, .workers = 1, .retry = 2ms});
+    EXPECT_EQ(queue.arrive(kStart), kStart + 1ms);
+    EXPECT_EQ(queue.arrive(kStart), kStart + 2ms);
+    EXPECT_EQ(queue.arrive(kStart), kStart + 3ms);  // waits for 2 ms, and no longer
+    EXPECT_EQ(queue.arrive(kStart), kStart + 5ms);
+    EXPECT_EQ(queue.arrive(kStart + 4ms), kStart + 6ms);
+    Queue spaced({.service = 0ns, .workers = 1, .interval = 1ms, .retry = 1ms});
+    EXPECT_EQ(spaced.arrive(kStart), kStart);
+    EXPECT_EQ(spaced.arrive(kStart), kStart + 1ms);
+    EXPECT_EQ(spaced.arrive(kStart), kStart + 2ms);
+    EXPECT_EQ(spaced.arrive(kStart), kStart + 4ms);
+}
+
+// At 0.9 of its capacity it is held for good, or, after half a second at 1.5, never again: only
+// below half of it the line goes.
+TEST(QueueModel, RetriesKeepALongLineLong) {
+    const auto wait_after = [](double overload, double then) {
+        Queue queue({.service = 1ms, .workers = 1, .retry = 100ms});
+        Duration wait{};
+        TimePoint at = kStart;
+        for (const auto& [rate, length] : {std::pair{overload, 500ms}, std::pair{then, 20'000ms}}) {
+            const TimePoint end = at + length;
+            for (; at < end; at += Duration(std::llround(1e9 / rate)))
+                wait = *queue.arrive(at) - at;
+        }
+        return wait;
+    };
+    EXPECT_EQ(wait_after(900, 900), 1ms);
+    EXPECT_GT(wait_after(1'500, 900), 10s);
+    EXPECT_EQ(wait_after(1'500, 400), 1ms);
 }
 
 TEST(QueueModel, ServiceTimesHaveTheirMeanAndVariation) {

@@ -48,7 +48,7 @@ TEST(ParseTarget, AcceptsEveryScheme) {
           "synthetic:",
           "synthetic:?service=1ms&workers=2&queue=1000&latency=500us&clients=3",
           "synthetic:?distribution=lognormal&capacity=5k/s&stall=200ms@5s&slowdown=5%&errors=0.1%"
-          "&loss=1%&duplicates=1%&reorder=1%&leak=64B",
+          "&loss=1%&duplicates=1%&reorder=1%&leak=64B&retry=100ms",
           "http://127.0.0.1:8080/a?b=c&d#connections=3&pipeline=2&expect=200-204&pid=1",
           "https://example.org",
           "exec:python3 a.py --b?c&d=e#clients=2",
