@@ -20,6 +20,18 @@ void expect_scale_refused(std::vector<std::string> words, const std::string& lin
     EXPECT_EQ(ended.out, "");
 }
 
+// A curve that has fewer loads is never checked at its highest ones, and no forecast is made.
+TEST(ScaleInput, UsualPointsAreEnoughToCheckTheLaw) {
+    for (const auto* axis : {"clients", "services", "workers"}) {
+        ScaleOptions asked;
+        asked.targets = {"daemon:"};
+        asked.axis = axis;
+        const auto options = resolve_scaling(asked);
+        ASSERT_TRUE(options) << options.error().message;
+        EXPECT_GE(options->points.size(), lab::scale::kHoldOutLoadsMin) << axis;
+    }
+}
+
 TEST(ScaleInput, IsRefusedInOneLine) {
     expect_scale_refused({"daemon:", "--slo", "latency_p99<10"},
                          "--slo 'latency_p99<10', column 13, at '10': latency_p99 takes: a time "
