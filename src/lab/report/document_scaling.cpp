@@ -56,6 +56,8 @@ std::optional<BreakingPointRow> read_breaking_point(const json& object) {
         .hysteresis_absent = text_at(object, "hysteresis_absent"),
         .recovers_at = {},
         .broken_down_to = {},
+        .recovery_seconds = {},
+        .recovery_allowed_seconds = {},
         .death = {},
         .died_at = {}};
     if (const auto& soak = object.at("soak_passed"); !soak.is_null())
@@ -64,6 +66,8 @@ std::optional<BreakingPointRow> read_breaking_point(const json& object) {
         row.hysteresis = hysteresis.at("present").get<bool>();
         row.recovers_at = optional_number(hysteresis, "recovers_at");
         row.broken_down_to = optional_number(hysteresis, "broken_down_to");
+        row.recovery_seconds = optional_number(hysteresis, "recovery_seconds");
+        row.recovery_allowed_seconds = optional_number(hysteresis, "recovery_allowed_seconds");
     }
     if (const auto& died = object.at("died"); !died.is_null()) {
         row.death = text_at(died, "message");

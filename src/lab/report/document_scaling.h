@@ -44,7 +44,10 @@ struct BreakingPointRow {
     std::string hysteresis_absent;
     std::optional<double> recovers_at;
     std::optional<double> broken_down_to;  ///< lowest load that it did not recover at
-    std::string death;                     ///< empty: it never died
+    /// From the fall of the load to the first trial that was held, where it recovers.
+    std::optional<double> recovery_seconds;
+    std::optional<double> recovery_allowed_seconds;  ///< to the first trial that counts
+    std::string death;                               ///< empty: it never died
     std::optional<double> died_at;
 };
 

@@ -119,6 +119,41 @@ void write_growth(std::vector<std::string>& lines, const ScalingDocument& docume
     }
 }
 
+/// What an overload left behind; empty where nobody looked.
+std::string after_overload(const ScalingDocument& document, const BreakingPointRow& point) {
+    const auto load = [&](double value) { return format_axis_load(document, value); };
+    if (!point.hysteresis) {
+        return point.hysteresis_absent.empty()
+                   ? std::string()
+                   : "no way down after an overload: " + point.hysteresis_absent;
+    }
+    // A trial is held or not as a whole.
+    const auto took = [&](double seconds) {
+        return seconds > 0 ? fmt::format("within {} of the fall of the load",
+                                         base::format_duration(seconds))
+                           : std::string("from the fall of the load on");
+    };
+    if (!*point.hysteresis) {
+        return fmt::format("after an overload it holds what it held before{}",
+                           point.recovery_seconds ? ", " + took(*point.recovery_seconds) : "");
+    }
+    std::string text = "after an overload it does not hold what it held before";
+    if (point.recovers_at) {
+        text += fmt::format("; it recovers at {}", load(*point.recovers_at));
+        if (point.recovery_seconds) text += ", " + took(*point.recovery_seconds);
+        return text;
+    }
+    if (point.recovery_allowed_seconds.value_or(0) > 0) {
+        text += fmt::format(", not even {} after the fall of the load",
+                            base::format_duration(*point.recovery_allowed_seconds));
+    }
+    if (point.broken_down_to)
+        text += fmt::format("; it did not recover down to {}", load(*point.broken_down_to));
+    if (!point.hysteresis_absent.empty())
+        text += "; whether it recovers lower is not known: " + point.hysteresis_absent;
+    return text;
+}
+
 std::string ending_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
     if (point.ending == "above_highest")
         return "the highest load of the range was held: it breaks beyond";
@@ -196,22 +231,7 @@ std::vector<std::string> breaking_point_sentences(const ScalingDocument& documen
                                           load(point.soak_load.value_or(0))));
     }
     if (!point.soak_absent.empty()) lines.push_back("no soak: " + point.soak_absent);
-    if (point.hysteresis) {
-        std::string recovery;
-        if (point.broken_down_to)
-            recovery = fmt::format("; it did not recover down to {}", load(*point.broken_down_to));
-        if (point.recovers_at) {
-            recovery = fmt::format("; it recovers at {}", load(*point.recovers_at));
-        } else if (!point.hysteresis_absent.empty()) {
-            recovery += "; whether it recovers lower is not known: " + point.hysteresis_absent;
-        }
-        lines.push_back(
-            *point.hysteresis
-                ? fmt::format("after an overload it does not hold what it held before{}", recovery)
-                : "after an overload it holds what it held before");
-    } else if (!point.hysteresis_absent.empty()) {
-        lines.push_back("no way down after an overload: " + point.hysteresis_absent);
-    }
+    if (const auto after = after_overload(document, point); !after.empty()) lines.push_back(after);
     if (const auto ending = ending_sentence(document, point); !ending.empty())
         lines.push_back(ending);
     lines.push_back(fmt::format("{} trials, {} more invalid", point.trials, point.invalid_trials));

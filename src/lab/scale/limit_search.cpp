@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+
+#include "base/assert.h"
 
 namespace crucible::lab::scale {
 namespace {
@@ -47,22 +50,58 @@ std::size_t LimitSearch::index_of(const ScalingTrial& trial) const {
     return static_cast<std::size_t>(found - objectives_.begin());
 }
 
+std::optional<ScalingTrial> LimitSearch::run_overload(double load, std::uint32_t recovery,
+                                                      const RunLoads& run) {
+    std::vector<double> loads(1 + recovery + kTrialsAfterOverload, load);
+    loads.front() = overload_;
+    auto trials = run(loads, false);
+    recovering_.clear();
+    ahead_.clear();
+    if (trials.empty()) return std::nullopt;
+    note_recovery(load, recovery, trials);
+    // What failed on the way is what came of it: with the last one it has to be told.
+    const std::size_t counted = std::min<std::size_t>(1 + recovery, trials.size() - 1);
+    for (std::size_t i = 1; i < trials.size(); ++i) {
+        if (i < counted) {
+            recovering_.push_back(std::move(trials[i]));
+        } else {
+            ahead_.push_back(std::move(trials[i]));
+        }
+    }
+    return std::move(trials.front());
+}
+
+void LimitSearch::note_recovery(double load, std::uint32_t recovery,
+                                const std::vector<ScalingTrial>& trials) {
+    Recovery& known = recoveries_[load];
+    double passed = 0;
+    double allowed = 0;
+    std::optional<double> took;
+    for (std::size_t i = 1; i < trials.size(); ++i) {
+        if (trials[i].held() && !took) took = passed;
+        passed += seconds(trials[i].planned);
+        if (i <= recovery) allowed = passed;
+    }
+    known.allowed_seconds = std::max(known.allowed_seconds, allowed);
+    if (took) known.seconds = std::max(known.seconds.value_or(0), *took);
+}
+
 std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const Probe& probe,
                                                                 const RunLoads& run) {
     if (ahead_.empty() || ahead_.front().load != probe.load) {
         // The system of the overload has ended: another one comes from another overload.
-        std::vector<double> loads(1 + kTrialsAfterOverload, probe.load);
-        loads.front() = overload_;
-        auto trials = run(loads, probe.long_trial);
-        if (trials.empty()) return std::nullopt;
-        ahead_.assign(std::make_move_iterator(trials.begin() + 1),
-                      std::make_move_iterator(trials.end()));
+        auto overload = run_overload(probe.load, probe.recovery, run);
+        if (!overload) return std::nullopt;
         // What follows one that was none would be no way down.
-        if (ahead_.empty() || !trials.front().valid()) {
+        if (ahead_.empty() || !overload->valid() || overload->broken.empty()) {
+            recovering_.clear();
             ahead_.clear();
-            return Ran{Stage::overload, std::move(trials.front())};
+            return Ran{Stage::overload, *std::move(overload)};
         }
+        record(Stage::overload, *overload);
     }
+    for (const auto& trial : recovering_) record(Stage::recover, trial);
+    recovering_.clear();
     auto trial = std::move(ahead_.front());
     ahead_.pop_front();
     return Ran{probe.stage, std::move(trial)};
@@ -70,31 +109,34 @@ std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const Probe& pro
 
 std::optional<LimitSearch::Ran> LimitSearch::run_probe(const Probe& probe, const RunLoads& run) {
     if (probe.continues) return run_after_overload(probe, run);
-    std::vector<double> loads{probe.load};
     if (probe.stage == Stage::overload) {
         overload_ = probe.load;
-        loads.insert(loads.end(), kTrialsAfterOverload, probe.then);
+        auto overload = run_overload(probe.then, probe.recovery, run);
+        if (!overload) return std::nullopt;
+        return Ran{Stage::overload, *std::move(overload)};
     }
-    auto trials = run(loads, probe.long_trial);
+    auto trials = run({probe.load}, probe.long_trial);
     if (trials.empty()) return std::nullopt;
-    ahead_.assign(std::make_move_iterator(trials.begin() + 1),
-                  std::make_move_iterator(trials.end()));
     return Ran{probe.stage, std::move(trials.front())};
 }
 
-void LimitSearch::keep(const Ran& ran) {
-    const auto& trial = ran.trial;
+void LimitSearch::record(Stage stage, const ScalingTrial& trial) {
     const auto value = [&trial](std::string_view name) {
         const auto* metric = trial.metric(name);
         return metric != nullptr ? metric->value : std::nullopt;
     };
-    found_.trials.push_back({.stage = ran.stage,
+    found_.trials.push_back({.stage = stage,
                              .load = trial.load,
                              .seconds = seconds(trial.length),
                              .valid = trial.valid(),
                              .broken = trial.broken,
                              .throughput = value("throughput"),
                              .latency_p99 = value("latency_p99")});
+}
+
+void LimitSearch::keep(const Ran& ran) {
+    const auto& trial = ran.trial;
+    record(ran.stage, trial);
     if (!trial.valid()) {
         if (ran.stage == Stage::soak) {
             soak_invalid_ = trial.invalid;
@@ -144,7 +186,11 @@ bool LimitSearch::step(const RunLoads& run) {
         // A load may be held with some lost. What was only late is not lost.
         outcome.loss_ratio = std::clamp(*errors->value, 0.0, 1.0);
     }
-    outcome.died_of_overload = ran->stage == Stage::overload && trial->failure.has_value();
+    if (ran->stage == Stage::overload) {
+        outcome.died_of_overload = trial->failure.has_value();
+        outcome.overload_held =
+            probe->stage == Stage::descend && trial->valid() && trial->broken.empty();
+    }
     search_.add(trial->load, outcome);
     return true;
 }
@@ -175,6 +221,14 @@ LimitFound LimitSearch::result() const {
         found.hysteresis_absent = starts_failed_ >= kStartsFailedMax
                                       ? "it could not be started again"
                                       : "the time or the user ended it first";
+    }
+    if (const auto& hysteresis = found.point.hysteresis) {
+        // The first load of the way down is the highest.
+        const auto at = hysteresis->recovers_at ? recoveries_.find(*hysteresis->recovers_at)
+                                                : std::prev(recoveries_.end());
+        CRUCIBLE_ASSERT(at != recoveries_.end());
+        found.recovery_allowed_seconds = at->second.allowed_seconds;
+        if (hysteresis->recovers_at) found.recovery_seconds = at->second.seconds;
     }
     if (found.point.broke_first) found.broken = objectives_[*found.point.broke_first];
     const double near = found.point.upper_bound.value_or(0);

@@ -28,6 +28,12 @@ struct LimitFound {
     std::string why_not_over;       ///< with Ending::running, where whoever ran it says so
     std::string soak_absent;        ///< why a soak that was asked for said nothing
     std::string hysteresis_absent;  ///< why the way down did not, or ended too early
+    /// Of the load at which it recovers after an overload, else of the first of the way down:
+    /// seconds from the fall of the load to the first trial that counts.
+    std::optional<double> recovery_allowed_seconds;
+    /// At the load at which it recovers, seconds from the fall of the load to the first trial that
+    /// was held, of several overloads the most; zero: that was the first trial.
+    std::optional<double> recovery_seconds;
     /// The target died of a load, the lowest of which it was.
     std::optional<double> died_at;
     std::string death;
@@ -44,8 +50,9 @@ struct LimitFound {
     std::vector<Trial> trials;
 };
 
-/// Runs loads one after the other on the same system, each as a phase, and judges each; as many
-/// results as loads unless the target failed on the way, then the last one is the failed.
+/// Runs loads one after the other on the same system, each as a phase and without a rest between
+/// them, and judges each; as many results as loads unless the target failed on the way, then the
+/// last one is the failed.
 /// `long_trial`: each as long as a soak.
 using RunLoads =
     std::function<std::vector<ScalingTrial>(const std::vector<double>& loads, bool long_trial)>;
@@ -77,16 +84,30 @@ private:
     };
     std::optional<Ran> run_probe(const Probe& probe, const RunLoads& run);
     std::optional<Ran> run_after_overload(const Probe& probe, const RunLoads& run);
+    /// The overload, which is returned, and what follows it at `load`: that is kept for the probes
+    /// to come. None: nothing was run.
+    std::optional<ScalingTrial> run_overload(double load, std::uint32_t recovery,
+                                             const RunLoads& run);
+    void note_recovery(double load, std::uint32_t recovery,
+                       const std::vector<ScalingTrial>& trials);
     std::size_t index_of(const ScalingTrial& trial) const;
     void keep(const Ran& ran);
+    void record(Stage stage, const ScalingTrial& trial);
 
     BreakingPointSearch search_;
     SearchOptions options_;
     const Slo* slo_;
     std::vector<std::string> objectives_;  ///< what can break: the SLO's limits, then kBroken…
-    /// Of a load that follows an overload on the same system, what was run with it.
+    /// Of a load that follows an overload on the same system, what was run with it: that in which
+    /// it may recover, and what counts.
+    std::vector<ScalingTrial> recovering_;
     std::deque<ScalingTrial> ahead_;
     double overload_ = 0;
+    struct Recovery {
+        double allowed_seconds = 0;
+        std::optional<double> seconds;
+    };
+    std::map<double, Recovery> recoveries_;  ///< by load
     LimitFound found_;
     std::vector<ScalingTrial> broken_trials_;
     std::map<double, std::string> invalid_at_;  ///< by load, why the search's last invalid one was

@@ -165,9 +165,12 @@ json limit_json(Axis axis, const LimitFound& found) {
         result.update(interval_json(point.estimate->estimate, point.estimate->interval));
     if (point.soak_passed) result["soak_passed"] = *point.soak_passed;
     if (point.hysteresis) {
-        result["hysteresis"] = {{"present", point.hysteresis->present},
-                                {"recovers_at", number(point.hysteresis->recovers_at)},
-                                {"broken_down_to", number(point.hysteresis->broken_down_to)}};
+        result["hysteresis"] = {
+            {"present", point.hysteresis->present},
+            {"recovers_at", number(point.hysteresis->recovers_at)},
+            {"broken_down_to", number(point.hysteresis->broken_down_to)},
+            {"recovery_seconds", number(found.recovery_seconds)},
+            {"recovery_allowed_seconds", number(found.recovery_allowed_seconds)}};
     }
     if (!found.death.empty())
         result["died"] = {{"load", number(found.died_at)}, {"message", found.death}};

@@ -37,13 +37,14 @@ bool broke_by_itself(const ScalingTrial& trial, double own, double rate) {
 }
 
 /// The first check whose failure makes the trial say nothing.
-std::string why_invalid(const ScalingTrial& trial, double own_lateness, double rate) {
+std::string why_invalid(const ScalingTrial& trial, double own_lateness, double rate,
+                        bool recovers) {
     for (const auto& check : trial.checks) {
         if (check.passed || !invalidates(check.name)) continue;
         if (check.name == "schedule_kept" && broke_by_itself(trial, own_lateness, rate)) continue;
         return fmt::format("{}: {}", check.name, check.detail);
     }
-    if (trial.backlog.draining()) {
+    if (trial.backlog.draining() && !recovers) {
         return fmt::format("stationary: {}: a longer warm-up would help",
                            stationary(trial.backlog).detail);
     }
@@ -114,7 +115,7 @@ std::uint64_t events_needed(const Slo& slo) {
 }
 
 ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo,
-                         const TrialResult* harness) {
+                         const TrialResult* harness, bool recovers) {
     ScalingTrial trial{.load = load};
     // Where the target lives in the clients, one that dies is the target's death. What went wrong
     // when all was stopped says nothing of the load.
@@ -146,7 +147,7 @@ ScalingTrial judge_trial(double load, const TrialResult& result, const Slo& slo,
     }
     // What a dead target leaves undone is no fault of the measurement.
     if (!trial.failure && trial.invalid.empty())
-        trial.invalid = why_invalid(trial, own_lateness, rate);
+        trial.invalid = why_invalid(trial, own_lateness, rate, recovers);
     find_broken(trial);
     if (trial.invalid.empty() && trial.broken.empty() && trial.slo.unknown)
         trial.invalid = not_judged(trial.slo);

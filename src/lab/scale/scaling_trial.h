@@ -61,8 +61,10 @@ std::uint64_t events_needed(const Slo& slo);
 /// load has broken, too, and says how; a client that died says nothing of a target outside of it.
 /// `harness`: the same load on a target that does nothing, for an SLO that limits_resources();
 /// without it, or where it was not valid, those limits cannot be judged.
+/// `recovers`: the load follows a higher one without a rest, so that a backlog which drains is what
+/// that one has left, and says as much of the target as all else.
 ScalingTrial judge_trial(double load, const TrialResult& trial, const Slo& slo,
-                         const TrialResult* harness = nullptr);
+                         const TrialResult* harness = nullptr, bool recovers = false);
 
 /// One that could not even begin: of the load it says nothing.
 ScalingTrial not_started(double load, const Error& error);

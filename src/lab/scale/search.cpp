@@ -49,6 +49,7 @@ std::optional<Error> option_error(const SearchOptions& options) {
         {"the goal's trial duration", options.goal.final_trial_duration, 0, kAny, "above 0"},
         {"the goal's duration sum", options.goal.duration_sum, 0, kAny, "above 0"},
         {"the overload's factor", options.overload_factor, 1, 10, "above 1, at most 10"},
+        {"the number of trials to recover in", double(options.recovery_max), 0, 1000, "1 to 1000"},
         {"the number of loads on the way down", double(options.descents_max), 0, 100, "1 to 100"},
         {"the soak's share", options.soak_share, 0, 1, "above 0, at most 1"},
         {"the number of soaks", double(options.soaks_max), 0, 100, "1 to 100"},
@@ -81,6 +82,8 @@ std::string_view to_string(Stage stage) noexcept {
             return "confirm";
         case Stage::overload:
             return "overload";
+        case Stage::recover:
+            return "recover";
         case Stage::descend:
             return "descend";
         case Stage::soak:

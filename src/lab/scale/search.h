@@ -27,7 +27,8 @@ enum class Stage : std::uint8_t {
     refine,    ///< where the posterior expects to learn most of the breaking point
     confirm,   ///< both ends of the interval, until both are classified
     overload,  ///< above the upper bound, before the way down
-    descend,   ///< from soak_share of the lower bound downwards, right after the overload
+    recover,   ///< right after the overload, while its backlog may still be worked off
+    descend,   ///< from soak_share of the lower bound downwards, after that and without a rest
     soak,      ///< soak_share of the lower bound, for long
 };
 std::string_view to_string(Stage stage) noexcept;
@@ -40,6 +41,10 @@ struct Probe {
     /// The system is to be as the trial before left it. Otherwise a trial starts from rest.
     bool continues = false;
     double then = 0;  ///< of an overload: the load that continues it
+    /// Of an overload and of what continues one: so many trials at the load that continues it come
+    /// before the first that counts, all without a rest. A system that works off no more than the
+    /// lower bound is done with the backlog of an overload of one trial by then.
+    std::uint32_t recovery = 0;
 };
 
 enum class Validity : std::uint8_t {
@@ -63,6 +68,8 @@ struct Outcome {
     /// Of an overload, and of what was to continue one: the system died of the overload, and there
     /// is no way down.
     bool died_of_overload = false;
+    /// Of what was to continue an overload: the system had to be overloaded again, and held that.
+    bool overload_held = false;
 };
 
 struct SearchOptions {
@@ -78,8 +85,11 @@ struct SearchOptions {
     /// final_trial_duration, however long it was.
     LoadGoal goal{
         .final_trial_duration = 1, .duration_sum = 3, .loss_ratio = 0, .exceed_ratio = 0.5};
-    bool descends = true;            ///< look for hysteresis
-    double overload_factor = 1.2;    ///< times the upper bound, before the way down; > 1
+    bool descends = true;          ///< look for hysteresis
+    double overload_factor = 1.2;  ///< times the upper bound, before the way down; > 1
+    /// Trials after an overload that do not count. Where bounds are so far apart that its backlog
+    /// may take longer, the way down begins as much lower.
+    std::uint32_t recovery_max = 20;
     std::uint32_t descents_max = 4;  ///< loads on the way down, each lower by ramp_factor's root
     bool soaks = true;
     double soak_share = 0.95;         ///< of the lower bound, in (0, 1]
@@ -103,12 +113,14 @@ enum class NoOverload : std::uint8_t {
     none,        ///< there was one, or nobody looked
     range_ends,  ///< the upper bound is the highest load there is
     invalid,     ///< trials above the upper bound were invalid time and again
-    held,        ///< the load that was to be one was held
+    held,        ///< the load that was to be one was held, the first time or a later one
 };
 
 /// What the way down showed.
 struct Hysteresis {
-    bool present = false;  ///< soak_share of the lower bound was broken after an overload
+    /// soak_share of the lower bound was broken after an overload, when its backlog could have been
+    /// worked off.
+    bool present = false;
     /// Highest load that was held on the way down; none: not one that was tried.
     std::optional<double> recovers_at;
     std::optional<double> broken_down_to;  ///< lowest load that was broken on the way down

@@ -151,7 +151,8 @@ void BreakingPointSearch::Course::add(double load, const Outcome& outcome) {
     }
     invalid_in_row_ = 0;
     if (outcome.died_of_overload) descent_died_ = true;
-    if (outcome.died_of_overload && probe_->stage == Stage::descend) {
+    if (outcome.overload_held) no_overload_ = NoOverload::held;
+    if ((outcome.died_of_overload || outcome.overload_held) && probe_->stage == Stage::descend) {
         advance();  // it was not tried
         return;
     }
@@ -171,6 +172,7 @@ void BreakingPointSearch::Course::add(double load, const Outcome& outcome) {
             overloaded_ = true;
             if (outcome.broken.empty()) no_overload_ = NoOverload::held;
             break;
+        case Stage::recover:
         case Stage::descend:
             break;
     }
@@ -417,6 +419,26 @@ std::optional<Probe> BreakingPointSearch::Course::plan_soak() {
                  .long_trial = true};
 }
 
+double BreakingPointSearch::Course::overload_of(const Bounds& bounds) const {
+    return std::min(round_up(*bounds.upper * options_.overload_factor), usable_highest());
+}
+
+double BreakingPointSearch::Course::first_descent(const Bounds& bounds) const {
+    // Not the lower bound itself, where by its nature some trials break.
+    const double usual = options_.soak_share * *bounds.lower;
+    const double backlog = overload_of(bounds) - *bounds.lower;
+    return round_down(std::min(usual, *bounds.lower - backlog / options_.recovery_max));
+}
+
+/// What a trial's length of overload leaves, overload - lower at most, goes at lower - load at
+/// least. One more, as the lower bound is known no better than to a percent or two.
+std::uint32_t BreakingPointSearch::Course::recovery_at(double load, const Bounds& bounds) const {
+    const double spare = *bounds.lower - load;
+    const double backlog = overload_of(bounds) - *bounds.lower;
+    if (!(spare * options_.recovery_max > backlog)) return options_.recovery_max + 1;
+    return static_cast<std::uint32_t>(std::ceil(backlog / spare)) + 1;
+}
+
 std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
     const auto known = bounds();
     const bool wanted = options_.descends && known.lower && known.upper && !descent_died_ &&
@@ -425,19 +447,23 @@ std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
         phase_ = Phase::over;
         return std::nullopt;
     }
-    // Not the lower bound itself, where by its nature some trials break.
-    const double first = round_down(options_.soak_share * *known.lower);
+    const double first = first_descent(known);
     if (!overloaded_) {
-        const double load =
-            std::min(round_up(*known.upper * options_.overload_factor), usable_highest());
+        const double load = overload_of(known);
         if (load <= *known.upper) {
             no_overload_ = ceiling_ ? NoOverload::invalid : NoOverload::range_ends;
             return std::nullopt;
         }
-        return Probe{.stage = Stage::overload, .load = load, .then = first};
+        return Probe{.stage = Stage::overload,
+                     .load = load,
+                     .then = first,
+                     .recovery = recovery_at(first, known)};
     }
-    const auto descend = [](double load) {
-        return Probe{.stage = Stage::descend, .load = load, .continues = true};
+    const auto descend = [&](double load) {
+        return Probe{.stage = Stage::descend,
+                     .load = load,
+                     .continues = true,
+                     .recovery = recovery_at(load, known)};
     };
     if (descents_.empty()) descents_.push_back(first);
     switch (descent_class_at(descents_.back())) {

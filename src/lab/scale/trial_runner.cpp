@@ -109,10 +109,10 @@ bool TrialRunner::takes_harness(const TrialResult& trial) const {
     return options_.slo->limits_resources() && trial.includes_clients && !trial.phases.empty();
 }
 
-ScalingTrial TrialRunner::judge(double load, const TrialResult& trial,
-                                const TrialResult* harness) const {
+ScalingTrial TrialRunner::judge(double load, const TrialResult& trial, const TrialResult* harness,
+                                bool recovers) const {
     if (trial.phases.empty() && trial.failure) return not_started(load, *trial.failure);
-    auto judged = judge_trial(load, trial, *options_.slo, harness);
+    auto judged = judge_trial(load, trial, *options_.slo, harness, recovers);
     // Ended by the user or the time, it lacks what it is judged by.
     if (harness != nullptr && harness->interrupted) judged.interrupted = true;
     return judged;
@@ -130,7 +130,10 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
         const double asked = std::chrono::duration<double>(length).count() * load;
         const auto events = std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(asked)),
                                                     events_needed(*options_.slo));
-        auto phase = steady_phase(*rate, events, model.warmup);
+        // A warm-up at the first of several would be more of it, one at the others a rest for what
+        // is judged.
+        auto phase = steady_phase(*rate, events, rates.size() > 1 ? Duration{} : model.warmup);
+        phase.flows_on = trial.plan.phases.size() + 1 < rates.size();
         phase.name = format_load(Axis::rate, load);
         phase.arrivals = model.arrivals;
         trial.plan.phases.push_back(std::move(phase));
@@ -153,7 +156,8 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
         } else {
             alone = harness;
         }
-        trials.push_back(judge(rates[i], only_phase(result, i), alone ? &*alone : nullptr));
+        trials.push_back(
+            judge(rates[i], only_phase(result, i), alone ? &*alone : nullptr, /*recovers=*/i > 0));
     }
     return trials;
 }

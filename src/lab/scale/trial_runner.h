@@ -49,16 +49,18 @@ public:
     /// at() or a change of it, as fast as events are acknowledged, whatever the axis is.
     TrialResult run_closed(AxisTrial trial, double load, std::uint32_t number);
 
-    /// Rates one after the other on one system, each for `length` or what the SLO needs; as many
-    /// as were measured, the last one with the failure that ended them.
+    /// Rates one after the other on one system, each for `length` or what the SLO needs, without a
+    /// rest between them and without a warm-up where there are several: what is in flight when the
+    /// rate changes ends while the next one is offered. As many as were measured, the last one with
+    /// the failure that ended them.
     std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,
                                         Duration length, std::uint32_t number);
 
     /// Whether judge() of such a trial takes the harness: its share in what the SLO limits.
     bool takes_harness(const TrialResult& trial) const;
-    /// The judgement of run_at()'s result; `harness` as judge_trial() has it.
-    ScalingTrial judge(double load, const TrialResult& trial,
-                       const TrialResult* harness = nullptr) const;
+    /// The judgement of run_at()'s result; `harness` and `recovers` as judge_trial() has them.
+    ScalingTrial judge(double load, const TrialResult& trial, const TrialResult* harness = nullptr,
+                       bool recovers = false) const;
 
     /// False once the user has asked to stop, or a trial would have ended later than allowed.
     bool going();

@@ -240,6 +240,32 @@ TEST(ScalingReport, SaysDownToWhichLoadItDidNotRecover) {
     EXPECT_TRUE(contains(terminal(result), "before; it recovers at 2\n")) << terminal(result);
 }
 
+// How long it took, or how long it was waited for.
+TEST(ScalingReport, SaysHowLongItTookToRecover) {
+    auto result = scaling_result();
+    auto& hysteresis = result["targets"][0]["breaking_point"]["hysteresis"];
+    hysteresis = {{"present", false},
+                  {"recovers_at", 3},
+                  {"broken_down_to", nullptr},
+                  {"recovery_seconds", 8},
+                  {"recovery_allowed_seconds", 12}};
+    const auto text = [&result] {
+        auto words = terminal(result);
+        for (std::size_t at; (at = words.find("\n   ")) != std::string::npos;)
+            words.replace(at, 4, " ");
+        return words;
+    };
+    EXPECT_TRUE(
+        contains(text(), "it holds what it held before, within 8.00 s of the fall of the load"))
+        << text();
+    hysteresis["recovery_seconds"] = 0;
+    EXPECT_TRUE(contains(text(), "held before, from the fall of the load on")) << text();
+    hysteresis.update({{"present", true}, {"recovers_at", nullptr}, {"recovery_seconds", nullptr}});
+    EXPECT_TRUE(contains(
+        text(), "does not hold what it held before, not even 12.0 s after the fall of the load"))
+        << text();
+}
+
 // Nothing is known below a load that breaks: that is a limit all the same.
 TEST(ScalingReport, SaysWhereItBreaksWithoutAnyLoadHeld) {
     auto result = scaling_result();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -150,6 +151,76 @@ TEST(LimitSearch, SaysWhyThereWasNoOverload) {
               "trials above the load that breaks were not valid: schedule_kept: 9 ms late");
     EXPECT_EQ(absent(options, Stage::soak, Stage::overload),
               "the load that was to overload it was held");
+}
+
+/// Breaks above 300/s, and dies on the way down of each overload; `second` is what becomes of a
+/// later overload.
+LimitFound search_with_second_overload(const ScalingTrial& second) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 100, .highest = 1'000}, slo);
+    int overloads = 0;
+    while (search->step([&](const std::vector<double>& loads, bool) {
+        std::vector<ScalingTrial> trials;
+        for (const double load : loads) {
+            trials.push_back(judged_trial(load));
+            if (load > 300) trials.back().broken = "latency_p99<10ms";
+        }
+        if (loads.size() > 1 && ++overloads > 1) {
+            trials.front() = second;
+            trials.front().load = loads.front();
+        } else if (loads.size() > 1) {
+            trials.resize(2);
+            trials.back().broken = kBrokenTarget;
+            trials.back().failure = Error{Errc::failed, "it was killed by signal 9"};
+        }
+        return trials;
+    }))
+        continue;
+    return search->result();
+}
+
+// What follows a second overload counts only where that was one, as with the first.
+TEST(LimitSearch, GoesDownFromASecondOverloadOnlyIfItBroke) {
+    auto broken = judged_trial(400);
+    broken.broken = "latency_p99<10ms";
+    const auto after_one = search_with_second_overload(broken);
+    ASSERT_TRUE(after_one.point.hysteresis) << after_one.hysteresis_absent;
+    EXPECT_FALSE(after_one.point.hysteresis->present);
+    const auto after_none = search_with_second_overload(judged_trial(400));
+    EXPECT_FALSE(after_none.point.hysteresis);
+    EXPECT_EQ(after_none.hysteresis_absent, "the load that was to overload it was held");
+    EXPECT_EQ(after_none.trials.back().stage, Stage::overload);
+}
+
+// Late for the first two trials after the overload of 1 s each, with one of three that count broken
+// by chance: it recovered within 2 s. Those in which it may recover decide nothing.
+TEST(LimitSearch, TellsWhenItRecovered) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    const auto recovered = [&slo](std::size_t late) {
+        auto search = LimitSearch::create({.lowest = 100, .highest = 1'000}, slo);
+        while (search->step([&](const std::vector<double>& loads, bool) {
+            std::vector<ScalingTrial> trials;
+            for (std::size_t i = 0; i < loads.size(); ++i) {
+                trials.push_back(judged_trial(loads[i]));
+                const bool by_chance = loads.size() > 1 && i + 1 == loads.size();
+                if (loads[i] > 300 || (i > 0 && i <= late) || by_chance)
+                    trials.back().broken = "latency_p99<10ms";
+            }
+            return trials;
+        }))
+            continue;
+        return search->result();
+    };
+    const auto soon = recovered(2);
+    ASSERT_TRUE(soon.point.hysteresis);
+    EXPECT_FALSE(soon.point.hysteresis->present);
+    EXPECT_EQ(soon.recovery_seconds, 2);
+    EXPECT_GE(soon.recovery_allowed_seconds.value_or(0), 4);
+    const auto never = recovered(SIZE_MAX);
+    ASSERT_TRUE(never.point.hysteresis);
+    EXPECT_TRUE(never.point.hysteresis->present);
+    EXPECT_FALSE(never.recovery_seconds);
+    EXPECT_EQ(never.recovery_allowed_seconds, soon.recovery_allowed_seconds);
 }
 
 // A way down that the time ends at the first load says so, with what that load was.

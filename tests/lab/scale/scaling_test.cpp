@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "lab/scale/scaling_json.h"
+#include "simulated_queue.h"
 #include "simulated_scaling.h"
 #include "simulated_trial.h"
 
@@ -137,8 +139,9 @@ std::shared_ptr<std::vector<std::vector<double>>> keep_series(ScalingOptions& op
     return series;
 }
 
-// What is asked for on the same system right after the overload is what the search asks for next:
-// not one trial of it is run in vain.
+// What is asked for on the same system after the overload is what the search asks for next: not one
+// trial of it is run in vain. Before that it has as long as its lower bound needs for the backlog:
+// (overload - lower) / (lower - load) trials, and one more.
 TEST(Scaling, GoesDownFromOneOverload) {
     auto options = scaling_of({"daemon:"}, Axis::rate, {{"daemon", {.capacity = 1'300}}});
     const auto series = keep_series(options);
@@ -148,10 +151,69 @@ TEST(Scaling, GoesDownFromOneOverload) {
     ASSERT_TRUE(limit.point.hysteresis);
     EXPECT_FALSE(limit.point.hysteresis->present);
     ASSERT_EQ(series->size(), 1U);
-    ASSERT_EQ(series->front().size(), 4U);
-    EXPECT_NEAR(series->front()[0], 1.2 * *limit.point.upper_bound, 1);
-    for (std::size_t i = 1; i < 4; ++i)
-        EXPECT_NEAR(series->front()[i], 0.95 * *limit.point.lower_bound, 1);
+    const double lower = *limit.point.lower_bound;
+    const double overload = 1.2 * *limit.point.upper_bound;
+    const auto recovery =
+        static_cast<std::size_t>(std::ceil((overload - lower) / (0.05 * lower))) + 1;
+    ASSERT_EQ(series->front().size(), 1 + recovery + 3);
+    EXPECT_NEAR(series->front()[0], overload, 1);
+    for (std::size_t i = 1; i < series->front().size(); ++i)
+        EXPECT_NEAR(series->front()[i], 0.95 * lower, 1);
+    const auto of_stage = [&limit](Stage stage) {
+        return static_cast<std::size_t>(
+            std::ranges::count(limit.trials, stage, &LimitFound::Trial::stage));
+    };
+    EXPECT_EQ(of_stage(Stage::overload), 1U);
+    EXPECT_EQ(of_stage(Stage::recover), recovery);
+    EXPECT_GE(of_stage(Stage::descend), 2U);
+    // This one is back at once.
+    EXPECT_EQ(limit.recovery_seconds, 0);
+    EXPECT_NEAR(limit.recovery_allowed_seconds.value_or(0), 2.0 * static_cast<double>(recovery),
+                0.1);
+}
+
+/// One server of 1 ms: 1,000/s. Trials of 2 s.
+LimitFound limit_of_queue(Duration retry) {
+    auto options = scaling_of({"daemon:"}, Axis::rate, {});
+    options.run = simulated_queue_trials(
+        {.service = 1ms, .workers = 1, .stall = {}, .retry = retry, .seed = 1});
+    options.rounds = 0;
+    const auto scaling = run_scaling(options);
+    EXPECT_TRUE(scaling && scaling->targets[0].limit);
+    return scaling->targets[0].limit.value_or(LimitFound{});
+}
+
+// The queue is late until it has worked off what the overload left, and says how long that takes.
+// With a rest in between nothing of it would be seen, judged at once it would be called hysteresis.
+TEST(Scaling, TellsHowLongAQueueTakesToRecover) {
+    const auto limit = limit_of_queue(Duration::zero());
+    ASSERT_TRUE(limit.point.lower_bound && limit.point.upper_bound && limit.point.hysteresis);
+    EXPECT_FALSE(limit.point.hysteresis->present) << limit.hysteresis_absent;
+    const double overload = 1.2 * *limit.point.upper_bound;
+    const double load = 0.95 * *limit.point.lower_bound;
+    const double drained = 2 * (overload - 1'000) / (1'000 - load);
+    ASSERT_TRUE(limit.recovery_seconds && limit.recovery_allowed_seconds);
+    // Of 10 ms of wait and a percent of the events the limit knows nothing.
+    EXPECT_GE(*limit.recovery_seconds, 0.9 * drained);
+    EXPECT_LE(*limit.recovery_seconds, drained + 2.1);
+    EXPECT_LE(*limit.recovery_seconds, *limit.recovery_allowed_seconds);
+    const auto first = std::ranges::find(limit.trials, Stage::recover, &LimitFound::Trial::stage);
+    ASSERT_NE(first, limit.trials.end());
+    EXPECT_EQ(first->broken, "latency_p99<10ms");
+}
+
+// What waits for 100 ms is asked for again: work that the overload has made keeps the queue late at
+// loads that it had held, and it never comes back.
+TEST(Scaling, SeesThatRetriesKeepAQueueOverloaded) {
+    const auto limit = limit_of_queue(100ms);
+    ASSERT_TRUE(limit.point.lower_bound && limit.point.hysteresis);
+    EXPECT_NEAR(*limit.point.lower_bound, 1'000, 50);
+    EXPECT_EQ(limit.point.soak_passed, true);
+    EXPECT_TRUE(limit.point.hysteresis->present);
+    ASSERT_TRUE(limit.point.hysteresis->broken_down_to);
+    EXPECT_LT(*limit.point.hysteresis->broken_down_to, 700);
+    EXPECT_GT(limit.recovery_allowed_seconds.value_or(0), 8);
+    EXPECT_EQ(limit.recovery_seconds.has_value(), limit.point.hysteresis->recovers_at.has_value());
 }
 
 // Breaks at 4,000/s and dies at 4,400, of which the overload is more: nothing comes after it, and

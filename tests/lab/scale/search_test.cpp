@@ -82,6 +82,11 @@ TEST(Search, GoesThroughItsStages) {
     const auto overload = of_stage(got, Stage::overload);
     ASSERT_EQ(overload.size(), 1U);
     EXPECT_NEAR(overload[0].load, 1.2 * *got.point.upper_bound, 1e-9);
+    // What takes no more than the lower bound has worked off one trial of it by then.
+    const double spare = *got.point.lower_bound - overload[0].then;
+    const double backlog = overload[0].load - *got.point.lower_bound;
+    EXPECT_EQ(overload[0].recovery, std::ceil(backlog / spare) + 1);
+    EXPECT_EQ(of_stage(got, Stage::descend).front().recovery, overload[0].recovery);
     EXPECT_TRUE(of_stage(got, Stage::descend).front().continues);
     ASSERT_TRUE(got.point.hysteresis);
     EXPECT_FALSE(got.point.hysteresis->present);
@@ -275,6 +280,38 @@ TEST(Search, FindsHysteresisOnTheWayDown) {
     EXPECT_NEAR(*never.hysteresis->broken_down_to, 0.95 * *never.lower_bound / std::pow(2, 1.5),
                 1e-6);
     EXPECT_GT(*got.hysteresis->broken_down_to, 400);
+}
+
+// With bounds far apart, and more so with one load that is held by chance, the backlog of the
+// overload could take a hundred trials: the way down begins where it takes no more than allowed.
+TEST(Search, BeginsTheWayDownWhereTheBacklogEnds) {
+    const SearchOptions options{.lowest = 1, .highest = 1000, .soak_share = 0.999};
+    const auto got = searched(options, steady(100));
+    const auto overload = of_stage(got, Stage::overload);
+    ASSERT_EQ(overload.size(), 1U);
+    const double lower = *got.point.lower_bound;
+    EXPECT_NEAR(overload[0].then, lower - (overload[0].load - lower) / options.recovery_max, 1e-9);
+    EXPECT_EQ(overload[0].recovery, options.recovery_max + 1);
+}
+
+// A second overload that was held is none: what came before it still stands.
+TEST(Search, EndsTheWayDownWhereALaterOverloadIsHeld) {
+    const auto got =
+        searched({.lowest = 1, .highest = 1000}, [first = 0.0](const Probe& probe) mutable {
+            if (probe.stage != Stage::descend) return steady(100)(probe);
+            if (first == 0) first = probe.load;
+            Outcome outcome;
+            if (probe.load == first) {
+                outcome.broken = {0};
+            } else {
+                outcome.overload_held = true;
+            }
+            return outcome;
+        });
+    EXPECT_EQ(got.point.no_overload, NoOverload::held);
+    ASSERT_TRUE(got.point.hysteresis);
+    EXPECT_TRUE(got.point.hysteresis->present);
+    EXPECT_FALSE(got.point.hysteresis->recovers_at);
 }
 
 // What does not break it is no overload: nothing is said of what the system holds after one.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "simulated_queue.h"
 #include "simulated_trial.h"
 
 namespace crucible::lab::scale {
@@ -70,15 +71,61 @@ TEST(TrialRunner, BeginsNothingThatWouldEndTooLate) {
 // loads of an overload and what follows.
 TEST(TrialRunner, KnowsHowLongEachTrialIs) {
     for (const bool soak : {true, false}) {
-        BudgetedRunner runner(11s, 100ms);
+        BudgetedRunner runner(10s, 100ms);
         EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, 0).interrupted);
         const auto trials = soak ? runner->run_rates(daemon_url(), {1'000}, 10s, 1)
                                  : runner->run_rates(daemon_url(), {1'200, 950, 950, 950}, 2s, 1);
         ASSERT_EQ(trials.size(), 1U);
         EXPECT_TRUE(trials.front().interrupted);
         EXPECT_EQ(runner.begun(), 1);
-        EXPECT_LE(runner.passed(), 11s);
+        EXPECT_LE(runner.passed(), 10s);
         EXPECT_TRUE(runner->out_of_time());
+    }
+}
+
+// Loads that follow each other flow into one another, without a warm-up in between; a single one
+// has its own.
+TEST(TrialRunner, OffersRatesWithoutARestBetweenThem) {
+    Scenario scenario;
+    scenario.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000, 300ms)};
+    const Slo slo = *Slo::parse("latency_p99<10ms");
+    TrialRunner::Options options;
+    options.scenario = &scenario;
+    options.slo = &slo;
+    Plan plan;
+    options.run = [&plan](const TargetUrl&, const SystemOptions&, const Plan& asked,
+                          const TrialOptions&) -> Result<TrialResult> {
+        plan = asked;
+        return TrialResult{};
+    };
+    TrialRunner runner(options);
+    runner.run_rates(daemon_url(), {1'200, 950, 950}, 2s, 1);
+    ASSERT_EQ(plan.phases.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(plan.phases[i].flows_on, i < 2) << i;
+        EXPECT_EQ(plan.phases[i].warmup, 0s) << i;
+    }
+    runner.run_rates(daemon_url(), {950}, 2s, 1);
+    ASSERT_EQ(plan.phases.size(), 1U);
+    EXPECT_FALSE(plan.phases[0].flows_on);
+    EXPECT_EQ(plan.phases[0].warmup, 300ms);
+}
+
+// What an overload has left drains: that is no fault of the trial which follows it.
+TEST(TrialRunner, JudgesWhatDrainsAfterAHigherRate) {
+    Scenario scenario;
+    scenario.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000)};
+    const Slo slo = *Slo::parse("latency_p99<10ms");
+    TrialRunner::Options options;
+    options.scenario = &scenario;
+    options.slo = &slo;
+    options.run = simulated_queue_trials({.service = 1ms, .workers = 1});
+    const auto trials = TrialRunner(options).run_rates(daemon_url(), {1'800, 800, 800}, 2s, 1);
+    ASSERT_EQ(trials.size(), 3U);
+    for (std::size_t i = 1; i < 3; ++i) {
+        EXPECT_TRUE(trials[i].backlog.draining());
+        EXPECT_EQ(trials[i].invalid, "");
+        EXPECT_EQ(trials[i].broken, "latency_p99<10ms");
     }
 }
 
