@@ -3,102 +3,91 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/distributions/students_t.hpp>
-#include <cmath>
+#include <map>
 #include <set>
 #include <utility>
+
+#include "base/assert.h"
+#include "lab/stats/robust.h"
+#include "lab/stats/signed_rank.h"
+#include "lab/stats/trend.h"
 
 namespace crucible::lab::scale {
 namespace {
 
 constexpr std::size_t kLoadsMin = 3;
+constexpr std::size_t kRoundsMin = 6;  ///< of which signed ranks have an interval of 95 %
+constexpr double kShareLevel = 0.95;
 constexpr double kFarthestLoad = 10;  ///< times the greatest load
 
-struct Observed {
-    double load = 0;
-    double used = 0;
+/// What was in use at the loads of one round.
+struct Round {
+    std::vector<double> loads;
+    std::vector<double> used;
 };
+using Rounds = std::map<std::uint32_t, Round>;
 
-/// used = intercept + slope * load, by least squares.
-struct Line {
-    double slope = 0;
-    double load_mean = 0;
-    double used_mean = 0;
-    double load_squares = 0;  ///< sum of (load - mean)^2
-    double variance = 0;      ///< of the residuals, with n - 2
-    double t = 0;             ///< t(.975, n - 2)
-    double count = 0;
-
-    double slope_error() const { return std::sqrt(variance / load_squares); }
-};
-
-Line fit(const std::vector<Observed>& points) {
-    Line line;
-    line.count = static_cast<double>(points.size());
-    for (const auto& [load, used] : points) {
-        line.load_mean += load / line.count;
-        line.used_mean += used / line.count;
-    }
-    double products = 0;
-    for (const auto& [load, used] : points) {
-        line.load_squares += (load - line.load_mean) * (load - line.load_mean);
-        products += (load - line.load_mean) * (used - line.used_mean);
-    }
-    line.slope = products / line.load_squares;
-    double squares = 0;
-    for (const auto& [load, used] : points) {
-        const double residual = used - line.used_mean - line.slope * (load - line.load_mean);
-        squares += residual * residual;
-    }
-    line.variance = squares / (line.count - 2);
-    line.t = boost::math::quantile(boost::math::students_t(line.count - 2), 0.975);
-    return line;
+std::size_t count_loads(const Round& round) {
+    return std::set<double>(round.loads.begin(), round.loads.end()).size();
 }
 
-/// Loads at which the line may reach `limit`: all x with
-/// (used_mean + slope (x - load_mean) - limit)^2 <= t^2 s^2 (1 / n + (x - load_mean)^2 / Sxx),
-/// which between two roots where the slope is away from zero (Fieller 1954).
-void set_binding_load(LimitForecast& forecast, const Line& line, double limit) {
-    const double distance = limit - line.used_mean;
-    const double noise = line.t * line.t * line.variance;
-    const double a = line.slope * line.slope - noise / line.load_squares;
-    const double b = -2 * line.slope * distance;
-    const double c = distance * distance - noise / line.count;
-    const double root = std::sqrt(std::max(b * b - 4 * a * c, 0.0));
-    forecast.binds_at = line.load_mean + distance / line.slope;
-    forecast.ci_low = line.load_mean + (-b - root) / (2 * a);
-    forecast.ci_high = line.load_mean + (-b + root) / (2 * a);
+/// Of what the round's line leaves free without load, the share that each unit of load takes; none
+/// or a negative one where use does not grow. Its inverse, the load at which the line reaches the
+/// limit, would be infinite there, and of no order with the others.
+double share_per_load(const Round& round, double limit) {
+    const double slope = stats::theil_sen_slope(round.loads, round.used);
+    std::vector<double> without_load;
+    for (std::size_t i = 0; i < round.loads.size(); ++i)
+        without_load.push_back(round.used[i] - slope * round.loads[i]);
+    // A line that begins at the limit takes all there is at once.
+    return slope / std::max(limit - stats::median(without_load), 1e-9 * limit);
 }
 
-LimitForecast forecast_of(const LimitUse& last, const std::vector<Observed>& points) {
+LimitForecast forecast_of(const LimitUse& last, const Rounds& rounds) {
     LimitForecast forecast{.at_breaking_point = last};
-    std::set<double> loads;
-    for (const auto& point : points) loads.insert(point.load);
     if (!last.used || !last.limit) {
         forecast.refused = last.why_absent;
-    } else if (loads.size() < kLoadsMin) {
-        forecast.refused =
-            fmt::format("measured at {} loads; a line takes {}", loads.size(), kLoadsMin);
-    } else if (*last.used >= *last.limit) {
+        return forecast;
+    }
+    if (*last.used >= *last.limit) {
         forecast.refused = "it is used up already";
-    } else {
-        const Line line = fit(points);
-        // Of an exact fit only rounding is left, which is no growth.
-        const double error = std::max(line.t * line.slope_error(), 1e-9 * std::abs(line.slope));
-        if (line.slope <= error || line.slope <= 0) {
-            forecast.refused = "its use does not grow with the load";
-            return forecast;
-        }
-        set_binding_load(forecast, line, *last.limit);
-        if (*forecast.binds_at <= kFarthestLoad * *loads.rbegin()) return forecast;
+        return forecast;
+    }
+    std::size_t most_loads = 0;
+    double greatest = 0;
+    std::vector<double> shares;
+    for (const auto& [number, round] : rounds) {
+        const std::size_t loads = count_loads(round);
+        most_loads = std::max(most_loads, loads);
+        greatest = std::max(greatest, std::ranges::max(round.loads));
+        if (loads >= kLoadsMin) shares.push_back(share_per_load(round, *last.limit));
+    }
+    if (shares.empty()) {
+        forecast.refused =
+            fmt::format("measured at {} loads; a line takes {}", most_loads, kLoadsMin);
+        return forecast;
+    }
+    if (shares.size() < kRoundsMin) {
+        forecast.refused = fmt::format("{} rounds have {} loads or more; its interval takes {}",
+                                       shares.size(), kLoadsMin, kRoundsMin);
+        return forecast;
+    }
+    const auto share = stats::hodges_lehmann(shares, kShareLevel);
+    CRUCIBLE_ASSERT(share);
+    if (share->interval.low <= 0) {
+        forecast.refused = "its use does not grow with the load";
+        return forecast;
+    }
+    if (1 / share->estimate > kFarthestLoad * greatest) {
         forecast.refused = fmt::format(
             "beyond {:.0f} times the greatest load measured: a straight line says "
             "nothing there",
             kFarthestLoad);
-        forecast.binds_at.reset();
-        forecast.ci_high.reset();
-        forecast.ci_low = 0;
+        return forecast;
     }
+    forecast.binds_at = 1 / share->estimate;
+    forecast.ci_low = 1 / share->interval.high;
+    forecast.ci_high = 1 / share->interval.low;
     return forecast;
 }
 
@@ -122,16 +111,19 @@ std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points) {
     const auto* const reference = reference_of(points);
     if (reference == nullptr) return forecasts;
     for (const auto& last : reference->uses) {
-        std::vector<Observed> observed;
+        Rounds rounds;
         for (const auto& point : points) {
+            if (point.at_breaking_point) continue;
             // Processes are others at each load: by kind of limit, not by pid.
             const auto same = std::ranges::find_if(point.uses, [&last](const LimitUse& use) {
                 return use.name == last.name && use.kind == last.kind;
             });
-            if (same != point.uses.end() && same->used)
-                observed.push_back({point.load, *same->used});
+            if (same == point.uses.end() || !same->used) continue;
+            auto& round = rounds[point.round];
+            round.loads.push_back(point.load);
+            round.used.push_back(*same->used);
         }
-        forecasts.push_back(forecast_of(last, observed));
+        forecasts.push_back(forecast_of(last, rounds));
     }
     std::ranges::stable_sort(forecasts, [](const LimitForecast& a, const LimitForecast& b) {
         return a.at_breaking_point.share().value_or(-1) > b.at_breaking_point.share().value_or(-1);

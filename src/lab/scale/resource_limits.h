@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,8 +14,9 @@ namespace crucible::lab::scale {
 struct LimitPoint {
     double load = 0;
     std::vector<LimitUse> uses;  ///< of read_limits(), at that load; empty: it ended too early
-    /// Read where the target was looked at for what binds.
+    /// Read where the target was looked at for what binds, which is in no round.
     bool at_breaking_point = false;
+    std::uint32_t round = 0;  ///< of the curve: what points of one share says nothing of others
 };
 
 /// Where a limit would bind.
@@ -24,15 +26,17 @@ struct LimitForecast {
     /// is refused.
     std::optional<double> binds_at;
     double ci_low = 0;              ///< 95 %, with binds_at
-    std::optional<double> ci_high;  ///< absent: no upper end, the growth may be slower than any
+    std::optional<double> ci_high;  ///< with binds_at
     std::string refused;            ///< why there is no forecast: "does not grow with the load"
 };
 
 /// By limit, the nearest first: those with a share by how much of the limit is used at the breaking
-/// point, or, where no point is that, at the greatest load that has some. The line is fitted by
-/// least squares; the interval is Fieller's (1954) for the load at which the line reaches the
-/// limit, with t(.975, n - 2). Refused below three loads, where the slope's interval includes zero,
-/// and beyond ten times the greatest load, where a straight line says nothing.
+/// point, or, where no point is that, at the greatest load that has some. Each round of three loads
+/// or more has a line of its own, by Theil and Sen, and with it the share that each unit of load
+/// takes of what is free without load. The load at which the limit would bind is one over that;
+/// estimate and interval are Hodges and Lehmann's over rounds, as of the slopes of metrics. Refused
+/// below six such rounds, where the interval holds no growth, and beyond ten times the greatest
+/// load, where a straight line says nothing.
 std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points);
 
 }  // namespace crucible::lab::scale

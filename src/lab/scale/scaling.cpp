@@ -216,9 +216,9 @@ private:
             if (target == harness) {
                 at.harness = std::move(trial);
             } else {
-                if (round == 0 && !trial.phases.empty()) {
+                if (!trial.phases.empty()) {
                     scaling_.targets[target].limit_uses.push_back(
-                        {load, trial.phases.front().limits});
+                        {.load = load, .uses = trial.phases.front().limits, .round = round});
                 }
                 at.trials.push_back({.target = target, .result = std::move(trial)});
             }
@@ -292,9 +292,8 @@ private:
         const auto& url = options_.targets[target];
         show_next(what, url.text);
         TrialOptions options;
-        // Limits grow slowly: once at each load is enough. Without the activity, whose sampling
-        // would make the first round's trials others than those that follow, and the harness's.
-        options.limits = round == 0;
+        // Without the activity, whose sampling would make these trials others than the harness's.
+        options.limits = true;
         return runner_.run_at(url, load, round, options);
     }
 

@@ -34,7 +34,7 @@ struct TargetScaling {
     std::string why_no_forecast;     ///< where a forecast was asked for
     std::optional<Insight> insight;  ///< at its limit, or where it does most
     std::string why_no_insight;
-    std::vector<LimitPoint> limit_uses;  ///< of the machine's limits, at the points of the sweep
+    std::vector<LimitPoint> limit_uses;  ///< of the machine's limits, round by round
 };
 
 /// Where a scaling stands, for display.

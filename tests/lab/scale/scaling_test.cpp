@@ -382,8 +382,8 @@ TEST(Scaling, FailsBeforeItHasTriedEveryLoad) {
     }
 }
 
-// All rounds of a curve are measured alike: no thread is sampled in any of them. Limits grow
-// slowly, and are read in the first one.
+// All rounds of a curve are measured alike: no thread is sampled in any of them, and limits are
+// read in each, as only rounds tell how far what is used differs by chance.
 TEST(Scaling, MeasuresTheFirstRoundLikeTheOthers) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});
     options.points = {1, 2};
@@ -402,9 +402,11 @@ TEST(Scaling, MeasuresTheFirstRoundLikeTheOthers) {
     const auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
     EXPECT_EQ(trials, 8U);
-    EXPECT_EQ(limits, 2U);
-    ASSERT_EQ(scaling->targets[0].limit_uses.size(), 2U);
+    EXPECT_EQ(limits, 4U);
+    ASSERT_EQ(scaling->targets[0].limit_uses.size(), 4U);
     EXPECT_FALSE(scaling->targets[0].limit_uses[0].uses.empty());
+    EXPECT_EQ(scaling->targets[0].limit_uses[1].round, 0U);
+    EXPECT_EQ(scaling->targets[0].limit_uses[2].round, 1U);
 }
 
 // Capacity of 600: six clients of 100/s each reach it.
