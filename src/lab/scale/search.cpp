@@ -106,6 +106,8 @@ std::string_view to_string(Validity validity) noexcept {
             return "not_judged";
         case Validity::client_failed:
             return "client_failed";
+        case Validity::not_started:
+            return "not_started";
     }
     return "valid";
 }

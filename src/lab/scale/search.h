@@ -54,6 +54,7 @@ enum class Validity : std::uint8_t {
     unsteady,          ///< no steady state, though no objective was broken either
     not_judged,        ///< no value of what an objective limits
     client_failed,     ///< a load generator died or hung
+    not_started,       ///< there was no system at this load
 };
 std::string_view to_string(Validity validity) noexcept;
 
@@ -65,6 +66,8 @@ struct Outcome {
     /// that died and a backlog that grows without an end are broken objectives too.
     std::vector<std::size_t> broken;
     double loss_ratio = 0;  ///< share of what was offered that was not completed, in [0, 1]
+    /// Events/s done, where the load is not events/s itself.
+    std::optional<double> throughput = std::nullopt;
     /// Of an overload, and of what was to continue one: the system died of the overload, and there
     /// is no way down.
     bool died_of_overload = false;
@@ -73,11 +76,12 @@ struct Outcome {
 };
 
 struct SearchOptions {
-    double lowest = 1;                     ///< > 0; the first load
-    double highest = 1e6;                  ///< > lowest; never exceeded
-    bool whole_numbers = false;            ///< loads are clients, services, workers: counted
-    double ramp_factor = 2;                ///< in (1, 10]
-    double precision = 0.025;              ///< half the interval's width, relative, in [0.001, 0.5]
+    double lowest = 1;           ///< > 0; the first load
+    double highest = 1e6;        ///< > lowest; never exceeded
+    bool whole_numbers = false;  ///< loads are clients, workers, bytes: counted
+    double ramp_factor = 2;      ///< in (1, 10]
+    /// Half the interval's width, relative, in [0.001, 0.5]; of whole numbers one step is enough.
+    double precision = 0.025;
     double level = 0.95;                   ///< of the interval
     std::uint32_t trials_max = 40;         ///< valid trials of ramp, refine and confirm; >= 10
     std::uint32_t invalid_in_row_max = 3;  ///< at one load; then the search ends
@@ -92,7 +96,7 @@ struct SearchOptions {
     std::uint32_t recovery_max = 20;
     std::uint32_t descents_max = 4;  ///< loads on the way down, each lower by ramp_factor's root
     bool soaks = true;
-    double soak_share = 0.95;         ///< of the lower bound, in (0, 1]
+    double soak_share = 0.95;         ///< of the lower bound, in (0, 1]; not below the lowest load
     std::uint32_t soaks_max = 2;      ///< soaks; each but the last reopens the search if it fails
     std::uint32_t reopened_max = 16;  ///< valid long trials of a search that was reopened
 };
@@ -132,10 +136,10 @@ struct BreakingPoint {
     /// the lowest upper_bound.
     std::optional<double> lower_bound;
     std::optional<double> upper_bound;
-    /// Posterior median and central interval of the breaking point. None while the ramp has found
-    /// no upper bound.
+    /// Posterior median and central interval of the breaking point, whose ends are whole numbers
+    /// where loads are. None while the ramp has found no upper bound.
     std::optional<stats::LocationEstimate> estimate;
-    /// At the lower bound.
+    /// At the lower bound, events/s.
     std::optional<double> conditional_throughput;
     /// Which of the caller's objectives broke first as load rose: the one broken most often around
     /// the breaking point. None if nothing broke.

@@ -137,8 +137,9 @@ std::uint32_t BreakingPointSearch::Course::trials_to_confirm() const {
 bool BreakingPointSearch::Course::is_narrow() const {
     const auto interval = posterior_->interval(options_.level);
     if (std::sqrt(interval.high / interval.low) - 1 <= options_.precision) return true;
-    // No load between the ends that could be tried.
-    return options_.whole_numbers && std::floor(interval.low) + 1 >= interval.high;
+    // No wider than a step. Where half of the trials at a whole number break, both of its
+    // neighbours are as far away as trials can tell.
+    return options_.whole_numbers && interval.high - interval.low <= 1;
 }
 
 void BreakingPointSearch::Course::add(double load, const Outcome& outcome) {
@@ -484,6 +485,26 @@ std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
     return std::nullopt;
 }
 
+/// Conditional on what a trial offered: a load of events/s that load, and any other one the most
+/// that was done at it.
+std::optional<double> BreakingPointSearch::Course::throughput_at(double load) const {
+    std::vector<const Outcome*> outcomes;
+    double offered = 0;
+    for (const auto& trial : trials_) {
+        if (trial.load != load || !counts(trial)) continue;
+        outcomes.push_back(&trial.outcome);
+        offered = std::max(offered, trial.outcome.throughput.value_or(load));
+    }
+    if (!(offered > 0)) return std::nullopt;
+    std::vector<TrialAtLoad> there;
+    for (const auto* outcome : outcomes) {
+        const double lost =
+            outcome->throughput ? 1 - *outcome->throughput / offered : outcome->loss_ratio;
+        there.push_back({.duration = outcome->duration, .loss_ratio = lost});
+    }
+    return conditional_throughput(offered, there, options_.goal);
+}
+
 std::optional<std::size_t> BreakingPointSearch::Course::broke_first(const Bounds& known) const {
     // Trials around the breaking point; far above it everything breaks.
     const double up_to = known.upper.value_or(options_.highest);
@@ -529,18 +550,15 @@ BreakingPoint BreakingPointSearch::Course::result() const {
         point.estimate = stats::LocationEstimate{.estimate = posterior_->quantile(0.5),
                                                  .interval = posterior_->interval(options_.level),
                                                  .level = options_.level};
+        // Between whole numbers only the model tells one place from another.
+        if (options_.whole_numbers) {
+            auto& interval = point.estimate->interval;
+            interval = {std::floor(interval.low), std::ceil(interval.high)};
+        }
         point.spread = posterior_->mean_spread();
         point.spurious_share = posterior_->mean_spurious_share();
     }
-    if (known.lower) {
-        std::vector<TrialAtLoad> there;
-        for (const auto& trial : trials_) {
-            if (trial.load == *known.lower && counts(trial)) {
-                there.push_back({trial.outcome.duration, trial.outcome.loss_ratio});
-            }
-        }
-        point.conditional_throughput = conditional_throughput(*known.lower, there, options_.goal);
-    }
+    if (known.lower) point.conditional_throughput = throughput_at(*known.lower);
     point.broke_first = broke_first(known);
     for (const auto& trial : trials_) {
         ++(is_search(trial.stage) && !trial.long_trial ? point.trials : point.other_trials);

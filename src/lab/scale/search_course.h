@@ -56,6 +56,7 @@ private:
         std::optional<double> upper;
     };
     Bounds bounds() const;
+    std::optional<double> throughput_at(double load) const;
     std::optional<std::size_t> broke_first(const Bounds& bounds) const;
     Ending ending() const;
     std::optional<Hysteresis> hysteresis() const;

@@ -122,5 +122,25 @@ TEST(SearchAccuracy, IntervalsHoldWhateverTheNoise) {
     expect_holding(printed_accuracy("clients, 12.5", {.knee = 12.5}, clients, searches));
 }
 
+// Of few loads there are the fewer trials, and no more of them are told wrong.
+TEST(SearchAccuracy, CountsFewLoadsInFewTrials) {
+    const int searches = simulations(8);
+    const double slack = searches >= 500 ? 0 : 3 * std::sqrt(0.95 * 0.05 / searches);
+    auto few = search_only();
+    few.lowest = 1;
+    few.highest = 16;
+    few.whole_numbers = true;
+    for (const double knee : {1.5, 2.5, 5.5, 8.5, 12.5, 15.5}) {
+        SCOPED_TRACE(knee);
+        const auto got =
+            printed_accuracy(fmt::format("1 to 16, {}", knee), {.knee = knee}, few, searches);
+        EXPECT_GE(got.coverage, 0.92 - slack);
+        EXPECT_LE(got.trials_max, 40U);
+        // Near the end of the loads the highest is now and then held by chance.
+        EXPECT_LE(got.unsound, 0.05 * searches);
+        EXPECT_GE(got.bounds, 0.92 - slack);
+    }
+}
+
 }  // namespace
 }  // namespace crucible::lab::scale

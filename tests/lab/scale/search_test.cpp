@@ -363,6 +363,39 @@ TEST(Search, CountsWholeNumbers) {
     for (const auto& probe : got.probes) EXPECT_EQ(probe.load, std::floor(probe.load));
     EXPECT_GT(got.point.estimate->estimate, 12);
     EXPECT_LT(got.point.estimate->estimate, 13);
+    EXPECT_EQ(got.point.estimate->interval, (stats::Interval{12, 13}));
+}
+
+// Where every other trial at a whole number breaks that is the breaking point: no more trials bring
+// its interval to one side.
+TEST(Search, EndsOnAWholeNumberThatBreaksEveryOtherTime) {
+    int at_four = 0;
+    const auto got = searched({.lowest = 1, .highest = 16, .whole_numbers = true, .soaks = false},
+                              [&at_four](const Probe& probe) {
+                                  if (probe.load == 4) return ++at_four % 2 ? broken() : held();
+                                  return steady(4)(probe);
+                              });
+    EXPECT_EQ(got.point.ending, Ending::found);
+    EXPECT_LE(got.point.estimate->interval.low, 4);
+    EXPECT_GE(got.point.estimate->interval.high, 4);
+    EXPECT_LE(*got.point.upper_bound - *got.point.lower_bound, 2);
+    EXPECT_LE(got.point.trials, 30U);
+}
+
+// What is done at a load that is no rate is not a share of it: told is what most of the time at the
+// lower bound had, not the best.
+TEST(Search, TellsWhatIsDoneAtTheLowerBound) {
+    int held_at_twelve = 0;
+    const auto got = searched({.lowest = 1, .highest = 64, .whole_numbers = true, .soaks = false},
+                              [&held_at_twelve](const Probe& probe) {
+                                  auto outcome = steady(12)(probe);
+                                  const bool first = probe.load == 12 && ++held_at_twelve == 1;
+                                  outcome.throughput = first ? 900 : 500 + probe.load;
+                                  return outcome;
+                              });
+    EXPECT_EQ(got.point.lower_bound, 12);
+    ASSERT_GE(held_at_twelve, 2);
+    EXPECT_NEAR(got.point.conditional_throughput.value_or(0), 512, 1e-9);
 }
 
 // With a narrower interval than the trials allow for, what there is is given and called that.
