@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "app/crucible/scale_options.h"
 #include "base/file.h"
@@ -65,8 +68,19 @@ TEST(ScaleInput, IsRefusedInOneLine) {
                          "--duration");
     for (const auto* soak : {"none", "20s"}) {
         expect_scale_refused({"null:", "--axis", "clients", "--soak", soak},
-                             "--soak: for the axis rate; the others have no search that it ends");
+                             "--soak: on the axis clients a breaking point is searched with --slo");
     }
+    expect_scale_refused({"null:", "--axis", "payload", "--range", "1KiB..4KiB"},
+                         "--range: on the axis payload a breaking point is searched with --slo");
+    const auto expect_range_refused = [](const char* range, const std::string& line) {
+        expect_scale_refused(
+            {"null:", "--axis", "clients", "--slo", "latency_p99<10ms", "--range", range}, line);
+    };
+    expect_range_refused("4", "--range '4': must be LOWEST..HIGHEST in clients, e.g. 1..16");
+    expect_range_refused("1..2.5", "--range: '2.5': a whole number of clients from 1 to 1000");
+    expect_range_refused("4..4",
+                         "--range '4..4': one point; a breaking point lies between two loads, e.g. "
+                         "1..16");
     expect_scale_refused({"null:", "--pattern", "steady:5,1s"},
                          "--pattern: a trial of a scaling has one rate; see --duration");
 }
@@ -85,11 +99,37 @@ TEST(ScaleInput, SoaksForThreeTrialsAtLeast) {
     EXPECT_EQ(soak_of("30s"), std::chrono::seconds(90));
 }
 
-// Nothing was measured: no success, on either kind of axis.
+// Where an SLO is given each axis has a search: between the ends of the points, or where it is told
+// to.
+TEST(ScaleInput, SearchesAlongEachAxis) {
+    const auto search_of = [](const char* axis, const char* range, const char* points) {
+        ScaleOptions asked;
+        asked.targets = {"daemon:"};
+        asked.axis = axis;
+        asked.slo = "latency_p99<10ms";
+        asked.range = range;
+        asked.points = points;
+        const auto options = resolve_scaling(asked);
+        EXPECT_TRUE(options) << options.error().message;
+        return std::pair(options->search.lowest, options->search.highest);
+    };
+    EXPECT_EQ(search_of("rate", "", ""), std::pair(500.0, 1e6));
+    EXPECT_EQ(search_of("rate", "", "600,700"), std::pair(500.0, 1e6));
+    EXPECT_EQ(search_of("clients", "", ""), std::pair(1.0, 16.0));
+    EXPECT_EQ(search_of("workers", "", ""), std::pair(1.0, 8.0));
+    EXPECT_EQ(search_of("services", "", "2,5,20"), std::pair(2.0, 20.0));
+    EXPECT_EQ(search_of("payload", "1KiB..8KiB", ""), std::pair(1'024.0, 8'192.0));
+}
+
+// Nothing was measured: no success, with a search or without.
 TEST_F(Scale, SaysThatTheTimeWasTooShortForAnything) {
-    for (const auto* axis : {"rate", "clients"}) {
-        EXPECT_EQ(run({"scale", "null:", "--axis", axis, "--time-budget", "1s", "--quiet"}),
-                  kEnvironmentInvalid);
+    const std::vector<std::vector<std::string>> axes{
+        {"rate"}, {"clients"}, {"clients", "--slo", "latency_p99<10ms"}};
+    for (const auto& axis : axes) {
+        std::vector<std::string> words{"scale", "null:",   "--time-budget",
+                                       "1s",    "--quiet", "--axis"};
+        words.insert(words.end(), axis.begin(), axis.end());
+        EXPECT_EQ(run(words), kEnvironmentInvalid);
         EXPECT_TRUE(errors().ends_with(
             "crucible: null:: the time budget of 1s ended before a trial was valid\n"))
             << errors();
@@ -140,6 +180,46 @@ TEST_F(Scale, SaysThatTheSloIsBrokenAtTheLowestLoad) {
     const auto& point = json.at("targets").at(0).at("breaking_point");
     EXPECT_EQ(point.at("ending"), "below_lowest");
     for (const auto& trial : point.at("course")) EXPECT_EQ(trial.at("load"), 200);
+}
+
+// Along another axis, too, what holds is searched, whole numbers only; then the curve is measured.
+TEST_F(Scale, SearchesOverClients) {
+    ASSERT_EQ(run({"scale", "synthetic:?capacity=2000/s", "--axis", "clients", "--slo",
+                   "throughput>=10/s", "--points", "1,2", "--rounds", "1", "--duration", "200ms",
+                   "--warmup", "50ms", "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(complaints("scaling.schema.json"), "");
+    const auto json = result();
+    const auto& target = json.at("targets").at(0);
+    const auto& point = target.at("breaking_point");
+    EXPECT_EQ(point.at("ending"), "above_highest");
+    EXPECT_EQ(point.at("lower"), 2);
+    EXPECT_EQ(point.at("unit"), "clients");
+    EXPECT_GE(point.at("conditional_throughput").get<double>(), 10);
+    for (const auto& trial : point.at("course"))
+        EXPECT_TRUE(trial.at("load") == 1 || trial.at("load") == 2) << trial;
+    ASSERT_EQ(target.at("points").size(), 2U);
+    EXPECT_EQ(target.at("points").at(1).at("held"), 1);
+    EXPECT_NE(output().find("the highest load of the range was held"), std::string::npos)
+        << output();
+}
+
+// There it says which load is the lowest, and still measures the curve.
+TEST_F(Scale, SaysThatTheSloIsBrokenByOneClient) {
+    EXPECT_EQ(run({"scale", "synthetic:?capacity=2000/s", "--axis", "clients", "--slo",
+                   "throughput>=1M/s", "--points", "1,2", "--rounds", "1", "--duration", "200ms",
+                   "--warmup", "50ms", "--quiet"}),
+              1);
+    EXPECT_NE(errors().find("the SLO is broken at the lowest load, 1 client: throughput>=1M/s "
+                            "broken: "),
+              std::string::npos)
+        << errors();
+    EXPECT_EQ(complaints("scaling.schema.json"), "");
+    const auto json = result();
+    const auto& target = json.at("targets").at(0);
+    EXPECT_EQ(target.at("breaking_point").at("ending"), "below_lowest");
+    EXPECT_EQ(target.at("points").at(1).at("broken"), 1);
 }
 
 // A program that ends after so many events: its limit, with the cause, and no failure.

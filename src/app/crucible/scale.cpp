@@ -23,20 +23,20 @@ namespace {
 constexpr const char* kScaleFooter = R"(Examples:
   crucible scale daemon: --axis rate --slo 'latency_p99<10ms,error_rate<0.1%'
   crucible scale coordinator: daemon: --axis clients
+  crucible scale daemon: --axis clients --slo 'latency_p99<20ms'
   crucible scale daemon: --axis workers --points 1,2,4,8 --payload 8KiB
   crucible scale 'synthetic:?capacity=5000/s' --axis rate --slo 'latency_p99<10ms'
   crucible scale daemon: --axis rate --slo 'latency_p99<20ms' --forecast 20000/s \
       --peak-factor 3 --headroom 30%
 
 An SLO is METRIC<VALUE or METRIC>=VALUE, several joined by commas; any metric of a run. On the axis
-of rates the breaking point is searched, then curves are measured up to it and beyond; on the others
-each point is measured as fast as events are acknowledged.
+of rates the breaking point is searched, then curves are measured up to it and beyond. On the others
+it is searched where --slo is given, as fast as events are acknowledged, then each point is measured.
 
 Exit codes: 0 done, 1 the SLO is broken at the lowest load, 2 bad usage, 3 no trial was valid here
 and now, or within --time-budget, 5 the target failed (partial result kept), 130 interrupted
 (partial result kept).)";
 
-/// The SLO does not even hold at the lowest load.
 /// No valid trial of a target at all: that and why. Empty where there is one.
 std::string nothing_valid(const lab::scale::TargetScaling& target, bool out_of_time,
                           std::string_view time_budget) {
@@ -69,15 +69,11 @@ int exit_code_of(const lab::scale::ScalingOptions& options, const lab::scale::Sc
         }
     }
     for (const auto& target : scaling.targets) {
-        const bool searched =
-            target.limit && target.limit->point.ending == lab::scale::Ending::below_lowest;
-        const bool swept =
-            target.sweep_limit && target.sweep_limit->ending == lab::scale::Ending::below_lowest;
-        if (!searched && !swept) continue;
-        const double lowest = searched ? options.search.lowest : options.points.front();
-        err << fmt::format("crucible: {}: the SLO is broken at the lowest load, {}: {}\n",
-                           target.target, lab::scale::format_load(options.axis, lowest),
-                           searched ? target.limit->detail : target.sweep_limit->detail);
+        if (!target.limit || target.limit->point.ending != lab::scale::Ending::below_lowest)
+            continue;
+        err << fmt::format(
+            "crucible: {}: the SLO is broken at the lowest load, {}: {}\n", target.target,
+            lab::scale::format_load(options.axis, options.search.lowest), target.limit->detail);
         return kJudgedFailed;
     }
     return kDone;

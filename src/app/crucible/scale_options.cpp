@@ -73,24 +73,41 @@ Result<std::vector<double>> read_points(Axis axis, std::string_view text) {
     return points;
 }
 
+/// As an example.
+std::string_view usual_range(Axis axis) noexcept {
+    switch (axis) {
+        case Axis::rate:
+            return "500..20k";
+        case Axis::clients:
+            return "1..16";
+        case Axis::workers:
+            return "1..8";
+        case Axis::services:
+            return "1..100";
+        case Axis::payload:
+            return "256B..64KiB";
+    }
+    return "";
+}
+
 /// "500..20000": where a search begins and ends.
-Result<> read_range(std::string_view text, lab::scale::SearchOptions& search) {
+Result<> read_range(Axis axis, std::string_view text, lab::scale::SearchOptions& search) {
     const auto dots = text.find("..");
     if (dots == std::string_view::npos) {
-        return wrong_option(fmt::format(
-            "--range '{}': must be LOWEST..HIGHEST in events per second, e.g. 500..20k", text));
+        return wrong_option(fmt::format("--range '{}': must be LOWEST..HIGHEST in {}, e.g. {}",
+                                        text, lab::scale::unit_of(axis), usual_range(axis)));
     }
     for (const auto& [part, value] : {std::pair{text.substr(0, dots), &search.lowest},
                                       std::pair{text.substr(dots + 2), &search.highest}}) {
-        const auto rate = base::parse_rate(part);
-        if (!rate) return wrong_option(fmt::format("--range: {}", rate.error().message));
-        *value = rate->events_per_second();
+        const auto load = lab::scale::parse_load(axis, part);
+        if (!load) return wrong_option(fmt::format("--range: {}", load.error().message));
+        *value = *load;
     }
     if (search.lowest == search.highest) {
         return wrong_option(
             fmt::format("--range '{}': one point; a breaking point lies between two "
-                        "loads, e.g. 500..20k",
-                        text));
+                        "loads, e.g. {}",
+                        text, usual_range(axis)));
     }
     if (search.lowest > search.highest)
         return wrong_option(fmt::format("--range '{}': the lowest load comes first", text));
@@ -217,18 +234,17 @@ Result<> fit_targets(lab::scale::ScalingOptions& options) {
     return {};
 }
 
+std::unexpected<Error> nothing_searched(std::string_view option, Axis axis) {
+    return wrong_option(fmt::format("{}: on the axis {} a breaking point is searched with --slo",
+                                    option, to_string(axis)));
+}
+
 Result<> resolve_what(const ScaleOptions& asked, lab::scale::ScalingOptions& options) {
     const bool of_rates = options.axis == Axis::rate;
     if (of_rates || !asked.slo.empty()) {
         auto slo = lab::scale::Slo::parse(asked.slo.empty() ? kDefaultSlo : asked.slo);
         if (!slo) return wrong_option(fmt::format("--{}", slo.error().message));
         options.slo = *std::move(slo);
-    }
-    options.search.lowest = 500;
-    options.search.highest = 1e6;
-    if (!asked.range.empty()) {
-        if (!of_rates) return wrong_option("--range: for the axis rate; the others take --points");
-        if (const auto range = read_range(asked.range, options.search); !range) return range;
     }
     const std::string points =
         asked.points.empty() ? std::string(usual_points(options.axis)) : asked.points;
@@ -237,7 +253,11 @@ Result<> resolve_what(const ScaleOptions& asked, lab::scale::ScalingOptions& opt
         if (!read) return std::unexpected(read.error());
         options.points = *std::move(read);
     }
-    return {};
+    options.search.lowest = of_rates ? 500 : options.points.front();
+    options.search.highest = of_rates ? 1e6 : options.points.back();
+    if (asked.range.empty()) return {};
+    if (options.slo.limits.empty()) return nothing_searched("--range", options.axis);
+    return read_range(options.axis, asked.range, options.search);
 }
 
 /// Long enough to show what a trial is too short for.
@@ -245,8 +265,7 @@ Result<> resolve_soak(const ScaleOptions& asked, lab::scale::ScalingOptions& opt
     const Duration trial = options.scenario.plan.phases.front().duration();
     options.soak = std::max<Duration>(kShortestUsualSoak, kUsualSoakTrials * trial);
     if (asked.soak.empty()) return {};
-    if (options.axis != Axis::rate)
-        return wrong_option("--soak: for the axis rate; the others have no search that it ends");
+    if (options.slo.limits.empty()) return nothing_searched("--soak", options.axis);
     if (asked.soak == "none") {
         options.search.soaks = false;
         return {};
@@ -275,11 +294,13 @@ void add_scale_options(CLI::App& command, ScaleOptions& options) {
         ->type_name("NAME");
     command
         .add_option("--slo", options.slo,
-                    "what has to hold (default for rates: latency_p99<10ms,error_rate<0.1%)")
+                    "what has to hold (default for rates: latency_p99<10ms,error_rate<0.1%; on "
+                    "other axes nothing is searched without it)")
         ->type_name("LIMITS");
     command
         .add_option("--range", options.range,
-                    "rates between which the breaking point is searched (default 500..1M)")
+                    "loads between which the breaking point is searched (default of rates "
+                    "500..1M, else the ends of --points)")
         ->type_name("LOW..HIGH");
     command
         .add_option("--points", options.points,

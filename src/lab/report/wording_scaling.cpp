@@ -154,7 +154,16 @@ std::string after_overload(const ScalingDocument& document, const BreakingPointR
     return text;
 }
 
-std::string ending_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
+std::string soak_sentence(const ScalingDocument& document, const BreakingPointRow& point) {
+    const auto load = format_axis_load(document, point.soak_load.value_or(0));
+    // What is counted has no 95 %: of four clients the next whole number below is three.
+    if (document.axis != "rate")
+        return fmt::format("the soak at {} {}", load, *point.soak_passed ? "held, too" : "broke");
+    if (*point.soak_passed) return "95 % of what it holds was held for the soak, too";
+    return fmt::format("95 % of what it holds, {}, was not held for the soak", load);
+}
+
+std::string ending_sentence(const BreakingPointRow& point) {
     if (point.ending == "above_highest")
         return "the highest load of the range was held: it breaks beyond";
     if (point.ending == "below_lowest")
@@ -162,14 +171,11 @@ std::string ending_sentence(const ScalingDocument& document, const BreakingPoint
     if (point.ending == "injector_limited")
         return fmt::format("higher loads are not known: their trials were not valid: {}",
                            point.invalid);
-    if (point.ending == "trials_spent" && document.axis == "rate")
+    if (point.ending == "trials_spent")
         return "the interval is wider than asked for: more trials were not allowed";
     if (point.ending == "soak_failed")
         return "how much it holds for long is not known: the last soak broke";
-    if (point.ending == "running") {
-        return document.axis == "rate" ? "the search was not finished"
-                                       : "not all loads were measured";
-    }
+    if (point.ending == "running") return "the search was not finished";
     return {};
 }
 
@@ -224,16 +230,10 @@ std::vector<std::string> breaking_point_sentences(const ScalingDocument& documen
         lines.push_back(fmt::format("the soak at {} broke: searched again with trials of {}",
                                     load(soak.load), base::format_duration(soak.seconds)));
     }
-    if (point.soak_passed) {
-        lines.push_back(*point.soak_passed
-                            ? "95 % of what it holds was held for the soak, too"
-                            : fmt::format("95 % of what it holds, {}, was not held for the soak",
-                                          load(point.soak_load.value_or(0))));
-    }
+    if (point.soak_passed) lines.push_back(soak_sentence(document, point));
     if (!point.soak_absent.empty()) lines.push_back("no soak: " + point.soak_absent);
     if (const auto after = after_overload(document, point); !after.empty()) lines.push_back(after);
-    if (const auto ending = ending_sentence(document, point); !ending.empty())
-        lines.push_back(ending);
+    if (const auto ending = ending_sentence(point); !ending.empty()) lines.push_back(ending);
     lines.push_back(fmt::format("{} trials, {} more invalid", point.trials, point.invalid_trials));
     return lines;
 }

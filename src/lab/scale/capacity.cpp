@@ -36,7 +36,7 @@ std::set<double> loads_of(std::span<const CurvePoint> points) {
 
 /// Of the loads that held, by medians: a single trial can do more by chance.
 std::optional<double> smallest_enough(std::span<const CurvePoint> points, double needed,
-                                      const std::optional<SweepLimit>& limit) {
+                                      const std::optional<LoadLimit>& limit) {
     std::map<double, std::vector<double>> by_load;
     for (const auto& point : points) {
         if (!limit || point.load <= limit->lower.value_or(0))
@@ -86,7 +86,7 @@ std::optional<double> smallest_load(double needed, double most, const Capacity& 
 }
 
 /// Whether `most`, which it may take, was seen to hold.
-void judge_slo(Forecast& forecast, const std::optional<SweepLimit>& limit, double most) {
+void judge_slo(Forecast& forecast, const std::optional<LoadLimit>& limit, double most) {
     if (!limit) return;
     if (limit->upper && most >= *limit->upper) {
         refuse(forecast, Refusal::slo_broken,
@@ -102,7 +102,7 @@ void judge_slo(Forecast& forecast, const std::optional<SweepLimit>& limit, doubl
 }
 
 void find_load(Forecast& forecast, const UslFit& fit, double level,
-               const std::optional<SweepLimit>& limit) {
+               const std::optional<LoadLimit>& limit) {
     const double needed = forecast.required.needed();
     const double farthest = std::floor(kFarthest * fit.load_max);
     // Past the peak more load gives less.
@@ -192,7 +192,7 @@ double drain_time(double rate, double stall, double capacity) {
 }
 
 Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level,
-                  const std::optional<SweepLimit>& limit) {
+                  const std::optional<LoadLimit>& limit) {
     Forecast result{.required = required_capacity(demand)};
     result.measured_enough = smallest_enough(points, result.required.needed(), limit);
     if (!enough_for_usl(points)) {

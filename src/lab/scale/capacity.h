@@ -74,7 +74,7 @@ struct Forecast {
 /// the loads up to its lower bound are all that is known to hold: more throughput beyond carries
 /// nothing.
 Forecast forecast(std::span<const CurvePoint> points, const Demand& demand, double level = 0.95,
-                  const std::optional<SweepLimit>& limit = {});
+                  const std::optional<LoadLimit>& limit = {});
 
 /// By the capacity that one instance was seen to hold, > 0, for instances that share nothing
 /// (capacities add up), of which `measured_instances` ran together in the measurement. Its interval

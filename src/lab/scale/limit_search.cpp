@@ -16,9 +16,13 @@ namespace {
 constexpr std::uint32_t kStartsFailedMax = 2;
 /// Trials at a load that follows an overload: as many as decide it.
 constexpr std::size_t kTrialsAfterOverload = 3;
+/// Off the axis of rates.
+constexpr std::string_view kNoWayDown =
+    "only a rate changes while a system runs; each of these loads has a system of its own";
 
 Validity validity_of(const ScalingTrial& trial) {
     if (trial.valid()) return Validity::valid;
+    if (!trial.started) return Validity::not_started;
     if (trial.invalid.starts_with("schedule_kept")) return Validity::injector_late;
     if (trial.invalid.starts_with(kInvalidClient)) return Validity::client_failed;
     for (const auto& outcome : trial.slo.outcomes)
@@ -32,14 +36,19 @@ double seconds(Duration duration) {
 
 }  // namespace
 
-Result<LimitSearch> LimitSearch::create(const SearchOptions& options, const Slo& slo) {
+Result<LimitSearch> LimitSearch::create(SearchOptions options, const Slo& slo, Axis axis) {
+    if (axis != Axis::rate) {
+        options.whole_numbers = true;
+        options.descends = false;
+    }
     auto search = BreakingPointSearch::create(options);
     if (!search) return std::unexpected(search.error());
-    return LimitSearch(*std::move(search), options, slo);
+    return LimitSearch(*std::move(search), options, slo, axis);
 }
 
-LimitSearch::LimitSearch(BreakingPointSearch search, const SearchOptions& options, const Slo& slo)
-    : search_(std::move(search)), options_(options), slo_(&slo) {
+LimitSearch::LimitSearch(BreakingPointSearch search, const SearchOptions& options, const Slo& slo,
+                         Axis axis)
+    : search_(std::move(search)), options_(options), slo_(&slo), axis_(axis) {
     for (const auto& limit : slo_->limits) objectives_.push_back(limit.text);
     for (const auto name : {kBrokenBacklog, kBrokenOffered, kBrokenTarget})
         objectives_.emplace_back(name);
@@ -149,10 +158,16 @@ void LimitSearch::keep(const Ran& ran) {
     if (trial.valid() && !trial.broken.empty()) broken_trials_.push_back(trial);
     // Of the lower load that follows an overload nobody can tell which of the two it died of.
     const double load = ran.stage == Stage::descend ? std::max(trial.load, overload_) : trial.load;
-    if (trial.failure && load < found_.died_at.value_or(HUGE_VAL)) {
+    if (trial.failure && trial.started && load < found_.died_at.value_or(HUGE_VAL)) {
         found_.died_at = load;
         found_.death = trial.failure->message;
     }
+}
+
+/// Whether a start that failed says that there is no system at `load`: so many clients or workers
+/// as none was started with yet, where fewer were. A rate begins only after the start.
+bool LimitSearch::may_be_too_much(double load) const {
+    return axis_ != Axis::rate && highest_started_ > 0 && load > highest_started_;
 }
 
 bool LimitSearch::step(const RunLoads& run) {
@@ -161,13 +176,16 @@ bool LimitSearch::step(const RunLoads& run) {
     const auto ran = run_probe(*probe, run);
     if (!ran || ran->trial.interrupted) return false;
     const ScalingTrial* const trial = &ran->trial;
-    if (!trial->started) {
+    if (!trial->started && !may_be_too_much(trial->load)) {
         if (!found_.died_at) found_.death = trial->detail;
         return ++starts_failed_ < kStartsFailedMax;
     }
-    starts_failed_ = 0;
-    // It did start, after all.
-    if (!found_.died_at) found_.death.clear();
+    if (trial->started) {
+        starts_failed_ = 0;
+        highest_started_ = std::max(highest_started_, trial->load);
+        // It did start, after all.
+        if (!found_.died_at) found_.death.clear();
+    }
     keep(*ran);
     // None is planned shorter than the goal asks. What died early has broken for all of it, and
     // where arrivals are random so is the window's end.
@@ -190,6 +208,12 @@ bool LimitSearch::step(const RunLoads& run) {
         outcome.died_of_overload = trial->failure.has_value();
         outcome.overload_held =
             probe->stage == Stage::descend && trial->valid() && trial->broken.empty();
+    }
+    if (axis_ != Axis::rate) {
+        const auto* done = trial->metric("throughput");
+        outcome.throughput = done != nullptr ? done->value.value_or(0) : 0;
+        // Longer only where the SLO needs more events: for the bounds a trial like the others.
+        outcome.duration = options_.goal.final_trial_duration;
     }
     search_.add(trial->load, outcome);
     return true;
@@ -230,6 +254,8 @@ LimitFound LimitSearch::result() const {
         found.recovery_allowed_seconds = at->second.allowed_seconds;
         if (hysteresis->recovers_at) found.recovery_seconds = at->second.seconds;
     }
+    if (axis_ != Axis::rate && found.point.lower_bound && found.point.upper_bound)
+        found.hysteresis_absent = kNoWayDown;
     if (found.point.broke_first) found.broken = objectives_[*found.point.broke_first];
     const double near = found.point.upper_bound.value_or(0);
     double least = std::numeric_limits<double>::infinity();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "lab/scale/axis.h"
 #include "lab/scale/scaling_trial.h"
 #include "lab/scale/search.h"
 #include "lab/scale/slo.h"
@@ -61,8 +62,11 @@ using RunLoads =
 /// tells it how it ended.
 class LimitSearch {
 public:
+    /// Off the axis of rates loads are whole numbers, and there is no way down, whatever `options`
+    /// have: a system whose number of clients, say, has changed is another one.
     /// - the errors of BreakingPointSearch::create(). `slo` must outlive it.
-    static Result<LimitSearch> create(const SearchOptions& options, const Slo& slo);
+    static Result<LimitSearch> create(SearchOptions options, const Slo& slo,
+                                      Axis axis = Axis::rate);
 
     /// What it would try next; nullopt: it has ended.
     std::optional<Probe> next() const { return search_.next(); }
@@ -75,7 +79,8 @@ public:
     LimitFound result() const;
 
 private:
-    LimitSearch(BreakingPointSearch search, const SearchOptions& options, const Slo& slo);
+    LimitSearch(BreakingPointSearch search, const SearchOptions& options, const Slo& slo,
+                Axis axis);
     /// A trial, and what it was: where the system of an overload has ended and another one cannot
     /// be had, the overload.
     struct Ran {
@@ -91,12 +96,14 @@ private:
     void note_recovery(double load, std::uint32_t recovery,
                        const std::vector<ScalingTrial>& trials);
     std::size_t index_of(const ScalingTrial& trial) const;
+    bool may_be_too_much(double load) const;
     void keep(const Ran& ran);
     void record(Stage stage, const ScalingTrial& trial);
 
     BreakingPointSearch search_;
     SearchOptions options_;
     const Slo* slo_;
+    Axis axis_;
     std::vector<std::string> objectives_;  ///< what can break: the SLO's limits, then kBroken…
     /// Of a load that follows an overload on the same system, what was run with it: that in which
     /// it may recover, and what counts.
@@ -114,6 +121,7 @@ private:
     std::string soak_invalid_;                  ///< why the last invalid soak was
     std::string descent_invalid_;               ///< and the last invalid trial of the way down
     std::uint32_t starts_failed_ = 0;
+    double highest_started_ = 0;  ///< load of a trial that could be started
 };
 
 }  // namespace crucible::lab::scale

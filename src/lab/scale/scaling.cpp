@@ -39,22 +39,28 @@ std::string why_not_its_limit(const LimitFound& limit) {
                        limit.invalid);
 }
 
-/// Why what a search held is no capacity; empty where it is. `soaks`: a soak was asked for. One
-/// that was ended on the way down, after a soak that passed, has its bounds.
-std::string why_not_to_plan_with(const LimitFound& found, bool soaks) {
+/// Why loads that a search held are none to plan with; empty where they are. One that was ended on
+/// the way down, after a soak that passed, has its bounds.
+std::string why_not_to_plan_with(const LimitFound& found, Axis axis) {
     const auto& point = found.point;
-    if (point.ending == Ending::injector_limited) return why_not_its_limit(found);
     if (point.ending == Ending::running && !point.soak_passed)
         return fmt::format("the search was not over: {}", found.why_not_over);
-    if (!point.estimate || !point.lower_bound) return "no breaking point was found";
     if (point.soak_passed == false) {
         return fmt::format(
             "what it holds for a trial it does not hold for longer: the soak at {} broke",
-            format_load(Axis::rate, *point.soak_load));
+            format_load(axis, *point.soak_load));
     }
-    if (soaks && !point.soak_passed)
+    if (point.soak_invalid)
         return fmt::format("whether it holds this for longer is not known: {}", found.soak_absent);
     return {};
+}
+
+/// Why what a search of rates held is no capacity; empty where it is.
+std::string why_no_capacity(const LimitFound& found) {
+    const auto& point = found.point;
+    if (point.ending == Ending::injector_limited) return why_not_its_limit(found);
+    if (auto why = why_not_to_plan_with(found, Axis::rate); !why.empty()) return why;
+    return point.estimate && point.lower_bound ? "" : "no breaking point was found";
 }
 
 class Scaler {
@@ -75,7 +81,7 @@ public:
     }
 
     Result<Scaling> run() {
-        if (options_.axis == Axis::rate) {
+        if (options_.axis == Axis::rate || !options_.slo.limits.empty()) {
             if (auto searched = search_limits(); !searched)
                 return std::unexpected(searched.error());
         }
@@ -103,7 +109,7 @@ private:
     Result<> search_limits() {
         std::vector<LimitSearch> searches;
         for (std::size_t i = 0; i < options_.targets.size(); ++i) {
-            auto search = LimitSearch::create(options_.search, options_.slo);
+            auto search = LimitSearch::create(options_.search, options_.slo, options_.axis);
             if (!search) return std::unexpected(search.error());
             searches.push_back(*std::move(search));
         }
@@ -144,10 +150,16 @@ private:
     bool step(LimitSearch& search, const TargetUrl& target) {
         const std::string what(to_string(search.next()->stage));
         show_next(what, target.text);
-        return search.step([&](const std::vector<double>& rates, bool long_trial) {
+        return search.step([&](const std::vector<double>& loads, bool long_trial) {
             const Duration length =
                 long_trial ? options_.soak : options_.scenario.plan.phases.front().duration();
-            auto trials = runner_.run_rates(target, rates, length, kSearchTrials + trials_++);
+            const std::uint32_t number = kSearchTrials + trials_++;
+            std::vector<ScalingTrial> trials;
+            if (options_.axis == Axis::rate) {
+                trials = runner_.run_rates(target, loads, length, number);
+            } else {
+                trials.push_back(runner_.run_load(target, loads.front(), length, number));
+            }
             for (const auto& trial : trials) tell(what, target.text, trial);
             return trials;
         });
@@ -323,11 +335,6 @@ private:
             if (point.lower_bound) return Look{.load = *point.lower_bound};
             return nowhere("no load was found that it holds, or that breaks it");
         }
-        if (target.sweep_limit && target.sweep_limit->upper) {
-            if (target.sweep_limit->broken == kBrokenTarget)
-                return nowhere("the target died there");
-            return Look{.load = *target.sweep_limit->upper, .broke = true};
-        }
         if (!target.degradation) return nowhere("no trial at any point was valid");
         return Look{.load = *target.degradation->best_load.value};
     }
@@ -361,7 +368,6 @@ private:
             target.why_no_law = "the law is of clients and workers, not of the rate offered";
         } else {
             fit_law(target);
-            if (!options_.slo.limits.empty()) target.sweep_limit = sweep_limit(target.sweep);
         }
         if (options_.demand) forecast_for(target);
     }
@@ -389,7 +395,7 @@ private:
     void forecast_for(TargetScaling& target) const {
         if (options_.axis == Axis::rate) {
             const auto& point = target.limit->point;
-            target.why_no_forecast = why_not_to_plan_with(*target.limit, options_.search.soaks);
+            target.why_no_forecast = why_no_capacity(*target.limit);
             if (!target.why_no_forecast.empty()) return;
             // At the breaking point half of the trials break: what was held is the capacity.
             const double held = *point.lower_bound;
@@ -405,8 +411,14 @@ private:
             return;
         }
         // Without an SLO a target can break, too: it may die.
-        std::optional<SweepLimit> limit = sweep_limit(target.sweep);
-        if (options_.slo.limits.empty() && !limit->upper) limit.reset();
+        std::optional<LoadLimit> limit = limit_of(target.sweep);
+        if (const auto& found = target.limit) {
+            target.why_no_forecast = why_not_to_plan_with(*found, options_.axis);
+            if (!target.why_no_forecast.empty()) return;
+            limit = LoadLimit{.lower = found->point.lower_bound,
+                              .upper = found->point.upper_bound,
+                              .detail = found->detail};
+        }
         target.forecast = forecast(curve, *options_.demand, kLevel, limit);
     }
 

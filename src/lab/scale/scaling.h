@@ -24,8 +24,7 @@ namespace crucible::lab::scale {
 struct TargetScaling {
     std::string target;
     Sweep sweep;
-    std::optional<LimitFound> limit;        ///< on the axis of rates
-    std::optional<SweepLimit> sweep_limit;  ///< on another one, where an SLO is given
+    std::optional<LimitFound> limit;  ///< on the axis of rates, or where an SLO is given
     std::optional<Degradation> degradation;
     /// The law through throughput against load, on the axes of clients and workers.
     std::optional<UslFit> law;
@@ -59,7 +58,7 @@ struct ScalingOptions {
     Slo slo;  ///< without limits, on another axis than the rate, there are only curves
     /// Of the curves, rising. Empty on the axis of rates: chosen where the searches ended.
     std::vector<double> points;
-    SearchOptions search;  ///< of rates
+    SearchOptions search;  ///< on the axis of rates, or where an SLO is given
     Duration soak = std::chrono::seconds(10);
     std::uint32_t rounds = 6;  ///< of the curves; 0: none
     std::optional<Demand> demand;
@@ -84,9 +83,10 @@ struct Scaling {
 };
 
 /// Measures how the targets scale along the axis. Trials of the targets take turns in random order,
-/// each with fresh processes; on the axis of rates each target's breaking point is searched first,
-/// then all are measured at the same points. A target that dies of a load has found its limit:
-/// the others, and lower loads, are measured on. Callbacks come from this thread.
+/// each with fresh processes; on the axis of rates, and where an SLO is given on any other, each
+/// target's breaking point is searched first, then all are measured at the same points. A target
+/// that dies of a load has found its limit: the others, and lower loads, are measured on. Callbacks
+/// come from this thread.
 /// - Errc::invalid_argument: the search's options, or a range without two loads.
 Result<Scaling> run_scaling(const ScalingOptions& options);
 

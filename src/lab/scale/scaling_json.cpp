@@ -79,8 +79,6 @@ double highest_of_slope(const TargetScaling& target, std::string_view metric) {
     if (!metric.starts_with("latency_")) return kAll;
     if (target.limit && target.limit->point.upper_bound)
         return target.limit->point.lower_bound.value_or(0);
-    if (target.sweep_limit && target.sweep_limit->upper)
-        return target.sweep_limit->lower.value_or(0);
     return kAll;
 }
 
@@ -113,54 +111,32 @@ json course_json(const std::vector<LimitFound::Trial>& trials) {
     return course;
 }
 
-/// All members of a breaking point that nothing is known of.
-json empty_limit(Axis axis) {
-    return {{"lower", nullptr},
-            {"upper", nullptr},
-            {"value", nullptr},
-            {"ci_low", nullptr},
-            {"ci_high", nullptr},
-            {"unit", unit_of(axis)},
-            {"ending", ""},
-            {"slo_broken", nullptr},
-            {"detail", ""},
-            {"conditional_throughput", nullptr},
-            {"trials", 0},
-            {"invalid_trials", 0},
-            {"other_trials", 0},
-            {"invalid", ""},
-            {"spread", nullptr},
-            {"spurious_share", nullptr},
-            {"soak_passed", nullptr},
-            {"soak_load", nullptr},
-            {"soak_absent", ""},
-            {"reopened", 0},
-            {"hysteresis", nullptr},
-            {"hysteresis_absent", ""},
-            {"died", nullptr},
-            {"course", json::array()}};
-}
-
 json limit_json(Axis axis, const LimitFound& found) {
     const auto& point = found.point;
-    json result = empty_limit(axis);
-    result.update({{"lower", number(point.lower_bound)},
-                   {"upper", number(point.upper_bound)},
-                   {"ending", to_string(point.ending)},
-                   {"slo_broken", found.broken.empty() ? json(nullptr) : json(found.broken)},
-                   {"detail", found.detail},
-                   {"conditional_throughput", number(point.conditional_throughput)},
-                   {"trials", point.trials},
-                   {"invalid_trials", point.invalid_trials},
-                   {"other_trials", point.other_trials},
-                   {"invalid", found.invalid},
-                   {"spread", number(point.spread)},
-                   {"spurious_share", number(point.spurious_share)},
-                   {"soak_load", number(point.soak_load)},
-                   {"soak_absent", found.soak_absent},
-                   {"reopened", point.reopened},
-                   {"hysteresis_absent", found.hysteresis_absent},
-                   {"course", course_json(found.trials)}});
+    json result{{"lower", number(point.lower_bound)},
+                {"upper", number(point.upper_bound)},
+                {"value", nullptr},
+                {"ci_low", nullptr},
+                {"ci_high", nullptr},
+                {"unit", unit_of(axis)},
+                {"ending", to_string(point.ending)},
+                {"slo_broken", found.broken.empty() ? json(nullptr) : json(found.broken)},
+                {"detail", found.detail},
+                {"conditional_throughput", number(point.conditional_throughput)},
+                {"trials", point.trials},
+                {"invalid_trials", point.invalid_trials},
+                {"other_trials", point.other_trials},
+                {"invalid", found.invalid},
+                {"spread", number(point.spread)},
+                {"spurious_share", number(point.spurious_share)},
+                {"soak_passed", nullptr},
+                {"soak_load", number(point.soak_load)},
+                {"soak_absent", found.soak_absent},
+                {"reopened", point.reopened},
+                {"hysteresis", nullptr},
+                {"hysteresis_absent", found.hysteresis_absent},
+                {"died", nullptr},
+                {"course", course_json(found.trials)}};
     if (point.estimate)
         result.update(interval_json(point.estimate->estimate, point.estimate->interval));
     if (point.soak_passed) result["soak_passed"] = *point.soak_passed;
@@ -174,27 +150,6 @@ json limit_json(Axis axis, const LimitFound& found) {
     }
     if (!found.death.empty())
         result["died"] = {{"load", number(found.died_at)}, {"message", found.death}};
-    return result;
-}
-
-json sweep_limit_json(Axis axis, const Sweep& sweep, const SweepLimit& limit) {
-    json result = empty_limit(axis);
-    std::uint32_t trials = 0;
-    std::uint32_t invalid = 0;
-    for (const auto& point : sweep.points) {
-        trials += point.held + point.broken;
-        invalid += point.invalid_trials;
-    }
-    result.update({{"lower", number(limit.lower)},
-                   {"upper", number(limit.upper)},
-                   {"ending", to_string(limit.ending)},
-                   {"detail", limit.detail},
-                   {"slo_broken", limit.broken.empty() ? json(nullptr) : json(limit.broken)},
-                   {"trials", trials},
-                   {"invalid_trials", invalid},
-                   {"invalid", limit.invalid}});
-    if (limit.broken == kBrokenTarget)
-        result["died"] = {{"load", number(limit.upper)}, {"message", limit.detail}};
     return result;
 }
 
@@ -370,8 +325,6 @@ json resource_limits_json(std::vector<LimitPoint> points) {
 json target_json(const ScalingOptions& options, const TargetScaling& target) {
     json breaking_point = nullptr;
     if (target.limit) breaking_point = limit_json(options.axis, *target.limit);
-    if (target.sweep_limit)
-        breaking_point = sweep_limit_json(options.axis, target.sweep, *target.sweep_limit);
     return {{"target", target.target},
             {"axis", to_string(options.axis)},
             {"points", points_json(target.sweep)},

@@ -39,11 +39,8 @@ std::size_t timed_rounds(const SweepPoint& point) {
         }));
 }
 
-/// Whether it was not there.
-bool add_once(std::vector<std::string>& lines, const std::string& line) {
-    if (std::ranges::find(lines, line) != lines.end()) return false;
-    lines.push_back(line);
-    return true;
+void add_once(std::vector<std::string>& lines, const std::string& line) {
+    if (std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
 }
 
 /// Throughput of the rounds that have it, above 0, at each of `loads`.
@@ -136,13 +133,11 @@ std::vector<CurvePoint> Sweep::curve(std::string_view metric) const {
 void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
             std::vector<MetricValue> metrics) {
     if (!trial.valid()) {
-        ++point.invalid_trials;
         add_once(point.invalid, trial.invalid);
         return;
     }
     ++(trial.broken.empty() ? point.held : point.broken);
-    if (!trial.broken.empty() && add_once(point.details, trial.detail))
-        point.objectives.push_back(trial.broken);
+    if (!trial.broken.empty()) add_once(point.details, trial.detail);
     // A target that died has measured nothing to the end.
     if (trial.failure) return;
     point.rounds.push_back(round);
@@ -208,37 +203,18 @@ std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, d
     return found;
 }
 
-SweepLimit sweep_limit(const Sweep& sweep) {
-    SweepLimit limit;
+std::optional<LoadLimit> limit_of(const Sweep& sweep) {
+    LoadLimit limit;
     for (const auto& point : sweep.points) {
-        if (point.held + point.broken == 0) {
-            if (limit.invalid.empty() && !point.invalid.empty())
-                limit.invalid = point.invalid.front();
-            continue;
-        }
         if (point.held > point.broken) {
             limit.lower = point.load;
-            limit.invalid.clear();
-            continue;
+        } else if (point.broken > 0) {
+            limit.upper = point.load;
+            limit.detail = point.details.front();
+            return limit;
         }
-        limit.upper = point.load;
-        limit.broken = point.objectives.front();
-        limit.detail = point.details.front();
-        limit.invalid.clear();
-        break;
     }
-    if (limit.upper) {
-        // Of lower ones without a valid trial nobody knows whether they hold.
-        const bool lowest = limit.upper == sweep.points.front().load;
-        limit.ending = limit.lower ? Ending::found
-                       : lowest    ? Ending::below_lowest
-                                   : Ending::running;
-    } else if (!sweep.points.empty() && limit.lower == sweep.points.back().load) {
-        limit.ending = Ending::above_highest;
-    } else if (!limit.invalid.empty()) {
-        limit.ending = Ending::injector_limited;
-    }
-    return limit;
+    return std::nullopt;
 }
 
 }  // namespace crucible::lab::scale

@@ -11,7 +11,6 @@
 #include "lab/scale/axis.h"
 #include "lab/scale/degradation.h"
 #include "lab/scale/scaling_trial.h"
-#include "lab/scale/search.h"
 #include "lab/scale/usl.h"
 
 namespace crucible::lab::scale {
@@ -24,10 +23,7 @@ struct SweepPoint {
     std::vector<std::vector<MetricValue>> metrics;
     std::uint32_t held = 0;            ///< valid trials in which nothing was broken
     std::uint32_t broken = 0;          ///< and in which something was
-    std::uint32_t invalid_trials = 0;  ///< that say nothing
     std::vector<std::string> details;  ///< what was broken, one line each
-    /// Beside each line of `details`: the text of a limit, or one of kBroken….
-    std::vector<std::string> objectives;
     std::vector<std::string> invalid;  ///< why trials were not valid, one line each
 };
 
@@ -56,17 +52,15 @@ std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed
 /// was measured at fewer than two such loads.
 std::optional<LoadSlope> slope_of(const Sweep& sweep, std::string_view metric, double highest);
 
-/// The limits of an SLO against a sweep, point by point: the highest load of which more trials than
-/// not held, with no broken one below it, and the lowest of which no more held than were broken.
-struct SweepLimit {
-    std::optional<double> lower;
-    std::optional<double> upper;
-    /// running: not all loads were measured, or none below the upper one in a valid trial
-    Ending ending = Ending::running;
-    std::string broken;   ///< at the upper one: the text of a limit, or one of kBroken…
-    std::string detail;   ///< and its figures, in one line
-    std::string invalid;  ///< with injector_limited: why trials of the next load were not valid
+/// Up to which load what must hold is known to.
+struct LoadLimit {
+    std::optional<double> lower;  ///< the highest load that held
+    std::optional<double> upper;  ///< the lowest that broke
+    std::string detail;           ///< what broke there, in one line
 };
-SweepLimit sweep_limit(const Sweep& sweep);
+/// Where something broke in a sweep without an SLO, as by the target's death: the lowest load of
+/// which no more trials held than were broken, and the highest below it of which more did. nullopt:
+/// nowhere.
+std::optional<LoadLimit> limit_of(const Sweep& sweep);
 
 }  // namespace crucible::lab::scale

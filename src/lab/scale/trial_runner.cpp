@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include "lab/run/checks.h"
@@ -27,6 +28,21 @@ TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
         part.failed_part = trial.failed_part;
     }
     return part;
+}
+
+/// So much longer a trial may become to have the events that the SLO needs.
+constexpr double kLongestTimes = 10;
+/// More events than needed: the next trial may do less than the last.
+constexpr double kEventsMargin = 1.2;
+
+/// `model` at `rate` for `length`, and for `events_min` at least.
+Phase phase_at(double rate, const Phase& model, Duration length, std::uint64_t events_min) {
+    const double asked = std::chrono::duration<double>(length).count() * rate;
+    const auto events =
+        std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(asked)), events_min);
+    auto phase = steady_phase(*base::Rate::per_second(rate), events, model.warmup);
+    phase.arrivals = model.arrivals;
+    return phase;
 }
 
 Duration length_of(const Plan& plan) {
@@ -89,12 +105,16 @@ AxisTrial TrialRunner::at(const TargetUrl& target, double load) const {
 }
 
 TrialResult TrialRunner::run_harness(double load, std::uint32_t number) {
-    if (options_.axis != Axis::services && options_.axis != Axis::workers)
-        return run_at(harness_, load, number);
-    AxisTrial trial{
-        .target = harness_, .system = options_.scenario->system, .plan = options_.scenario->plan};
+    auto trial = harness_at(load);
     trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
-    return run(trial, 0, {});
+    return run(trial, load, {});
+}
+
+AxisTrial TrialRunner::harness_at(double load) const {
+    if (options_.axis != Axis::services && options_.axis != Axis::workers)
+        return at(harness_, load);
+    return {
+        .target = harness_, .system = options_.scenario->system, .plan = options_.scenario->plan};
 }
 
 TrialResult TrialRunner::run_closed(AxisTrial trial, double load, std::uint32_t number) {
@@ -126,16 +146,12 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
     const Phase model = trial.plan.phases.front();
     trial.plan.phases.clear();
     for (const double load : rates) {
-        const auto rate = base::Rate::per_second(load);
-        const double asked = std::chrono::duration<double>(length).count() * load;
-        const auto events = std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(asked)),
-                                                    events_needed(*options_.slo));
+        auto phase = phase_at(load, model, length, events_needed(*options_.slo));
         // A warm-up at the first of several would be more of it, one at the others a rest for what
         // is judged.
-        auto phase = steady_phase(*rate, events, rates.size() > 1 ? Duration{} : model.warmup);
+        if (rates.size() > 1) phase.warmup = {};
         phase.flows_on = trial.plan.phases.size() + 1 < rates.size();
         phase.name = format_load(Axis::rate, load);
-        phase.arrivals = model.arrivals;
         trial.plan.phases.push_back(std::move(phase));
     }
     const auto result = run(trial, rates.front(), {});
@@ -160,6 +176,44 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
             judge(rates[i], only_phase(result, i), alone ? &*alone : nullptr, /*recovers=*/i > 0));
     }
     return trials;
+}
+
+Duration TrialRunner::long_enough(const TargetUrl& target, double load, Duration length) const {
+    const auto of_target = done_.find(target.text);
+    if (of_target == done_.end()) return length;
+    const auto above = of_target->second.upper_bound(load);
+    if (above == of_target->second.begin()) return length;
+    const double needed = kEventsMargin * static_cast<double>(events_needed(*options_.slo)) /
+                          std::prev(above)->second;
+    const double asked = std::chrono::duration<double>(length).count();
+    // What would take too long has no value either way.
+    if (needed <= asked || needed > kLongestTimes * asked) return length;
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(needed));
+}
+
+ScalingTrial TrialRunner::run_load(const TargetUrl& target, double load, Duration length,
+                                   std::uint32_t number) {
+    auto trial = at(target, load);
+    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
+    Phase& phase = trial.plan.phases.front();
+    if (phase.open_loop()) {
+        const double rate = static_cast<double>(phase.events()) /
+                            std::chrono::duration<double>(phase.duration()).count();
+        phase = phase_at(rate, phase, length, events_needed(*options_.slo));
+    } else {
+        phase.closed_duration = long_enough(target, load, length);
+    }
+    const auto result = run(trial, load, {});
+    if (!result.phases.empty() && result.phases.front().throughput > 0)
+        done_[target.text][load] = result.phases.front().throughput;
+    std::optional<TrialResult> alone;
+    if (takes_harness(result)) {
+        auto harness = harness_at(load);
+        harness.system.seed = harness.plan.workload.seed = trial.system.seed;
+        harness.plan.phases = trial.plan.phases;
+        alone = run(harness, load, {});
+    }
+    return judge(load, result, alone ? &*alone : nullptr);
 }
 
 }  // namespace crucible::lab::scale

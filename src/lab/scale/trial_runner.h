@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -56,6 +57,13 @@ public:
     std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,
                                         Duration length, std::uint32_t number);
 
+    /// One trial at a load of another axis, with a system of its own, for `length` or what the SLO
+    /// needs. How many events there are as fast as they are acknowledged only trials tell: it is as
+    /// long as the last one at this load, else at the nearest lower one, says that it takes, unless
+    /// that is more than ten times `length`.
+    ScalingTrial run_load(const TargetUrl& target, double load, Duration length,
+                          std::uint32_t number);
+
     /// Whether judge() of such a trial takes the harness: its share in what the SLO limits.
     bool takes_harness(const TrialResult& trial) const;
     /// The judgement of run_at()'s result; `harness` and `recovers` as judge_trial() has them.
@@ -69,6 +77,8 @@ public:
 
 private:
     TrialResult run(const AxisTrial& trial, double load, const TrialOptions& options);
+    AxisTrial harness_at(double load) const;
+    Duration long_enough(const TargetUrl& target, double load, Duration length) const;
     bool ends_in_time(Duration planned);
 
     Options options_;
@@ -79,6 +89,7 @@ private:
     TimePoint started_;
     Duration overhead_{};  ///< most that a trial took beyond its plan
     bool out_of_time_ = false;
+    std::map<std::string, std::map<double, double>> done_;  ///< events/s, by target and load
 };
 
 }  // namespace crucible::lab::scale

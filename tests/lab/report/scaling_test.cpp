@@ -63,22 +63,22 @@ json scaling_target(const char* url, double each) {
             {"breaking_point",
              {{"lower", 4},
               {"upper", 8},
-              {"value", nullptr},
-              {"ci_low", nullptr},
-              {"ci_high", nullptr},
+              {"value", 4.7},
+              {"ci_low", 4.1},
+              {"ci_high", 7.6},
               {"unit", "clients"},
-              {"ending", "found"},
+              {"ending", "trials_spent"},
               {"slo_broken", "latency_p99<20ms"},
               {"detail", "latency_p99<20ms broken: 24.0 ms, 20 % beyond"},
-              {"conditional_throughput", nullptr},
-              {"trials", 24},
+              {"conditional_throughput", 4 * each},
+              {"trials", 40},
               {"invalid_trials", 0},
-              {"other_trials", 0},
+              {"other_trials", 1},
               {"invalid", ""},
-              {"spread", nullptr},
-              {"spurious_share", nullptr},
-              {"soak_passed", nullptr},
-              {"soak_load", nullptr},
+              {"spread", 0.02},
+              {"spurious_share", 0.01},
+              {"soak_passed", true},
+              {"soak_load", 3},
               {"soak_absent", ""},
               {"reopened", 0},
               {"hysteresis", nullptr},
@@ -206,11 +206,15 @@ TEST(ScalingReport, TellsOfEachSoakThatBroke) {
     EXPECT_TRUE(contains(text, "the soak at 7 clients broke: searched again with trials of 12.0 s"))
         << text;
     EXPECT_FALSE(contains(text, "but the soak"));
+    EXPECT_TRUE(contains(text, "the soak at 3 clients held, too"));
+    result["axis"] = "rate";
+    EXPECT_TRUE(contains(terminal(result), "95 % of what it holds was held for the soak, too"));
+    result["axis"] = "clients";
     point.update({{"ending", "soak_failed"}, {"soak_passed", false}});
     point["course"].push_back(soak_that_broke(3));
     text = terminal(result);
     EXPECT_TRUE(contains(text, "breaks at 8 clients, but the soak at 3 clients")) << text;
-    EXPECT_TRUE(contains(text, "95 % of what it holds, 3 clients, was not held for the soak"));
+    EXPECT_TRUE(contains(text, "the soak at 3 clients broke\n"));
     EXPECT_EQ(occurrences(text, "searched again"), 1U);
     EXPECT_TRUE(contains(text, "how much it holds for long is not known: the last soak broke"));
 }
@@ -272,7 +276,7 @@ TEST(ScalingReport, SaysWhereItBreaksWithoutAnyLoadHeld) {
     result["targets"][0]["breaking_point"].update({{"lower", nullptr}, {"ending", "running"}});
     const auto text = terminal(result);
     EXPECT_TRUE(text.starts_with("coordinator: breaks at 8 clients; daemon: holds")) << text;
-    EXPECT_TRUE(contains(text, "not all loads were measured")) << text;
+    EXPECT_TRUE(contains(text, "the search was not finished")) << text;
 }
 
 // The axis's own figure is at each point and has none for all of them.

@@ -72,7 +72,7 @@ TEST(Capacity, ReachesAsFarAsTheSloHolds) {
     const Demand demand{.rate = 4500};
     const auto until = [&](std::optional<double> lower, std::optional<double> upper) {
         return forecast(measured_curve(32), demand, 0.95,
-                        SweepLimit{.lower = lower, .upper = upper, .detail = "24 ms"});
+                        LoadLimit{.lower = lower, .upper = upper, .detail = "24 ms"});
     };
     const auto broken = until(5, 6);
     ASSERT_TRUE(refused_for(broken, Refusal::slo_broken));

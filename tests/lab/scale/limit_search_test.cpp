@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -278,6 +279,52 @@ TEST(LimitSearch, SaysWhyThereIsNoSoakAndNoWayDown) {
     EXPECT_EQ(found.soak_absent, "5 trials in a row were not valid: schedule_kept: 9 ms late");
     EXPECT_EQ(found.hysteresis_absent,
               "5 trials in a row were not valid: schedule_kept: 20 ms late");
+}
+
+// Off the axis of rates a load that is not a whole number does not exist, and none changes while
+// its system runs.
+TEST(LimitSearch, CountsLoadsThatAreNoRates) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 1, .highest = 16}, slo, Axis::clients);
+    ASSERT_TRUE(search) << search.error().message;
+    while (search->step([](const std::vector<double>& loads, bool) {
+        EXPECT_EQ(loads.size(), 1U);
+        auto trial = judged_trial(loads.front());
+        EXPECT_EQ(trial.load, std::floor(trial.load));
+        if (trial.load > 5) trial.broken = "latency_p99<10ms";
+        return std::vector{trial};
+    }))
+        continue;
+    const auto found = search->result();
+    EXPECT_EQ(found.point.lower_bound, 5);
+    EXPECT_EQ(found.point.upper_bound, 6);
+    EXPECT_EQ(found.hysteresis_absent,
+              "only a rate changes while a system runs; each of these loads has a system of its "
+              "own");
+    EXPECT_FALSE(found.point.conditional_throughput);  // no trial had one
+}
+
+// A rate begins when the system has started: it is no reason why one does not.
+TEST(LimitSearch, BlamesNoRateForAStartThatFailed) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    for (const auto axis : {Axis::rate, Axis::clients}) {
+        auto search = LimitSearch::create({.lowest = 1, .highest = 16}, slo, axis);
+        ASSERT_TRUE(search) << search.error().message;
+        while (search->step([](const std::vector<double>& loads, bool) {
+            const double load = loads.front();
+            return std::vector{load < 9 ? judged_trial(load)
+                                        : not_started(load, {Errc::closed, "connection refused"})};
+        }))
+            continue;
+        const auto found = search->result();
+        const bool of_rates = axis == Axis::rate;
+        EXPECT_EQ(found.point.ending, of_rates ? Ending::running : Ending::injector_limited);
+        EXPECT_EQ(found.death, of_rates ? "connection refused" : "");
+        if (!of_rates) {
+            EXPECT_EQ(found.point.lower_bound, 8);
+            EXPECT_EQ(found.point.invalidity, Validity::not_started);
+        }
+    }
 }
 
 }  // namespace

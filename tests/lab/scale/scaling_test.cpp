@@ -27,11 +27,22 @@ ScalingOptions scaling_of(std::vector<std::string> targets, Axis axis,
     auto options = simulated_scaling();
     for (const auto& text : targets) options.targets.push_back(*parse_target(text));
     options.axis = axis;
-    if (axis != Axis::rate) options.scenario.plan.phases = {maximum_phase(1s)};
+    if (axis != Axis::rate) {
+        options.scenario.plan.phases = {maximum_phase(1s)};
+        options.slo = {};
+    }
     options.rounds = 2;
     systems.try_emplace("null", SimulatedSystem{.capacity = 1e6});
     options.run = simulated_trials(std::move(systems));
     return options;
+}
+
+/// With an SLO, and a search between the ends of the points.
+void search_for(ScalingOptions& options, std::string_view slo, std::vector<double> points) {
+    options.slo = *Slo::parse(slo);
+    options.search.lowest = points.front();
+    options.search.highest = points.back();
+    options.points = std::move(points);
 }
 
 const std::vector<double>& loads_of(const Scaling& scaling, std::size_t target) {
@@ -111,12 +122,12 @@ TEST(Scaling, TakesDeathForALimit) {
 TEST(Scaling, TakesDeathForALimitOfClients) {
     auto options =
         scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 1e6, .dies_at = 400}}});
-    options.points = {1, 2, 4, 8};
-    options.slo = *Slo::parse("throughput>=50/s");
+    search_for(options, "throughput>=50/s", {1, 2, 4, 8});
     const auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
     const auto point = scaling_json({}, options, *scaling)["targets"][0]["breaking_point"];
-    EXPECT_EQ(point["lower"], 2);
+    EXPECT_EQ(point["lower"], 3);
+    EXPECT_EQ(point["upper"], 4);
     EXPECT_EQ(point["slo_broken"], "target");
     EXPECT_EQ(point["died"]["load"], 4);
     EXPECT_EQ(point["died"]["message"], "it was killed by signal 9");
@@ -257,8 +268,7 @@ TEST(Scaling, SaysWhyNothingIsSaidOfWhatBinds) {
 // done.
 TEST(Scaling, LooksWhereTheSloBreaks) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {}}});
-    options.points = {1, 2, 4, 6, 8};
-    options.slo = *Slo::parse("throughput<450/s");
+    search_for(options, "throughput<450/s", {1, 2, 4, 6, 8});
     std::vector<std::uint32_t> clients;
     options.run = [&clients, run = options.run](const TargetUrl& target,
                                                 const SystemOptions& system, const Plan& plan,
@@ -269,8 +279,8 @@ TEST(Scaling, LooksWhereTheSloBreaks) {
     const auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
     EXPECT_EQ(scaling->targets[0].degradation->best_load.value, 8);
-    EXPECT_EQ(scaling->targets[0].sweep_limit->upper, 6);
-    EXPECT_EQ(clients.back(), 6U);
+    EXPECT_EQ(scaling->targets[0].limit->point.upper_bound, 5);
+    EXPECT_EQ(clients.back(), 5U);
 }
 
 // 80 MB with 30 MB of load generators are 50 of the target's, along every axis.
@@ -279,9 +289,9 @@ TEST(Scaling, JudgesMemoryNetOfTheHarness) {
         auto options = scaling_of({"daemon:"}, axis,
                                   {{"daemon", {.capacity = 1e6, .memory_bytes = 80e6}},
                                    {"null", {.capacity = 1e6, .memory_bytes = 30e6}}});
-        if (axis != Axis::rate) options.points = {1, 2};
         options.search.highest = 10'000;
         options.slo = *Slo::parse("memory_peak<=64MiB");
+        if (axis != Axis::rate) search_for(options, options.slo.text, {1, 2});
         std::size_t told = 0;
         options.on_step = [&told](const ScalingStep& step) {
             ++told;
@@ -290,13 +300,8 @@ TEST(Scaling, JudgesMemoryNetOfTheHarness) {
         const auto scaling = run_scaling(options);
         ASSERT_TRUE(scaling);
         const auto& target = scaling->targets[0];
-        EXPECT_EQ(axis == Axis::rate ? target.limit->point.ending : target.sweep_limit->ending,
-                  Ending::above_highest);
-        if (axis == Axis::rate) {
-            EXPECT_GE(told, 8U);
-        } else {
-            EXPECT_EQ(told, 4U);
-        }
+        EXPECT_EQ(target.limit->point.ending, Ending::above_highest);
+        EXPECT_GE(told, 7U);  // a search of three trials, and two points in two rounds
     }
 }
 
@@ -348,7 +353,6 @@ TEST(Scaling, MeasuresBelowLoadsThatFailAtOnce) {
         for (const std::uint64_t seed : {1U, 2U, 3U, 4U, 5U, 6U}) {
             auto options = scaling_of({"daemon:"}, Axis::clients, {});
             options.points = {1, 64, 128, 256};
-            options.slo = *Slo::parse("throughput>=50/s");
             options.seed = seed;
             options.run = [works = simulated_trials({{"daemon", {}}, {"null", {.capacity = 1e6}}}),
                            fails = simulated_trials({{"daemon", {.starts = starts, .works = false}},
@@ -360,9 +364,12 @@ TEST(Scaling, MeasuresBelowLoadsThatFailAtOnce) {
             const auto scaling = run_scaling(options);
             ASSERT_TRUE(scaling);
             ASSERT_FALSE(scaling->failure) << scaling->failure->message;
-            EXPECT_EQ(scaling->targets[0].sweep_limit->lower, 1);
+            const auto& sweep = scaling->targets[0].sweep;
+            EXPECT_EQ(sweep.points[0].held, 2U);
+            const auto limit = limit_of(sweep);
+            EXPECT_EQ(limit.has_value(), starts);
             if (starts) {
-                EXPECT_EQ(scaling->targets[0].sweep_limit->upper, 64);
+                EXPECT_EQ(limit->upper, 64);
             }
         }
     }
@@ -413,7 +420,6 @@ TEST(Scaling, MeasuresTheFirstRoundLikeTheOthers) {
 TEST(Scaling, FitsTheLawThroughThroughputAgainstClients) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {{"daemon", {.capacity = 600}}});
     options.points = {1, 2, 3, 4, 6, 8};
-    options.slo = {};
     const auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
     const auto& target = scaling->targets[0];
@@ -448,7 +454,6 @@ TEST(Scaling, ComparesCurvesOrSaysWhyNot) {
                        {{"coordinator", {.capacity = 600}}, {"daemon", {.capacity = 500}}});
         options.points = std::move(points);
         options.rounds = rounds;
-        options.slo = {};
         const auto scaling = run_scaling(options);
         EXPECT_TRUE(scaling);
         return scaling_json({}, options, *scaling)["comparison"]["curves"];
@@ -511,7 +516,7 @@ TEST(Scaling, ForecastsByWhatWasHeld) {
 TEST(Scaling, ForecastsNoClientsThatBreakTheSlo) {
     auto options = scaling_of({"daemon:"}, Axis::clients, {});
     options.scenario.plan.phases = {maximum_phase(4s)};
-    options.points = {1, 2, 3, 4, 6, 8};
+    search_for(options, "latency_p99<10ms", {1, 2, 3, 4, 6, 8});
     options.demand = Demand{.rate = 500};
     options.run =
         [fast = simulated_trials({{"daemon", {.capacity = 600}}, {"null", {.capacity = 1e6}}}),
@@ -524,9 +529,9 @@ TEST(Scaling, ForecastsNoClientsThatBreakTheSlo) {
     const auto scaling = run_scaling(options);
     ASSERT_TRUE(scaling);
     const auto& target = scaling->targets[0];
-    ASSERT_TRUE(target.sweep_limit);
+    ASSERT_TRUE(target.limit);
     ASSERT_TRUE(target.forecast) << target.why_no_forecast;
-    EXPECT_EQ(target.sweep_limit->upper, 6);
+    EXPECT_EQ(target.limit->point.upper_bound, 6);
     EXPECT_EQ(std::ranges::count(target.forecast->refused, Refusal::slo_broken, &Refused::refusal),
               1);
     EXPECT_FALSE(target.forecast->measured_enough);
@@ -560,7 +565,6 @@ TEST(Scaling, IsAFunctionOfItsSeed) {
         auto options = scaling_of({"coordinator:", "daemon:"}, Axis::clients,
                                   {{"coordinator", {}}, {"daemon", {}}});
         options.points = {1, 2, 4};
-        options.slo = {};
         options.seed = seed;
         std::vector<std::pair<std::string, double>> steps;
         options.on_step = [&](const ScalingStep& step) {

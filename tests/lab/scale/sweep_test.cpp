@@ -19,9 +19,9 @@ namespace {
 ScalingTrial held_trial() {
     return {};
 }
-ScalingTrial broken_trial(std::string objective, std::string detail) {
+ScalingTrial broken_trial(std::string detail) {
     ScalingTrial trial;
-    trial.broken = std::move(objective);
+    trial.broken = kBrokenTarget;
     trial.detail = std::move(detail);
     return trial;
 }
@@ -43,59 +43,29 @@ Sweep sweep_of(const std::vector<std::vector<ScalingTrial>>& trials) {
     return sweep;
 }
 
-// What broke is named as the trial named it, whatever its figures are worded like. As many broken
-// as held do not hold.
+// As many broken as held do not hold. What follows a load that broke is not known to hold.
 TEST(SweepLimit, IsWhereNoMoreHoldThanBreak) {
-    const auto broken = broken_trial("offered", "the target's own send() held the others up");
-    const auto limit = sweep_limit(sweep_of({{held_trial(), held_trial()},
-                                             {held_trial(), held_trial(), broken},
-                                             {held_trial(), broken},
-                                             {held_trial(), held_trial()}}));
-    EXPECT_EQ(limit.lower, 2);
-    EXPECT_EQ(limit.upper, 3);
-    EXPECT_EQ(limit.ending, Ending::found);
-    EXPECT_EQ(limit.broken, "offered");
-    EXPECT_EQ(limit.detail, "the target's own send() held the others up");
-    EXPECT_EQ(sweep_limit(sweep_of({{broken}, {held_trial()}})).ending, Ending::below_lowest);
+    const auto broken = broken_trial("the target's own send() held the others up");
+    const auto limit = limit_of(sweep_of({{held_trial(), held_trial()},
+                                          {held_trial(), held_trial(), broken},
+                                          {held_trial(), broken},
+                                          {held_trial(), held_trial()}}));
+    ASSERT_TRUE(limit);
+    EXPECT_EQ(limit->lower, 2);
+    EXPECT_EQ(limit->upper, 3);
+    EXPECT_EQ(limit->detail, "the target's own send() held the others up");
+    EXPECT_FALSE(limit_of(sweep_of({{broken}, {held_trial()}}))->lower);
+    EXPECT_FALSE(limit_of(sweep_of({{held_trial()}, {held_trial(), broken, held_trial()}})));
 }
 
-// Only the highest load that held is held to the end: above trials that say nothing, or where none
-// were, nothing is known.
-TEST(SweepLimit, DoesNotHoldWhatWasNotMeasured) {
-    const auto whole = sweep_limit(sweep_of({{held_trial()}, {invalid_trial()}, {held_trial()}}));
-    EXPECT_EQ(whole.ending, Ending::above_highest);
-    EXPECT_EQ(whole.lower, 3);
-    EXPECT_TRUE(whole.invalid.empty());
-    const auto invalid =
-        sweep_limit(sweep_of({{held_trial()}, {invalid_trial()}, {invalid_trial()}}));
-    EXPECT_EQ(invalid.ending, Ending::injector_limited);
-    EXPECT_EQ(invalid.lower, 1);
-    EXPECT_EQ(invalid.invalid, "schedule_kept: 9 ms late");
-    const auto none = sweep_limit(sweep_of({{invalid_trial()}, {invalid_trial()}}));
-    EXPECT_EQ(none.ending, Ending::injector_limited);
-    EXPECT_FALSE(none.lower);
-    EXPECT_EQ(sweep_limit(sweep_of({{held_trial()}, {}})).ending, Ending::running);
-    EXPECT_EQ(sweep_of({{invalid_trial(), held_trial(), invalid_trial()}}).points[0].invalid_trials,
-              2U);
-}
-
-// What breaks above a load that no trial says anything of is not the lowest load.
-TEST(SweepLimit, DoesNotBreakAtTheLowestWhereThatSaidNothing) {
-    const auto broken = broken_trial("target", "it was killed by signal 9");
-    const auto limit = sweep_limit(sweep_of({{invalid_trial()}, {broken}}));
-    EXPECT_EQ(limit.ending, Ending::running);
-    EXPECT_FALSE(limit.lower);
-    EXPECT_EQ(limit.upper, 2);
-    EXPECT_EQ(limit.detail, "it was killed by signal 9");
-}
-
-// A start that failed is none of the load's.
-TEST(SweepLimit, TakesAFailedStartForNoBreak) {
+// Of trials that say nothing, and of starts that failed, none is a break.
+TEST(SweepLimit, TakesNothingInvalidForABreak) {
     const auto failed = not_started(2, {Errc::closed, "connection refused"});
-    const auto limit = sweep_limit(sweep_of({{held_trial()}, {failed}}));
-    EXPECT_FALSE(limit.upper);
-    EXPECT_EQ(limit.ending, Ending::injector_limited);
-    EXPECT_EQ(limit.invalid, "could not be started: connection refused");
+    EXPECT_FALSE(limit_of(sweep_of({{held_trial()}, {invalid_trial()}, {failed}, {}})));
+    const auto above = limit_of(sweep_of({{invalid_trial()}, {broken_trial("killed")}}));
+    ASSERT_TRUE(above);
+    EXPECT_FALSE(above->lower);
+    EXPECT_EQ(above->upper, 2);
 }
 
 /// Loads 1 and 2 in `rounds` rounds: 1,000/s and 800/s, 1 ms and 3 ms at the 99th percentile.

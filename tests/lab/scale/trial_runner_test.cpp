@@ -16,9 +16,10 @@ using namespace std::chrono_literals;
 /// Trials that take `overhead` beyond the load that is planned.
 class BudgetedRunner {
 public:
-    BudgetedRunner(Duration budget, Duration overhead) {
+    BudgetedRunner(Duration budget, Duration overhead, Axis axis = Axis::rate) {
         scenario_.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000, 300ms)};
         TrialRunner::Options options;
+        options.axis = axis;
         options.scenario = &scenario_;
         options.slo = &slo_;
         options.time_budget = budget;
@@ -127,6 +128,18 @@ TEST(TrialRunner, JudgesWhatDrainsAfterAHigherRate) {
         EXPECT_EQ(trials[i].invalid, "");
         EXPECT_EQ(trials[i].broken, "latency_p99<10ms");
     }
+}
+
+// A soak of 10 s after a trial of 2 s that took 0.1 s more; and at another load than a rate the
+// system of each trial is its own.
+TEST(TrialRunner, KnowsHowLongATrialAtALoadIs) {
+    BudgetedRunner runner(11s, 100ms, Axis::clients);
+    const auto trial = runner->run_load(daemon_url(), 4, 2s, 0);
+    EXPECT_EQ(trial.load, 4);
+    EXPECT_TRUE(trial.held()) << trial.invalid << trial.broken;
+    EXPECT_TRUE(runner->run_load(daemon_url(), 4, 10s, 1).interrupted);
+    EXPECT_EQ(runner.begun(), 1);
+    EXPECT_TRUE(runner->out_of_time());
 }
 
 // Of several loads on one system the last is the one at which a client died.
