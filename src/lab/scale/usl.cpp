@@ -126,9 +126,17 @@ Columns columns_of(std::span<const CurvePoint> points, Weighting weighting) {
         columns.loads.push_back(point.load);
         columns.throughputs.push_back(point.throughput);
         columns.rounds.push_back(point.round);
-        if (weighting == Weighting::relative) {
-            columns.weights.push_back(1 / (point.throughput * point.throughput));
-        }
+    }
+    if (weighting == Weighting::equal) return columns;
+    for (auto first = sorted.begin(); first != sorted.end();) {
+        double sum = 0;
+        auto end = first;
+        for (; end != sorted.end() && end->load == first->load; ++end) sum += end->throughput;
+        const auto count = end - first;
+        const double mean = sum / static_cast<double>(count);
+        columns.weights.insert(columns.weights.end(), static_cast<std::size_t>(count),
+                               1 / (mean * mean));
+        first = end;
     }
     return columns;
 }

@@ -22,8 +22,10 @@ struct CurvePoint {
 
 /// How residuals count.
 enum class Weighting : std::uint8_t {
-    equal,     ///< noise is the same everywhere
-    relative,  ///< 1 / throughput^2: noise is a share of the throughput, as measured curves have it
+    equal,  ///< noise is the same everywhere
+    /// Noise is a share of the throughput, as measured curves have it: 1 / (mean throughput at the
+    /// load)^2. With each value's own square large ones would count less, and the law be too low.
+    relative,
 };
 
 /// What Wald and Wolfowitz's runs say of the residuals, of several rounds without what each round
