@@ -54,35 +54,105 @@ stats::Interval parameter_interval(const UslFit& fit, std::size_t which, double 
     return {std::min(low, estimate), std::max(high, estimate)};
 }
 
-/// All theta = (1 - alpha) / beta that the covariance does not exclude: |(1 - a) - theta b| within
-/// t of its standard error (Fieller 1954). What it leaves of theta > 0 when beta may be 0 has no
-/// upper end.
-stats::Interval squared_peak_interval(const UslFit& fit, double estimate) {
-    const double t = student(fit);
-    const double a = fit.centre[1];
-    const double b = fit.centre[2];
-    const double variance_a = fit.covariance[1][1] * t * t;
-    const double variance_b = fit.covariance[2][2] * t * t;
-    const double both = fit.covariance[1][2] * t * t;
-    // (1 - a - theta b)^2 <= variance_a + 2 theta both + theta^2 variance_b
-    const double square = b * b - variance_b;
-    const double linear = -2 * ((1 - a) * b + both);
-    const double constant = (1 - a) * (1 - a) - variance_a;
-    const double discriminant = linear * linear - 4 * square * constant;
-    if (discriminant < 0) return {0, kInfinite};
-    const double root = std::sqrt(discriminant);
-    if (square > 0) {
-        const double low = (-linear - root) / (2 * square);
-        const double high = (-linear + root) / (2 * square);
-        return {std::min(std::max(0.0, low), estimate), std::max(high, estimate)};
-    }
-    // Outside of the two roots; the lower one is negative where beta is hardly known.
-    const double low =
-        std::max(0.0, std::max((-linear - root) / (2 * square), (-linear + root) / (2 * square)));
-    return {std::min(low, estimate), kInfinite};
+/// Two estimates, with t^2 times their variances and covariance.
+struct Pair {
+    double numerator = 0;
+    double denominator = 0;
+    double variance_numerator = 0;
+    double variance_denominator = 0;
+    double covariance = 0;
+};
+
+/// All ratios theta > 0 that the pair does not exclude: |numerator - theta denominator| within t of
+/// its standard error (Fieller 1954). Without an upper end where the denominator may be 0.
+stats::Interval ratio_interval(const Pair& pair) {
+    const auto& [numerator, denominator, variance_numerator, variance_denominator, covariance] =
+        pair;
+    // square theta^2 - 2 middle theta + constant <= 0
+    const double square = denominator * denominator - variance_denominator;
+    const double middle = numerator * denominator - covariance;
+    const double constant = numerator * numerator - variance_numerator;
+    // Of a denominator that is not 0 only rounding makes it negative.
+    const double root = std::sqrt(std::max(0.0, middle * middle - square * constant));
+    // The roots are (middle -+ root) / square. Where the square is negative, all between them is
+    // excluded, and the lower one is negative where the numerator is above 0.
+    const double from_zero = middle + root;
+    const double low = constant <= 0 || from_zero <= 0 ? 0 : constant / from_zero;
+    if (square <= 0) return {low, kInfinite};
+    return {low, std::max(0.0, from_zero / square)};
 }
 
-void set_peak(UslFit& fit) {
+/// Of (1 - alpha) / beta.
+stats::Interval squared_peak_interval(const UslFit& fit, double estimate) {
+    const double t = student(fit);
+    const auto found = ratio_interval({.numerator = 1 - fit.centre[1],
+                                       .denominator = fit.centre[2],
+                                       .variance_numerator = t * t * fit.covariance[1][1],
+                                       .variance_denominator = t * t * fit.covariance[2][2],
+                                       .covariance = -t * t * fit.covariance[1][2]});
+    return stats::hull(found, {estimate, estimate});
+}
+
+/// gamma over what the law's divisor per unit of load, (1 + alpha (N - 1) + beta N (N - 1)) / N, is
+/// where that is least, given beta: alpha - beta + 2 sqrt(beta (1 - alpha)) at the peak, alpha
+/// without one, 1 where two do less than one.
+struct LeastDivisor {
+    double value = 1;
+    double by_alpha = 0;  ///< its derivative
+};
+
+LeastDivisor least_divisor(double alpha, double beta) {
+    if (alpha + beta >= 1) return {};
+    return {alpha - beta + 2 * std::sqrt(beta * (1 - alpha)), 1 - std::sqrt(beta / (1 - alpha))};
+}
+
+/// Of the most throughput there is. Near beta = 0 that falls with the root of beta, too steeply for
+/// the delta method, and half of the estimates are on the bound where it is. So it is the union
+/// over all beta >= 0 of what that beta leaves: the other two are moved to where least squares have
+/// them with such a beta, their spread is what remains without beta's, and the squares of the
+/// distances of beta and of the ratio together may be t^2 (profile likelihood, as if the estimates
+/// were normal). Distances of beta count from the nearest that is allowed: where the estimate
+/// without bounds is negative, 0 costs nothing.
+stats::Interval limit_interval(const UslFit& fit, const std::array<double, 2>& along_beta) {
+    constexpr int kSteps = 40;
+    const auto& [gamma, alpha, beta] = fit.centre;
+    const auto& all = fit.covariance;
+    const double t = student(fit);
+    // Covariance of gamma and alpha with beta's share taken out: (I - v e') S (I - v e')'.
+    std::array<std::array<double, 2>, 2> rest{};
+    for (std::size_t i = 0; i < 2; ++i) {
+        for (std::size_t j = 0; j < 2; ++j) {
+            rest[i][j] = all[i][j] - along_beta[i] * all[2][j] - along_beta[j] * all[i][2] +
+                         along_beta[i] * along_beta[j] * all[2][2];
+        }
+    }
+    const double outside = std::min(0.0, beta);
+    const double reach = std::sqrt(t * t * all[2][2] + outside * outside);
+    const double nearest = std::max(0.0, beta);
+    const double from = std::sqrt(std::max(0.0, beta - reach));
+    const double to = std::sqrt(std::max(0.0, beta + reach));
+    stats::Interval found{*fit.limit, *fit.limit};
+    for (int step = -1; step <= kSteps; ++step) {
+        const double root = from + (to - from) * step / kSteps;
+        const double at = step < 0 ? nearest : root * root;
+        const double moved = at - beta;
+        const double spare =
+            all[2][2] > 0 ? std::max(0.0, (reach * reach - moved * moved) / all[2][2]) : t * t;
+        const double alpha_there = std::max(0.0, alpha + along_beta[1] * moved);
+        const auto divisor = least_divisor(alpha_there, at);
+        const double slope = divisor.by_alpha;
+        found = stats::hull(
+            found, ratio_interval({.numerator = gamma + along_beta[0] * moved,
+                                   .denominator = divisor.value,
+                                   .variance_numerator = spare * rest[0][0],
+                                   .variance_denominator = spare * slope * slope * rest[1][1],
+                                   .covariance = spare * slope * rest[0][1]}));
+    }
+    return found;
+}
+
+/// `along_beta`: how gamma and alpha of the least squares move for each unit of beta.
+void set_peak(UslFit& fit, const std::array<double, 2>& along_beta) {
     if (fit.falls_from_one()) {
         // No load is below one, so that the law's own maximum, if it has one, is none.
         fit.peak = 1;
@@ -95,17 +165,10 @@ void set_peak(UslFit& fit) {
         // No load is below one.
         fit.peak_interval = {std::max(1.0, std::sqrt(squared.low)), std::sqrt(squared.high)};
         fit.limit = fit.law.at(*fit.peak);
-        // At the peak the curve is level: where exactly it lies does not matter.
-        fit.limit_interval = fit.curve_interval(*fit.peak);
+        fit.limit_interval = limit_interval(fit, along_beta);
     } else if (fit.law.alpha > 0) {
         fit.limit = fit.law.gamma / fit.law.alpha;
-        const double a = fit.centre[1];
-        const double half =
-            student(fit) * std::sqrt(variance_along(fit, {1 / fit.centre[0], -1 / a, 0}));
-        const bool usable = a > 0 && std::isfinite(half);
-        const double middle = usable ? fit.centre[0] / a : *fit.limit;
-        fit.limit_interval = {std::min(*fit.limit, usable ? middle * std::exp(-half) : 0),
-                              std::max(*fit.limit, usable ? middle * std::exp(half) : kInfinite)};
+        fit.limit_interval = limit_interval(fit, along_beta);
     }
 }
 
@@ -202,12 +265,16 @@ std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, d
     if (!free || !free->covariance) return std::nullopt;
     fit.covariance = *free->covariance;
     fit.centre = {free->gamma, free->alpha, free->beta};
+    const auto& of_residuals = *free->covariance;
+    const double of_beta = of_residuals[2][2];
+    const std::array<double, 2> along_beta{of_beta > 0 ? of_residuals[0][2] / of_beta : 0,
+                                           of_beta > 0 ? of_residuals[1][2] / of_beta : 0};
     fit.degrees_of_freedom = fit.points - kParameters;
     set_spread_by_rounds(fit, columns);
     fit.gamma = parameter_interval(fit, 0, law->gamma);
     fit.alpha = parameter_interval(fit, 1, law->alpha);
     fit.beta = parameter_interval(fit, 2, law->beta);
-    set_peak(fit);
+    set_peak(fit, along_beta);
     return fit;
 }
 

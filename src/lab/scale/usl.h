@@ -69,7 +69,8 @@ struct UslFit {
     std::optional<double> peak;
     stats::Interval peak_interval;
     /// The most throughput there is: at the peak, or gamma / alpha where there is none; none for a
-    /// line.
+    /// line. Its interval allows for every beta >= 0 that is not excluded; without an upper end:
+    /// infinity.
     std::optional<double> limit;
     stats::Interval limit_interval;
     ResidualRuns runs;

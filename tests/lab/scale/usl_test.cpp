@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -263,8 +264,9 @@ struct Coverage {
     double beta = 0;
     double peak = 0;
     double limit = 0;
+    double bias = 0;           ///< mean of curve / truth - 1
+    double limit_endless = 0;  ///< share of data sets whose limit's interval has no upper end
     double curve = 0;
-    double bias = 0;      ///< mean of curve / truth - 1
     double few_runs = 0;  ///< share of data sets that the runs test calls another curve, at 5 %
 };
 
@@ -274,6 +276,12 @@ struct Noise {
     double shared = 0;
     std::uint32_t rounds = 1;
 };
+
+/// The most throughput there is: gamma / alpha where it never falls.
+double most_of(const stats::ScalabilityFit& truth) {
+    if (truth.beta == 0) return truth.gamma / truth.alpha;
+    return truth.at(std::sqrt((1 - truth.alpha) / truth.beta));
+}
 
 /// `at`: where the curve's interval is looked at.
 Coverage simulate_coverage(const stats::ScalabilityFit& truth, std::span<const double> loads,
@@ -299,13 +307,17 @@ Coverage simulate_coverage(const stats::ScalabilityFit& truth, std::span<const d
         coverage.alpha += holds(fit->alpha, truth.alpha);
         coverage.beta += holds(fit->beta, truth.beta);
         if (fit->peak) coverage.peak += holds(fit->peak_interval, peak);
-        if (fit->limit) coverage.limit += holds(fit->limit_interval, truth.at(peak));
+        if (fit->limit) {
+            coverage.limit += holds(fit->limit_interval, most_of(truth));
+            coverage.limit_endless += std::isinf(fit->limit_interval.high) ? 1 : 0;
+        }
         coverage.curve += holds(fit->curve_interval(at), truth.at(at));
         coverage.bias += fit->law.at(at) / truth.at(at) - 1;
         coverage.few_runs += fit->runs.p_few <= 0.05 ? 1 : 0;
     }
-    for (double* share : {&coverage.gamma, &coverage.alpha, &coverage.beta, &coverage.peak,
-                          &coverage.limit, &coverage.curve, &coverage.bias, &coverage.few_runs}) {
+    for (double* share :
+         {&coverage.gamma, &coverage.alpha, &coverage.beta, &coverage.peak, &coverage.limit,
+          &coverage.limit_endless, &coverage.curve, &coverage.bias, &coverage.few_runs}) {
         *share /= data_sets;
     }
     return coverage;
@@ -396,10 +408,37 @@ TEST(Usl, IntervalsHoldTheTruthThoughPointsOfARoundShareNoise) {
             "{:.1f} %, off by {:+.2f} %\n",
             rounds, 100 * c.gamma, 100 * c.alpha, 100 * c.beta, 100 * c.peak, 100 * c.limit,
             100 * c.curve, 100 * c.bias);
-        for (const double share : {c.gamma, c.alpha, c.beta, c.peak, c.limit, c.curve})
+        for (const double share : {c.gamma, c.alpha, c.beta, c.peak, c.curve})
             EXPECT_NEAR(share, 0.95, std::max(0.03, slack));
+        EXPECT_GE(c.limit, 0.95 - std::max(0.02, slack));
         // Of what rounds share; beside it the rest of the noise is small.
         EXPECT_NEAR(c.bias, 0, 4 * 0.05 / std::sqrt(static_cast<double>(rounds) * data_sets));
+    }
+}
+
+// Without coherency, with hardly any and with much: half of the estimates are on the bound beta = 0
+// where there is none, and those that are not have a peak where there is none. The delta method at
+// that peak, and of gamma / alpha on the bound, held the limit in 70 to 84 of 100, of six rounds
+// and ten. More than 97 of 100 are of two rounds, whose two variances, beta's and what is left
+// without it, have a degree of freedom each and are held against Student's factor of one.
+TEST(Usl, LimitsIntervalHoldsTheTruthWithAndWithoutCoherency) {
+    const int data_sets = simulations(60);
+    const double slack = 2.5 * std::sqrt(0.95 * 0.05 / data_sets);
+    for (const auto& [alpha, beta] :
+         {std::pair(0.02, 0.0), std::pair(0.05, 0.0), std::pair(0.3, 0.0), std::pair(0.02, 0.0002),
+          std::pair(0.05, 0.0002), std::pair(0.3, 0.0002), std::pair(0.3, 0.01)}) {
+        for (const std::uint32_t rounds : {1U, 2U, 6U, 10U}) {
+            const double shared = rounds > 1 ? 0.05 : 0;  // one cannot tell
+            const auto c =
+                simulate_coverage({.gamma = 1000, .alpha = alpha, .beta = beta}, kEight, 12,
+                                  {.own = 0.02, .shared = shared, .rounds = rounds}, data_sets);
+            fmt::print("alpha {} beta {} {} rounds: limit {:.1f} %, without an end {:.1f} %\n",
+                       alpha, beta, rounds, 100 * c.limit, 100 * c.limit_endless);
+            EXPECT_GE(c.limit, 0.95 - std::max(0.02, slack)) << alpha << ' ' << beta;
+            if (rounds != 2) {
+                EXPECT_LE(c.limit, 0.95 + std::max(0.03, slack)) << alpha << ' ' << beta;
+            }
+        }
     }
 }
 
