@@ -244,6 +244,10 @@ ComparedPoint read_compared_point(const json& object) {
             .ratios = list_of<ScalingRatio>(object.at("metrics"), read_ratio)};
 }
 
+RatioOverLoads read_ratio_over_loads(const json& object) {
+    return {.loads = object.at("loads"), .of = read_ratio(object)};
+}
+
 }  // namespace
 
 ScalingDocument read_scaling(const json& object) {
@@ -263,6 +267,9 @@ ScalingDocument read_scaling(const json& object) {
     const auto& comparison = object.at("comparison");
     if (comparison.is_null()) return document;
     document.compared = list_of<ComparedPoint>(comparison.at("points"), read_compared_point);
+    // Results of before it was told have none.
+    if (const auto over = comparison.find("over_loads"); over != comparison.end())
+        document.over_loads = list_of<RatioOverLoads>(*over, read_ratio_over_loads);
     const auto& curves = comparison.at("curves");
     document.why_no_curves = optional_text(curves, "absent");
     if (document.why_no_curves.empty()) {

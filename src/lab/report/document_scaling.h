@@ -170,6 +170,12 @@ struct ComparedPoint {
     std::vector<ScalingRatio> ratios;
 };
 
+/// Candidate over baseline over all loads that most rounds have: the mean of their ratios in ln.
+struct RatioOverLoads {
+    std::size_t loads = 0;
+    ScalingRatio of;
+};
+
 /// Until when one system holds, or two.
 struct ScalingDocument {
     Header header;
@@ -182,7 +188,8 @@ struct ScalingDocument {
     std::string slo;  ///< empty: none
     std::vector<ScalingTarget> targets;
     std::vector<ComparedPoint> compared;  ///< empty where there is one target
-    std::string why_no_curves;            ///< are compared; empty: they are
+    std::vector<RatioOverLoads> over_loads;
+    std::string why_no_curves;  ///< are compared; empty: they are
     /// Of the laws through both curves, candidate over baseline, or minus it where it is a
     /// difference: what one does, contention, coherency, the most there is, and the load it is at.
     std::optional<Estimate> gamma_ratio;

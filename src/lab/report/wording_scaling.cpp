@@ -463,6 +463,20 @@ std::vector<std::string> slope_sentences(const ScalingDocument& document,
 
 std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document) {
     std::vector<std::string> lines;
+    const auto ratio = [](const Estimate& estimate) {
+        const auto interval = format_ratio_interval(estimate);
+        return format_percent_change(*estimate.value) + " %" +
+               (interval.empty() ? "" : " [" + interval + "]");
+    };
+    for (const auto& [loads, of] : document.over_loads) {
+        if (!of.ratio.value || loads < 2) continue;
+        const auto which = loads == document.compared.size()
+                               ? fmt::format("all {} loads", loads)
+                               : fmt::format("the {} of {} loads that most rounds have", loads,
+                                             document.compared.size());
+        lines.push_back(fmt::format("{} over {}, each counted alike: {}", metric_label(of.metric),
+                                    which, ratio(of.ratio)));
+    }
     if (document.axis == "rate" || document.axis == "payload") return lines;
     if (!document.why_no_curves.empty()) {
         lines.push_back("the laws of both are not compared: " + document.why_no_curves);
@@ -475,11 +489,6 @@ std::vector<std::string> curve_comparison_sentences(const ScalingDocument& docum
             estimate && estimate->value
                 ? wording(*estimate)
                 : "not known: the laws of fewer than 95 % of the draws of rounds have it"));
-    };
-    const auto ratio = [](const Estimate& estimate) {
-        const auto interval = format_ratio_interval(estimate);
-        return format_percent_change(*estimate.value) + " %" +
-               (interval.empty() ? "" : " [" + interval + "]");
     };
     const auto difference = [](const Estimate& estimate) {
         const auto points = [](double value) { return fmt::format("{:+.3g}", 100 * value); };

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <boost/math/distributions/normal.hpp>
+#include <cmath>
 #include <functional>
+#include <map>
 #include <span>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/rng.h"
@@ -196,6 +199,40 @@ Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveR
         draws.push_back(draw_pair(baseline, candidate, drawn));
     }
     return compare_laws(Intervals(std::move(measured), std::move(draws), rounds, options.level));
+}
+
+RatioOverLoads ratio_over_loads(const Sweep::ByRound& baseline, const Sweep::ByRound& candidate) {
+    std::vector<std::map<double, double>> rounds;  // ln(candidate / baseline) by load
+    std::map<double, std::size_t> times;           // that a load has one
+    for (const auto& [round, before] : baseline) {
+        const auto beside = candidate.find(round);
+        if (beside == candidate.end()) continue;
+        const std::map<double, double> after(beside->second.begin(), beside->second.end());
+        std::map<double, double> logs;
+        for (const auto& [load, value] : before) {
+            const auto at = after.find(load);
+            if (at == after.end() || !(value > 0) || !(at->second > 0)) continue;
+            logs[load] = std::log(at->second / value);
+            ++times[load];
+        }
+        if (!logs.empty()) rounds.push_back(std::move(logs));
+    }
+    // Of a load that saturates a system only chance leaves some rounds a latency, and a round that
+    // ended early has few loads: neither takes from the others.
+    std::erase_if(times, [&](const auto& load) { return load.second * 2 <= rounds.size(); });
+    RatioOverLoads result{.loads = times.size(), .logs = {}};
+    for (const auto& logs : rounds) {
+        double sum = 0;
+        std::size_t found = 0;
+        for (const auto& [load, log] : logs) {
+            if (!times.contains(load)) continue;
+            sum += log;
+            ++found;
+        }
+        if (found > 0 && found == times.size())
+            result.logs.push_back(sum / static_cast<double>(found));
+    }
+    return result;
 }
 
 }  // namespace crucible::lab::scale

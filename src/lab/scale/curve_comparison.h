@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "crucible/error.h"
 #include "lab/scale/curve_rounds.h"
+#include "lab/scale/sweep.h"
 #include "lab/stats/interval.h"
 
 namespace crucible::lab::scale {
@@ -38,5 +41,14 @@ struct CurveComparisonOptions {
 /// than kCurveRoundsMin, a value that is not above 0.
 Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveRounds& candidate,
                                        const CurveComparisonOptions& options);
+
+/// A metric of one curve against that of another over all loads, whatever the axis and without any
+/// law: round by round the mean over loads of ln(candidate / baseline), so that each load counts
+/// alike and what a round shares is in its mean once.
+struct RatioOverLoads {
+    std::size_t loads = 0;     ///< at which more than half of the rounds have it of both
+    std::vector<double> logs;  ///< of the rounds that have it at all of them
+};
+RatioOverLoads ratio_over_loads(const Sweep::ByRound& baseline, const Sweep::ByRound& candidate);
 
 }  // namespace crucible::lab::scale

@@ -339,6 +339,16 @@ json target_json(const ScalingOptions& options, const TargetScaling& target) {
             {"forecast", forecast_json(options, target)}};
 }
 
+/// Of rounds' ln(candidate / baseline).
+json ratio_of(const std::vector<double>& logs) {
+    json ratio = over_rounds(logs);
+    for (const auto* member : {"value", "ci_low", "ci_high"}) {
+        auto& value = ratio[member];
+        if (!value.is_null()) value = std::exp(value.get<double>());
+    }
+    return ratio;
+}
+
 /// Candidate over baseline in the rounds that have both, as a ratio.
 json ratio_json(const SweepPoint& baseline, const SweepPoint& candidate, const MetricInfo& info) {
     std::vector<double> logs;
@@ -355,12 +365,21 @@ json ratio_json(const SweepPoint& baseline, const SweepPoint& candidate, const M
         if (before && after && *before > 0 && *after > 0)
             logs.push_back(std::log(*after / *before));
     }
-    json ratio = over_rounds(logs);
-    for (const auto* member : {"value", "ci_low", "ci_high"}) {
-        auto& value = ratio[member];
-        if (!value.is_null()) value = std::exp(value.get<double>());
+    return ratio_of(logs);
+}
+
+json over_loads_json(const Sweep& baseline, const Sweep& candidate) {
+    json metrics = json::array();
+    for (const auto name : kCompared) {
+        const auto& info = *find_metric(name);
+        const auto found = ratio_over_loads(baseline.by_round(name), candidate.by_round(name));
+        metrics.push_back({{"name", name},
+                           {"unit", info.unit},
+                           {"better", to_string(info.better)},
+                           {"loads", found.loads},
+                           {"ratio", ratio_of(found.logs)}});
     }
-    return ratio;
+    return metrics;
 }
 
 /// Throughput of the rounds in which both targets have it at every load.
@@ -425,6 +444,7 @@ json comparison_json(const ScalingOptions& options, const Scaling& scaling) {
     return {{"baseline", baseline.target},
             {"candidate", candidate.target},
             {"curves", curves_json(options, baseline, candidate)},
+            {"over_loads", over_loads_json(baseline.sweep, candidate.sweep)},
             {"points", std::move(points)}};
 }
 

@@ -406,6 +406,19 @@ TEST(ScalingReport, ComparesTheLawsOfBoth) {
                          "the laws of both are not compared: 4 of 6 rounds have every load of "
                          "both; at least 5"))
         << text;
+    EXPECT_FALSE(contains(text, "each counted alike"));
+    json over = scaling_value(1.1, 1.05, 1.2);
+    over["n"] = 6;
+    result["comparison"]["over_loads"] = {{{"name", "throughput"},
+                                           {"unit", "events/s"},
+                                           {"better", "higher"},
+                                           {"loads", 4},
+                                           {"ratio", over}},
+                                          {{"name", "latency_p99"},
+                                           {"unit", "s"},
+                                           {"better", "lower"},
+                                           {"loads", 3},
+                                           {"ratio", over}}};
     result["comparison"]["curves"] = {{"rounds", 6},
                                       {"gamma_ratio", scaling_value(1.2, 1.1, 1.3)},
                                       {"alpha_difference", scaling_value(0.02, -0.01, 0.05)},
@@ -413,7 +426,9 @@ TEST(ScalingReport, ComparesTheLawsOfBoth) {
                                       {"limit_ratio", nullptr},
                                       {"peak_ratio", nullptr}};
     text = render_terminal(result, 300, false).value_or("");
-    for (const auto* part : {"one client, by the laws: +20.0 % [+10.0, +30.0]",
+    for (const auto* part : {"over all 4 loads, each counted alike: +10.0 % [+5.0, +20.0]",
+                             "over the 3 of 4 loads that most rounds have, each counted alike",
+                             "one client, by the laws: +20.0 % [+10.0, +30.0]",
                              "contention: +2 [-1, +5] percentage points",
                              "coherency: -0.1 [-0.2, +0] percentage points",
                              "most throughput there is: not known: the laws of fewer than 95 %"})

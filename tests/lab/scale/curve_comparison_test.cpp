@@ -98,6 +98,37 @@ TEST(CurveComparison, NamesWhatIsWrongWithACurve) {
               "comparing curves: 5 rounds of the baseline, 6 of the candidate");
 }
 
+// Each load counts alike, however much is done there: a half and twice as much are no difference.
+TEST(CurveComparison, HasOneRatioOverAllLoads) {
+    const Sweep::ByRound baseline{{0, {{1, 100}, {8, 700}}}, {1, {{1, 50}, {8, 350}}}};
+    const Sweep::ByRound candidate{{0, {{1, 50}, {8, 1400}}}, {1, {{1, 100}, {8, 1400}}}};
+    const auto found = ratio_over_loads(baseline, candidate);
+    EXPECT_EQ(found.loads, 2U);
+    ASSERT_EQ(found.logs.size(), 2U);
+    EXPECT_NEAR(found.logs[0], 0, 1e-12);
+    EXPECT_NEAR(found.logs[1], (std::log(2) + std::log(4)) / 2, 1e-12);
+}
+
+// A load that one round of four has by chance would be all of that round's difference; a round that
+// ended early would be of other loads than the rest. Values that are no ratio are none.
+TEST(CurveComparison, LeavesOutLoadsAndRoundsThatFewHave) {
+    const Sweep::ByRound baseline{{0, {{1, 1}, {2, 1}, {4, 1}}},
+                                  {1, {{1, 1}, {2, 1}, {4, 0}}},
+                                  {2, {{1, 1}, {2, 1}}},
+                                  {3, {{1, 1}}},
+                                  {4, {{1, 1}, {2, 1}}}};
+    const Sweep::ByRound candidate{{0, {{1, 2}, {2, 2}, {4, 64}}},
+                                   {1, {{1, 2}, {2, 2}, {4, 64}}},
+                                   {2, {{1, 2}, {2, 2}, {4, 64}}},
+                                   {3, {{1, 3}, {2, 3}}}};
+    const auto found = ratio_over_loads(baseline, candidate);
+    EXPECT_EQ(found.loads, 2U);
+    ASSERT_EQ(found.logs.size(), 3U);
+    for (const double log : found.logs) EXPECT_NEAR(log, std::log(2), 1e-12);
+    EXPECT_EQ(ratio_over_loads(baseline, {}).loads, 0U);
+    EXPECT_TRUE(ratio_over_loads(baseline, {}).logs.empty());
+}
+
 // Intervals of few rounds are as wide as few rounds make them.
 TEST(CurveComparison, IntervalsHoldTheTruthAsOftenAsTheySay) {
     const int comparisons = simulations(12);

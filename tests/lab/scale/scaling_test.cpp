@@ -456,7 +456,11 @@ TEST(Scaling, ComparesCurvesOrSaysWhyNot) {
         options.rounds = rounds;
         const auto scaling = run_scaling(options);
         EXPECT_TRUE(scaling);
-        return scaling_json({}, options, *scaling)["comparison"]["curves"];
+        const auto comparison = scaling_json({}, options, *scaling)["comparison"];
+        EXPECT_EQ(comparison["over_loads"][0]["name"], "throughput");
+        EXPECT_EQ(comparison["over_loads"][0]["loads"], options.points.size());
+        EXPECT_EQ(comparison["over_loads"][0]["ratio"]["n"], rounds);
+        return comparison["curves"];
     };
     const std::vector<double> six{1, 2, 3, 4, 6, 8};
     EXPECT_EQ(curves(4, six)["absent"], "4 of 4 rounds have every load of both; at least 5");
