@@ -34,6 +34,8 @@ extern "C" {
 /// The number of the owner of that name; a new one where none has it. 0, which stands for "other",
 /// where there are no more.
 [[gnu::weak]] std::uint32_t crucible_alloc_owner(const char* name, std::size_t length) noexcept;
+/// Sets that owner apart, unless it has allocated already.
+[[gnu::weak]] void crucible_alloc_set_apart(std::uint32_t owner) noexcept;
 /// What is kept about this process (alloc/region.h); null where there was no memory for it.
 [[gnu::weak]] const void* crucible_alloc_region() noexcept;
 }
@@ -60,6 +62,11 @@ inline ThreadAllocations thread_allocations() noexcept {
     return thread == nullptr ? ThreadAllocations{} : thread->counts;
 }
 
+/// Says that an owner is no part of what its process is watched for, as what measures the rest of
+/// it is not: the peak of all other owners together is kept besides the whole process's.
+struct Apart {};
+inline constexpr Apart kApart;
+
 /// Somebody who may own memory: "queue", "database-2". Made once, outside the paths that matter.
 class AllocationOwner {
 public:
@@ -68,6 +75,11 @@ public:
     explicit AllocationOwner(std::string_view name) noexcept
         : number_(allocations_tracked() ? alloc::crucible_alloc_owner(name.data(), name.size())
                                         : 0) {}
+    /// Made before anything is allocated in its scope (else it is an owner like any other), and
+    /// while no other thread allocates, best as the program starts.
+    AllocationOwner(std::string_view name, Apart) noexcept : AllocationOwner(name) {
+        if (alloc::crucible_alloc_set_apart != nullptr) alloc::crucible_alloc_set_apart(number_);
+    }
     std::uint32_t number() const noexcept { return number_; }
 
 private:

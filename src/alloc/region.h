@@ -117,7 +117,8 @@ struct Region {
     std::uint32_t owners_used = 0;   ///< atomic; numbers below it are registered
     std::uint32_t threads_used = 0;  ///< atomic; slots below it have been used
     std::uint32_t rows_used = 0;     ///< atomic; rows below it hold counts
-    std::uint32_t reserved_a = 0;
+    /// Owners that are set apart; 0: nothing is kept of the rest.
+    std::uint32_t apart_used = 0;
     std::uint64_t foreign_frees = 0;  ///< atomic; blocks given back that the tracker had not seen
     /// Atomic; allocations of threads that could have no row. Neither they nor their frees are in
     /// any other count. A thread that has a row, but none for an owner, counts as owner 0.
@@ -132,14 +133,22 @@ struct Region {
     std::int64_t live = 0;   ///< atomic; requested bytes, as far as flushed; rises and falls
     std::int64_t peak = 0;   ///< atomic
     std::int64_t slack = 0;  ///< atomic; below the peak, when all rows were last settled
-    std::array<std::uint64_t, 5> reserved_c{};
+    // The same of all owners but those set apart, once one is.
+    std::int64_t rest_live = 0;
+    std::int64_t rest_peak = 0;
+    std::int64_t rest_slack = 0;
+    std::array<std::uint64_t, 2> reserved_c{};
 
-    std::array<std::byte, kPageBytes - 192> reserved_d{};
+    /// A bit for each owner, from the lowest of the first: it is set apart.
+    std::array<std::uint64_t, kOwnersMax / 64> apart{};
+
+    std::array<std::byte, kPageBytes - 192 - kOwnersMax / 8> reserved_d{};
     std::array<Owner, kOwnersMax> owners{};
     std::array<Thread, kThreadsMax> threads{};
     std::array<Row, kRowsMax> rows{};
 };
 static_assert(offsetof(Region, live) == 128);
+static_assert(offsetof(Region, apart) == 192);
 static_assert(offsetof(Region, owners) == kPageBytes);
 static_assert(offsetof(Region, rows) % kPageBytes == 0);
 

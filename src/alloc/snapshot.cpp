@@ -79,6 +79,10 @@ std::int64_t flush_error(const Row& row) noexcept {
     return excess(current(row.flush_above), current(row.flush_below));
 }
 
+bool is_apart(const Region& region, std::uint32_t owner) noexcept {
+    return owner < kOwnersMax && (current(region.apart[owner / 64]) >> owner % 64 & 1) != 0;
+}
+
 /// All that is known of owners and threads besides their rows.
 void name(Snapshot& snapshot, const Region& region) {
     const std::uint32_t owners = std::min(current(region.owners_used), kOwnersMax);
@@ -161,11 +165,17 @@ Snapshot RegionReader::read() const {
 
     name(snapshot, region);
     std::int64_t highest = 0;  // above what was flushed of its row, of any row
+    std::int64_t rest_highest = 0;
+    std::int64_t rest_live = 0;
     for (std::uint32_t i = 0; i < rows; ++i) {
         const Row& row = region.rows[i];
         snapshot.total += counts[i];
         const std::int64_t above = above_flushed(row);
         highest = std::max(highest, above);
+        if (const std::uint32_t number = current(row.owner); !is_apart(region, number)) {
+            rest_highest = std::max(rest_highest, above);
+            rest_live = sum(rest_live, counts[i].live_bytes());
+        }
         snapshot.kept_error_bytes = sum(snapshot.kept_error_bytes, flush_error(row));
         if (const std::uint32_t number = current(row.owner); number < snapshot.owners.size()) {
             auto& owner = snapshot.owners[number];
@@ -187,6 +197,11 @@ Snapshot RegionReader::read() const {
                                                                       std::min(live, live_before)));
     const std::int64_t peak = current(region.peak);
     snapshot.peak_live_bytes = std::max({peak, sum(live, highest), snapshot.total.live_bytes()});
+    snapshot.rest_peak_live_bytes = snapshot.peak_live_bytes;
+    if (current(region.apart_used) > 0) {
+        snapshot.rest_peak_live_bytes = std::max(
+            {current(region.rest_peak), sum(current(region.rest_live), rest_highest), rest_live});
+    }
     // One row: every rise is known. More: each may have moved so far unseen when another was
     // highest.
     if (rows > 1)

@@ -71,6 +71,9 @@ struct Snapshot {
     /// operation under way in each thread.
     std::int64_t peak_live_bytes = 0;
     std::int64_t peak_error_bytes = 0;
+    /// Likewise of all owners but those set apart (kApart, crucible/allocation.h), and as exact; of
+    /// all where none is.
+    std::int64_t rest_peak_live_bytes = 0;
     /// Live bytes as the process itself keeps them, whose threads bring them up to date now and
     /// then, and how far from the rows' sum, total.live_bytes(), that may be.
     std::int64_t kept_live_bytes = 0;

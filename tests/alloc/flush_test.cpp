@@ -72,9 +72,12 @@ bool with_others(int n, Row& row, void (*come)(), Work work) {
 }
 
 /// Two threads' rows of one owner: 2 MiB of the other, and a new peak by 3 MiB of its own, for
-/// which all rows are settled.
+/// which all rows are settled. Another owner is set apart, so that they are the rest, too.
 void begin_rows() {
     region->live = region->peak = region->slack = 0;
+    region->rest_live = region->rest_peak = region->rest_slack = 0;
+    region->apart_used = 1;
+    region->apart[1] = 1;
     region->rows_used = 2;
     region->owners[0] = {};
     region->owners[0].rows = 2;
@@ -113,6 +116,7 @@ TEST(Flush, IsOfTheLastStateWhoeverComesBetween) {
         expect_up_to_date(region->rows[1]);
         EXPECT_EQ(region->live, region->rows[0].flushed + region->rows[1].flushed);
         EXPECT_EQ(region->owners[0].live, region->live);
+        EXPECT_EQ(region->rest_live, region->live);
     }
     EXPECT_GT(n, 10);
     ::munmap(region, sizeof(Region));

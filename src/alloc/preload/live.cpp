@@ -12,7 +12,30 @@ struct Moved {
     std::int64_t above;  ///< its highest live bytes since the last one, above its present ones
     std::int64_t total;  ///< the process's live bytes with it
     std::int64_t owner_total;  ///< its owner's
+    std::int64_t rest_total;   ///< those of all owners but the ones set apart, where it is of these
 };
+
+/// Whose live bytes and peak are kept.
+struct Kept {
+    std::int64_t& live;
+    std::int64_t& peak;
+    std::int64_t& slack;
+};
+Kept of_process() noexcept {
+    return {region->live, region->peak, region->slack};
+}
+Kept of_rest() noexcept {
+    return {region->rest_live, region->rest_peak, region->rest_slack};
+}
+Kept of_owner(Owner& owner) noexcept {
+    return {owner.live, owner.peak, owner.slack};
+}
+
+/// Whether the row is of the rest, and that is kept: where nobody is set apart it would be all.
+bool is_of_rest(const Row& row) noexcept {
+    return load(region->apart_used) > 0 &&
+           (load(region->apart[row.owner / 64]) >> row.owner % 64 & 1) == 0;
+}
 
 std::int64_t live_of(const Row& row) noexcept {
     return static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
@@ -35,7 +58,8 @@ Moved bring(Row& row) noexcept {
     Owner& owner = region->owners[row.owner];
     return {high > live ? high - live : 0,
             __atomic_add_fetch(&region->live, moved, __ATOMIC_RELAXED),
-            __atomic_add_fetch(&owner.live, moved, __ATOMIC_RELAXED)};
+            __atomic_add_fetch(&owner.live, moved, __ATOMIC_RELAXED),
+            is_of_rest(row) ? __atomic_add_fetch(&region->rest_live, moved, __ATOMIC_RELAXED) : 0};
 }
 
 void set_distance(Row& row) noexcept {
@@ -46,6 +70,11 @@ void set_distance(Row& row) noexcept {
         const std::int64_t own = flush_distance(load(owner.slack), load(owner.peak), rows);
         if (own < distance) distance = own;
     }
+    if (is_of_rest(row)) {
+        const std::int64_t rest = flush_distance(load(region->rest_slack), load(region->rest_peak),
+                                                 load(region->rows_used));
+        if (rest < distance) distance = rest;
+    }
     std::int64_t live = 0;
     do {
         live = load(row.flushed);
@@ -55,49 +84,64 @@ void set_distance(Row& row) noexcept {
     } while (__atomic_load_n(&row.flushed, __ATOMIC_SEQ_CST) != live);
 }
 
-/// Brings what all rows have, or all of one owner, up to date: then the sum of their live bytes is
-/// that of this moment, and so is a peak.
-void settle(Owner* owner, std::int64_t above) noexcept {
+/// Brings what all rows have that are `of_it` up to date: then the sum of their live bytes is that
+/// of this moment, and so is a peak.
+template <class OfIt>
+void settle(Kept kept, OfIt of_it, std::int64_t above) noexcept {
     const std::uint32_t rows = __atomic_load_n(&region->rows_used, __ATOMIC_ACQUIRE);
     const auto each = [&](auto act) {
         for (std::uint32_t i = 0; i < rows; ++i) {
             Row& row = region->rows[i];
-            if (owner == nullptr || &region->owners[row.owner] == owner) act(row);
+            if (of_it(row)) act(row);
         }
     };
     each([](Row& row) { bring(row); });
-    std::int64_t& live = owner == nullptr ? region->live : owner->live;
-    std::int64_t& peak = owner == nullptr ? region->peak : owner->peak;
-    raise(peak, load(live) + above);
-    store(owner == nullptr ? region->slack : owner->slack, load(peak) - load(live));
+    raise(kept.peak, load(kept.live) + above);
+    store(kept.slack, load(kept.peak) - load(kept.live));
     each(set_distance);
+}
+
+/// What a flush that found this has to do for one of those whose peak is kept, of `rows` rows.
+template <class OfIt>
+void follow(Kept kept, std::int64_t total, std::int64_t above, std::int64_t rows,
+            OfIt of_it) noexcept {
+    const std::int64_t missing = load(kept.peak) - total - above;
+    if (rows == 1) {
+        raise(kept.peak, total + above);
+        return;
+    }
+    if (missing < 0 || missing < load(kept.slack) / 2) settle(kept, of_it, above);
+}
+
+/// As seen from where it is now, far below.
+void widen(Kept kept) noexcept {
+    const std::int64_t slack = load(kept.peak) - load(kept.live);
+    if (slack > 2 * load(kept.slack)) store(kept.slack, slack);
 }
 
 }  // namespace
 
 void flush(Row& row) noexcept {
     const Moved moved = bring(row);
-    const auto follow = [&](std::int64_t total, std::int64_t& peak, std::int64_t slack,
-                            std::int64_t rows, Owner* owner) {
-        const std::int64_t missing = load(peak) - total - moved.above;
-        if (rows == 1) {
-            raise(peak, total + moved.above);
-            return;
-        }
-        if (missing < 0 || missing < slack / 2) settle(owner, moved.above);
-    };
     Owner& owner = region->owners[row.owner];
-    follow(moved.total, region->peak, load(region->slack), load(region->rows_used), nullptr);
-    follow(moved.owner_total, owner.peak, load(owner.slack),
-           static_cast<std::int64_t>(load(owner.rows)), &owner);
-    // As seen from where it is now, far below.
-    if (const std::int64_t slack = load(region->peak) - load(region->live);
-        slack > 2 * load(region->slack))
-        store(region->slack, slack);
-    if (const std::int64_t slack = load(owner.peak) - load(owner.live);
-        slack > 2 * load(owner.slack))
-        store(owner.slack, slack);
+    const std::int64_t rows = load(region->rows_used);
+    follow(of_process(), moved.total, moved.above, rows, [](const Row&) { return true; });
+    follow(of_owner(owner), moved.owner_total, moved.above,
+           static_cast<std::int64_t>(load(owner.rows)),
+           [&owner](const Row& one) { return &region->owners[one.owner] == &owner; });
+    widen(of_process());
+    widen(of_owner(owner));
+    if (is_of_rest(row)) {
+        follow(of_rest(), moved.rest_total, moved.above, rows, is_of_rest);
+        widen(of_rest());
+    }
     set_distance(row);
+}
+
+void begin_rest() noexcept {
+    store(region->rest_live, load(region->live));
+    store(region->rest_peak, load(region->peak));
+    store(region->rest_slack, load(region->slack));
 }
 
 void copy_counts(Region& to, const Region& from) noexcept {
@@ -132,12 +176,14 @@ void begin_live() noexcept {
         slack = peak - live;
     };
     region->live = -static_cast<std::int64_t>(region->stray_freed_bytes);
+    region->rest_live = 0;
     for (Owner& owner : region->owners) owner.live = 0;
     for (std::uint32_t i = 0; i < rows; ++i) {
         Row& row = region->rows[i];
         row.flushed = live_of(row);
         region->live += row.flushed;
         region->owners[row.owner].live += row.flushed;
+        if (is_of_rest(row)) region->rest_live += row.flushed;
     }
     // What a row had at its highest since it was last flushed is in no peak yet.
     for (std::uint32_t i = 0; i < rows; ++i) {
@@ -146,9 +192,11 @@ void begin_live() noexcept {
         const std::int64_t above = row.high > row.flushed ? row.high - row.flushed : 0;
         raise(region->peak, region->live + above);
         raise(owner.peak, owner.live + above);
+        if (is_of_rest(row)) raise(region->rest_peak, region->rest_live + above);
         row.high = row.flushed;
     }
     begin(region->live, region->peak, region->slack);
+    if (region->apart_used > 0) begin(region->rest_live, region->rest_peak, region->rest_slack);
     for (Owner& owner : region->owners) begin(owner.live, owner.peak, owner.slack);
     for (std::uint32_t i = 0; i < rows; ++i) set_distance(region->rows[i]);
 }

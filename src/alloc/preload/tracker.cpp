@@ -345,6 +345,20 @@ extern "C" {
     __atomic_store_n(&region->owners_used, used + 1, __ATOMIC_RELEASE);
     return used;
 }
+
+[[gnu::visibility("default")]] void crucible_alloc_set_apart(std::uint32_t owner) noexcept {
+    const Attached attached;
+    // Number 0 has what nobody owns.
+    if (region == nullptr || owner == 0 || owner >= kOwnersMax) return;
+    const SlowLock::Hold hold(lock);
+    std::uint64_t& owners = region->apart[owner / 64];
+    const std::uint64_t bit = std::uint64_t{1} << owner % 64;
+    // What it has already is in what the rest has.
+    if ((load(owners) & bit) != 0 || load(region->owners[owner].rows) > 0) return;
+    if (load(region->apart_used) == 0) begin_rest();
+    store(owners, load(owners) | bit);
+    store(region->apart_used, load(region->apart_used) + 1);
+}
 }
 
 }  // namespace crucible::alloc

@@ -62,6 +62,9 @@ inline Row* row_of(ThreadState& state, std::uint32_t owner) noexcept {
 /// Brings the region's live bytes and peaks up to date with the row.
 void flush(Row& row) noexcept;
 
+/// Makes the rest all that there is so far: before the first owner is set apart, under the lock.
+void begin_rest() noexcept;
+
 /// For a process that forks: what its region has, for the child's, under the lock. Rows go on to
 /// change meanwhile. What was freed, in all of them, is taken before what was allocated: what one
 /// thread allocates, another may free, and nothing is to be taken as freed that is not as
