@@ -16,7 +16,7 @@ struct MemoryReading {
     double allocations_per_event = 0;  ///< these and the following: of the system's owners
     double bytes_per_event = 0;        ///< allocated
     double live_bytes = 0;             ///< when all events have ended
-    double live_bytes_peak = 0;        ///< the owners' peaks, summed
+    double live_bytes_peak = 0;        ///< the processes' own peaks, summed
     double idle_bytes = 0;             ///< live before the first event
     double throughput = 0;             ///< handled per second, without counting
     double in_flight = 0;  ///< most events at once, of all clients; sampled without counting

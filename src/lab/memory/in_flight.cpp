@@ -88,7 +88,8 @@ void add_peaks(MemoryFigures& to, const InFlightFigures& few, const InFlightFigu
             few.most, many.most);
         return;
     }
-    // Whole bytes as long as they are added: what does not grow is zero.
+    // Whole bytes as long as they are added: what does not grow is zero. Each owner's by its own
+    // peak, and the total by the processes'.
     for (const auto& owner : few.figures.owners)
         owner_like(to, owner).peak_per_event -= owner.peak_bytes;
     for (const auto& owner : many.figures.owners)

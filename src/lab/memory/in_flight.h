@@ -37,7 +37,8 @@ struct InFlightFigures {
 std::optional<InFlightFigures> in_flight_figures(const MemoryTrial& trial);
 
 /// Fills in `peak_per_event` of all owners, and of their total: the difference of the peaks over
-/// that of the events in flight. Where they did not pile up it says so instead.
+/// that of the events in flight. The total's peaks are of processes, so that owners' do not add up
+/// to it. Where events did not pile up it says so instead.
 void add_peaks(MemoryFigures& to, const InFlightFigures& few, const InFlightFigures& many);
 
 }  // namespace crucible::lab

@@ -63,6 +63,11 @@ void add(OwnerFigures& to, const alloc::Counts& before, const alloc::OwnerCounts
     to.peak_bytes += static_cast<double>(after.peak_live_bytes);
 }
 
+/// Of the system in that process, which holds more than it where it is a client.
+std::int64_t peak_of(const ProcessCourse& process, const alloc::Snapshot& snapshot) noexcept {
+    return process.client ? snapshot.rest_peak_live_bytes : snapshot.peak_live_bytes;
+}
+
 /// upper / lower, where something was allocated.
 MetricValue quotient(const MetricInfo& info, double upper, double lower, double events) {
     MetricValue value{.info = &info};
@@ -145,6 +150,14 @@ OwnerFigures& OwnerFigures::operator+=(const OwnerFigures& other) noexcept {
     return *this;
 }
 
+double harness_live_bytes(const alloc::Snapshot& client) {
+    double live = 0;
+    for (const auto& owner : client.owners) {
+        if (is_harness_owner(owner.name)) live += static_cast<double>(owner.counts.live_bytes());
+    }
+    return live;
+}
+
 bool is_measured(const MemoryTrial& trial, const ProcessCourse& process) noexcept {
     return !process.client || trial.trial.includes_clients;
 }
@@ -177,6 +190,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
     std::size_t watched = 0;
     bool unread = false;
     double live = 0;
+    double peak = 0;
     for (const auto& process : trial.processes) {
         const auto& before = process.quiet[phase];
         const auto& after = process.quiet[phase + 1];
@@ -185,6 +199,8 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         if (!is_measured(trial, process)) continue;
         ++watched;
         live += static_cast<double>(after.total.live_bytes());
+        peak += static_cast<double>(peak_of(process, after));
+        if (process.client) figures.harness_live_bytes += harness_live_bytes(after);
         unread |= process.anonymous_bytes[phase + 1] <= 0;
         figures.resident_bytes +=
             process.anonymous_bytes[phase + 1] - static_cast<double>(after.header_bytes);
@@ -192,10 +208,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         const std::string place(place_of(process));
         for (const auto& owner : after.owners) {
             if (owner.counts.allocations == 0) continue;
-            if (process.client && is_harness_owner(owner.name)) {
-                figures.harness_live_bytes += static_cast<double>(owner.counts.live_bytes());
-                continue;
-            }
+            if (process.client && is_harness_owner(owner.name)) continue;
             const std::string name = owner_name(owner.name);
             auto& figure = owners[{place, name}];
             figure.place = place;
@@ -210,6 +223,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         figures.total += figure;
         figures.owners.push_back(std::move(figure));
     }
+    figures.total.peak_bytes = peak;
     if (figures.conserved.passed) {
         figures.conserved.detail = fmt::format(
             "{:.0f} bytes live in {} processes: {:.0f} of the system's owners and {:.0f} of the "

@@ -25,8 +25,9 @@ struct OwnerFigures {
     double freed_bytes = 0;
     double live_bytes = 0;  ///< when the phase's events had ended
     double live_blocks = 0;
-    double peak_bytes =
-        0;  ///< most that was live at once since the processes began, summed over them
+    /// Most that was live at once since the processes began, summed over them. Of several owners
+    /// together the sum of theirs, which need not have been at once; but of MemoryFigures::total.
+    double peak_bytes = 0;
     /// By how much that grows with each further event in flight; MemoryFigures::why_no_peaks.
     double peak_per_event = 0;
 
@@ -46,6 +47,8 @@ struct MemoryFigures {
     double events = 0;                 ///< sent in the phase, its warm-up included
     double payload_bytes = 0;          ///< of those
     std::vector<OwnerFigures> owners;  ///< by place and name
+    /// Of all owners; its peak is that of each process as a whole, the measurement's own owners
+    /// left out, so that owners' do not add up to it.
     OwnerFigures total;
     double harness_live_bytes = 0;
     /// Of the processes that hold the system, harness and all: resident memory that is no file's,
@@ -64,6 +67,8 @@ struct MemoryFigures {
     Check conserved;
 };
 
+/// What the measurement's own owners hold in a client process.
+double harness_live_bytes(const alloc::Snapshot& client);
 /// Whether a process is the system's, or holds it.
 bool is_measured(const MemoryTrial& trial, const ProcessCourse& process) noexcept;
 /// Whether that owner in a client process is part of the measurement itself.

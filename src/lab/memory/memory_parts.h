@@ -9,7 +9,7 @@
 namespace crucible::lab {
 
 // What the system has allocated, divided. Each owner is in one part of a division, so that its
-// parts add up to the total.
+// parts add up to the total; but for peaks, which the parts need not have had at once.
 
 /// By owner, clients and system together: what one architecture has in its clients, the other has
 /// in a process of its own. In the order of their names.

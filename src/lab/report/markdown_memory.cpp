@@ -134,6 +134,10 @@ std::string render_memory(const MemoryDocument& document) {
         write_parts(text, document);
     }
     for (const auto& target : document.targets) write_target(text, target);
+    text.line(
+        "The live peak is each process's own, summed over processes. Those of owners and stages "
+        "need not have been at once, and do not add up to it.");
+    text.blank();
     write_checks(text, document.checks);
     write_origin(text, document.header);
     return text.take();

@@ -44,10 +44,13 @@ constexpr std::array<MetricLabel, 40> kLabels{{
      "Bytes that the system under test asked for, for each event."},
     {"live_bytes", "Live", "Bytes still allocated when all events had ended."},
     {"live_bytes_peak", "Live peak",
-     "Most bytes that were allocated at once: of each owner since the start, summed."},
+     "Most bytes that were allocated at once, since the start: of each process, summed."},
     {"peak_live_bytes_per_event", "Peak/event",
      "Bytes by which the live peak grows with each further event in flight."},
-    {"payload_per_live_peak", "Payload/peak", "Payload bytes of all events over the live peak."},
+    {"payload_per_live_peak", "Payload/peak",
+     "Payload bytes of all events over the live peak: it grows with the load's length where the "
+     "peak "
+     "does not."},
     {"freed_share", "Freed", "Bytes freed over bytes allocated, while the events were handled."},
     {"fragmentation", "Fragmentation",
      "Resident memory that is no file's over what the live blocks can hold."},

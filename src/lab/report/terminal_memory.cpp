@@ -185,9 +185,10 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
     text.blank();
     text.paragraph(
         "Memory is the proportional set size in trials without counting, net of the harness; live, "
-        "peak and allocations are requested bytes in trials of their own. A peak is the sum of its "
-        "owners' and processes', which need not have been at once; peak/event is by how much it "
-        "grows with each further event in flight. A category alone is of events of no other.",
+        "peak and allocations are requested bytes in trials of their own. The live peak is each "
+        "process's own, summed over processes; those of owners and stages, which need not have "
+        "been at once, do not add up to it. Peak/event is by how much it grows with each further "
+        "event in flight. A category alone is of events of no other.",
         0, Ink::dim);
     write_closing(text, document.header);
     return text.take();

@@ -10,7 +10,7 @@
 namespace crucible::lab {
 namespace {
 
-const AllocationOwner kWorkloadOwner("workload");
+const AllocationOwner kWorkloadOwner("workload", kApart);
 /// What the target allocates in the harness's threads; its own parts have scopes within.
 const AllocationOwner kTargetOwner("target");
 

@@ -25,7 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const AllocationOwner kHarnessOwner("harness");
+const AllocationOwner kHarnessOwner("harness", kApart);
 
 constexpr Duration kWorkerProgressInterval = 200ms;
 

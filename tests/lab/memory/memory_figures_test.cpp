@@ -53,6 +53,7 @@ TEST(MemoryFigures, AreThoseOfTheSystemAlone) {
     EXPECT_EQ(figures->harness_live_bytes, 8500);
     EXPECT_EQ(figures->total.allocations, 5000);
     EXPECT_EQ(figures->total.peak_bytes, 100 + 2000 + 1000 + 4000);
+    EXPECT_EQ(harness_live_bytes(trial.processes[0].quiet[1]), 8500);
     ASSERT_EQ(figures->owners.size(), 4U);
     EXPECT_EQ(figures->owners[1].place + "/" + figures->owners[1].owner, "client/process");
 
@@ -66,6 +67,43 @@ TEST(MemoryFigures, AreThoseOfTheSystemAlone) {
     EXPECT_FALSE(values[4].value);
     EXPECT_EQ(values[4].absent, "events in flight were not varied");
     EXPECT_DOUBLE_EQ(value_named(values, "fragmentation"), 25'000.0 / (1000 + 100 + 8500 + 1000));
+}
+
+// The queue was empty when the store had most: neither process ever held what both had at their
+// peaks. Of a client it is the peak without the measurement's own owners, of a process of the
+// system that of all.
+TEST(MemoryFigures, HaveThePeaksOfProcessesNotOfOwners) {
+    auto trial = trial_of(1000, true);
+    for (const bool client : {true, false}) {
+        auto after = snapshot({{"queue", {9, 9, 900, 900, 600}}, {"store", {9, 9, 900, 900, 500}}});
+        after.peak_live_bytes = client ? 9000 : 800;
+        after.rest_peak_live_bytes = client ? 700 : 10;
+        trial.processes.push_back({.pid = client ? 1 : 2,
+                                   .client = client,
+                                   .quiet = {snapshot({}), after},
+                                   .anonymous_bytes = {0, 0}});
+    }
+    const auto figures = memory_figures(trial, 0);
+    ASSERT_TRUE(figures);
+    // Owners need not add up to it, as they have to in what is live.
+    EXPECT_TRUE(figures->conserved.passed) << figures->conserved.detail;
+    EXPECT_EQ(figures->total.peak_bytes, 700 + 800);
+    ASSERT_EQ(figures->owners.size(), 4U);
+    double owned = 0;
+    for (const auto& owner : figures->owners) owned += owner.peak_bytes;
+    EXPECT_EQ(owned, 2 * (600 + 500));
+    const auto values = allocation_values(*figures);
+    EXPECT_EQ(value_named(values, "live_bytes_peak"), 1500);
+    EXPECT_DOUBLE_EQ(value_named(values, "payload_per_live_peak"), 512'000.0 / 1500);
+}
+
+// They depend on how long the load is, and at what rate, where what is live does not grow with it.
+TEST(MemoryFigures, OfEventsInFlightDoNotDecide) {
+    for (const auto& info : allocation_metrics()) {
+        if (info.name == "payload_per_live_peak" || info.name == "peak_live_bytes_per_event") {
+            EXPECT_FALSE(info.gated) << info.name;
+        }
+    }
 }
 
 TEST(MemoryFigures, OfAServersClientsAreNotTheSystems) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "examples.h"
 #include "lab/report/report.h"
 #include "lab/report/terminal_text.h"
