@@ -35,12 +35,40 @@ const nlohmann::json& named(const nlohmann::json& rows, const char* member, std:
     return rows.front();
 }
 
+/// Lines on what could not be counted of the system; what is said of clients that are none of it is
+/// not among them.
+std::vector<std::string> uncounted(const nlohmann::json& target) {
+    std::vector<std::string> lines;
+    for (const auto& line : target.at("missing")) {
+        if (!line.get<std::string>().starts_with("its clients: ")) lines.push_back(line);
+    }
+    return lines;
+}
+
+bool tells_of_clients(const nlohmann::json& target) {
+    return uncounted(target).size() < target.at("missing").size();
+}
+
+/// An event of 8 KiB that waits is in memory, whole. How many of a burst wait there at once is the
+/// machine's: on a busy one clients have theirs one after the other, and some have ended before a
+/// client comes to read that. A sixteenth of them always do, or it says that they did not pile up.
+void expect_peak_of_events(const nlohmann::json& target) {
+    const auto& peak = metric_named(target.at("metrics"), "peak_live_bytes_per_event");
+    if (!peak.at("value").is_null()) {
+        EXPECT_GT(peak.at("value"), 8192 / 16) << peak;
+        return;
+    }
+    const auto why = peak.at("absent").get<std::string>();
+    EXPECT_TRUE(why.starts_with("events did not pile up: ") || why.starts_with("in bursts "))
+        << why;
+}
+
 // Both architectures at two numbers of clients: who owns what, in a file that follows the schema.
 TEST_F(Profile, TellsOwnersOfBothArchitectures) {
     ASSERT_EQ(run({"profile", "coordinator:", "daemon:", "--scenario", "light", "--clients",
                    "2",       "--ladder",     "1",       "--rounds",   "2",     "--rate",
                    "200",     "--duration",   "200ms",   "--warmup",   "0s",    "--in-flight",
-                   "64,512",  "--quiet"}),
+                   "64,512",  "--payload",    "8KiB",    "--quiet"}),
               0)
         << errors();
 
@@ -56,22 +84,27 @@ TEST_F(Profile, TellsOwnersOfBothArchitectures) {
         const auto& live = metric_named(target.at("metrics"), "live_bytes");
         ASSERT_EQ(live.at("n"), 2);
         double owned = 0;
+        double peaks = 0;
         bool has_service = false;
         for (const auto& owner : target.at("owners")) {
             owned += owner.at("live_bytes").at("value").get<double>();
+            peaks += owner.at("peak_bytes").at("value").get<double>();
             has_service |= owner.at("owner").get<std::string>().starts_with("database");
             EXPECT_NE(owner.at("owner"), "harness");
         }
         EXPECT_TRUE(has_service);
         // Estimates over two rounds: each is the mean, and means add up.
         EXPECT_NEAR(owned, live.at("value").get<double>(), 1.0);
+        // Processes' own, to 0.4 % of all that is in them: the harness has less than 64 MiB.
+        const double peak = metric_named(target.at("metrics"), "live_bytes_peak").at("value");
+        EXPECT_GE(peak, live.at("value").get<double>());
+        EXPECT_LE(peak, peaks + 0.01 * (peaks + (64 << 20)));
         EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 0.5);
         double staged = 0;
         for (const auto& stage : target.at("stages"))
             staged += stage.at("live_bytes").at("value").get<double>();
         EXPECT_NEAR(staged, owned, 1.0);
-        // An event that waits is in memory, whole.
-        EXPECT_GT(metric_named(target.at("metrics"), "peak_live_bytes_per_event").at("value"), 500);
+        expect_peak_of_events(target);
     }
     EXPECT_NE(output().find("database"), std::string::npos) << output();
     bool transported = false;
@@ -197,9 +230,8 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
     ASSERT_EQ(profile("env -u LD_PRELOAD "), 0) << errors();
     EXPECT_EQ(complaints("memory.schema.json"), "");
     auto target = result().at("targets").at(0);
-    ASSERT_EQ(target.at("missing").size(), 1U);
-    EXPECT_NE(target.at("missing").at(0).get<std::string>().find(
-                  "was started without the allocation tracker"),
+    ASSERT_EQ(uncounted(target).size(), 1U);
+    EXPECT_NE(uncounted(target)[0].find("was started without the allocation tracker"),
               std::string::npos)
         << target.at("missing");
     const auto& count = metric_named(target.at("metrics"), "allocations_per_event");
@@ -210,7 +242,10 @@ TEST_F(Profile, SaysWhatCouldNotBeCounted) {
     std::filesystem::remove_all(out());
     ASSERT_EQ(profile(""), 0) << errors();
     target = result().at("targets").at(0);
-    EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
+    EXPECT_EQ(uncounted(target).size(), 0U) << target.at("missing");
+    // Nor is what the clients hold for it, which others' are of the system.
+    EXPECT_TRUE(tells_of_clients(target)) << target.at("missing");
+    EXPECT_NE(output().find("not counted: its clients: "), std::string::npos) << output();
     EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 1);
 }
 
@@ -228,8 +263,8 @@ std::vector<std::string> short_profile(const std::string& target) {
 /// What it costs is measured, what it allocates is not, and the reason is in the place of it.
 void expect_not_counted(const nlohmann::json& result, std::string_view reason) {
     const auto& target = result.at("targets").at(0);
-    ASSERT_EQ(target.at("missing").size(), 1U) << target.at("missing");
-    const auto missing = target.at("missing").at(0).get<std::string>();
+    ASSERT_EQ(uncounted(target).size(), 1U) << target.at("missing");
+    const auto missing = uncounted(target)[0];
     EXPECT_NE(missing.find(reason), std::string::npos) << missing;
     for (const auto& metric : target.at("metrics")) {
         const auto name = metric.at("name").get<std::string>();
@@ -268,9 +303,15 @@ TEST_F(Profile, ReadsADaemonThatRunsWithTheTrackerAlready) {
     EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
     EXPECT_GT(metric_named(target.at("metrics"), "allocations_per_event").at("value"), 0.5);
     bool has_service = false;
-    for (const auto& owner : target.at("owners"))
+    bool has_stub = false;
+    for (const auto& owner : target.at("owners")) {
         has_service |= owner.at("owner").get<std::string>().starts_with("database");
+        // As of a daemon that the suite starts: its clients have parts of it.
+        has_stub |= owner.at("place") == "client" && owner.at("owner") == "client stub" &&
+                    owner.at("live_bytes").at("value") > 0;
+    }
     EXPECT_TRUE(has_service) << target.at("owners");
+    EXPECT_TRUE(has_stub) << target.at("owners");
 
     std::filesystem::remove_all(out());
     profile_daemon("");
@@ -288,7 +329,7 @@ TEST_F(Profile, PreloadsATrackerWhosePathHasASpaceOrAColon) {
     ::unsetenv("CRUCIBLE_ALLOC");
     ASSERT_EQ(ended, 0) << errors();
     const auto target = result().at("targets").at(0);
-    EXPECT_EQ(target.at("missing").size(), 0U) << target.at("missing");
+    EXPECT_EQ(uncounted(target).size(), 0U) << target.at("missing");
     EXPECT_GT(metric_named(target.at("metrics"), "live_bytes").at("value"), 0);
 }
 
@@ -484,11 +525,9 @@ TEST_F(Profile, KeepsNoCountsOfWhatCameAndWent) {
         0)
         << errors();
     EXPECT_EQ(complaints("memory.schema.json"), "");
-    const auto missing = result().at("targets").at(0).at("missing");
-    ASSERT_EQ(missing.size(), 1U) << missing;
-    EXPECT_TRUE(
-        missing.at(0).get<std::string>().ends_with(" others came and went while the load ran"))
-        << missing;
+    const auto missing = uncounted(result().at("targets").at(0));
+    ASSERT_EQ(missing.size(), 1U) << result().at("targets").at(0).at("missing");
+    EXPECT_TRUE(missing[0].ends_with(" others came and went while the load ran")) << missing[0];
     // Each of 300 left two, of itself before and after it became another program; they are looked
     // through four times a second.
     const int files = std::stoi(base::read_file(most).value_or("0"));
@@ -527,49 +566,6 @@ TEST_F(Profile, FindsAPlantedLeak) {
     const auto sound = judged("synthetic:", kDone);
     EXPECT_NE(sound.at("verdict"), "leak") << sound;
     EXPECT_LT(sound.at("smallest_visible"), 10);
-}
-
-TEST(ProfileInput, IsRefusedInOneLine) {
-    const auto refused = [](std::vector<std::string> words, const std::string& line) {
-        const auto ended = crucible(words);
-        EXPECT_EQ(ended.exit_code, kBadUsage);
-        EXPECT_EQ(ended.err, "crucible: " + line + "\n");
-    };
-    refused({"profile", "null:", "--ladder", "1,x"},
-            "--ladder '1,x': 'none', or whole numbers from 1 to 1000 with commas between them");
-    refused({"profile", "daemon:?clients=3"},
-            "daemon:?clients=3: clients: a profile changes the number of clients; give it with "
-            "--clients and --ladder");
-    refused({"profile", "null:", "--soak", ""},
-            "--soak '': must not be empty; see crucible profile --help");
-    for (const std::string sizes : {"512", "512,", "512,1000", "512,512", "0,512", "512,65536"}) {
-        refused({"profile", "null:", "--in-flight", sizes},
-                "--in-flight '" + sizes +
-                    "': 'none', or two numbers of events from 1 to 32768 with a comma between "
-                    "them, the second a multiple of the first, e.g. 512,2048");
-    }
-    refused({"profile", "null:", "--in-flight", "4,16", "--clients", "8"},
-            "--in-flight '4,16': 8 clients need as many events at least");
-    for (const std::string categories : {"mcp", "database,", "tables"}) {
-        refused({"profile", "null:", "--mix", "database=1", "--categories", categories},
-                "--categories '" + categories +
-                    "': 'all', 'none', or categories of the mix database=1 with commas between "
-                    "them");
-    }
-    refused({"profile", "null:", "--leaks", "5"},
-            "--leaks '5': a whole number from 20 to 1000; fewer iterations say nothing");
-    refused({"profile", "null:", "--stacks", "0B"},
-            "--stacks '0B': 'all', 'none', or the mean distance of samples from 1B to 1TiB, e.g. "
-            "512KiB");
-    refused({"profile", "null:", "--soak", "5s"},
-            "--soak '5s': a duration from 10s to 696h, e.g. 2h");
-    refused({"profile", "null:", "--soak", "1h", "--leaks", "20"},
-            "--leaks and --soak: one of them; a soak is as long as it says, --leaks has so many "
-            "iterations");
-    refused({"profile", "null:", "--soak", "1h", "--events", "100"},
-            "--soak: says how long the load is; --events and --pattern do so too");
-    refused({"profile", "null:", "--scenario", "light", "--scenario", "medium"},
-            "--scenario: a profile has one scenario");
 }
 
 }  // namespace

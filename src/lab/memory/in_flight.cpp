@@ -57,6 +57,9 @@ std::optional<InFlightFigures> in_flight_figures(const MemoryTrial& trial) {
     auto figures = memory_figures(trial, trial.trial.phases.size() - 1);
     if (!figures) return std::nullopt;
     InFlightFigures result{.figures = *std::move(figures), .most = 0, .unfit = {}};
+    const auto before = std::ranges::find_if(trial.processes, [&trial](const auto& process) {
+        return process.ran_before && is_measured(trial, process);
+    });
     Delivery all;
     for (const auto& phase : trial.trial.phases) {
         all += phase.delivery;
@@ -72,6 +75,11 @@ std::optional<InFlightFigures> in_flight_figures(const MemoryTrial& trial) {
                                    all.rejected + all.lost, asked);
     } else if (!result.figures.conserved.passed) {
         result.unfit = result.figures.conserved.detail;
+    } else if (before != trial.processes.end()) {
+        // The large burst of another trial, for one.
+        result.unfit = fmt::format(
+            "process {} ran before the bursts did: how high its peak was in them is not known",
+            before->pid);
     }
     return result;
 }

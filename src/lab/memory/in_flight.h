@@ -30,7 +30,8 @@ Plan burst_plan(const Plan& plan, const InFlightSizes& sizes, Burst burst);
 struct InFlightFigures {
     MemoryFigures figures;  ///< of its last phase: with the peaks of all
     double most = 0;        ///< events in flight: of each client, summed
-    /// Why nothing follows from it: events were refused, lost, or not sent in time.
+    /// Why nothing follows from it: events were refused, lost, or not sent in time; or a process
+    /// had run before, whose peak lasts since then.
     std::string unfit;
 };
 /// No value where no process of the system was watched.

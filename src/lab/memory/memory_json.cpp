@@ -66,6 +66,8 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
                               {"metrics", metrics_over_rounds(cell.metrics)},
                               {"owners", owners_json(figures_of_all(cell))}});
     }
+    auto missing = target.missing;
+    missing.insert(missing.end(), target.outside.begin(), target.outside.end());
     static const MemoryCell none;
     const auto main = target.cells.find(clients);
     const MemoryCell& cell = main == target.cells.end() ? none : main->second;
@@ -86,7 +88,7 @@ json target_json(const TargetMemory& target, std::uint32_t clients,
             {"lifetimes", lifetimes_json(cell)},
             {"leak", target.leak ? leak_watch_json(*target.leak) : json(nullptr)},
             {"resources", target.resources ? resources_json(*target.resources) : json(nullptr)},
-            {"missing", target.missing},
+            {"missing", std::move(missing)},
             {"failure", failure_json(target.failure)},
             {"failed_trials", target.failed_trials}};
 }

@@ -66,6 +66,19 @@ const ProcessCourse* started_by_system(const MemoryTrial& trial) {
     return found == trial.processes.end() ? nullptr : &*found;
 }
 
+/// What a comparison with a system that lives in its clients, or has stubs there, has to know.
+std::vector<std::string> not_of_system(const MemoryTrial& trial) {
+    if (trial.trial.includes_clients) return {};
+    std::vector<std::string> lines{
+        "its clients: what they hold for it (connections, buffers, events under way) is the "
+        "measurement's own here, and is counted of coordinator: and of daemon: on this host"};
+    const bool any = std::ranges::any_of(
+        trial.processes, [&trial](const auto& process) { return is_measured(trial, process); });
+    if (!any && trial.missing.empty())
+        lines.emplace_back("its own processes: none is known; the option pid names one");
+    return lines;
+}
+
 class Profiler {
 public:
     explicit Profiler(const ProfileOptions& options)
@@ -492,6 +505,7 @@ private:
             // Process numbers differ in each trial; one line says what it is about.
             if (target.missing.empty()) target.missing.push_back(missing);
         }
+        if (target.outside.empty()) target.outside = not_of_system(*found.counted);
         note_ends(target.target, clients, *found.plain);
         note_ends(target.target, clients, found.counted->trial);
         if (found.figures) note(target.target, clients, found.figures->conserved);

@@ -88,6 +88,8 @@ struct TargetMemory {
     /// By the number of clients: of the phases that allocations were counted in, over all rounds.
     std::map<std::uint32_t, Delivery> deliveries;
     std::vector<std::string> missing;  ///< processes that were not watched, and why
+    /// What is in no figure though all is as it should be: of a system that others run its clients.
+    std::vector<std::string> outside;
     /// Of a trial without which nothing is known of it, or of the watch for leaks: from then on it
     /// was not measured.
     std::optional<Error> failure;

@@ -103,6 +103,7 @@ public:
             course.pid = pid;
             course.client = client;
             course.started_by_system = others.contains(pid);
+            if (is_new) course.ran_before = !is_in_directory(*file);
             // One that began later had nothing before.
             course.quiet.resize(moment.phases_ended);
             course.anonymous_bytes.resize(moment.phases_ended);
@@ -199,6 +200,12 @@ private:
             if (pid > 0) files[pid].push_back(entry.path());
         }
         return files;
+    }
+
+    /// Processes that the trial starts count there; those that were there before it do not.
+    bool is_in_directory(const std::filesystem::path& file) const {
+        std::error_code ignored;
+        return std::filesystem::equivalent(file.parent_path(), directory_, ignored);
     }
 
     static Result<alloc::Snapshot> read(const std::filesystem::path& file) {

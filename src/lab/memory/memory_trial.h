@@ -55,6 +55,7 @@ struct ProcessCourse {
     pid_t pid = 0;
     bool client = false;             ///< else the system's own
     bool started_by_system = false;  ///< not by the trial: no monitor watches it
+    bool ran_before = false;         ///< the trial: its peaks may be of then
     /// At the moment before the first phase, then after each.
     std::vector<alloc::Snapshot> quiet;
     /// Of its memory at the same moments, what is resident and not a file's.

@@ -96,6 +96,39 @@ TEST(InFlight, PeakGrowsWithEachFurtherEvent) {
     EXPECT_DOUBLE_EQ(sum, figures.total.peak_per_event);
 }
 
+// The total is of the processes' own peaks: when the queue was fullest the database had not begun,
+// so that what it takes for a burst is not in it.
+TEST(InFlight, TotalIsOfThePeaksOfProcesses) {
+    const Plan plan = plan_of(1);
+    constexpr InFlightSizes kSizes{.few = 500, .many = 2000};
+    const auto figures_with = [&](Burst burst, std::int64_t queue, std::int64_t database) {
+        auto trial = burst_trial(burst_plan(plan, kSizes, burst), queue, database);
+        for (auto& moment : trial.processes[0].quiet) moment.peak_live_bytes = queue;
+        return *in_flight_figures(trial);
+    };
+    auto figures = without_owners();
+    add_peaks(figures, figures_with(Burst::few, 800'000, 100'000),
+              figures_with(Burst::many, 2'300'000, 550'000));
+    EXPECT_DOUBLE_EQ(figures.total.peak_per_event, 1000);
+    ASSERT_EQ(figures.owners.size(), 2U);
+    for (const auto& owner : figures.owners)
+        EXPECT_DOUBLE_EQ(owner.peak_per_event, owner.owner == "queue" ? 1000 : 300);
+}
+
+// A daemon that others run has had the large burst of an earlier trial: its peak says nothing of
+// this one. Of clients that are none of the system that does not matter.
+TEST(InFlight, SaysNothingOfAProcessThatRanBefore) {
+    const Plan plan = burst_plan(plan_of(1), {.few = 500, .many = 2000}, Burst::few);
+    auto trial = burst_trial(plan, 1000, 1000);
+    trial.processes[0].ran_before = true;
+    EXPECT_EQ(in_flight_figures(trial)->unfit,
+              "process 2 ran before the bursts did: how high its peak was in them is not known");
+    trial.processes.push_back(trial.processes[0]);
+    trial.processes[0].client = true;
+    trial.processes[1].ran_before = false;
+    EXPECT_EQ(in_flight_figures(trial)->unfit, "");
+}
+
 // A system that calls its services in the publisher's own thread never has two events of one client
 // at once: no peak is of them then.
 TEST(InFlight, SaysWhereEventsDoNotPileUp) {
