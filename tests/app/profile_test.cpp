@@ -558,6 +558,10 @@ TEST_F(Profile, FindsAPlantedLeak) {
     EXPECT_NE(leaking.at("site").get<std::string>().find("::leak (synthetic"), std::string::npos)
         << leaking.at("site");
     EXPECT_GT(leaking.at("sites").at(0).at("stack").size(), 3U);
+    // What the watch holds in the client: it knows when each event was due, and keeps none of that.
+    const auto& held = leaking.at("worker_memory");
+    EXPECT_GT(held.at("first"), 1 << 20);
+    EXPECT_NEAR(held.at("last").get<double>(), held.at("first").get<double>(), 16 << 10) << held;
     const auto& slope = leaking.at("sites").at(0).at("bytes_per_event");
     EXPECT_LE(slope.at("ci_low"), 64);
     EXPECT_GE(slope.at("ci_high"), 64);

@@ -255,7 +255,7 @@ std::vector<std::string> faults(const lab::MemoryProfile& profile) {
         if (!target.leak || target.leak->judgement.verdict != lab::LeakVerdict::leak) continue;
         // Those that leak come first.
         const auto& worst = target.leak->judgement.growing.front();
-        lines.push_back(fmt::format("{}: leaks: {}, {:.3g} bytes an event", target.target,
+        lines.push_back(fmt::format("{}: leaks: {}, {:.3g} bytes an event sent", target.target,
                                     worst.site, worst.slope.value));
     }
     return lines;

@@ -103,6 +103,12 @@ LeakWatch judge_trial(const MemoryTrial& trial, std::size_t each) {
     return watch;
 }
 
+std::vector<double> at_iteration_ends(const std::vector<double>& moments, std::size_t each) {
+    std::vector<double> ends;
+    for (std::size_t i = each; i < moments.size(); i += each) ends.push_back(moments[i]);
+    return ends;
+}
+
 Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOptions& watch,
                                   TrialOptions options) {
     Plan plan = watch.scenario.plan;
@@ -119,8 +125,8 @@ Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOption
     auto found = judge_trial(*trial, once.size());
     found.failure = trial->trial.failure;
     found.interrupted = trial->trial.interrupted;
-    for (std::size_t i = once.size(); i < trial->own_bytes.size(); i += once.size())
-        found.own_bytes.push_back(trial->own_bytes[i]);
+    found.own_bytes = at_iteration_ends(trial->own_bytes, once.size());
+    found.worker_bytes = at_iteration_ends(trial->worker_bytes, once.size());
     return found;
 }
 

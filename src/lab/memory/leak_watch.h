@@ -34,6 +34,9 @@ struct LeakWatch {
     /// Of the watching process itself, resident and not a file's, at the end of each iteration:
     /// however long it watches, it should not grow.
     std::vector<double> own_bytes;
+    /// Nor should what the measurement holds in the client processes, by the counters: at the same
+    /// moments, as long as all of them could be read.
+    std::vector<double> worker_bytes;
     std::optional<Error> failure;  ///< of the target; what was driven before is judged, here too:
     bool interrupted = false;
 };
@@ -47,5 +50,9 @@ Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOption
 /// The judgement of a trial whose phases are iterations of `each` phases: by call site where all
 /// stacks are known, else by owner.
 LeakWatch judge_trial(const MemoryTrial& trial, std::size_t each);
+
+/// Of what is known at each quiet moment, what it was at the end of each iteration of `each`
+/// phases.
+std::vector<double> at_iteration_ends(const std::vector<double>& moments, std::size_t each);
 
 }  // namespace crucible::lab

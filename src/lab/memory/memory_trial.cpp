@@ -16,6 +16,7 @@
 #include "alloc/mapped_region.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "lab/memory/memory_figures.h"
 
 namespace crucible::lab {
 namespace {
@@ -77,6 +78,8 @@ public:
             if (!is_client.contains(pid) && has_memory(pid))
                 is_client[pid] = false, others.insert(pid);
         }
+        double workers = 0;
+        std::size_t workers_read = 0;
         for (const auto& [pid, client] : is_client) {
             if (courses_.contains(pid) && !has_memory(pid)) continue;  // known up to here
             // In the directory of this trial, or where others have started it with the tracker.
@@ -85,6 +88,10 @@ public:
             if (!snapshot) {
                 missing_[pid] = snapshot.error().message;
                 continue;
+            }
+            if (client) {
+                workers += harness_live_bytes(*snapshot);
+                ++workers_read;
             }
             auto& [course, counted_in] = courses_[pid];
             // What starts, or starts another program in its place, before the first phase has ended
@@ -112,6 +119,8 @@ public:
             if (stack_distance_) look_at_stacks(course, *file, moment.phases_ended);
         }
         moments_ = moment.phases_ended + 1;
+        if (workers_read == moment.clients.size() && worker_bytes_.size() + 1 == own_bytes_.size())
+            worker_bytes_.push_back(workers);
         discard_files_of_the_gone();
         // What came and went before what is measured is no concern of it.
         if (moment.phases_ended <= 1) gone_.clear();
@@ -130,6 +139,7 @@ public:
 
     void conclude(MemoryTrial& result) {
         result.own_bytes = std::move(own_bytes_);
+        result.worker_bytes = std::move(worker_bytes_);
         if (result.trial.failure) forget_after_first_end();
         for (auto& [pid, counted] : courses_) {
             if (missing_.contains(pid)) continue;
@@ -225,6 +235,7 @@ private:
     std::set<pid_t> gone_;  ///< ended since what is measured began, before anybody looked
     std::size_t moments_ = 0;
     std::vector<double> own_bytes_;
+    std::vector<double> worker_bytes_;
 };
 
 }  // namespace

@@ -72,6 +72,9 @@ struct MemoryTrial {
     std::vector<std::string> missing;  ///< of which not, and why: one line each
     /// At each quiet moment, of this process itself: resident and not a file's.
     std::vector<double> own_bytes;
+    /// At the same moments, what the measurement's own owners hold in all client processes; up to
+    /// the first at which not all of them could be read.
+    std::vector<double> worker_bytes;
 };
 
 /// The check that says that not all events of a trial have ended: what such an event holds is live,

@@ -127,14 +127,16 @@ json lifetimes_json(const MemoryCell& cell) {
 
 json leak_watch_json(const LeakWatch& watch) {
     json result = leak_json(watch.judgement);
-    const auto& own = watch.own_bytes;
+    const auto course = [](const std::vector<double>& bytes) {
+        if (bytes.empty()) return json(nullptr);
+        return json{
+            {"first", bytes.front()}, {"last", bytes.back()}, {"peak", std::ranges::max(bytes)}};
+    };
     result["sites_are"] = watch.sites_are;
     result["why_not_call_sites"] = watch.why_not_call_sites;
     result["duration"] = std::chrono::duration<double>(watch.duration).count();
-    result["own_memory"] =
-        own.empty()
-            ? json(nullptr)
-            : json{{"first", own.front()}, {"last", own.back()}, {"peak", std::ranges::max(own)}};
+    result["own_memory"] = course(watch.own_bytes);
+    result["worker_memory"] = course(watch.worker_bytes);
     return result;
 }
 

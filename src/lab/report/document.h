@@ -272,6 +272,8 @@ struct LeakRow {
     double duration = 0;              ///< s, of the load that was judged
     std::optional<double> own_first;  ///< what the watching process held itself
     std::optional<double> own_last;
+    std::optional<double> workers_first;  ///< and what the measurement held in client processes
+    std::optional<double> workers_last;
 };
 
 /// Where memory is allocated.

@@ -47,9 +47,10 @@ LeakingSite read_leaking_site(const json& object) {
             .bytes_per_event = read_estimate(object.at("bytes_per_event"))};
 }
 
-std::optional<double> own_memory(const json& leak, const char* member) {
-    const auto& own = leak.at("own_memory");
-    return own.is_null() ? std::nullopt : optional_number(own, member);
+/// `whose`: results from before it was told have none.
+std::optional<double> held_by(const json& leak, const char* whose, const char* member) {
+    const auto held = leak.find(whose);
+    return held == leak.end() || held->is_null() ? std::nullopt : optional_number(*held, member);
 }
 
 std::optional<LeakRow> read_leak(const json& object) {
@@ -62,8 +63,10 @@ std::optional<LeakRow> read_leak(const json& object) {
                    .sites = list_of<LeakingSite>(object.at("sites"), read_leaking_site),
                    .why_not_call_sites = text_at(object, "why_not_call_sites"),
                    .duration = object.at("duration"),
-                   .own_first = own_memory(object, "first"),
-                   .own_last = own_memory(object, "last")};
+                   .own_first = held_by(object, "own_memory", "first"),
+                   .own_last = held_by(object, "own_memory", "last"),
+                   .workers_first = held_by(object, "worker_memory", "first"),
+                   .workers_last = held_by(object, "worker_memory", "last")};
 }
 
 AllocationSite read_site(const json& object) {

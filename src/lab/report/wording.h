@@ -155,7 +155,7 @@ std::array<std::string, 5> scaling_ratio_cells(const ScalingDocument& document,
 
 /// "4.2 KiB [4.1, 4.4]", or kNoValue; the interval in the value's unit.
 std::string format_with_interval(const MemoryMetric& metric);
-/// "leaks: clean over 24 iterations; 0.012 bytes an event and more would have shown".
+/// "leaks: clean over 24 iterations; 0.012 bytes an event sent and more would have shown".
 std::string leak_sentence(const LeakRow& leak);
 /// A line for each site that leaks, and for some that rise.
 std::vector<std::string> telling_leaks(const LeakRow& leak);

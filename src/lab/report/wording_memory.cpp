@@ -50,9 +50,9 @@ std::string figure(std::string_view name, std::string_view unit, const Estimate&
     return format_value(name, unit, std::optional(estimate));
 }
 
-/// "64 bytes an event [63.9, 64.1]".
+/// "64 bytes an event sent [63.9, 64.1]".
 std::string slope_text(const Estimate& slope) {
-    auto text = fmt::format("{:.3g} bytes an event", slope.value.value_or(0));
+    auto text = fmt::format("{:.3g} bytes an event sent", slope.value.value_or(0));
     // An end that is infinite is none.
     if (slope.has_interval()) text += fmt::format(" [{:.3g}, {:.3g}]", *slope.low, *slope.high);
     return text;
@@ -116,7 +116,7 @@ std::string leak_sentence(const LeakRow& leak) {
     auto text = fmt::format("leaks: {}, over {} iterations in {}", verdict, leak.iterations,
                             base::format_duration(leak.duration));
     if (leak.smallest_visible)
-        text += fmt::format("; {:.3g} bytes an event and more would have shown",
+        text += fmt::format("; {:.3g} bytes an event sent and more would have shown",
                             *leak.smallest_visible);
     if (leak.verdict != "clean" && !leak.reason.empty()) text += "; " + leak.reason;
     if (!leak.why_not_call_sites.empty())
@@ -125,6 +125,11 @@ std::string leak_sentence(const LeakRow& leak) {
         text +=
             fmt::format("; crucible's own memory went from {} to {}",
                         base::format_bytes(*leak.own_first), base::format_bytes(*leak.own_last));
+    }
+    if (leak.workers_first && leak.workers_last) {
+        text += fmt::format("; what it holds in its client processes from {} to {}",
+                            base::format_bytes(*leak.workers_first),
+                            base::format_bytes(*leak.workers_last));
     }
     return text;
 }

@@ -76,6 +76,29 @@ TEST(MemoryJson, TellsPartsWhereAllRoundsHaveThem) {
     EXPECT_EQ(lacking.at("categories")[1].at("live_bytes").at("value"), 640);
 }
 
+// What is in no figure stands beside what could not be counted.
+TEST(MemoryJson, TellsWhatIsOutsideOfTheSystem) {
+    auto profile = profile_of({some_figures()});
+    profile.targets[0].missing = {"process 7: it is a static program"};
+    profile.targets[0].outside = {"its clients: …"};
+    EXPECT_EQ(target_of(profile).at("missing"),
+              json({"process 7: it is a static program", "its clients: …"}));
+}
+
+// What the tool itself holds while it watches, here and in the client processes.
+TEST(MemoryJson, TellsWhatTheWatchHoldsItself) {
+    auto profile = profile_of({some_figures()});
+    profile.targets[0].leak = LeakWatch{};
+    profile.targets[0].leak->own_bytes = {100, 300, 200};
+    profile.targets[0].leak->worker_bytes = {10, 20, 30};
+    auto leak = target_of(profile).at("leak");
+    EXPECT_EQ(leak.at("own_memory"), json({{"first", 100.0}, {"last", 200.0}, {"peak", 300.0}}));
+    EXPECT_EQ(leak.at("worker_memory"), json({{"first", 10.0}, {"last", 30.0}, {"peak", 30.0}}));
+    profile.targets[0].leak->worker_bytes.clear();
+    leak = target_of(profile).at("leak");
+    EXPECT_TRUE(leak.at("worker_memory").is_null());
+}
+
 // Beside figures per event stands what became of the events; of a part there are none where the
 // whole has none.
 TEST(MemoryJson, TellsWhatBecameOfTheEvents) {

@@ -187,10 +187,21 @@ TEST(LeakWatch, JudgesWhatCameBeforeAFailure) {
     EXPECT_EQ(watch.judgement.iterations, 22U);
 }
 
-// Iterations of two phases end with the second.
+// What is refused took part in what is held as well: the slope is over the events sent.
+TEST(LeakWatch, CountsEventsThatWereSent) {
+    auto trial = trial_of(24);
+    for (auto& phase : trial.trial.phases)
+        phase.delivery = {.sent = 100, .handled = 25, .rejected = 75};
+    EXPECT_NEAR(judge_trial(trial, 1).judgement.growing.at(0).slope.value, 64, 1e-9);
+}
+
+// Iterations of two phases end with the second, and so does what the watch itself held.
 TEST(LeakWatch, LooksAtTheEndsOfIterations) {
     const auto watch = judge_trial(trial_of(48), 2);
     EXPECT_EQ(watch.judgement.iterations, 20U);
+    EXPECT_EQ(at_iteration_ends({9, 1, 2, 3, 4, 5}, 2), (std::vector<double>{2, 4}));
+    EXPECT_EQ(at_iteration_ends({9, 1, 2}, 1), (std::vector<double>{1, 2}));
+    EXPECT_TRUE(at_iteration_ends({}, 2).empty());
     EXPECT_NEAR(watch.judgement.growing.at(0).slope.value, 64, 1e-9);
 }
 

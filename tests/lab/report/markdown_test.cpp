@@ -36,7 +36,7 @@ TEST(MarkdownReport, ShowsAProfile) {
     EXPECT_TRUE(contains(text, "| Allocations | 1.00 | 3 |  |"));
     EXPECT_TRUE(
         contains(text, "\n- client: target, SyntheticTarget::leak (synthetic.cpp:140) \\< "));
-    EXPECT_TRUE(contains(text, ": leak (64 bytes an event \\[63.9, 64\\]): grows to the end"));
+    EXPECT_TRUE(contains(text, ": leak (64 bytes an event sent \\[63.9, 64\\]): grows to the end"));
     EXPECT_TRUE(contains(text, "| client: target | 74.7 KiB | 74.7 KiB | 1.00 | 125 B | 33 B |"));
 }
 

@@ -111,6 +111,35 @@ TEST(MemoryReport, TellsOfTheTargetBesideOneThatFailed) {
     EXPECT_TRUE(contains(html_of(result), "<p>Failed: client-0: gone</p>"));
 }
 
+// What the watch for leaks held itself, here and in its clients. Results of before have no
+// clients'.
+TEST(MemoryReport, TellsWhatTheWatchForLeaksHeld) {
+    auto result = example("memory.json");
+    auto& leak = result["targets"][0]["leak"];
+    leak["own_memory"] = {{"first", 2 << 20}, {"last", 3 << 20}, {"peak", 4 << 20}};
+    leak["worker_memory"] = {{"first", 16 << 20}, {"last", 17 << 20}, {"peak", 18 << 20}};
+    const std::string own = "crucible's own memory went from 2.00 MiB to 3.00 MiB";
+    const std::string workers = "; what it holds in its client processes from 16.0 MiB to 17.0 MiB";
+    EXPECT_TRUE(contains(markdown_of(result), own + workers)) << markdown_of(result);
+    EXPECT_TRUE(contains(html_of(result), "what it holds in its client processes from"));
+    for (const bool told : {true, false}) {
+        leak["worker_memory"] = nullptr;
+        if (!told) leak.erase("worker_memory");
+        EXPECT_TRUE(contains(markdown_of(result), own));
+        EXPECT_FALSE(contains(markdown_of(result), "client processes from"));
+    }
+}
+
+// Owners and stages come to more than the live peak: wherever they are shown, it is said.
+TEST(MemoryReport, SaysThatPeaksDoNotAddUp) {
+    const auto result = example("memory.json");
+    auto text = terminal(result);
+    std::ranges::replace(text, '\n', ' ');
+    EXPECT_TRUE(contains(text, "do not add up to it")) << text;
+    EXPECT_TRUE(contains(markdown_of(result), "do not add up to it"));
+    EXPECT_TRUE(contains(html_of(result), "do not add up to it"));
+}
+
 // What figures per event are over.
 TEST(MemoryReport, ShowsWhatBecameOfTheEvents) {
     auto result = example("memory.json");
