@@ -323,10 +323,11 @@ private:
         }
         TargetMemory* const target = first_target(job);
         if (target == nullptr || target->stacks || !any) return;
-        const auto profile = allocation_profile(trial, phase);
+        auto allocated = allocation_profile(trial, phase);
         if (*options_.stack_distance == 0)
-            note(target->target, job.clients, stacks_conserved(trial, phase, profile));
-        target->stacks = TargetStacks{.profile = symbolize(profile),
+            note(target->target, job.clients, stacks_conserved(trial, phase, allocated.profile));
+        target->stacks = TargetStacks{.profile = symbolize(allocated.profile),
+                                      .sums = std::move(allocated.sums),
                                       .events = static_cast<double>(found.lifetime_events.sent),
                                       .mean_bytes = *options_.stack_distance};
         if (const auto why = why_no_per_event(found.lifetime_events); !why.empty())

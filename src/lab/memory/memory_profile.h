@@ -16,6 +16,7 @@
 #include "lab/memory/in_flight.h"
 #include "lab/memory/leak_watch.h"
 #include "lab/memory/memory_figures.h"
+#include "lab/memory/site_ranking.h"
 #include "lab/memory/stack_figures.h"
 
 namespace crucible::lab {
@@ -66,13 +67,6 @@ struct MemoryCell {
     /// over rounds is told where all have them.
     std::vector<MemoryFigures> figures;
     std::vector<LifetimeFigures> lifetimes;
-};
-
-/// Where the memory of one round went.
-struct TargetStacks {
-    SymbolizedProfile profile;
-    double events = 0;             ///< that it is of
-    std::uint64_t mean_bytes = 0;  ///< between samples; 0: every allocation is one
 };
 
 /// One category of which events were sent alone.

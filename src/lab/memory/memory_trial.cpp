@@ -189,10 +189,7 @@ private:
         stacks.lifetimes.push_back(std::move(read.lifetimes));
         for (const auto& stack : read.stacks) {
             if (stacks.changes.size() <= stack.number) stacks.changes.resize(stack.number + 1);
-            const auto& counts = stack.counts;
-            const StackSums sums{counts.all_allocations.value, counts.all_bytes.value,
-                                 counts.live_blocks.value, counts.live_bytes.value,
-                                 counts.freed_byte_seconds};
+            const StackSums sums(stack.counts);
             auto& changes = stacks.changes[stack.number];
             if (changes.empty() || !changes.back().second.same_blocks(sums))
                 changes.emplace_back(moments_before, sums);

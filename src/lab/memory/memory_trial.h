@@ -11,6 +11,7 @@
 
 #include "alloc/snapshot.h"
 #include "alloc/stacks.h"
+#include "lab/memory/stack_sums.h"
 #include "lab/run/trial.h"
 
 namespace crucible::lab {
@@ -19,21 +20,6 @@ namespace crucible::lab {
 /// names, else beside this program as it was built or installed.
 /// - Errc::not_found: the message says where it was looked for.
 Result<std::filesystem::path> find_tracker();
-
-/// What a process had allocated on one of its stacks, and when: at a quiet moment.
-struct StackSums {
-    double allocations = 0;
-    double bytes = 0;
-    double live_blocks = 0;
-    double live_bytes = 0;
-    double freed_byte_seconds = 0;  ///< bytes times how long they were live, of what was freed
-    /// Whether anything was allocated or freed between the two: a free without an allocation
-    /// changes what is live. Seconds alone differ by how exactly the clock is known.
-    bool same_blocks(const StackSums& other) const noexcept {
-        return allocations == other.allocations && bytes == other.bytes &&
-               live_blocks == other.live_blocks && live_bytes == other.live_bytes;
-    }
-};
 
 /// The stacks of one process, with what it had allocated on them at the quiet moments.
 struct StackCourse {

@@ -58,6 +58,13 @@ private:
     StackSpace space_;
 };
 
+/// As allocation_kinds().
+std::array<std::int64_t, 5> values_of(const StackSums& sums) {
+    const auto whole = [](double value) { return std::llround(std::max(value, 0.0)); };
+    return {whole(sums.allocations.value), whole(sums.bytes.value), whole(sums.live_blocks.value),
+            whole(sums.live_bytes.value), whole(sums.freed_byte_seconds)};
+}
+
 double blocks_of(const std::vector<alloc::OwnerLifetimes>& all, const std::string& owner,
                  std::uint32_t number) {
     for (const auto& one : all) {
@@ -141,27 +148,22 @@ std::vector<StackFrame> frames_of(const SymbolizedProfile& profile,
 
 }  // namespace
 
-StackProfile allocation_profile(const MemoryTrial& trial, std::size_t phase) {
+AllocationProfile allocation_profile(const MemoryTrial& trial, std::size_t phase) {
     struct Found {
         std::string owner;
         std::vector<std::uint64_t> stack;
-        std::array<std::int64_t, 5> values;
+        StackSums sums;
     };
     std::vector<Found> all;
     std::uint64_t period = 0;
     StackWalk walk(trial);
     const auto done = [phase](const StackCourse& course, std::uint32_t number) {
-        const auto before = course.at(phase, number);
-        const auto after = course.at(phase + 1, number);
-        const auto whole = [](double value) { return std::llround(std::max(value, 0.0)); };
-        return std::array<std::int64_t, 5>{
-            whole(after.allocations - before.allocations), whole(after.bytes - before.bytes),
-            whole(after.live_blocks), whole(after.live_bytes),
-            whole(after.freed_byte_seconds - before.freed_byte_seconds)};
+        return between(course.at(phase, number), course.at(phase + 1, number));
     };
     walk.each(
         [&](const StackCourse& course, std::uint32_t number) {
-            return std::ranges::any_of(done(course, number), [](auto value) { return value != 0; });
+            return std::ranges::any_of(values_of(done(course, number)),
+                                       [](auto value) { return value != 0; });
         },
         [&](std::string owner, std::vector<std::uint64_t> stack, const StackCourse& course,
             std::uint32_t number) {
@@ -170,9 +172,13 @@ StackProfile allocation_profile(const MemoryTrial& trial, std::size_t phase) {
         });
     Capture capture;
     capture.period = static_cast<std::int64_t>(std::max<std::uint64_t>(period, 1));
-    StackProfile profile(walk.modules(), allocation_kinds(), capture);
-    for (const auto& one : all) profile.add(one.stack, one.owner, {}, one.values);
-    return profile;
+    AllocationProfile found{.profile = {walk.modules(), allocation_kinds(), capture}, .sums = {}};
+    for (const auto& one : all) {
+        const auto index = found.profile.add(one.stack, one.owner, {}, values_of(one.sums));
+        found.sums.resize(found.profile.samples().size());
+        found.sums[index] += one.sums;
+    }
+    return found;
 }
 
 Check stacks_conserved(const MemoryTrial& trial, std::size_t phase, const StackProfile& profile) {
@@ -218,7 +224,7 @@ StackSites stack_sites(const MemoryTrial& trial) {
     walk.each(
         [&](const StackCourse& course, std::uint32_t number) {
             for (std::size_t phase = 0; phase < phases; ++phase)
-                if (course.at(phase + 1, number).live_blocks > 0) return true;
+                if (course.at(phase + 1, number).live_blocks.value > 0) return true;
             return false;
         },
         [&](std::string owner, std::vector<std::uint64_t> stack, const StackCourse& course,
@@ -234,8 +240,8 @@ StackSites stack_sites(const MemoryTrial& trial) {
             auto& course_of = found.courses[entry->second];
             for (std::size_t phase = 0; phase < phases; ++phase) {
                 const auto sums = course.at(phase + 1, number);
-                course_of.live_bytes[phase] += sums.live_bytes;
-                course_of.live_objects[phase] += sums.live_blocks;
+                course_of.live_bytes[phase] += sums.live_bytes.value;
+                course_of.live_objects[phase] += sums.live_blocks.value;
             }
         });
     found.modules = walk.modules();

@@ -20,9 +20,13 @@ namespace crucible::lab {
 // harness allocates for itself; owners are named with their place: "system: database-1".
 
 /// What was allocated in phase `phase` (0-based) of a trial on each stack, and what was live at its
-/// end, over all processes of the system, whose files have one address each. Values are
-/// allocation_kinds(). No samples where no stacks were taken.
-StackProfile allocation_profile(const MemoryTrial& trial, std::size_t phase);
+/// end, over all processes of the system, whose files have one address each.
+struct AllocationProfile {
+    StackProfile profile;         ///< values are allocation_kinds(), of at least 0
+    std::vector<StackSums> sums;  ///< of each of its samples, with how far off they may be
+};
+/// No samples where no stacks were taken.
+AllocationProfile allocation_profile(const MemoryTrial& trial, std::size_t phase);
 
 /// Whether what such a profile of every allocation says was allocated in the phase is what the
 /// counters of the same processes say: within what a thread allocates between two readings.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "lab/memory/memory_profile.h"
@@ -26,6 +27,14 @@ std::string_view role_of(const MemoryProfile& profile, std::size_t target) {
 
 bool both_have_stacks(const MemoryProfile& profile) {
     return profile.targets.size() == 2 && profile.targets[0].stacks && profile.targets[1].stacks;
+}
+
+/// Of the bytes allocated on each stack; none where they are exact.
+std::vector<double> variances_of(const TargetStacks& stacks) {
+    std::vector<double> variances;
+    if (stacks.mean_bytes == 0) return variances;
+    for (const auto& sums : stacks.sums) variances.push_back(sums.bytes.variance);
+    return variances;
 }
 
 }  // namespace
@@ -86,6 +95,8 @@ Result<> write_stacks(const std::filesystem::path& directory, const MemoryProfil
     if (!both_have_stacks(profile)) return {};
     const auto& baseline = *profile.targets[0].stacks;
     const auto& candidate = *profile.targets[1].stacks;
+    const auto baseline_variances = variances_of(baseline);
+    const auto candidate_variances = variances_of(candidate);
     const auto graph = write_differential_flame_graph(
         {.baseline = baseline.profile,
          .candidate = candidate.profile,
@@ -93,7 +104,9 @@ Result<> write_stacks(const std::filesystem::path& directory, const MemoryProfil
          .candidate_kind = *candidate.profile.find_kind(kAllocated),
          .baseline_scale = 1 / baseline.events,
          .candidate_scale = 1 / candidate.events,
-         .per = "event"},
+         .per = "event",
+         .baseline_variances = baseline_variances,
+         .candidate_variances = candidate_variances},
         {.title = "Bytes allocated for an event",
          .subtitle =
              fmt::format("{} against {}", profile.targets[0].target, profile.targets[1].target)});

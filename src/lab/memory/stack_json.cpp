@@ -1,70 +1,66 @@
 #include "lab/memory/stack_json.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "lab/compare/json_parts.h"
 #include "lab/memory/leak_json.h"
+#include "lab/memory/site_ranking.h"
 
 namespace crucible::lab {
 namespace {
 
 using nlohmann::json;
 
-/// Of each: by what was allocated, and by what is live.
-constexpr std::size_t kSitesTold = 20;
-
-/// All stacks of one owner that are the same in words.
-struct TopSite {
-    std::string owner;
-    std::string site;
-    std::vector<std::string> stack;  ///< of the one that allocated most
-    std::array<double, 5> values{};  ///< as allocation_kinds()
-    std::int64_t most = -1;
-};
-enum Kind : std::size_t { kAllocations, kBytes, kLiveBlocks, kLiveBytes, kByteSeconds };
-
-std::vector<TopSite> sites_of(const SymbolizedProfile& profile) {
-    std::map<std::pair<std::string, std::string>, TopSite> sites;
-    for (const auto& sample : profile.samples) {
-        const auto words = describe_site(profile, sample);
-        auto& site = sites[{sample.owner, words}];
-        site.owner = sample.owner;
-        site.site = words;
-        for (std::size_t i = 0; i < site.values.size(); ++i)
-            site.values[i] += static_cast<double>(sample.values[i]);
-        if (sample.values[kBytes] > site.most) {
-            site.most = sample.values[kBytes];
-            site.stack = describe_stack(profile, sample);
-        }
-    }
-    std::vector<TopSite> all;
-    for (auto& [key, site] : sites) all.push_back(std::move(site));
-    return all;
+/// The ends of its interval are null where it is exact.
+json estimate_json(const SampledFigure& figure, double events) {
+    const auto end = [events](const std::optional<double>& value) {
+        return value ? number(*value / events) : json(nullptr);
+    };
+    return {{"value", figure.value / events},
+            {"ci_low", end(figure.low)},
+            {"ci_high", end(figure.high)}};
 }
 
-void keep_top(std::vector<TopSite>& sites) {
-    std::set<std::size_t> kept;
-    for (const Kind kind : {kBytes, kLiveBytes}) {
-        std::vector<std::size_t> order(sites.size());
-        for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-        std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
-            return sites[a].values[kind] > sites[b].values[kind];
-        });
-        order.resize(std::min(order.size(), kSitesTold));
-        kept.insert(order.begin(), order.end());
-    }
-    std::vector<TopSite> top;
-    for (const auto index : kept) top.push_back(std::move(sites[index]));
-    std::ranges::stable_sort(top, [](const TopSite& a, const TopSite& b) {
-        return a.values[kBytes] > b.values[kBytes];
-    });
-    sites = std::move(top);
+json site_json(const RankedSite& site, double events, std::uint64_t mean_bytes) {
+    const auto& sums = site.sums;
+    const auto blocks = [&](const alloc::Estimate& estimate, std::uint64_t samples, double per) {
+        return estimate_json(blocks_figure(estimate, samples, mean_bytes), per);
+    };
+    const auto bytes = [&](const alloc::Estimate& estimate, std::uint64_t samples, double per) {
+        return estimate_json(bytes_figure(estimate, samples, mean_bytes), per);
+    };
+    json ranked_by = json::array();
+    if (site.by_bytes) ranked_by.push_back("bytes_per_event");
+    if (site.by_live) ranked_by.push_back("live_bytes");
+    return {{"owner", site.owner},
+            {"site", site.site},
+            {"samples", sums.samples},
+            {"live_samples", sums.live_samples},
+            {"ranked_by", std::move(ranked_by)},
+            {"allocations_per_event", blocks(sums.allocations, sums.samples, events)},
+            {"bytes_per_event", bytes(sums.bytes, sums.samples, events)},
+            {"live_blocks", blocks(sums.live_blocks, sums.live_samples, 1)},
+            {"live_bytes", bytes(sums.live_bytes, sums.live_samples, 1)},
+            {"byte_seconds_per_event", sums.freed_byte_seconds / events},
+            {"stack", site.stack}};
+}
+
+json few_json(const RankedSites& sites, double events) {
+    if (sites.few == 0) return nullptr;
+    const auto& sums = sites.few_sums;
+    return {{"sites", sites.few},
+            {"samples", sums.samples},
+            {"live_samples", sums.live_samples},
+            {"allocations_per_event", sums.allocations.value / events},
+            {"bytes_per_event", sums.bytes.value / events},
+            {"live_blocks", sums.live_blocks.value},
+            {"live_bytes", sums.live_bytes.value},
+            {"byte_seconds_per_event", sums.freed_byte_seconds / events}};
 }
 
 json quantile(const std::vector<alloc::LifetimeClass>& classes, double p) {
@@ -91,23 +87,20 @@ json lifetime_json(const std::string& owner, const std::vector<alloc::LifetimeCl
 }  // namespace
 
 json stacks_json(const TargetStacks& stacks, const std::map<std::string, std::string>& files) {
-    auto sites = sites_of(stacks.profile);
-    const std::size_t all = sites.size();
-    keep_top(sites);
+    const auto ranked = rank_sites(stacks);
+    const bool exact = stacks.mean_bytes == 0;
     json told = json::array();
-    for (const auto& site : sites) {
-        told.push_back({{"owner", site.owner},
-                        {"site", site.site},
-                        {"allocations_per_event", site.values[kAllocations] / stacks.events},
-                        {"bytes_per_event", site.values[kBytes] / stacks.events},
-                        {"live_blocks", site.values[kLiveBlocks]},
-                        {"live_bytes", site.values[kLiveBytes]},
-                        {"byte_seconds_per_event", site.values[kByteSeconds] / stacks.events},
-                        {"stack", site.stack}});
-    }
-    return {{"events", stacks.events}, {"mean_bytes_between_samples", stacks.mean_bytes},
-            {"sites_in_all", all},     {"sites", std::move(told)},
-            {"files", files},          {"remarks", stacks.profile.remarks}};
+    for (const auto& site : ranked.sites)
+        told.push_back(site_json(site, stacks.events, stacks.mean_bytes));
+    return {{"events", stacks.events},
+            {"mean_bytes_between_samples", stacks.mean_bytes},
+            {"exact", exact},
+            {"ranked_from_samples", exact ? 0 : kSamplesRanked},
+            {"sites_in_all", ranked.in_all},
+            {"sites", std::move(told)},
+            {"few_samples", few_json(ranked, stacks.events)},
+            {"files", files},
+            {"remarks", stacks.profile.remarks}};
 }
 
 json lifetimes_json(const MemoryCell& cell) {

@@ -171,6 +171,17 @@ std::string draw(const FlameContent& content) {
     return out;
 }
 
+/// Of the 95 % interval of a difference.
+double half_interval(const FlameNode& node) {
+    constexpr double kZ = 1.959963985;
+    return kZ * std::sqrt(node.variance);
+}
+
+/// Whether its difference may be nothing but how samples fell.
+bool may_be_equal(const FlameNode& node) {
+    return std::abs(node.total[1] - node.total[0]) <= half_interval(node);
+}
+
 std::string percent_text(double part, double whole) {
     return fmt::format("{:.2f} %", whole > 0 ? 100 * part / whole : 0);
 }
@@ -202,9 +213,9 @@ std::string write_differential_flame_graph(const FlameComparison& comparison,
     CRUCIBLE_ASSERT(kind == comparison.candidate.kinds.at(comparison.candidate_kind));
     FlameTree tree;
     tree.add(comparison.baseline, comparison.baseline_kind, FlameSide::baseline,
-             comparison.baseline_scale);
+             comparison.baseline_scale, comparison.baseline_variances);
     tree.add(comparison.candidate, comparison.candidate_kind, FlameSide::candidate,
-             comparison.candidate_scale);
+             comparison.candidate_scale, comparison.candidate_variances);
     tree.measure();
     const auto value = [&](double amount) {
         auto text = format_value(amount, kind.unit);
@@ -214,23 +225,30 @@ std::string write_differential_flame_graph(const FlameComparison& comparison,
     for (auto& remark : remarks) remark.insert(0, "baseline: ");
     for (const auto& remark : comparison.candidate.remarks)
         remarks.push_back("candidate: " + remark);
-    return draw(
-        {.tree = tree,
-         .options = options,
-         .key = difference_key(),
-         .colour =
-             [](const FlameNode& node) { return difference_colour(node.total[0], node.total[1]); },
-         .figures =
-             [&](const FlameNode& node) {
-                 const auto [baseline, candidate] = node.total;
-                 const double change = candidate - baseline;
-                 auto text =
-                     fmt::format("baseline {}, candidate {}, {}{}", value(baseline),
-                                 value(candidate), change < 0 ? "−" : "+", value(std::abs(change)));
-                 if (baseline > 0) text += fmt::format(" ({:+.1f} %)", 100 * change / baseline);
-                 return text;
-             },
-         .remarks = std::move(remarks)});
+    if (tree.nodes()[0].variance > 0)
+        remarks.push_back(
+            "frames whose difference may be all of the sampling are coloured as equal ones");
+    return draw({.tree = tree,
+                 .options = options,
+                 .key = difference_key(),
+                 .colour =
+                     [](const FlameNode& node) {
+                         if (may_be_equal(node)) return difference_colour(1, 1);
+                         return difference_colour(node.total[0], node.total[1]);
+                     },
+                 .figures =
+                     [&](const FlameNode& node) {
+                         const auto [baseline, candidate] = node.total;
+                         const double change = candidate - baseline;
+                         auto text = fmt::format("baseline {}, candidate {}, {}{}", value(baseline),
+                                                 value(candidate), change < 0 ? "−" : "+",
+                                                 value(std::abs(change)));
+                         if (baseline > 0)
+                             text += fmt::format(" ({:+.1f} %)", 100 * change / baseline);
+                         if (node.variance > 0) text += " ± " + value(half_interval(node));
+                         return text;
+                     },
+                 .remarks = std::move(remarks)});
 }
 
 }  // namespace crucible::lab

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,17 @@ struct FlameComparison {
     double baseline_scale = 1;
     double candidate_scale = 1;
     std::string per;  ///< what a value is then for, "event"; may be empty
+    /// Of the value of each of a profile's samples, of which all are independent; empty: they are
+    /// exact.
+    std::span<const double> baseline_variances = {};
+    std::span<const double> candidate_variances = {};
 };
 
 /// The same of two profiles. Each frame is as wide as in the profile where it has more, so that
 /// what one of them no longer has is seen too; red is what the candidate has more, blue what it has
-/// less, the paler the nearer to equal.
+/// less, the paler the nearer to equal. Where values have variances, frames have the colour of
+/// equal ones unless their difference is beyond 1.96 of its standard errors, and it is told with
+/// its 95 % interval.
 std::string write_differential_flame_graph(const FlameComparison& comparison,
                                            const FlameGraphOptions& options);
 

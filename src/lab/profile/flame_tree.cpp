@@ -48,9 +48,11 @@ std::size_t FlameTree::child(std::size_t parent, std::size_t name, std::size_t m
 }
 
 void FlameTree::add(const SymbolizedProfile& profile, std::size_t kind, FlameSide side,
-                    double scale) {
+                    double scale, std::span<const double> variances) {
     CRUCIBLE_ASSERT(kind < profile.kinds.size() && scale > 0);
-    for (const auto& sample : profile.samples) {
+    CRUCIBLE_ASSERT(variances.empty() || variances.size() == profile.samples.size());
+    for (std::size_t i = 0; i < profile.samples.size(); ++i) {
+        const auto& sample = profile.samples[i];
         if (sample.values[kind] <= 0) continue;
         const auto owner = name_index(sample.owner.empty() ? std::string(kNoOwner) : sample.owner);
         auto node = child(0, owner, 0);
@@ -64,6 +66,7 @@ void FlameTree::add(const SymbolizedProfile& profile, std::size_t kind, FlameSid
         }
         nodes_[node].own[static_cast<std::size_t>(side)] +=
             static_cast<double>(sample.values[kind]) * scale;
+        if (!variances.empty()) nodes_[node].variance += variances[i] * scale * scale;
     }
 }
 
@@ -75,6 +78,7 @@ void FlameTree::measure() {
     for (std::size_t i = nodes_.size() - 1; i > 0; --i) {
         auto& above = nodes_[nodes_[i].parent];
         above.width += nodes_[i].width;
+        above.variance += nodes_[i].variance;
         for (std::size_t side = 0; side < 2; ++side) above.total[side] += nodes_[i].total[side];
     }
     for (auto& node : nodes_) {

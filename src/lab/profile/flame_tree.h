@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,7 +25,8 @@ struct FlameNode {
     /// Of each FlameSide: its own, and with all that it called.
     std::array<double, 2> own{};
     std::array<double, 2> total{};
-    double width = 0;  ///< what is drawn; see FlameTree::measure()
+    double width = 0;     ///< what is drawn; see FlameTree::measure()
+    double variance = 0;  ///< of the difference of the totals
     std::vector<std::size_t> children;
 };
 
@@ -35,7 +37,9 @@ public:
     FlameTree();
 
     /// Adds the values of one kind, times `scale`; those that are not positive are left out.
-    void add(const SymbolizedProfile& profile, std::size_t kind, FlameSide side, double scale);
+    /// `variances`: of each sample's value; none: they are exact.
+    void add(const SymbolizedProfile& profile, std::size_t kind, FlameSide side, double scale,
+             std::span<const double> variances = {});
 
     /// Sums up, and sorts children by name. A node's width is what it has itself, in that profile
     /// where it has more, and the widths of its children. So what only one of two profiles has is

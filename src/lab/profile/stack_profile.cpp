@@ -44,8 +44,8 @@ StackProfile::StackProfile(std::vector<MappedModule> modules, std::vector<ValueK
     std::ranges::stable_sort(modules_, {}, &MappedModule::start);
 }
 
-void StackProfile::add(std::span<const std::uint64_t> stack, std::string_view owner,
-                       std::string_view thread, std::span<const std::int64_t> values) {
+std::size_t StackProfile::add(std::span<const std::uint64_t> stack, std::string_view owner,
+                              std::string_view thread, std::span<const std::int64_t> values) {
     CRUCIBLE_ASSERT(values.size() == kinds_.size());
     const auto hash = sample_hash(stack, owner, thread);
     const auto [first, last] = by_hash_.equal_range(hash);
@@ -56,13 +56,14 @@ void StackProfile::add(std::span<const std::uint64_t> stack, std::string_view ow
             continue;
         for (std::size_t i = 0; i < values.size(); ++i)
             sample.values[i] = saturated_sum(sample.values[i], values[i]);
-        return;
+        return index;
     }
     by_hash_.emplace(hash, samples_.size());
     samples_.push_back({.stack = {stack.begin(), stack.end()},
                         .owner = std::string(owner),
                         .thread = std::string(thread),
                         .values = {values.begin(), values.end()}});
+    return samples_.size() - 1;
 }
 
 }  // namespace crucible::lab

@@ -55,9 +55,10 @@ public:
                  Capture capture = {});
 
     /// Adds to the sample of the same stack, owner and thread where there is one. As many values as
-    /// kinds. A sum that would not fit stays at the greatest number.
-    void add(std::span<const std::uint64_t> stack, std::string_view owner, std::string_view thread,
-             std::span<const std::int64_t> values);
+    /// kinds. A sum that would not fit stays at the greatest number. Returns its index in
+    /// samples().
+    std::size_t add(std::span<const std::uint64_t> stack, std::string_view owner,
+                    std::string_view thread, std::span<const std::int64_t> values);
 
     /// Sorted by start.
     const std::vector<MappedModule>& modules() const noexcept { return modules_; }

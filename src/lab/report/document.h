@@ -276,18 +276,33 @@ struct LeakRow {
     std::optional<double> workers_last;
 };
 
-/// Where memory is allocated.
+/// Where memory is allocated. Exact where its figures have no interval.
 struct AllocationSite {
     std::string owner;
     std::string site;
+    std::uint64_t samples = 0;           ///< of what was allocated
+    std::uint64_t live_samples = 0;      ///< of what is live
+    std::vector<std::string> ranked_by;  ///< the figures of which enough is known
+    Estimate allocations_per_event;
+    Estimate bytes_per_event;
+    Estimate live_bytes;
+};
+/// Places that have too few samples to be ranked, together.
+struct FewSamples {
+    std::uint64_t sites = 0;
+    std::uint64_t samples = 0;
+    std::uint64_t live_samples = 0;
     double allocations_per_event = 0;
     double bytes_per_event = 0;
     double live_bytes = 0;
 };
 struct AllocationSites {
     std::uint64_t in_all = 0;
-    double mean_bytes = 0;              ///< between samples; 0: every allocation is one
+    double mean_bytes = 0;  ///< between samples; 0: every allocation is one
+    bool exact = false;
+    std::uint64_t ranked_from = 0;      ///< samples that rank a place
     std::vector<AllocationSite> sites;  ///< those that allocate most, and those that hold most
+    std::optional<FewSamples> few;
     std::map<std::string, std::string> files;  ///< beside the result, by what they are
     std::vector<std::string> remarks;
 };

@@ -72,16 +72,32 @@ std::optional<LeakRow> read_leak(const json& object) {
 AllocationSite read_site(const json& object) {
     return {.owner = text_at(object, "owner"),
             .site = text_at(object, "site"),
-            .allocations_per_event = object.at("allocations_per_event"),
-            .bytes_per_event = object.at("bytes_per_event"),
-            .live_bytes = object.at("live_bytes")};
+            .samples = object.at("samples"),
+            .live_samples = object.at("live_samples"),
+            .ranked_by = texts(object.at("ranked_by")),
+            .allocations_per_event = read_estimate(object.at("allocations_per_event")),
+            .bytes_per_event = read_estimate(object.at("bytes_per_event")),
+            .live_bytes = read_estimate(object.at("live_bytes"))};
+}
+
+std::optional<FewSamples> read_few(const json& object) {
+    if (object.is_null()) return std::nullopt;
+    return FewSamples{.sites = object.at("sites"),
+                      .samples = object.at("samples"),
+                      .live_samples = object.at("live_samples"),
+                      .allocations_per_event = object.at("allocations_per_event"),
+                      .bytes_per_event = object.at("bytes_per_event"),
+                      .live_bytes = object.at("live_bytes")};
 }
 
 std::optional<AllocationSites> read_sites(const json& object) {
     if (object.is_null()) return std::nullopt;
     AllocationSites sites{.in_all = object.at("sites_in_all"),
                           .mean_bytes = object.at("mean_bytes_between_samples"),
+                          .exact = object.at("exact"),
+                          .ranked_from = object.at("ranked_from_samples"),
                           .sites = list_of<AllocationSite>(object.at("sites"), read_site),
+                          .few = read_few(object.at("few_samples")),
                           .files = {},
                           .remarks = texts(object.at("remarks"))};
     for (const auto& [what, file] : object.at("files").items())

@@ -22,12 +22,18 @@ void write_sites(Markdown& text, const MemoryTarget& target) {
     text.line("Where ({}; {}):", plain(sampling_sentence(*target.stacks)),
               plain(files_sentence(*target.stacks)));
     text.blank();
-    text.row({"bytes/event", "allocations/event", "live", "owner", "place"});
-    text.row({"---:", "---:", "---:", "---", "---"});
-    for (const auto& site : telling_sites(*target.stacks)) {
-        const auto cells = site_cells(site);
-        text.row({cells[0], cells[1], cells[2], plain(site.owner), code(site.site)});
-    }
+    const auto& stacks = *target.stacks;
+    const auto row = [&text](std::vector<std::string> cells, std::string owner, std::string place) {
+        cells.push_back(std::move(owner));
+        cells.push_back(std::move(place));
+        text.row(cells);
+    };
+    const auto columns = site_columns(stacks);
+    row(columns, "owner", "place");
+    row(std::vector<std::string>(columns.size(), "---:"), "---", "---");
+    for (const auto& site : telling_sites(stacks))
+        row(site_cells(stacks, site), plain(site.owner), code(site.site));
+    if (stacks.few) row(few_cells(stacks), "", few_label(stacks));
     text.blank();
 }
 

@@ -99,16 +99,21 @@ void write_sites(Page& page, const MemoryTarget& target) {
     if (!target.stacks) return;
     page.begin_frame("Where memory is allocated in " + target.target);
     page.add("<table><caption>Where</caption><thead><tr>");
-    for (const auto column : kSiteColumns)
-        page.add(R"(<th scope="col" class="num">{}</th>)", column);
+    const auto& stacks = *target.stacks;
+    for (const auto& column : site_columns(stacks))
+        page.add(R"(<th scope="col" class="num">{}</th>)", escape_html(typeset(column)));
     page.add(R"(<th scope="col">owner</th><th scope="col">place</th></tr></thead><tbody>)");
-    for (const auto& site : telling_sites(*target.stacks)) {
+    const auto row = [&page](const std::vector<std::string>& cells, std::string_view owner,
+                             std::string_view place) {
         page.add("<tr>");
-        for (const auto& cell : site_cells(site))
+        for (const auto& cell : cells)
             page.add(R"(<td class="num">{}</td>)", escape_html(typeset(cell)));
-        page.add(R"(<td>{}</td><td class="note">{}</td></tr>)", escape_html(site.owner),
-                 escape_html(site.site));
-    }
+        page.add(R"(<td>{}</td><td class="note">{}</td></tr>)", escape_html(owner),
+                 escape_html(place));
+    };
+    for (const auto& site : telling_sites(stacks))
+        row(site_cells(stacks, site), site.owner, site.site);
+    if (stacks.few) row(few_cells(stacks), "", few_label(stacks));
     page.add("</tbody></table>");
     page.end_frame();
     write_files(page, *target.stacks);

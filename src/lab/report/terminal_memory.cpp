@@ -95,18 +95,34 @@ std::string fitting(std::string_view text, std::size_t columns) {
 void write_sites(TerminalText& text, const MemoryTarget& target, std::size_t width) {
     if (!target.stacks) return;
     text.blank();
-    const auto row = [&text](const auto& cells, std::string_view owner) {
+    const auto& stacks = *target.stacks;
+    // Figures with intervals leave no room for the owner beside them, nor for their samples.
+    const auto row = [&](const std::vector<std::string>& cells, std::string_view owner) {
+        if (!stacks.exact)
+            return " " + text.cell(cells[0], 23, true) + text.cell(cells[1], 26, true) +
+                   text.cell(cells[2], 26, true);
         return " " + text.cell(cells[0], 11, true) + text.cell(cells[1], 19, true) +
                text.cell(cells[2], 11, true) + "  " + std::string(owner);
     };
-    text.line(row(kSiteColumns, "owner, and where"), Ink::dim);
-    for (const auto& site : telling_sites(*target.stacks)) {
-        text.line(row(site_cells(site), site.owner));
-        text.paragraph(fitting(site.site, width - kSiteIndent), kSiteIndent);
+    const auto where = [&](std::string_view place) {
+        text.paragraph(fitting(place, width - kSiteIndent), kSiteIndent);
+    };
+    text.line(row(site_columns(stacks), "owner, and where"), Ink::dim);
+    if (!stacks.exact)
+        text.line(std::string(kSiteIndent, ' ') + "owner, samples, and where", Ink::dim);
+    for (const auto& site : telling_sites(stacks)) {
+        const auto cells = site_cells(stacks, site);
+        text.line(row(cells, site.owner));
+        if (!stacks.exact) where(fmt::format("{}, {} samples", site.owner, cells.back()));
+        where(site.site);
     }
-    text.paragraph(
-        fmt::format("{}; {}", sampling_sentence(*target.stacks), files_sentence(*target.stacks)), 1,
-        Ink::dim);
+    if (stacks.few) {
+        const auto cells = few_cells(stacks);
+        text.line(row(cells, ""));
+        where(fmt::format("{}: {}", few_label(stacks), cells.back()));
+    }
+    text.paragraph(fmt::format("{}; {}", sampling_sentence(stacks), files_sentence(stacks)), 1,
+                   Ink::dim);
 }
 
 void write_resources(TerminalText& text, const MemoryTarget& target) {

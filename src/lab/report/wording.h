@@ -164,10 +164,15 @@ std::vector<std::string> telling_leaks(const LeakRow& leak);
 std::vector<OwnerRow> telling_owners(const MemoryTarget& target);
 /// The places that allocate most, then of the others those that hold most.
 std::vector<AllocationSite> telling_sites(const AllocationSites& stacks);
-inline constexpr std::array<std::string_view, 3> kSiteColumns{"bytes/event", "allocations/event",
-                                                              "live"};
-std::array<std::string, 3> site_cells(const AllocationSite& site);
-/// "120 places, of every allocation in the events of one trial".
+/// Columns and cells of the figures of places: exact, or with their intervals and samples.
+std::vector<std::string> site_columns(const AllocationSites& stacks);
+std::vector<std::string> site_cells(const AllocationSites& stacks, const AllocationSite& site);
+/// "37 sites with fewer than 5 samples", and the cells of their sums; where there are some.
+std::string few_label(const AllocationSites& stacks);
+std::vector<std::string> few_cells(const AllocationSites& stacks);
+/// "1.23 [1.10, 1.40] KiB": a figure and its interval, with the unit of all three once.
+std::string short_estimate(std::string_view unit, const Estimate& estimate);
+/// "120 places, of every allocation in the events of one trial: exact".
 std::string sampling_sentence(const AllocationSites& stacks);
 /// The names of the files with all stacks.
 std::string files_sentence(const AllocationSites& stacks);

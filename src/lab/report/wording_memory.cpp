@@ -46,6 +46,28 @@ std::string signed_digits(double value) {
     return fmt::format("{:+.{}f}", value, size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
+/// With three digits, or two where none stands before the point.
+std::string digits(double value) {
+    if (value < 1) return fmt::format("{:.2g}", value);
+    return fmt::format("{:.{}f}", value, value >= 100 ? 0 : value >= 10 ? 1 : 2);
+}
+
+/// By what values up to `size` are divided to be told, and the name of that unit.
+std::pair<double, std::string_view> scale_of(std::string_view unit, double size) {
+    if (unit != "bytes") return {1, ""};
+    constexpr std::array<std::string_view, 4> kUnits{"B", "KiB", "MiB", "GiB"};
+    double scale = 1;
+    std::size_t i = 0;
+    for (; i + 1 < kUnits.size() && size / scale >= 1024; ++i) scale *= 1024;
+    return {scale, kUnits[i]};
+}
+
+/// "12 (3 live)".
+std::string samples_text(std::uint64_t samples, std::uint64_t live) {
+    return fmt::format("{} ({} live)", base::format_count(static_cast<double>(samples)),
+                       base::format_count(static_cast<double>(live)));
+}
+
 std::string figure(std::string_view name, std::string_view unit, const Estimate& estimate) {
     return format_value(name, unit, std::optional(estimate));
 }
@@ -156,29 +178,72 @@ std::vector<std::string> telling_leaks(const LeakRow& leak) {
 
 std::vector<AllocationSite> telling_sites(const AllocationSites& stacks) {
     auto sites = stacks.sites;
+    // What too little is known of ranks none.
+    const auto ranked = [](const AllocationSite& site, std::string_view name,
+                           const Estimate& figure) {
+        const auto& by = site.ranked_by;
+        return std::ranges::find(by, name) == by.end() ? 0 : figure.value.value_or(0);
+    };
+    const auto allocated = [&](const AllocationSite& site) {
+        return ranked(site, "bytes_per_event", site.bytes_per_event);
+    };
+    const auto held = [&](const AllocationSite& site) {
+        return ranked(site, "live_bytes", site.live_bytes);
+    };
     // Those that allocate most first, and of the rest those that hold most.
-    std::ranges::stable_sort(sites, std::ranges::greater(), &AllocationSite::bytes_per_event);
+    std::ranges::stable_sort(sites, std::ranges::greater(), allocated);
     const auto allocating = std::ranges::count_if(
-        sites, [](const AllocationSite& site) { return site.bytes_per_event > 0; });
+        sites, [&](const AllocationSite& site) { return allocated(site) > 0; });
     const auto rest =
         sites.begin() + std::min(allocating, static_cast<std::ptrdiff_t>(kSitesShown));
-    std::ranges::stable_sort(rest, sites.end(), std::ranges::greater(),
-                             &AllocationSite::live_bytes);
+    std::ranges::stable_sort(rest, sites.end(), std::ranges::greater(), held);
     sites.resize(std::min(sites.size(), 2 * kSitesShown));
     return sites;
 }
 
-std::array<std::string, 3> site_cells(const AllocationSite& site) {
-    return {format_value("allocated_bytes_per_event", "bytes", site.bytes_per_event),
-            format_value("allocations_per_event", "1", site.allocations_per_event),
-            format_value("live_bytes", "bytes", site.live_bytes)};
+std::vector<std::string> site_columns(const AllocationSites& stacks) {
+    if (stacks.exact) return {"bytes/event", "allocations/event", "live"};
+    return {"bytes/event [95 %]", "allocations/event [95 %]", "live [95 %]", "samples"};
+}
+
+std::vector<std::string> site_cells(const AllocationSites& stacks, const AllocationSite& site) {
+    std::vector<std::string> cells{short_estimate("bytes", site.bytes_per_event),
+                                   short_estimate("1", site.allocations_per_event),
+                                   short_estimate("bytes", site.live_bytes)};
+    if (!stacks.exact) cells.push_back(samples_text(site.samples, site.live_samples));
+    return cells;
+}
+
+std::string few_label(const AllocationSites& stacks) {
+    return fmt::format("{} site{} with fewer than {} samples", stacks.few->sites,
+                       stacks.few->sites == 1 ? "" : "s", stacks.ranked_from);
+}
+
+std::vector<std::string> few_cells(const AllocationSites& stacks) {
+    const auto& few = *stacks.few;
+    return {format_value("allocated_bytes_per_event", "bytes", few.bytes_per_event),
+            format_value("allocations_per_event", "1", few.allocations_per_event),
+            format_value("live_bytes", "bytes", few.live_bytes),
+            samples_text(few.samples, few.live_samples)};
+}
+
+std::string short_estimate(std::string_view unit, const Estimate& estimate) {
+    if (!estimate.has_interval()) return format_value("", unit, std::optional(estimate));
+    const auto [scale, name] = scale_of(unit, std::abs(*estimate.high));
+    auto text = fmt::format("{} [{}, {}]", digits(estimate.value.value_or(0) / scale),
+                            digits(*estimate.low / scale), digits(*estimate.high / scale));
+    return name.empty() ? text : fmt::format("{} {}", text, name);
 }
 
 std::string sampling_sentence(const AllocationSites& stacks) {
-    const auto of = stacks.mean_bytes > 0 ? fmt::format("samples {} apart in the mean",
-                                                        base::format_bytes(stacks.mean_bytes))
-                                          : std::string("every allocation");
-    return fmt::format("{} places, of {} in the events of one trial", stacks.in_all, of);
+    if (stacks.exact) {
+        return fmt::format("{} places, of every allocation in the events of one trial: exact",
+                           stacks.in_all);
+    }
+    return fmt::format(
+        "{} places, of samples {} apart in the mean in the events of one trial; intervals are of "
+        "the sampling alone, and places whose intervals overlap are in no order",
+        stacks.in_all, base::format_bytes(stacks.mean_bytes));
 }
 
 std::string files_sentence(const AllocationSites& stacks) {
@@ -278,14 +343,7 @@ std::string short_difference(const ComparedMetric& metric) {
     double size = std::abs(value);
     if (difference.has_interval())
         size = std::max({size, std::abs(*difference.low), std::abs(*difference.high)});
-    double scale = 1;
-    std::string_view unit;
-    if (metric.unit == "bytes") {
-        constexpr std::array<std::string_view, 4> kUnits{"B", "KiB", "MiB", "GiB"};
-        std::size_t i = 0;
-        for (; i + 1 < kUnits.size() && size / scale >= 1024; ++i) scale *= 1024;
-        unit = kUnits[i];
-    }
+    const auto [scale, unit] = scale_of(metric.unit, size);
     auto text = signed_digits(value / scale);
     if (difference.has_interval()) {
         text += fmt::format(" [{}, {}]", signed_digits(*difference.low / scale),

@@ -117,5 +117,59 @@ TEST(MemoryJson, TellsWhatBecameOfTheEvents) {
     EXPECT_EQ(queue.at("peak_bytes_per_event").at("value"), 64);
 }
 
+/// One place with so many samples, each of 1,000 bytes, of which one is live.
+TargetStacks stacks_with(std::uint64_t samples, std::uint64_t mean_bytes) {
+    TargetStacks stacks{.events = 100, .mean_bytes = mean_bytes};
+    stacks.profile.samples.push_back({.stack = {0}, .owner = "system: queue"});
+    stacks.profile.samples.back().values = {0, 0, 0, 0, 0};
+    stacks.profile.locations.push_back({.frames = {{.function = "push"}}});
+    auto& sums = stacks.sums.emplace_back();
+    const auto n = static_cast<double>(samples);
+    sums.samples = samples;
+    sums.live_samples = 1;
+    sums.allocations = {n, n};
+    sums.bytes = {1000 * n, 1e6 * n};
+    sums.live_blocks = {1, 1};
+    sums.live_bytes = {1000, 1e6};
+    return stacks;
+}
+
+// Sampled places have their intervals and samples, or are told of in one line; where every
+// allocation has its stack nothing is estimated.
+TEST(MemoryJson, TellsHowFarOffSampledStacksMayBe) {
+    auto profile = profile_of({some_figures()});
+    const auto stacks_of = [&](std::uint64_t samples, std::uint64_t mean_bytes) {
+        profile.targets[0].stacks = stacks_with(samples, mean_bytes);
+        return target_of(profile).at("stacks");
+    };
+    const auto sampled = stacks_of(5, 1000);
+    EXPECT_EQ(sampled.at("exact"), false);
+    EXPECT_EQ(sampled.at("ranked_from_samples"), 5);
+    EXPECT_TRUE(sampled.at("few_samples").is_null());
+    const auto& site = sampled.at("sites").at(0);
+    EXPECT_EQ(site.at("samples"), 5);
+    EXPECT_EQ(site.at("live_samples"), 1);
+    // Wilson's interval for a count of five, and of one.
+    const auto& bytes = site.at("bytes_per_event");
+    EXPECT_EQ(bytes.at("value"), 50);
+    EXPECT_NEAR(bytes.at("ci_low"), 21.36, 0.01);
+    EXPECT_NEAR(bytes.at("ci_high"), 117.06, 0.01);
+    EXPECT_NEAR(site.at("live_bytes").at("ci_low"), 176.5, 0.1);
+    EXPECT_NEAR(site.at("live_bytes").at("ci_high"), 5664.9, 0.1);
+
+    const auto few = stacks_of(4, 1000);
+    EXPECT_EQ(few.at("sites").size(), 0U);
+    EXPECT_EQ(few.at("sites_in_all"), 1);
+    EXPECT_EQ(few.at("few_samples").at("sites"), 1);
+    EXPECT_EQ(few.at("few_samples").at("samples"), 4);
+    EXPECT_EQ(few.at("few_samples").at("bytes_per_event"), 40);
+    EXPECT_EQ(few.at("few_samples").at("live_bytes"), 1000);
+
+    const auto exact = stacks_of(4, 0);
+    EXPECT_EQ(exact.at("exact"), true);
+    EXPECT_EQ(exact.at("sites").at(0).at("bytes_per_event").at("value"), 40);
+    EXPECT_TRUE(exact.at("sites").at(0).at("bytes_per_event").at("ci_low").is_null());
+}
+
 }  // namespace
 }  // namespace crucible::lab

@@ -184,6 +184,34 @@ TEST(DifferentialFlameGraph, ComparesPerEvent) {
     EXPECT_THAT(svg, Not(HasSubstr("fill=\"" + difference_colour(1, 2) + "\"/><text x=\"13\"")));
 }
 
+// Three samples of 1,000 bytes each against six: a difference of 3,000 ± 5,880 may be all of the
+// sampling, 60 against 30 not. Per event with half the events half of it.
+TEST(DifferentialFlameGraph, DoesNotColourWhatSamplingMakes) {
+    const auto graph_of = [](int baseline_samples, int candidate_samples, double scale) {
+        const auto baseline = one_stack("work", 1000 * baseline_samples);
+        const auto candidate = one_stack("work", 1000 * candidate_samples);
+        const std::vector<double> before{1e6 * baseline_samples};
+        const std::vector<double> after{1e6 * candidate_samples};
+        return write_differential_flame_graph({.baseline = baseline,
+                                               .candidate = candidate,
+                                               .baseline_kind = 1,
+                                               .candidate_kind = 1,
+                                               .baseline_scale = scale,
+                                               .candidate_scale = scale,
+                                               .per = "event",
+                                               .baseline_variances = before,
+                                               .candidate_variances = after},
+                                              titled("t"));
+    };
+    const auto few = graph_of(3, 6, 0.5);
+    EXPECT_THAT(few, HasSubstr("+1.46 KiB per event (+100.0 %) ± 2.87 KiB per event"));
+    EXPECT_THAT(few, HasSubstr("fill=\"" + difference_colour(1, 1) + "\"/><text x=\"13\""));
+    EXPECT_THAT(few, HasSubstr("may be all of the sampling"));
+    const auto many = graph_of(30, 60, 0.5);
+    EXPECT_THAT(many, HasSubstr("fill=\"" + difference_colour(1, 2) + "\"/><text x=\"13\""));
+    EXPECT_THAT(many, Not(HasSubstr("fill=\"" + difference_colour(1, 1) + "\"/><text x=\"13\"")));
+}
+
 TEST(DifferenceColour, GoesFromBlueToRed) {
     EXPECT_EQ(difference_colour(1, 0), "#5c9ee6");
     EXPECT_EQ(difference_colour(3, 3), "#f0f0f2");

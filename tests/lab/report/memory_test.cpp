@@ -44,6 +44,32 @@ json metric(const char* name, double baseline, double candidate, const json& rat
     return compared;
 }
 
+/// The example with its first place sampled: 12 samples, of which none is live.
+json sampled_example() {
+    auto result = example("memory.json");
+    auto& stacks = result["targets"][0]["stacks"];
+    stacks["mean_bytes_between_samples"] = 524'288;
+    stacks["exact"] = false;
+    stacks["ranked_from_samples"] = 5;
+    auto& site = stacks["sites"][0];
+    site["samples"] = 12;
+    site["live_samples"] = 0;
+    site["ranked_by"] = {"bytes_per_event"};
+    site["allocations_per_event"] = estimate(1.02, 0.58, 1.757);
+    site["bytes_per_event"] = estimate(1250, 718, 2192);
+    site["live_bytes"] = estimate(0, 0, 1'934'000);
+    stacks["sites"] = json::array({site});
+    stacks["few_samples"] = {{"sites", 37},
+                             {"samples", 41},
+                             {"live_samples", 3},
+                             {"allocations_per_event", 0.5},
+                             {"bytes_per_event", 300},
+                             {"live_blocks", 4},
+                             {"live_bytes", 2048},
+                             {"byte_seconds_per_event", 1}};
+    return result;
+}
+
 /// The example's target twice, with the stages compared.
 json comparison_of_two() {
     auto result = example("memory.json");
@@ -90,6 +116,74 @@ TEST(MemoryReport, ShowsStagesAndCategories) {
     EXPECT_TRUE(contains(page, "With events of one category alone"));
     EXPECT_TRUE(contains(markdown_of(example("memory.json")),
                          "| client | 74.7 KiB | 74.7 KiB | 1.00 | 125 B | 33 B |"));
+}
+
+// A sampled figure stands with its interval, its place with its samples; those that have too few
+// are one line. All fits 80 columns.
+TEST(MemoryReport, ShowsHowFarOffSampledStacksMayBe) {
+    const auto result = sampled_example();
+    const auto text = terminal(result);
+    EXPECT_TRUE(contains(text,
+                         "    1.22 [0.7, 2.14] KiB         1.02 [0.58, 1.76]"
+                         "           0 [0, 1.84] MiB\n"
+                         "            client: target, 12 (0 live) samples\n"))
+        << text;
+    EXPECT_TRUE(contains(text,
+                         "                   300 B                     0.500"
+                         "                  2.00 KiB\n"
+                         "            37 sites with fewer than 5 samples: 41 (3 live)\n"))
+        << text;
+    EXPECT_TRUE(contains(text, "samples 512 KiB apart")) << text;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto line = text.substr(at, text.find('\n', at) - at);
+        EXPECT_LE(columns(line), 80u) << line;
+        at += line.size() + 1;
+    }
+    const auto markdown = markdown_of(result);
+    EXPECT_TRUE(contains(markdown,
+                         "| 1.22 [0.7, 2.14] KiB | 1.02 [0.58, 1.76] | 0 [0, 1.84] MiB | 12 (0 "
+                         "live) | client: target |"))
+        << markdown;
+    EXPECT_TRUE(contains(markdown,
+                         "| 300 B | 0.500 | 2.00 KiB | 41 (3 live) |  | 37 sites with fewer than 5 "
+                         "samples |"))
+        << markdown;
+    const auto page = html_of(result);
+    EXPECT_TRUE(contains(page, "live)</td>"));
+    EXPECT_TRUE(contains(page, "37 sites with fewer than 5 samples"));
+    EXPECT_TRUE(contains(page, "are in no order"));
+}
+
+// What there are too few samples of does not rank a place, however much they stand for.
+TEST(MemoryReport, RanksPlacesByEnoughSamples) {
+    auto result = sampled_example();
+    auto& sites = result["targets"][0]["stacks"]["sites"];
+    auto held = sites[0];
+    held["site"] = "held_by_four < main";
+    held["samples"] = 4;
+    held["live_samples"] = 9;
+    held["ranked_by"] = {"live_bytes"};
+    held["bytes_per_event"] = estimate(9e6, 3e6, 3e7);
+    held["live_bytes"] = estimate(4e6, 2e6, 8e6);
+    sites.insert(sites.begin(), held);
+    // Leaks are told before, and by the same names.
+    const auto text = terminal(result);
+    const auto places = text.substr(text.find("owner, samples, and where"));
+    const auto second = places.find("held_by_four");
+    ASSERT_NE(second, std::string::npos) << text;
+    EXPECT_LT(places.find("SyntheticTarget::leak"), second) << places;
+}
+
+// Where every allocation has its stack nothing is estimated, and that is said.
+TEST(MemoryReport, SaysThatAllStacksAreExact) {
+    const auto result = example("memory.json");
+    EXPECT_EQ(line_starting(terminal(result), "       125 B"),
+              "       125 B               1.00   74.0 KiB  client: target");
+    EXPECT_TRUE(
+        contains(terminal(result), "of every allocation in the events of one trial: exact"));
+    EXPECT_TRUE(
+        contains(markdown_of(result), "| bytes/event | allocations/event | live | owner |"));
+    EXPECT_TRUE(contains(html_of(result), "of one trial: exact"));
 }
 
 // What failed is told of its target; the headline has the figures of the other.
