@@ -25,26 +25,52 @@ std::size_t usable_of(std::uint32_t index) noexcept {
     return chunk > kChunkOverheadBytes ? chunk - kChunkOverheadBytes : 0;
 }
 
-Counts freed_of(const Row& row, std::array<Cell, kClasses>& classes) {
+std::size_t largest_usable_of(std::uint32_t index) noexcept {
+    if (index < kSmallClasses) return usable_of(index);
+    constexpr std::size_t kChunkStep = 16;
+    return index + 1 < kClasses ? usable_of(index + 1) - kChunkStep
+                                : std::numeric_limits<std::size_t>::max();
+}
+
+using Cells = std::array<Cell, kClasses>;
+
+void add(Cells& to, const Cells& more) noexcept {
+    for (std::uint32_t i = 0; i < kClasses; ++i) {
+        to[i].allocations += more[i].allocations;
+        to[i].frees += more[i].frees;
+    }
+}
+
+std::vector<ClassCounts> classes_of(const Cells& cells) {
+    std::vector<ClassCounts> classes;
+    for (std::uint32_t i = 0; i < kClasses; ++i) {
+        if (cells[i].allocations == 0) continue;
+        classes.push_back(
+            {usable_of(i), cells[i].allocations, cells[i].frees, largest_usable_of(i)});
+    }
+    return classes;
+}
+
+Counts freed_of(const Row& row, Cells& cells) {
     Counts counts;
     counts.freed_bytes = current(row.freed_bytes);
     counts.freed_usable_bytes = current(row.large_freed_usable);
     for (std::uint32_t i = 0; i < kClasses; ++i) {
         const std::uint64_t frees = current(row.cells[i].frees);
-        classes[i].frees += frees;
+        cells[i].frees = frees;
         counts.frees += frees;
         if (i < kSmallClasses) counts.freed_usable_bytes += frees * usable_of(i);
     }
     return counts;
 }
 
-Counts allocated_of(const Row& row, std::array<Cell, kClasses>& classes) {
+Counts allocated_of(const Row& row, Cells& cells) {
     Counts counts;
     counts.bytes = current(row.bytes);
     counts.usable_bytes = current(row.large_usable);
     for (std::uint32_t i = 0; i < kClasses; ++i) {
         const std::uint64_t allocations = current(row.cells[i].allocations);
-        classes[i].allocations += allocations;
+        cells[i].allocations = allocations;
         counts.allocations += allocations;
         if (i < kSmallClasses) counts.usable_bytes += allocations * usable_of(i);
     }
@@ -152,18 +178,21 @@ Snapshot RegionReader::read() const {
     // First what was freed, in all rows, then what was allocated: what one thread allocates,
     // another may free meanwhile, and nothing is to be seen freed that was not seen allocated. The
     // number of rows again, too, and last the owners and threads that they name.
-    std::array<Cell, kClasses> classes{};
     const std::int64_t live_before = current(region.live);
     const std::uint64_t stray_frees = current(region.stray_frees);
     snapshot.total.frees = stray_frees;
     snapshot.total.freed_bytes = current(region.stray_freed_bytes);
     std::vector<Counts> counts(std::min(current(region.rows_used), kRowsMax));
-    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = freed_of(region.rows[i], classes);
+    std::vector<Cells> cells(counts.size());
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = freed_of(region.rows[i], cells[i]);
     counts.resize(std::min(current(region.rows_used), kRowsMax));
+    cells.resize(counts.size());
     const auto rows = static_cast<std::uint32_t>(counts.size());
-    for (std::uint32_t i = 0; i < rows; ++i) counts[i] += allocated_of(region.rows[i], classes);
+    for (std::uint32_t i = 0; i < rows; ++i) counts[i] += allocated_of(region.rows[i], cells[i]);
 
     name(snapshot, region);
+    Cells all_cells{};
+    std::vector<Cells> owner_cells(snapshot.owners.size());
     std::int64_t highest = 0;  // above what was flushed of its row, of any row
     std::int64_t rest_highest = 0;
     std::int64_t rest_live = 0;
@@ -177,18 +206,28 @@ Snapshot RegionReader::read() const {
             rest_live = sum(rest_live, counts[i].live_bytes());
         }
         snapshot.kept_error_bytes = sum(snapshot.kept_error_bytes, flush_error(row));
-        if (const std::uint32_t number = current(row.owner); number < snapshot.owners.size()) {
-            auto& owner = snapshot.owners[number];
+        add(all_cells, cells[i]);
+        const std::uint32_t owned_by = current(row.owner);
+        const std::uint32_t thread = current(row.thread);
+        const bool has_owner = owned_by < snapshot.owners.size();
+        const bool has_thread = thread < snapshot.threads.size();
+        if (has_owner) {
+            auto& owner = snapshot.owners[owned_by];
             owner.counts += counts[i];
+            add(owner_cells[owned_by], cells[i]);
             owner.peak_live_bytes =
-                std::max(owner.peak_live_bytes, sum(current(region.owners[number].live), above));
+                std::max(owner.peak_live_bytes, sum(current(region.owners[owned_by].live), above));
         }
-        if (const std::uint32_t number = current(row.thread); number < snapshot.threads.size())
-            snapshot.threads[number].counts += counts[i];
+        if (has_thread) snapshot.threads[thread].counts += counts[i];
+        if (has_owner && has_thread) snapshot.rows.push_back({owned_by, thread, counts[i]});
     }
 
-    for (auto& owner : snapshot.owners)
+    for (std::size_t i = 0; i < snapshot.owners.size(); ++i) {
+        auto& owner = snapshot.owners[i];
         owner.peak_live_bytes = std::max(owner.peak_live_bytes, owner.counts.live_bytes());
+        owner.classes = classes_of(owner_cells[i]);
+    }
+    snapshot.classes = classes_of(all_cells);
 
     const std::int64_t live = current(region.live);
     snapshot.kept_live_bytes = live;
@@ -206,10 +245,6 @@ Snapshot RegionReader::read() const {
     // highest.
     if (rows > 1)
         snapshot.peak_error_bytes = (rows - 1) * flush_distance(0, snapshot.peak_live_bytes, rows);
-    for (std::uint32_t i = 0; i < kClasses; ++i) {
-        if (classes[i].allocations > 0)
-            snapshot.classes.push_back({usable_of(i), classes[i].allocations, classes[i].frees});
-    }
     snapshot.foreign_frees = current(region.foreign_frees);
     snapshot.uncounted = current(region.uncounted);
     const std::uint32_t flags = current(region.flags);

@@ -40,10 +40,20 @@ struct Counts {
     bool operator==(const Counts&) const = default;
 };
 
+/// Blocks by what they can hold, which is at least what was requested.
+struct ClassCounts {
+    std::size_t usable_from = 0;  ///< usable bytes of its smallest block
+    std::uint64_t allocations = 0;
+    std::uint64_t frees = 0;
+    /// Of its largest: the same below 2 KiB; of the last class the greatest number.
+    std::size_t usable_to = 0;
+};
+
 struct OwnerCounts {
     std::string name;
     Counts counts;
     std::int64_t peak_live_bytes = 0;
+    std::vector<ClassCounts> classes = {};  ///< in which something was allocated, ascending
 };
 
 struct ThreadCounts {
@@ -53,10 +63,11 @@ struct ThreadCounts {
     Counts counts;
 };
 
-struct ClassCounts {
-    std::size_t usable_from = 0;  ///< usable bytes of its smallest block
-    std::uint64_t allocations = 0;
-    std::uint64_t frees = 0;
+/// What one thread allocated for one owner, and what it freed of that owner's.
+struct RowCounts {
+    std::uint32_t owner = 0;   ///< index in Snapshot::owners
+    std::uint32_t thread = 0;  ///< index in Snapshot::threads
+    Counts counts;
 };
 
 /// What one process has allocated. While its threads go on, each count is of a moment between
@@ -81,6 +92,7 @@ struct Snapshot {
     std::vector<OwnerCounts> owners;  ///< "other" first; all that were ever named
     std::vector<ThreadCounts> threads;
     std::vector<ClassCounts> classes;  ///< in which something was allocated, ascending
+    std::vector<RowCounts> rows;       ///< at most one of each thread and owner
     std::uint64_t foreign_frees = 0;
     /// Allocations that are in no other count, for want of room in the region.
     std::uint64_t uncounted = 0;

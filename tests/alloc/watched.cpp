@@ -172,6 +172,30 @@ void expect_partitions(const Snapshot& snapshot) {
         classes.allocations += one.allocations;
         classes.frees += one.frees;
     }
+    // Of each owner and of each thread, and by size again.
+    std::vector<Counts> by_owner(snapshot.owners.size());
+    std::vector<Counts> by_thread(snapshot.threads.size());
+    for (const auto& row : snapshot.rows) {
+        by_owner.at(row.owner) += row.counts;
+        by_thread.at(row.thread) += row.counts;
+    }
+    for (std::size_t i = 0; i < by_thread.size(); ++i)
+        EXPECT_EQ(by_thread[i], snapshot.threads[i].counts);
+    for (std::size_t i = 0; i < by_owner.size(); ++i) {
+        const auto& one = snapshot.owners[i];
+        EXPECT_EQ(by_owner[i], one.counts);
+        std::uint64_t allocations = 0, frees = 0, least = 0, most = 0;
+        for (const auto& size : one.classes) {
+            allocations += size.allocations;
+            frees += size.frees;
+            least += size.allocations * size.usable_from;
+            most += size.allocations * size.usable_to;
+        }
+        EXPECT_EQ(allocations, one.counts.allocations);
+        EXPECT_EQ(frees, one.counts.frees);
+        EXPECT_LE(least, one.counts.usable_bytes);
+        EXPECT_GE(most, one.counts.usable_bytes);
+    }
     EXPECT_EQ(owners, snapshot.total);
     EXPECT_EQ(threads, snapshot.total);
     EXPECT_EQ(classes.allocations, snapshot.total.allocations);

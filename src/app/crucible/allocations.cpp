@@ -15,10 +15,10 @@
 #include "alloc/mapped_region.h"
 #include "alloc/snapshot.h"
 #include "alloc/stacks.h"
+#include "alloc/thread_name.h"
 #include "app/crucible/command.h"
 #include "app/crucible/output.h"
 #include "app/crucible/parse_arguments.h"
-#include "base/file.h"
 #include "base/units.h"
 #include "lab/memory/process_stacks.h"
 #include "lab/memory/stack_files.h"
@@ -64,25 +64,13 @@ std::string printable(std::string text) {
     return text;
 }
 
-/// As the kernel calls a process or thread now; empty where it has ended.
-std::string name_of(const std::string& task) {
-    auto name = base::read_file(fmt::format("/proc/{}/comm", task)).value_or("");
-    if (name.ends_with('\n')) name.pop_back();
-    return name;
-}
-
 Result<Counted> read(const std::filesystem::path& file, pid_t pid, bool running) {
     const auto reader = alloc::RegionReader::open(file);
     if (!reader) return std::unexpected(reader.error());
     Counted counted{.file = file, .snapshot = reader->read(), .running = running, .name = {}};
     if (!running) return counted;
-    counted.name = name_of(std::to_string(pid));
-    // The region has the names of those that have ended.
-    for (auto& thread : counted.snapshot.threads) {
-        if (thread.tid == 0) continue;
-        if (auto name = name_of(fmt::format("{}/task/{}", pid, thread.tid)); !name.empty())
-            thread.name = std::move(name);
-    }
+    counted.name = alloc::thread_name(pid, pid);
+    alloc::name_threads(counted.snapshot, pid);
     return counted;
 }
 
