@@ -224,6 +224,8 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
         figures.owners.push_back(std::move(figure));
     }
     figures.total.peak_bytes = peak;
+    figures.sizes = size_figures(trial, phase);
+    figures.threads = thread_figures(trial, phase);
     if (figures.conserved.passed) {
         figures.conserved.detail = fmt::format(
             "{:.0f} bytes live in {} processes: {:.0f} of the system's owners and {:.0f} of the "

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lab/aggregate/metric.h"
+#include "lab/memory/counted_parts.h"
 #include "lab/memory/leak.h"
 #include "lab/memory/memory_trial.h"
 
@@ -50,6 +51,8 @@ struct MemoryFigures {
     /// Of all owners; its peak is that of each process as a whole, the measurement's own owners
     /// left out, so that owners' do not add up to it.
     OwnerFigures total;
+    std::vector<SizeFigures> sizes;      ///< the same allocations by size class
+    std::vector<ThreadFigures> threads;  ///< and by thread
     double harness_live_bytes = 0;
     /// Of the processes that hold the system, harness and all: resident memory that is no file's,
     /// less the tracker's headers, and what of the live blocks could be used. No resident bytes:

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "alloc/mapped_region.h"
+#include "alloc/thread_name.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "lab/memory/memory_figures.h"
@@ -84,7 +85,7 @@ public:
             if (courses_.contains(pid) && !has_memory(pid)) continue;  // known up to here
             // In the directory of this trial, or where others have started it with the tracker.
             const auto file = alloc::mapped_region(directory_, pid);
-            const auto snapshot = file ? read(*file) : std::unexpected(file.error());
+            auto snapshot = file ? read(*file) : std::unexpected(file.error());
             if (!snapshot) {
                 missing_[pid] = snapshot.error().message;
                 continue;
@@ -114,7 +115,8 @@ public:
             // One that began later had nothing before.
             course.quiet.resize(moment.phases_ended);
             course.anonymous_bytes.resize(moment.phases_ended);
-            course.quiet.push_back(*snapshot);
+            alloc::name_threads(*snapshot, pid);
+            course.quiet.push_back(*std::move(snapshot));
             course.anonymous_bytes.push_back(anonymous_bytes(pid));
             if (stack_distance_) look_at_stacks(course, *file, moment.phases_ended);
         }

@@ -1,6 +1,8 @@
 #include "lab/memory/parts_json.h"
 
 #include <algorithm>
+#include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -45,6 +47,42 @@ json figures_json(const PartRounds& course) {
          })}};
 }
 
+/// Of each part that any round has, what each round has of it: in one in which it did not occur,
+/// nothing.
+template <typename Part, typename Key>
+auto courses_of(const std::vector<MemoryFigures>& rounds, std::vector<Part> MemoryFigures::*parts,
+                const Key& key_of) {
+    std::map<decltype(key_of(Part{})), std::vector<Part>> courses;
+    for (std::size_t i = 0; i < rounds.size(); ++i) {
+        for (const auto& part : rounds[i].*parts) {
+            auto& course = courses[key_of(part)];
+            course.resize(rounds.size());
+            course[i] = part;
+        }
+    }
+    return courses;
+}
+
+template <typename Part, typename Figure>
+json over_course(const std::vector<Part>& course, const Figure& figure) {
+    std::vector<double> values;
+    for (const auto& part : course) values.push_back(figure(part));
+    return over_rounds(values);
+}
+
+/// What makes a figure per event of one of its parts: no value where a round says why it has none.
+template <typename Part>
+auto per_event_of(const std::vector<Part>& course, const std::vector<MemoryFigures>& rounds) {
+    return [&](const auto& figure) {
+        std::vector<double> values;
+        for (std::size_t i = 0; i < rounds.size(); ++i) {
+            if (!rounds[i].why_no_per_event.empty()) return over_rounds({});
+            values.push_back(figure(course[i]) / rounds[i].events);
+        }
+        return over_rounds(values);
+    };
+}
+
 }  // namespace
 
 json owners_json(const std::vector<MemoryFigures>& rounds) {
@@ -84,6 +122,47 @@ json stages_json(const std::vector<MemoryFigures>& rounds) {
         json stage = figures_json(course);
         stage["stage"] = course.front().first.owner;
         result.push_back(std::move(stage));
+    }
+    return result;
+}
+
+json sizes_json(const std::vector<MemoryFigures>& rounds) {
+    const auto courses = courses_of(rounds, &MemoryFigures::sizes, [](const SizeFigures& size) {
+        return std::pair(size.usable_from, size.usable_to);
+    });
+    json result = json::array();
+    for (const auto& [bounds, course] : courses) {
+        const auto [from, to] = bounds;
+        const auto least = static_cast<double>(from);
+        const auto per_event = per_event_of(course, rounds);
+        result.push_back(
+            {{"usable_bytes_from", from},
+             {"usable_bytes_to",
+              to == std::numeric_limits<std::size_t>::max() ? json(nullptr) : json(to)},
+             {"allocations_per_event", per_event([](const auto& one) { return one.allocations; })},
+             {"usable_bytes_per_event",
+              per_event([least](const auto& one) { return one.allocations * least; })},
+             {"live_blocks",
+              over_course(course, [](const auto& one) { return one.live_blocks; })}});
+    }
+    return result;
+}
+
+json threads_json(const std::vector<MemoryFigures>& rounds) {
+    const auto courses = courses_of(
+        rounds, &MemoryFigures::threads,
+        [](const ThreadFigures& thread) { return std::pair(thread.place, thread.name); });
+    json result = json::array();
+    for (const auto& [key, course] : courses) {
+        const auto per_event = per_event_of(course, rounds);
+        result.push_back(
+            {{"place", key.first},
+             {"thread", key.second},
+             {"threads", over_course(course, [](const auto& one) { return one.threads; })},
+             {"allocations_per_event", per_event([](const auto& one) { return one.allocations; })},
+             {"bytes_per_event", per_event([](const auto& one) { return one.bytes; })},
+             {"freed_bytes_per_event",
+              per_event([](const auto& one) { return one.freed_bytes; })}});
     }
     return result;
 }

@@ -246,6 +246,25 @@ struct OwnerRow {
     Estimate peak_per_event;  ///< for each further event in flight
 };
 
+/// Blocks by what they can hold.
+struct SizeRow {
+    double usable_from = 0;
+    std::optional<double> usable_to;  ///< none: any size
+    Estimate allocations_per_event;
+    Estimate usable_per_event;  ///< at least
+    Estimate live_blocks;
+};
+
+/// Threads of one name in one kind of process.
+struct ThreadRow {
+    std::string place;
+    std::string thread;
+    Estimate threads;
+    Estimate allocations_per_event;
+    Estimate bytes_per_event;
+    Estimate freed_per_event;
+};
+
 struct MemoryAtClients {
     std::uint64_t clients = 0;
     std::uint64_t rounds = 0;
@@ -345,6 +364,8 @@ struct MemoryTarget {
     std::vector<MemoryMetric> metrics;
     std::vector<OwnerRow> owners;
     std::vector<OwnerRow> stages;
+    std::vector<SizeRow> sizes;  ///< ascending
+    std::vector<ThreadRow> threads;
     std::vector<OwnerRow> categories;  ///< of events of one each
     std::vector<MemoryAtClients> by_clients;
     std::vector<MemoryMetric> per_client;  ///< slopes

@@ -28,6 +28,23 @@ OwnerRow read_category(const json& object) {
     return read_part(object, "category");
 }
 
+SizeRow read_size(const json& object) {
+    return {.usable_from = object.at("usable_bytes_from"),
+            .usable_to = optional_number(object, "usable_bytes_to"),
+            .allocations_per_event = read_estimate(object.at("allocations_per_event")),
+            .usable_per_event = read_estimate(object.at("usable_bytes_per_event")),
+            .live_blocks = read_estimate(object.at("live_blocks"))};
+}
+
+ThreadRow read_thread(const json& object) {
+    return {.place = text_at(object, "place"),
+            .thread = text_at(object, "thread"),
+            .threads = read_estimate(object.at("threads")),
+            .allocations_per_event = read_estimate(object.at("allocations_per_event")),
+            .bytes_per_event = read_estimate(object.at("bytes_per_event")),
+            .freed_per_event = read_estimate(object.at("freed_bytes_per_event"))};
+}
+
 ComparedPart read_compared_part(const json& object) {
     return {.division = text_at(object, "division"),
             .part = text_at(object, "part"),
@@ -160,6 +177,8 @@ MemoryTarget read_memory_target(const json& object) {
             .metrics = list_of<MemoryMetric>(object.at("metrics"), read_memory_metric),
             .owners = list_of<OwnerRow>(object.at("owners"), read_owner),
             .stages = list_of<OwnerRow>(object.at("stages"), read_stage),
+            .sizes = list_of<SizeRow>(object.at("sizes"), read_size),
+            .threads = list_of<ThreadRow>(object.at("threads"), read_thread),
             .categories = list_of<OwnerRow>(object.at("categories"), read_category),
             .by_clients = list_of<MemoryAtClients>(object.at("by_clients"), read_at_clients),
             .per_client = list_of<MemoryMetric>(object.at("per_client"), read_memory_metric),

@@ -63,6 +63,18 @@ void write_parts(Markdown& text, const MemoryDocument& document) {
     }
 }
 
+void write_sizes_and_threads(Markdown& text, const MemoryTarget& target) {
+    if (!target.sizes.empty()) {
+        write_heads(text, kSizeColumns);
+        for (const auto& row : telling_sizes(target)) write_cells(text, size_cells(row));
+        text.blank();
+    }
+    if (target.threads.empty()) return;
+    write_heads(text, kThreadColumns);
+    for (const auto& row : telling_threads(target)) write_cells(text, thread_cells(row));
+    text.blank();
+}
+
 void write_lifetimes(Markdown& text, const MemoryTarget& target) {
     if (target.lifetimes.empty()) return;
     write_heads(text, kLifetimeColumns);
@@ -102,6 +114,7 @@ void write_target(Markdown& text, const MemoryTarget& target) {
     write_owners(text, part_columns("stage"), target.stages);
     write_owners(text, part_columns("category alone"), target.categories);
     write_owners(text, kOwnerColumns, telling_owners(target));
+    write_sizes_and_threads(text, target);
     write_sites(text, target);
     write_lifetimes(text, target);
     write_resources(text, target);

@@ -214,6 +214,14 @@ void write_target(Page& page, const MemoryTarget& target) {
         write_table(page, "Who owns it", target, kOwnerColumns, telling_owners(target),
                     owner_cells);
     }
+    if (!target.sizes.empty()) {
+        write_table(page, "By what blocks can hold", target, kSizeColumns, telling_sizes(target),
+                    size_cells);
+    }
+    if (!target.threads.empty()) {
+        write_table(page, "Which threads allocate and free it", target, kThreadColumns,
+                    telling_threads(target), thread_cells);
+    }
     write_sites(page, target);
     write_lifetimes(page, target);
     write_resources(page, target);

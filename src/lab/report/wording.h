@@ -190,6 +190,16 @@ inline constexpr std::array<std::string_view, 6> kOwnerColumns{
 std::array<std::string, 6> owner_cells(const OwnerRow& owner);
 /// kOwnerColumns of what is divided by "stage" or "category".
 std::array<std::string_view, 6> part_columns(std::string_view division);
+/// Columns and cells of size classes, those of each doubling of what blocks can hold as one row,
+/// and of threads, those that allocate most first and the others as one row.
+inline constexpr std::array<std::string_view, 4> kSizeColumns{
+    "blocks of up to", "allocs/event", "bytes/event, at least", "live blocks"};
+std::vector<SizeRow> telling_sizes(const MemoryTarget& target);
+std::array<std::string, 4> size_cells(const SizeRow& size);
+inline constexpr std::array<std::string_view, 5> kThreadColumns{"thread", "threads", "allocs/event",
+                                                                "bytes/event", "freed/event"};
+std::vector<ThreadRow> telling_threads(const MemoryTarget& target);
+std::array<std::string, 5> thread_cells(const ThreadRow& thread);
 
 /// One metric of the parts of a division, those that allocate most first; without those that have
 /// nothing on either side.

@@ -23,6 +23,13 @@ void add(Estimate& to, const Estimate& one) {
     if (one.value) to.value = to.value.value_or(0) + *one.value;
 }
 
+/// The least power of two that is not below `bytes`.
+double doubling(double bytes) {
+    double bound = 16;
+    while (bound < bytes) bound *= 2;
+    return bound;
+}
+
 /// What a report shows of the parts.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kTellingParts{
     {{"stage", "allocated_bytes_per_event"},
@@ -309,6 +316,56 @@ std::array<std::string, 6> owner_cells(const OwnerRow& owner) {
             figure("allocations_per_event", "1", owner.allocations_per_event),
             figure("allocated_bytes_per_event", "bytes", owner.bytes_per_event),
             figure("peak_live_bytes_per_event", "bytes", owner.peak_per_event)};
+}
+
+std::vector<SizeRow> telling_sizes(const MemoryTarget& target) {
+    std::vector<SizeRow> rows;
+    for (const auto& size : target.sizes) {
+        // A class lies within one doubling.
+        const auto bound = size.usable_to ? std::optional(doubling(*size.usable_to)) : std::nullopt;
+        if (rows.empty() || rows.back().usable_to != bound)
+            rows.push_back({.usable_from = size.usable_from, .usable_to = bound});
+        add(rows.back().allocations_per_event, size.allocations_per_event);
+        add(rows.back().usable_per_event, size.usable_per_event);
+        add(rows.back().live_blocks, size.live_blocks);
+    }
+    return rows;
+}
+
+std::array<std::string, 4> size_cells(const SizeRow& size) {
+    const auto live = size.live_blocks.value;
+    return {size.usable_to ? base::format_bytes(*size.usable_to) : "any size",
+            figure("allocations_per_event", "1", size.allocations_per_event),
+            figure("allocated_bytes_per_event", "bytes", size.usable_per_event),
+            live ? base::format_count(*live) : std::string(kNoValue)};
+}
+
+std::vector<ThreadRow> telling_threads(const MemoryTarget& target) {
+    auto threads = target.threads;
+    std::ranges::stable_sort(threads, std::ranges::greater(), [](const ThreadRow& row) {
+        return std::pair(row.bytes_per_event.value.value_or(0),
+                         row.freed_per_event.value.value_or(0));
+    });
+    if (threads.size() <= kOwnersShown) return threads;
+    ThreadRow rest{.thread = fmt::format("{} others", threads.size() - kOwnersShown + 1)};
+    for (std::size_t i = kOwnersShown - 1; i < threads.size(); ++i) {
+        add(rest.threads, threads[i].threads);
+        add(rest.allocations_per_event, threads[i].allocations_per_event);
+        add(rest.bytes_per_event, threads[i].bytes_per_event);
+        add(rest.freed_per_event, threads[i].freed_per_event);
+    }
+    threads.resize(kOwnersShown - 1);
+    threads.push_back(std::move(rest));
+    return threads;
+}
+
+std::array<std::string, 5> thread_cells(const ThreadRow& row) {
+    const auto& threads = row.threads.value;
+    return {row.place.empty() ? row.thread : row.place + ": " + row.thread,
+            threads ? base::format_count(*threads) : std::string(kNoValue),
+            figure("allocations_per_event", "1", row.allocations_per_event),
+            figure("allocated_bytes_per_event", "bytes", row.bytes_per_event),
+            figure("allocated_bytes_per_event", "bytes", row.freed_per_event)};
 }
 
 std::array<std::string_view, 6> part_columns(std::string_view division) {

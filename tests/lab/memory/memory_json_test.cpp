@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "lab/memory/memory_profile.h"
@@ -64,7 +65,7 @@ TEST(MemoryJson, TellsPartsWhereAllRoundsHaveThem) {
                                         .why_not_all = "process 7: it is a static program"};
     target.alone[Category::mcp] = {.figures = {some_figures()}, .why_not_all = {}};
     const auto lacking = target_of(profile);
-    for (const auto* rows : {"owners", "stages", "lifetimes"})
+    for (const auto* rows : {"owners", "stages", "sizes", "threads", "lifetimes"})
         EXPECT_EQ(lacking.at(rows).size(), 0U) << rows;
     EXPECT_TRUE(lacking.at("in_flight").is_null());
     EXPECT_EQ(lacking.at("by_clients")[0].at("owners").size(), 0U);
@@ -115,6 +116,45 @@ TEST(MemoryJson, TellsWhatBecameOfTheEvents) {
         EXPECT_TRUE(queue.at(figure).at("value").is_null()) << figure;
     EXPECT_EQ(queue.at("live_bytes").at("value"), 640);
     EXPECT_EQ(queue.at("peak_bytes_per_event").at("value"), 64);
+}
+
+// By size class and by thread, over rounds: in one in which it did not occur it has nothing.
+TEST(MemoryJson, TellsSizesAndThreads) {
+    auto both = some_figures();
+    both.sizes = {{.usable_from = 24, .usable_to = 24, .allocations = 1000, .live_blocks = 4},
+                  {.usable_from = 1 << 20,
+                   .usable_to = std::numeric_limits<std::size_t>::max(),
+                   .allocations = 200}};
+    both.threads = {{.place = "system",
+                     .name = "worker",
+                     .threads = 2,
+                     .allocations = 500,
+                     .bytes = 32'000,
+                     .freed_bytes = 8000}};
+    auto one = some_figures();
+    one.sizes = {both.sizes[0]};
+    const auto target = target_of(profile_of({both, one}));
+    const auto& sizes = target.at("sizes");
+    ASSERT_EQ(sizes.size(), 2U);
+    EXPECT_EQ(sizes[0].at("usable_bytes_from"), 24);
+    EXPECT_EQ(sizes[0].at("usable_bytes_to"), 24);
+    EXPECT_EQ(sizes[0].at("allocations_per_event").at("value"), 1);
+    EXPECT_EQ(sizes[0].at("allocations_per_event").at("n"), 2);
+    EXPECT_EQ(sizes[0].at("usable_bytes_per_event").at("value"), 24);
+    EXPECT_EQ(sizes[0].at("live_blocks").at("value"), 4);
+    EXPECT_TRUE(sizes[1].at("usable_bytes_to").is_null());
+    EXPECT_EQ(sizes[1].at("allocations_per_event").at("value"), 0.1);
+    const auto& worker = target.at("threads").at(0);
+    EXPECT_EQ(worker.at("thread"), "worker");
+    EXPECT_EQ(worker.at("threads").at("value"), 1);
+    EXPECT_EQ(worker.at("bytes_per_event").at("value"), 16);
+    EXPECT_EQ(worker.at("freed_bytes_per_event").at("value"), 4);
+
+    one.why_no_per_event = "600 of 1000 events were rejected or lost";
+    const auto refusing = target_of(profile_of({both, one}));
+    EXPECT_TRUE(refusing.at("sizes")[0].at("allocations_per_event").at("value").is_null());
+    EXPECT_EQ(refusing.at("sizes")[0].at("live_blocks").at("value"), 4);
+    EXPECT_TRUE(refusing.at("threads")[0].at("bytes_per_event").at("value").is_null());
 }
 
 /// One place with so many samples, each of 1,000 bytes, of which one is live.

@@ -14,8 +14,8 @@ struct Amounts {
     std::int64_t peak;
 };
 
-/// One thread, one size class: whatever the owners have adds up. All had their peaks at once, but
-/// for the measurement's own, which are set apart.
+/// One thread, one size class of 8 bytes: whatever the owners have adds up. All had their peaks at
+/// once, but for the measurement's own, which are set apart.
 inline alloc::Snapshot snapshot(std::vector<std::pair<std::string, Amounts>> owners) {
     alloc::Snapshot all;
     all.pid = 7;
@@ -23,13 +23,15 @@ inline alloc::Snapshot snapshot(std::vector<std::pair<std::string, Amounts>> own
         alloc::OwnerCounts owner{.name = name, .counts = {}, .peak_live_bytes = amounts.peak};
         owner.counts = {amounts.allocations, amounts.frees, amounts.bytes,
                         amounts.freed,       amounts.bytes, amounts.freed};
+        owner.classes = {{8, amounts.allocations, amounts.frees, 8}};
         all.total += owner.counts;
+        all.rows.push_back({static_cast<std::uint32_t>(all.owners.size()), 0, owner.counts});
         all.owners.push_back(owner);
         all.peak_live_bytes += amounts.peak;
         if (name != "harness" && name != "workload") all.rest_peak_live_bytes += amounts.peak;
     }
     all.threads = {{.tid = 7, .served = 1, .name = {}, .counts = all.total}};
-    all.classes = {{8, all.total.allocations, all.total.frees}};
+    all.classes = {{8, all.total.allocations, all.total.frees, 8}};
     all.kept_live_bytes = all.total.live_bytes();
     return all;
 }

@@ -186,6 +186,45 @@ TEST(MemoryReport, SaysThatAllStacksAreExact) {
     EXPECT_TRUE(contains(html_of(result), "of one trial: exact"));
 }
 
+// Size classes of one doubling are one row, and so are the threads that allocate least.
+TEST(MemoryReport, ShowsSizesAndThreads) {
+    auto result = example("memory.json");
+    auto& target = result["targets"][0];
+    const auto over_rounds = [](double value) { return arm(value); };
+    const auto size = [&](const json& from, const json& to, double allocations) {
+        return json{{"usable_bytes_from", from},
+                    {"usable_bytes_to", to},
+                    {"allocations_per_event", over_rounds(allocations)},
+                    {"usable_bytes_per_event", over_rounds(allocations * from.get<double>())},
+                    {"live_blocks", over_rounds(1000)}};
+    };
+    target["sizes"] = {size(8, 8, 1), size(24, 24, 2), size(40, 40, 1), size(56, 56, 0.5),
+                       size(1 << 20, nullptr, 0.25)};
+    const auto thread = [&](const std::string& name, double bytes) {
+        return json{{"place", "system"},
+                    {"thread", name},
+                    {"threads", over_rounds(2)},
+                    {"allocations_per_event", over_rounds(bytes / 100)},
+                    {"bytes_per_event", over_rounds(bytes)},
+                    {"freed_bytes_per_event", over_rounds(10)}};
+    };
+    target["threads"] = {thread("main", 0), thread("worker", 900)};
+    auto markdown = markdown_of(result);
+    EXPECT_TRUE(contains(markdown, "| 16 B | 1 | 8 B | 1,000 |")) << markdown;
+    EXPECT_TRUE(contains(markdown, "| 64 B | 1.50 | 68 B | 2,000 |")) << markdown;
+    EXPECT_TRUE(contains(markdown, "| any size | 0.250 | 256 KiB | 1,000 |")) << markdown;
+    EXPECT_LT(markdown.find("| system: worker | 2 | 9 | 900 B | 10 B |"),
+              markdown.find("| system: main | 2 | 0 | 0 B | 10 B |"));
+    const auto page = html_of(result);
+    EXPECT_TRUE(contains(page, "By what blocks can hold"));
+    EXPECT_TRUE(contains(page, "Which threads allocate and free it"));
+    for (int i = 0; i < 12; ++i)
+        target["threads"].push_back(thread("thread" + std::to_string(i), 100 + i));
+    markdown = markdown_of(result);
+    // Of fourteen eleven are told: main and two that have 100 and 101 bytes are not.
+    EXPECT_TRUE(contains(markdown, "| 3 others | 6 | 2.01 | 201 B | 30 B |")) << markdown;
+}
+
 // What failed is told of its target; the headline has the figures of the other.
 TEST(MemoryReport, TellsOfTheTargetBesideOneThatFailed) {
     auto result = example("memory.json");
