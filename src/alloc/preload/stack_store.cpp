@@ -56,7 +56,8 @@ public:
     void forget() noexcept { backed_ = 0; }
 
 private:
-    static constexpr std::size_t kStep = std::size_t{64} << 10;
+    /// Little at a time, because somebody waits in malloc for it.
+    static constexpr std::size_t kStep = std::size_t{16} << 10;
     std::size_t offset_;
     std::size_t bytes_;
     std::size_t backed_ = 0;
@@ -120,14 +121,14 @@ void look_at_maps() noexcept {
 }
 
 /// Nobody says when a library is loaded. A caller of malloc that is no code that was known is one
-/// of its; but most call through others. So also now and then, each time when there are a sixteenth
-/// more stacks: 200 times for all that there is room for.
+/// of its; but most call through others. So also now and then, each time when there are an eighth
+/// more stacks: 60 times for all that there is room for. Each takes longer than 20 new stacks.
 void look_for_new_code(std::uintptr_t caller) noexcept {
     const bool is_strange = !code->holds(caller) && !has_strange_code;
     const std::uint32_t stacks = load(file->stacks_used);
     if (!is_strange && stacks < look_again_at) return;
     look_at_maps();
-    look_again_at = stacks + stacks / 16;
+    look_again_at = stacks + stacks / 8;
     has_strange_code = has_strange_code || (is_strange && !code->holds(caller));
 }
 
