@@ -187,11 +187,11 @@ bool LimitSearch::step(const RunLoads& run) {
         if (!found_.died_at) found_.death.clear();
     }
     keep(*ran);
-    // None is planned shorter than the goal asks. What died early has broken for all of it, and
-    // where arrivals are random so is the window's end.
-    Outcome outcome{
-        .validity = validity_of(*trial),
-        .duration = std::max(seconds(trial->planned), options_.goal.final_trial_duration)};
+    // None is planned shorter than the goal asks, and none counts for more: one that is longer, as
+    // the SLO needs more events, would decide its load alone. What died early has broken for all of
+    // it, and where arrivals are random so is the window's end.
+    Outcome outcome{.validity = validity_of(*trial),
+                    .duration = options_.goal.final_trial_duration};
     if (trial->valid() && !trial->broken.empty()) {
         outcome.broken = {index_of(*trial)};
         const auto* throughput = trial->metric("throughput");
@@ -212,8 +212,6 @@ bool LimitSearch::step(const RunLoads& run) {
     if (axis_ != Axis::rate) {
         const auto* done = trial->metric("throughput");
         outcome.throughput = done != nullptr ? done->value.value_or(0) : 0;
-        // Longer only where the SLO needs more events: for the bounds a trial like the others.
-        outcome.duration = options_.goal.final_trial_duration;
     }
     search_.add(trial->load, outcome);
     return true;

@@ -61,7 +61,7 @@ std::string_view to_string(Validity validity) noexcept;
 /// How a trial ended.
 struct Outcome {
     Validity validity = Validity::valid;
-    double duration = 1;  ///< seconds planned, not the clock's: a goal's full length is met or not
+    double duration = 1;  ///< seconds that it counts for: a goal's full length is met or not
     /// The objectives broken, as indices into the caller's list; none: the load was held. A target
     /// that died and a backlog that grows without an end are broken objectives too.
     std::vector<std::size_t> broken;

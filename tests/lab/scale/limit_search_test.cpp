@@ -78,6 +78,30 @@ TEST(LimitSearch, DecidesOnTargetsThatDieEarly) {
     EXPECT_LT(*found.point.upper_bound, 1'100);
 }
 
+// What needs ten times as long for the events of the SLO is one trial nevertheless: broken by chance
+// it is repeated, even where it would end the search.
+TEST(LimitSearch, BelievesNoSingleTrialHoweverLongItIs) {
+    const auto slo = *Slo::parse("latency_p99<10ms");
+    auto search = LimitSearch::create({.lowest = 100, .highest = 10'000}, slo);
+    ASSERT_TRUE(search) << search.error().message;
+    int steps = 0;
+    while (search->step([&steps](const std::vector<double>& loads, bool) {
+        std::vector<ScalingTrial> trials;
+        for (const double load : loads) {
+            trials.push_back(judged_trial(load));
+            trials.back().planned = std::chrono::seconds(load < 1'000 ? 10 : 1);
+            if (load > 300 || ++steps == 1) trials.back().broken = "latency_p99<10ms";
+        }
+        return trials;
+    }))
+        continue;
+    const auto found = search->result();
+    EXPECT_EQ(found.point.ending, Ending::found);
+    ASSERT_TRUE(found.point.lower_bound && found.point.upper_bound);
+    EXPECT_NEAR(*found.point.lower_bound, 300, 12);
+    EXPECT_NEAR(*found.point.upper_bound, 300, 12);
+}
+
 // Dead at a load that it had held, after an overload: the overload may have killed it.
 TEST(LimitSearch, BlamesTheOverloadForADeathOnTheWayDown) {
     const auto slo = *Slo::parse("latency_p99<10ms");
