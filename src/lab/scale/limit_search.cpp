@@ -229,6 +229,9 @@ LimitFound LimitSearch::result() const {
     if (found.point.soak_invalid) found.soak_absent = not_valid(soak_invalid_);
     if (found.point.no_overload == NoOverload::range_ends) {
         found.hysteresis_absent = "no higher load than the one that breaks is in the range";
+    } else if (found.point.no_overload == NoOverload::range_begins) {
+        found.hysteresis_absent =
+            "no load is in the range at which the backlog of an overload would be gone in time";
     } else if (found.point.no_overload == NoOverload::invalid) {
         found.hysteresis_absent =
             fmt::format("trials above the load that breaks were not valid: {}", found.invalid);

@@ -92,7 +92,8 @@ struct SearchOptions {
     bool descends = true;          ///< look for hysteresis
     double overload_factor = 1.2;  ///< times the upper bound, before the way down; > 1
     /// Trials after an overload that do not count. Where bounds are so far apart that its backlog
-    /// may take longer, the way down begins as much lower.
+    /// may take longer, the way down begins as much lower, and where the range has no such load
+    /// there is none.
     std::uint32_t recovery_max = 20;
     std::uint32_t descents_max = 4;  ///< loads on the way down, each lower by ramp_factor's root
     bool soaks = true;
@@ -114,10 +115,11 @@ std::string_view to_string(Ending ending) noexcept;
 
 /// Why the way down had no overload to begin with.
 enum class NoOverload : std::uint8_t {
-    none,        ///< there was one, or nobody looked
-    range_ends,  ///< the upper bound is the highest load there is
-    invalid,     ///< trials above the upper bound were invalid time and again
-    held,        ///< the load that was to be one was held, the first time or a later one
+    none,          ///< there was one, or nobody looked
+    range_ends,    ///< the upper bound is the highest load there is
+    range_begins,  ///< no load is low enough for its backlog to be gone after recovery_max trials
+    invalid,       ///< trials above the upper bound were invalid time and again
+    held,          ///< the load that was to be one was held, the first time or a later one
 };
 
 /// What the way down showed.

@@ -17,6 +17,8 @@ constexpr double kLowestCaution = 2;
 constexpr std::size_t kCandidatesMax = 48;
 /// Probability left out on each side of the loads that are worth a trial.
 constexpr double kCandidateTail = 0.002;
+/// Relative: what is equal but for rounding.
+constexpr double kRounding = 1e-9;
 
 /// An ordinary trial of the search proper, which trials_max limits.
 bool is_search(Stage stage) {
@@ -436,8 +438,15 @@ double BreakingPointSearch::Course::first_descent(const Bounds& bounds) const {
 std::uint32_t BreakingPointSearch::Course::recovery_at(double load, const Bounds& bounds) const {
     const double spare = *bounds.lower - load;
     const double backlog = overload_of(bounds) - *bounds.lower;
+    // recovers_in_time(): no more than that but for rounding.
     if (!(spare * options_.recovery_max > backlog)) return options_.recovery_max + 1;
     return static_cast<std::uint32_t>(std::ceil(backlog / spare)) + 1;
+}
+
+bool BreakingPointSearch::Course::recovers_in_time(double load, const Bounds& bounds) const {
+    const double spare = *bounds.lower - load;
+    const double backlog = overload_of(bounds) - *bounds.lower;
+    return spare * options_.recovery_max >= backlog * (1 - kRounding);
 }
 
 std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
@@ -453,6 +462,11 @@ std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
         const double load = overload_of(known);
         if (load <= *known.upper) {
             no_overload_ = ceiling_ ? NoOverload::invalid : NoOverload::range_ends;
+            return std::nullopt;
+        }
+        // It was to be lower than the range's lowest: there any queue would look hysteretic.
+        if (!recovers_in_time(first, known)) {
+            no_overload_ = NoOverload::range_begins;
             return std::nullopt;
         }
         return Probe{.stage = Stage::overload,

@@ -64,6 +64,7 @@ private:
     /// The first load of the way down, and how many trials at `load` do not count.
     double first_descent(const Bounds& bounds) const;
     std::uint32_t recovery_at(double load, const Bounds& bounds) const;
+    bool recovers_in_time(double load, const Bounds& bounds) const;
     double overload_of(const Bounds& bounds) const;
     double round_down(double load) const;
     double round_up(double load) const;

@@ -78,8 +78,8 @@ TEST(LimitSearch, DecidesOnTargetsThatDieEarly) {
     EXPECT_LT(*found.point.upper_bound, 1'100);
 }
 
-// What needs ten times as long for the events of the SLO is one trial nevertheless: broken by chance
-// it is repeated, even where it would end the search.
+// What needs ten times as long for the events of the SLO is one trial nevertheless: broken by
+// chance it is repeated, even where it would end the search.
 TEST(LimitSearch, BelievesNoSingleTrialHoweverLongItIs) {
     const auto slo = *Slo::parse("latency_p99<10ms");
     auto search = LimitSearch::create({.lowest = 100, .highest = 10'000}, slo);
@@ -172,6 +172,8 @@ TEST(LimitSearch, SaysWhyThereWasNoOverload) {
     EXPECT_EQ(
         absent({.lowest = 299, .highest = 301, .whole_numbers = true}, Stage::soak, Stage::soak),
         "no higher load than the one that breaks is in the range");
+    EXPECT_EQ(absent({.lowest = 299, .highest = 1'000}, Stage::soak, Stage::soak),
+              "no load is in the range at which the backlog of an overload would be gone in time");
     EXPECT_EQ(absent(options, Stage::refine, Stage::soak),
               "trials above the load that breaks were not valid: schedule_kept: 9 ms late");
     EXPECT_EQ(absent(options, Stage::soak, Stage::overload),

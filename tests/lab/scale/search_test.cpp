@@ -294,6 +294,22 @@ TEST(Search, BeginsTheWayDownWhereTheBacklogEnds) {
     EXPECT_EQ(overload[0].recovery, options.recovery_max + 1);
 }
 
+// Between the lowest load and the lower bound nothing is spare to work a backlog off with: judged
+// there, any queue would have hysteresis.
+TEST(Search, GoesDownToNoLoadAtWhichABacklogStays) {
+    for (const double lowest : {90.0, 99.5, 99.9}) {
+        const auto got = searched({.lowest = lowest, .highest = 1000}, steady(100));
+        ASSERT_TRUE(got.point.lower_bound && got.point.upper_bound);
+        const auto overload = of_stage(got, Stage::overload);
+        const bool low_enough = lowest < 98;
+        EXPECT_EQ(got.point.hysteresis.has_value(), low_enough) << lowest;
+        EXPECT_EQ(overload.size(), low_enough ? 1U : 0U) << lowest;
+        EXPECT_EQ(got.point.no_overload, low_enough ? NoOverload::none : NoOverload::range_begins)
+            << lowest;
+        EXPECT_EQ(got.point.ending, Ending::found);
+    }
+}
+
 // A second overload that was held is none: what came before it still stands.
 TEST(Search, EndsTheWayDownWhereALaterOverloadIsHeld) {
     const auto got =
