@@ -97,7 +97,7 @@ void LimitSearch::note_recovery(double load, std::uint32_t recovery,
 
 std::optional<LimitSearch::Ran> LimitSearch::run_after_overload(const Probe& probe,
                                                                 const RunLoads& run) {
-    if (ahead_.empty() || ahead_.front().load != probe.load) {
+    if (!has_ahead()) {
         // The system of the overload has ended: another one comes from another overload.
         auto overload = run_overload(probe.load, probe.recovery, run);
         if (!overload) return std::nullopt;
@@ -168,6 +168,11 @@ void LimitSearch::keep(const Ran& ran) {
 /// as none was started with yet, where fewer were. A rate begins only after the start.
 bool LimitSearch::may_be_too_much(double load) const {
     return axis_ != Axis::rate && highest_started_ > 0 && load > highest_started_;
+}
+
+bool LimitSearch::has_ahead() const {
+    const auto probe = search_.next();
+    return probe && probe->continues && !ahead_.empty() && ahead_.front().load == probe->load;
 }
 
 bool LimitSearch::step(const RunLoads& run) {

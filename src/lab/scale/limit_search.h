@@ -71,6 +71,9 @@ public:
     /// What it would try next; nullopt: it has ended.
     std::optional<Probe> next() const { return search_.next(); }
 
+    /// Whether what next() says was run already, with the overload before it: step() runs nothing.
+    bool has_ahead() const;
+
     /// Runs what next() says with `run`, and tells the search. False: the trial was interrupted, or
     /// the target cannot be started any more; then it stays where it is.
     bool step(const RunLoads& run);

@@ -114,15 +114,20 @@ private:
             searches.push_back(*std::move(search));
         }
         std::vector<std::string> given_up(searches.size());  // why; empty: it is not
-        while (runner_.going()) {
+        // What has been run already counts, even where the time is up now.
+        const auto goes_on = [&](std::size_t i) {
+            return given_up[i].empty() && searches[i].next() &&
+                   (searches[i].has_ahead() || runner_.going());
+        };
+        for (;;) {
             std::vector<std::size_t> open;
             for (std::size_t i = 0; i < searches.size(); ++i)
-                if (given_up[i].empty() && searches[i].next()) open.push_back(i);
+                if (goes_on(i)) open.push_back(i);
             if (open.empty()) break;
             // All that are open once, in random order: a change of the machine meets all of them.
             shuffle(open);
             for (const auto i : open) {
-                if (!runner_.going() || step(searches[i], options_.targets[i])) continue;
+                if (!goes_on(i) || step(searches[i], options_.targets[i])) continue;
                 given_up[i] = why_ended();
             }
         }

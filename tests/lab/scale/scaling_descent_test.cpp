@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <stop_token>
+#include <utility>
 
 #include "lab/scale/scaling.h"
 #include "simulated_queue.h"
@@ -34,6 +36,63 @@ TEST(ScalingDescent, CallsNoQueueHystereticNearTheLowestLoad) {
     EXPECT_FALSE(limit.point.hysteresis);
     EXPECT_EQ(limit.hysteresis_absent,
               "no load is in the range at which the backlog of an overload would be gone in time");
+}
+
+// The way down is one run with its overload. Where the time is up or the user ends it right after
+// that, what it has measured is told.
+TEST(ScalingDescent, TellsWhatWasMeasuredBeforeItsEnd) {
+    for (const bool by_user : {false, true}) {
+        TrialClock clock;
+        std::stop_source stop;
+        auto options = descent_of(simulated_trials({{"daemon", {.capacity = 1'300}}}));
+        options.clock = &clock;
+        options.time_budget = 1h;
+        options.stop = stop.get_token();
+        options.run = [&, run = options.run](const TargetUrl& target, const SystemOptions& system,
+                                             const Plan& plan, const TrialOptions& how) {
+            auto trial = run(target, system, plan, how);
+            if (plan.phases.size() == 1) return trial;
+            if (by_user) {
+                stop.request_stop();
+            } else {
+                clock.pass(2h);
+            }
+            return trial;
+        };
+        const auto scaling = run_scaling(options);
+        ASSERT_TRUE(scaling && scaling->targets[0].limit);
+        const auto& limit = *scaling->targets[0].limit;
+        EXPECT_EQ(limit.point.ending, Ending::found);
+        ASSERT_TRUE(limit.point.hysteresis) << limit.hysteresis_absent;
+        EXPECT_FALSE(limit.point.hysteresis->present);
+        EXPECT_EQ(limit.hysteresis_absent, "");
+        EXPECT_EQ(limit.recovery_seconds, 0);
+        EXPECT_EQ(scaling->interrupted, by_user);
+    }
+}
+
+// What is left to be run is not, and the search says so.
+TEST(ScalingDescent, RunsNothingAfterItsTime) {
+    TrialClock clock;
+    auto options = descent_of(
+        simulated_queue_trials({.service = 1ms, .workers = 1, .retry = 100ms, .seed = 1}));
+    options.clock = &clock;
+    options.time_budget = 1h;
+    int overloads = 0;
+    options.run = [&, run = options.run](const TargetUrl& target, const SystemOptions& system,
+                                         const Plan& plan, const TrialOptions& how) {
+        if (plan.phases.size() > 1 && ++overloads == 1) clock.pass(2h);
+        return run(target, system, plan, how);
+    };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling && scaling->targets[0].limit);
+    const auto& limit = *scaling->targets[0].limit;
+    EXPECT_EQ(overloads, 1);
+    ASSERT_TRUE(limit.point.hysteresis);
+    EXPECT_TRUE(limit.point.hysteresis->present);
+    EXPECT_EQ(limit.hysteresis_absent, "the time or the user ended it first");
+    EXPECT_EQ(limit.why_not_over, "the time was up first");
+    EXPECT_TRUE(scaling->out_of_time);
 }
 
 }  // namespace
