@@ -152,20 +152,41 @@ private:
         return "the target does not start again";
     }
 
+    /// Of an overload and the lower load after it, in one trial: only the phase's name tells which.
+    void show_overload(const std::vector<double>& loads, const std::string& target) {
+        runner_.on_progress = [this, loads, target](double, const TrialProgress& at) {
+            if (!options_.on_progress) return;
+            const bool overload = at.phase == format_load(Axis::rate, loads.front());
+            const auto stage = overload ? Stage::overload : Stage::descend;
+            options_.on_progress({std::string(to_string(stage)), target,
+                                  overload ? loads.front() : loads.back(), at});
+        };
+    }
+
     bool step(LimitSearch& search, const TargetUrl& target) {
-        const std::string what(to_string(search.next()->stage));
-        show_next(what, target.text);
+        const Probe probe = *search.next();
+        const auto stage_of = [&probe](std::size_t i, std::size_t loads) {
+            if (loads == 1) return probe.stage;
+            if (i == 0) return Stage::overload;
+            return i <= probe.recovery ? Stage::recover : Stage::descend;
+        };
         return search.step([&](const std::vector<double>& loads, bool long_trial) {
             const Duration length =
                 long_trial ? options_.soak : options_.scenario.plan.phases.front().duration();
             const std::uint32_t number = kSearchTrials + trials_++;
             std::vector<ScalingTrial> trials;
+            if (loads.size() > 1) {
+                show_overload(loads, target.text);
+            } else {
+                show_next(std::string(to_string(probe.stage)), target.text);
+            }
             if (options_.axis == Axis::rate) {
                 trials = runner_.run_rates(target, loads, length, number);
             } else {
                 trials.push_back(runner_.run_load(target, loads.front(), length, number));
             }
-            for (const auto& trial : trials) tell(what, target.text, trial);
+            for (std::size_t i = 0; i < trials.size(); ++i)
+                tell(std::string(to_string(stage_of(i, loads.size()))), target.text, trials[i]);
             return trials;
         });
     }

@@ -38,7 +38,7 @@ struct TargetScaling {
 
 /// Where a scaling stands, for display.
 struct ScalingProgress {
-    std::string what;  ///< "search", "round 2/6"
+    std::string what;  ///< "ramp", "round 2/6"; on the way down "overload", then "descend"
     std::string target;
     double load = 0;
     TrialProgress trial;
@@ -46,7 +46,7 @@ struct ScalingProgress {
 
 /// A trial that has ended, for display.
 struct ScalingStep {
-    std::string what;
+    std::string what;  ///< a Stage, "round 2/6"
     std::string target;
     const ScalingTrial& trial;
 };

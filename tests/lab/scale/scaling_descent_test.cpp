@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <stop_token>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "lab/scale/scaling.h"
 #include "simulated_queue.h"
@@ -36,6 +38,42 @@ TEST(ScalingDescent, CallsNoQueueHystereticNearTheLowestLoad) {
     EXPECT_FALSE(limit.point.hysteresis);
     EXPECT_EQ(limit.hysteresis_absent,
               "no load is in the range at which the backlog of an overload would be gone in time");
+}
+
+// One trial has the overload, what may recover and what counts: each is told by its own name and
+// load.
+TEST(ScalingDescent, TellsEachLoadByItsStage) {
+    auto options = descent_of({});
+    options.run = [run = simulated_trials({{"daemon", {.capacity = 1'300}}})](
+                      const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                      const TrialOptions& how) mutable {
+        for (const auto& phase : plan.phases) how.on_progress({.phase = phase.name});
+        return run(target, system, plan, how);
+    };
+    using Told = std::vector<std::pair<std::string, double>>;
+    Told shown;
+    Told told;
+    options.on_progress = [&shown](const ScalingProgress& at) {
+        shown.emplace_back(at.what, at.load);
+    };
+    options.on_step = [&told](const ScalingStep& step) {
+        told.emplace_back(step.what, step.trial.load);
+    };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling && scaling->targets[0].limit);
+    const auto& limit = *scaling->targets[0].limit;
+    Told expected;
+    for (const auto& trial : limit.trials)
+        expected.emplace_back(std::string(to_string(trial.stage)), trial.load);
+    // The last of three that count was not needed.
+    ASSERT_EQ(told.size(), expected.size() + 1);
+    EXPECT_EQ(told.back(), expected.back());
+    told.pop_back();
+    EXPECT_EQ(told, expected);
+    for (auto& [what, load] : expected)
+        if (what == "recover") what = "descend";
+    expected.push_back(expected.back());
+    EXPECT_EQ(shown, expected);
 }
 
 // The way down is one run with its overload. Where the time is up or the user ends it right after
