@@ -91,7 +91,8 @@ LimitForecast forecast_of(const LimitUse& last, const Rounds& rounds) {
     return forecast;
 }
 
-/// Of the points that have uses the breaking point, else the greatest; null without any.
+/// Of the points that have uses the breaking point, else the first of the greatest load; null
+/// without any.
 const LimitPoint* reference_of(std::span<const LimitPoint> points) {
     const LimitPoint* reference = nullptr;
     for (const auto& point : points) {
@@ -104,6 +105,27 @@ const LimitPoint* reference_of(std::span<const LimitPoint> points) {
     return reference;
 }
 
+/// Processes are others at each load: by kind of limit, not by pid. Null where none is read.
+const LimitUse* same_limit(const LimitPoint& point, const LimitUse& as) {
+    const auto same = std::ranges::find_if(point.uses, [&as](const LimitUse& use) {
+        return use.name == as.name && use.kind == as.kind;
+    });
+    return same == point.uses.end() || !same->used ? nullptr : &*same;
+}
+
+/// `use` as all that was read where `reference` was has it: one round is as good as another.
+LimitUse median_use(LimitUse use, const LimitPoint& reference, std::span<const LimitPoint> points) {
+    if (!use.used) return use;
+    std::vector<double> used;
+    for (const auto& point : points) {
+        if (point.load != reference.load || point.at_breaking_point != reference.at_breaking_point)
+            continue;
+        if (const auto* same = same_limit(point, use)) used.push_back(*same->used);
+    }
+    use.used = stats::median(used);
+    return use;
+}
+
 }  // namespace
 
 std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points) {
@@ -114,16 +136,13 @@ std::vector<LimitForecast> forecast_limits(std::span<const LimitPoint> points) {
         Rounds rounds;
         for (const auto& point : points) {
             if (point.at_breaking_point) continue;
-            // Processes are others at each load: by kind of limit, not by pid.
-            const auto same = std::ranges::find_if(point.uses, [&last](const LimitUse& use) {
-                return use.name == last.name && use.kind == last.kind;
-            });
-            if (same == point.uses.end() || !same->used) continue;
+            const auto* same = same_limit(point, last);
+            if (same == nullptr) continue;
             auto& round = rounds[point.round];
             round.loads.push_back(point.load);
             round.used.push_back(*same->used);
         }
-        forecasts.push_back(forecast_of(last, rounds));
+        forecasts.push_back(forecast_of(median_use(last, *reference, points), rounds));
     }
     std::ranges::stable_sort(forecasts, [](const LimitForecast& a, const LimitForecast& b) {
         return a.at_breaking_point.share().value_or(-1) > b.at_breaking_point.share().value_or(-1);

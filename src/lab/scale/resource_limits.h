@@ -21,7 +21,8 @@ struct LimitPoint {
 
 /// Where a limit would bind.
 struct LimitForecast {
-    LimitUse at_breaking_point;  ///< or, where nobody looked there, at the greatest load
+    /// Or, where nobody looked there, at the greatest load: the median of what its rounds used.
+    LimitUse at_breaking_point;
     /// The load at which it would bind if use went on growing in a straight line. Unset where that
     /// is refused.
     std::optional<double> binds_at;

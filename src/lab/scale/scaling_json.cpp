@@ -318,7 +318,7 @@ json insight_json(const std::optional<Insight>& insight) {
 
 /// Of the loads at which limits were read: the nearest limit first.
 json resource_limits_json(std::vector<LimitPoint> points) {
-    std::ranges::sort(points, {}, &LimitPoint::load);
+    std::ranges::stable_sort(points, {}, &LimitPoint::load);
     return limits_json(forecast_limits(points));
 }
 

@@ -161,6 +161,24 @@ TEST(ForecastLimits, PutsTheNearestFirst) {
     EXPECT_TRUE(forecast_limits({}).empty());
 }
 
+// At the greatest load rounds differ, and none of them is the one to be told: 70 of 90 in the
+// middle.
+TEST(ForecastLimits, TellsTheMiddleOfWhatRoundsUse) {
+    std::vector<double> used{70, 88, 60, 95, 65};
+    for (std::size_t turned = 0; turned < used.size(); ++turned) {
+        std::vector<Used> rounds;
+        for (const double most : used) rounds.push_back({{400, most}, {100, 10}});
+        const auto forecast = forecast_limits(measured(rounds)).front();
+        EXPECT_EQ(forecast.at_breaking_point.used, 70);
+        EXPECT_NE(forecast.refused, "it is used up already");
+        std::ranges::rotate(used, used.begin() + 1);
+    }
+    // One that could not be read in some round says nothing there.
+    auto points = measured(std::vector<Used>{{{400, 30}}, {{400, 50}}, {{400, 70}}});
+    points[2].uses.front().used.reset();
+    EXPECT_EQ(forecast_limits(points).front().at_breaking_point.used, 40);
+}
+
 // Curves go on beyond the breaking point, and a target that died early at the greatest load has
 // told nothing there.
 TEST(ForecastLimits, TellsWhatIsInUseAtTheBreakingPoint) {
