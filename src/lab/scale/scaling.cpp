@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -410,10 +409,7 @@ private:
             return;
         }
         const auto curve = target.sweep.curve("throughput");
-        std::set<double> loads;
-        for (const auto& point : curve) loads.insert(point.load);
-        if (curve.size() >= 4 && loads.size() >= 3)
-            target.law = fit_usl(curve, Weighting::relative, kLevel);
+        if (enough_for_usl(curve)) target.law = fit_usl(curve, Weighting::relative, kLevel);
         if (!target.law)
             target.why_no_law = "fewer than four measurements at three loads, or no fit converges";
     }

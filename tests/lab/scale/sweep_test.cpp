@@ -44,7 +44,7 @@ Sweep sweep_of(const std::vector<std::vector<ScalingTrial>>& trials) {
 }
 
 // As many broken as held do not hold. What follows a load that broke is not known to hold.
-TEST(SweepLimit, IsWhereNoMoreHoldThanBreak) {
+TEST(LoadLimit, IsWhereNoMoreHoldThanBreak) {
     const auto broken = broken_trial("the target's own send() held the others up");
     const auto limit = limit_of(sweep_of({{held_trial(), held_trial()},
                                           {held_trial(), held_trial(), broken},
@@ -59,7 +59,7 @@ TEST(SweepLimit, IsWhereNoMoreHoldThanBreak) {
 }
 
 // Of trials that say nothing, and of starts that failed, none is a break.
-TEST(SweepLimit, TakesNothingInvalidForABreak) {
+TEST(LoadLimit, TakesNothingInvalidForABreak) {
     const auto failed = not_started(2, {Errc::closed, "connection refused"});
     EXPECT_FALSE(limit_of(sweep_of({{held_trial()}, {invalid_trial()}, {failed}, {}})));
     const auto above = limit_of(sweep_of({{invalid_trial()}, {broken_trial("killed")}}));
