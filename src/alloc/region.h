@@ -155,8 +155,10 @@ static_assert(offsetof(Region, rows) % kPageBytes == 0);
 /// Rows are flushed into the process's and the owner's live bytes when they have moved so far from
 /// the last time. Far below the peak that may be far: all of them together cannot reach it by half
 /// of what was missing when they were settled, and are settled again when half of that is gone.
-/// Near it, the peak can be off by the least distance for each row but one, besides an operation
-/// under way in each thread: 0.4 % of it in all, or 1 KiB a row.
+/// Near it, the peak can be off by the least distance for each row and one more, besides an
+/// operation under way in each thread: too low where others were higher than as last flushed when a
+/// row was highest, too high where they have risen since then, or fallen unseen. That is 0.6 % of
+/// it in all, or 1 KiB for each.
 inline constexpr std::int64_t kFlushBytesMin = 1024;
 inline constexpr int kFlushShift = 8;
 constexpr std::int64_t flush_distance(std::int64_t slack, std::int64_t peak,

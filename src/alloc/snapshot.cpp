@@ -116,6 +116,7 @@ void name(Snapshot& snapshot, const Region& region) {
     for (std::uint32_t i = 0; i < owners; ++i) {
         snapshot.owners[i].name = text(region.owners[i].name);
         snapshot.owners[i].peak_live_bytes = current(region.owners[i].peak);
+        snapshot.owners[i].apart = is_apart(region, i);
     }
     const std::uint32_t threads = std::min(current(region.threads_used), kThreadsMax);
     snapshot.threads.resize(threads);
@@ -179,6 +180,7 @@ Snapshot RegionReader::read() const {
     // another may free meanwhile, and nothing is to be seen freed that was not seen allocated. The
     // number of rows again, too, and last the owners and threads that they name.
     const std::int64_t live_before = current(region.live);
+    const std::int64_t rest_before = current(region.rest_live);
     const std::uint64_t stray_frees = current(region.stray_frees);
     snapshot.total.frees = stray_frees;
     snapshot.total.freed_bytes = current(region.stray_freed_bytes);
@@ -231,20 +233,27 @@ Snapshot RegionReader::read() const {
 
     const std::int64_t live = current(region.live);
     snapshot.kept_live_bytes = live;
+    const bool has_rest = current(region.apart_used) > 0;
+    const std::int64_t rest = current(region.rest_live);
+    snapshot.rest_kept_live_bytes = has_rest ? rest : live;
     // What was brought up to date while the rows were read.
-    snapshot.kept_error_bytes = sum(snapshot.kept_error_bytes, excess(std::max(live, live_before),
-                                                                      std::min(live, live_before)));
+    const auto brought = [](std::int64_t a, std::int64_t b) {
+        return excess(std::max(a, b), std::min(a, b));
+    };
+    snapshot.kept_error_bytes =
+        sum(snapshot.kept_error_bytes,
+            std::max(brought(live, live_before), has_rest ? brought(rest, rest_before) : 0));
     const std::int64_t peak = current(region.peak);
     snapshot.peak_live_bytes = std::max({peak, sum(live, highest), snapshot.total.live_bytes()});
     snapshot.rest_peak_live_bytes = snapshot.peak_live_bytes;
-    if (current(region.apart_used) > 0) {
-        snapshot.rest_peak_live_bytes = std::max(
-            {current(region.rest_peak), sum(current(region.rest_live), rest_highest), rest_live});
+    if (has_rest) {
+        snapshot.rest_peak_live_bytes =
+            std::max({current(region.rest_peak), sum(rest, rest_highest), rest_live});
     }
     // One row: every rise is known. More: each may have moved so far unseen when another was
-    // highest.
+    // highest, and that one since then.
     if (rows > 1)
-        snapshot.peak_error_bytes = (rows - 1) * flush_distance(0, snapshot.peak_live_bytes, rows);
+        snapshot.peak_error_bytes = (rows + 1) * flush_distance(0, snapshot.peak_live_bytes, rows);
     snapshot.foreign_frees = current(region.foreign_frees);
     snapshot.uncounted = current(region.uncounted);
     const std::uint32_t flags = current(region.flags);

@@ -52,7 +52,8 @@ struct ClassCounts {
 struct OwnerCounts {
     std::string name;
     Counts counts;
-    std::int64_t peak_live_bytes = 0;
+    std::int64_t peak_live_bytes = 0;       ///< as exact as Snapshot's, of its own rows
+    bool apart = false;                     ///< kApart (crucible/allocation.h)
     std::vector<ClassCounts> classes = {};  ///< in which something was allocated, ascending
 };
 
@@ -88,6 +89,9 @@ struct Snapshot {
     /// Live bytes as the process itself keeps them, whose threads bring them up to date now and
     /// then, and how far from the rows' sum, total.live_bytes(), that may be.
     std::int64_t kept_live_bytes = 0;
+    /// Likewise of all owners but those set apart, as far from the sum of what these have; of all
+    /// where none is.
+    std::int64_t rest_kept_live_bytes = 0;
     std::int64_t kept_error_bytes = 0;
     std::vector<OwnerCounts> owners;  ///< "other" first; all that were ever named
     std::vector<ThreadCounts> threads;

@@ -203,6 +203,15 @@ void expect_partitions(const Snapshot& snapshot) {
     // What the process keeps itself of the whole.
     EXPECT_LE(std::abs(snapshot.total.live_bytes() - snapshot.kept_live_bytes),
               snapshot.kept_error_bytes);
+    std::int64_t apart = 0;
+    bool has_apart = false;
+    for (const auto& one : snapshot.owners) {
+        has_apart |= one.apart;
+        if (one.apart) apart += one.counts.live_bytes();
+    }
+    if (!has_apart) return;
+    EXPECT_LE(std::abs(snapshot.total.live_bytes() - apart - snapshot.rest_kept_live_bytes),
+              snapshot.kept_error_bytes);
 }
 
 }  // namespace crucible::alloc

@@ -93,7 +93,7 @@ struct Exercised {
 Exercised exercised(const std::string& line);
 
 /// Of a process that rests: owners, threads and classes are three partitions of one whole, of which
-/// it keeps the live bytes itself, too.
+/// it keeps the live bytes itself, too, and those of the owners that are not set apart.
 void expect_partitions(const Snapshot& snapshot);
 
 }  // namespace crucible::alloc

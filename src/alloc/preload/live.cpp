@@ -2,18 +2,12 @@
 // the threads' rows have.
 #include <string.h>
 
+#include <type_traits>
+
 #include "alloc/preload/tracker.h"
 
 namespace crucible::alloc {
 namespace {
-
-/// What a row's flush found.
-struct Moved {
-    std::int64_t above;  ///< its highest live bytes since the last one, above its present ones
-    std::int64_t total;  ///< the process's live bytes with it
-    std::int64_t owner_total;  ///< its owner's
-    std::int64_t rest_total;   ///< those of all owners but the ones set apart, where it is of these
-};
 
 /// Whose live bytes and peak are kept.
 struct Kept {
@@ -37,13 +31,39 @@ bool is_of_rest(const Row& row) noexcept {
            (load(region->apart[row.owner / 64]) >> row.owner % 64 & 1) == 0;
 }
 
+struct OfAll {
+    bool operator()(const Row&) const noexcept { return true; }
+};
+
 std::int64_t live_of(const Row& row) noexcept {
     return static_cast<std::int64_t>(load(row.bytes) - load(row.freed_bytes));
 }
 
-/// Brings the live bytes of the process and the owner up to date with the row; from any thread.
-Moved bring(Row& row) noexcept {
-    const std::int64_t high = load(row.high);
+/// How far above what was flushed of it the row's highest live bytes since then were.
+std::int64_t rise_of(const Row& row) noexcept {
+    const std::int64_t flushed = __atomic_load_n(&row.flushed, __ATOMIC_ACQUIRE);
+    const std::int64_t rise = load(row.high) - flushed;
+    return rise > 0 ? rise : 0;
+}
+
+/// Raises the peaks to what they were when the row was highest, if all others were as flushed then.
+/// Before any row is brought: then each other one is off by what it may move at most between two
+/// times, and not by twice as much.
+void raise_peaks(const Row& row) noexcept {
+    Owner& owner = region->owners[row.owner];
+    // What is live first: a row that is flushed between may be in it or not, but not twice.
+    const std::int64_t total = __atomic_load_n(&region->live, __ATOMIC_ACQUIRE);
+    const std::int64_t owned = __atomic_load_n(&owner.live, __ATOMIC_ACQUIRE);
+    const std::int64_t rest = __atomic_load_n(&region->rest_live, __ATOMIC_ACQUIRE);
+    const std::int64_t rise = rise_of(row);
+    raise(region->peak, total + rise);
+    raise(owner.peak, owned + rise);
+    if (is_of_rest(row)) raise(region->rest_peak, rest + rise);
+}
+
+/// Brings the live bytes of the process, the owner and the rest up to date with the row, whose
+/// highest is forgotten; from any thread.
+void bring(Row& row) noexcept {
     // Compared: a signal handler that allocates, or another thread, may do the same between these
     // lines. What it has brought is not brought again, and is newer than what was read here before:
     // a thread that settles, and was held up that long, would leave the row as it once was, and so
@@ -55,11 +75,9 @@ Moved bring(Row& row) noexcept {
         live = live_of(row);
     const std::int64_t moved = live - before;
     store(row.high, live);
-    Owner& owner = region->owners[row.owner];
-    return {high > live ? high - live : 0,
-            __atomic_add_fetch(&region->live, moved, __ATOMIC_RELAXED),
-            __atomic_add_fetch(&owner.live, moved, __ATOMIC_RELAXED),
-            is_of_rest(row) ? __atomic_add_fetch(&region->rest_live, moved, __ATOMIC_RELAXED) : 0};
+    __atomic_add_fetch(&region->live, moved, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&region->owners[row.owner].live, moved, __ATOMIC_RELEASE);
+    if (is_of_rest(row)) __atomic_add_fetch(&region->rest_live, moved, __ATOMIC_RELEASE);
 }
 
 void set_distance(Row& row) noexcept {
@@ -84,10 +102,18 @@ void set_distance(Row& row) noexcept {
     } while (__atomic_load_n(&row.flushed, __ATOMIC_SEQ_CST) != live);
 }
 
+/// All rows of it have been brought.
+void note_settled(Kept kept) noexcept {
+    raise(kept.peak, load(kept.live));
+    store(kept.slack, load(kept.peak) - load(kept.live));
+}
+
 /// Brings what all rows have that are `of_it` up to date: then the sum of their live bytes is that
-/// of this moment, and so is a peak.
+/// of this moment, and so is a peak. Other peaks are of the same rows, which do not come to their
+/// own distance where they are brought again and again before it: they are raised, too, and owners
+/// are settled with them.
 template <class OfIt>
-void settle(Kept kept, OfIt of_it, std::int64_t above) noexcept {
+void settle(Kept kept, OfIt of_it) noexcept {
     const std::uint32_t rows = __atomic_load_n(&region->rows_used, __ATOMIC_ACQUIRE);
     const auto each = [&](auto act) {
         for (std::uint32_t i = 0; i < rows; ++i) {
@@ -95,22 +121,21 @@ void settle(Kept kept, OfIt of_it, std::int64_t above) noexcept {
             if (of_it(row)) act(row);
         }
     };
-    each([](Row& row) { bring(row); });
-    raise(kept.peak, load(kept.live) + above);
-    store(kept.slack, load(kept.peak) - load(kept.live));
+    each(raise_peaks);
+    each(bring);
+    note_settled(kept);
+    each([](const Row& row) { note_settled(of_owner(region->owners[row.owner])); });
+    if constexpr (std::is_same_v<OfIt, OfAll>) {
+        if (load(region->apart_used) > 0) note_settled(of_rest());
+    }
     each(set_distance);
 }
 
-/// What a flush that found this has to do for one of those whose peak is kept, of `rows` rows.
-template <class OfIt>
-void follow(Kept kept, std::int64_t total, std::int64_t above, std::int64_t rows,
-            OfIt of_it) noexcept {
-    const std::int64_t missing = load(kept.peak) - total - above;
-    if (rows == 1) {
-        raise(kept.peak, total + above);
-        return;
-    }
-    if (missing < 0 || missing < load(kept.slack) / 2) settle(kept, of_it, above);
+/// Whether a row that has risen so far may have brought it to its peak, or half of the way there
+/// since its rows were settled.
+bool is_due(Kept kept, std::int64_t rise) noexcept {
+    const std::int64_t missing = load(kept.peak) - load(kept.live) - rise;
+    return missing < 0 || missing < load(kept.slack) / 2;
 }
 
 /// As seen from where it is now, far below.
@@ -122,19 +147,27 @@ void widen(Kept kept) noexcept {
 }  // namespace
 
 void flush(Row& row) noexcept {
-    const Moved moved = bring(row);
     Owner& owner = region->owners[row.owner];
+    const bool is_rest = is_of_rest(row);
+    const std::int64_t rise = rise_of(row);
     const std::int64_t rows = load(region->rows_used);
-    follow(of_process(), moved.total, moved.above, rows, [](const Row&) { return true; });
-    follow(of_owner(owner), moved.owner_total, moved.above,
-           static_cast<std::int64_t>(load(owner.rows)),
-           [&owner](const Row& one) { return &region->owners[one.owner] == &owner; });
+    // The largest first: its rows are those of the others, too.
+    if (rows > 1 && is_due(of_process(), rise)) return settle(of_process(), OfAll{});
+    if (is_rest && is_due(of_rest(), rise)) {
+        settle(of_rest(), is_of_rest);
+    } else if (load(owner.rows) > 1 && is_due(of_owner(owner), rise)) {
+        settle(of_owner(owner),
+               [&owner](const Row& one) { return &region->owners[one.owner] == &owner; });
+    } else {
+        raise_peaks(row);
+        bring(row);
+    }
+    // By what its other rows had moved these may have come near theirs.
+    if (is_rest && is_due(of_rest(), 0)) settle(of_rest(), is_of_rest);
+    if (rows > 1 && is_due(of_process(), 0)) return settle(of_process(), OfAll{});
     widen(of_process());
     widen(of_owner(owner));
-    if (is_of_rest(row)) {
-        follow(of_rest(), moved.rest_total, moved.above, rows, is_of_rest);
-        widen(of_rest());
-    }
+    if (is_rest) widen(of_rest());
     set_distance(row);
 }
 
