@@ -109,6 +109,13 @@ std::vector<double> at_iteration_ends(const std::vector<double>& moments, std::s
     return ends;
 }
 
+void take_courses(LeakWatch& to, const MemoryTrial& trial, std::size_t each) {
+    to.own_bytes = at_iteration_ends(trial.own_bytes, each);
+    to.worker_bytes.clear();
+    if (trial.worker_bytes.size() == trial.own_bytes.size())
+        to.worker_bytes = at_iteration_ends(trial.worker_bytes, each);
+}
+
 Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOptions& watch,
                                   TrialOptions options) {
     Plan plan = watch.scenario.plan;
@@ -119,14 +126,14 @@ Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOption
     plan.phases = *std::move(phases);
     constexpr std::uint64_t kEveryAllocation = 0;
     options.distributions = false;
-    const auto trial = run_memory_trial(target, watch.scenario.system, plan, std::move(options),
-                                        watch.tracker, kEveryAllocation);
+    const auto trial =
+        run_memory_trial(target, watch.scenario.system, plan, std::move(options), watch.tracker,
+                         {.stack_distance = kEveryAllocation, .keeps_details = false});
     if (!trial) return std::unexpected(trial.error());
     auto found = judge_trial(*trial, once.size());
     found.failure = trial->trial.failure;
     found.interrupted = trial->trial.interrupted;
-    found.own_bytes = at_iteration_ends(trial->own_bytes, once.size());
-    found.worker_bytes = at_iteration_ends(trial->worker_bytes, once.size());
+    take_courses(found, *trial, once.size());
     return found;
 }
 

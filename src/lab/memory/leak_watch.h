@@ -35,7 +35,7 @@ struct LeakWatch {
     /// however long it watches, it should not grow.
     std::vector<double> own_bytes;
     /// Nor should what the measurement holds in the client processes, by the counters: at the same
-    /// moments, as long as all of them could be read.
+    /// moments; empty where not all of them could be read at each.
     std::vector<double> worker_bytes;
     std::optional<Error> failure;  ///< of the target; what was driven before is judged, here too:
     bool interrupted = false;
@@ -50,6 +50,10 @@ Result<LeakWatch> watch_for_leaks(const TargetUrl& target, const LeakWatchOption
 /// The judgement of a trial whose phases are iterations of `each` phases: by call site where all
 /// stacks are known, else by owner.
 LeakWatch judge_trial(const MemoryTrial& trial, std::size_t each);
+
+/// Own and worker bytes of a trial whose phases are iterations of `each` phases. What is told of
+/// both are the first and the last: no course that ends earlier than the other has a last one.
+void take_courses(LeakWatch& to, const MemoryTrial& trial, std::size_t each);
 
 /// Of what is known at each quiet moment, what it was at the end of each iteration of `each`
 /// phases.

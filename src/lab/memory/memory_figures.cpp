@@ -101,8 +101,42 @@ std::vector<MetricValue> values_of(const OwnerFigures& part, const MemoryFigures
     return values;
 }
 
+/// Why what the process keeps as live by itself is not what its rows have; empty when it is.
+std::string kept_discrepancy(const alloc::Snapshot& snapshot) {
+    const auto unlike = [&](std::string_view of, std::int64_t rows, std::int64_t kept) {
+        return std::abs(static_cast<double>(rows) - static_cast<double>(kept)) <=
+                       static_cast<double>(snapshot.kept_error_bytes)
+                   ? std::string()
+                   : fmt::format(
+                         "process {}: {} bytes live {}by its rows, but {} as it keeps them "
+                         "itself, which may be {} apart",
+                         snapshot.pid, rows, of, kept, snapshot.kept_error_bytes);
+    };
+    auto wrong = unlike("", snapshot.total.live_bytes(), snapshot.kept_live_bytes);
+    if (!wrong.empty() || std::ranges::none_of(snapshot.owners, &alloc::OwnerCounts::apart))
+        return wrong;
+    alloc::Counts rest;
+    for (const auto& owner : snapshot.owners)
+        if (!owner.apart) rest += owner.counts;
+    return unlike("of the owners that are not set apart ", rest.live_bytes(),
+                  snapshot.rest_kept_live_bytes);
+}
+
+/// Why the peak of the system in a client process holds what the measurement allocates there;
+/// empty where it does not.
+std::string not_apart(const alloc::Snapshot& client) {
+    for (const auto& owner : client.owners) {
+        if (!is_harness_owner(owner.name) || owner.apart || owner.counts.allocations == 0) continue;
+        return fmt::format(
+            "process {}: what \"{}\" allocated there is not set apart, and in the peak of the "
+            "system",
+            client.pid, owner.name);
+    }
+    return {};
+}
+
 /// Why the counts of a process do not add up; empty when they do.
-std::string discrepancy(const alloc::Snapshot& snapshot) {
+std::string discrepancy(const ProcessCourse& process, const alloc::Snapshot& snapshot) {
     alloc::Counts owners;
     alloc::Counts threads;
     std::uint64_t blocks = 0;
@@ -124,16 +158,8 @@ std::string discrepancy(const alloc::Snapshot& snapshot) {
                            snapshot.total.live_bytes());
     }
     // Kept apart from the rows that all of the above is of.
-    if (std::abs(static_cast<double>(snapshot.total.live_bytes()) -
-                 static_cast<double>(snapshot.kept_live_bytes)) >
-        static_cast<double>(snapshot.kept_error_bytes)) {
-        return fmt::format(
-            "process {}: {} bytes live by its rows, but {} as it keeps them itself, which may be "
-            "{} apart",
-            snapshot.pid, snapshot.total.live_bytes(), snapshot.kept_live_bytes,
-            snapshot.kept_error_bytes);
-    }
-    return {};
+    auto wrong = kept_discrepancy(snapshot);
+    return wrong.empty() && process.client ? not_apart(snapshot) : wrong;
 }
 
 }  // namespace
@@ -194,7 +220,7 @@ std::optional<MemoryFigures> memory_figures(const MemoryTrial& trial, std::size_
     for (const auto& process : trial.processes) {
         const auto& before = process.quiet[phase];
         const auto& after = process.quiet[phase + 1];
-        if (auto wrong = discrepancy(after); !wrong.empty() && figures.conserved.passed)
+        if (auto wrong = discrepancy(process, after); !wrong.empty() && figures.conserved.passed)
             figures.conserved = {"memory_conserved", false, std::move(wrong)};
         if (!is_measured(trial, process)) continue;
         ++watched;

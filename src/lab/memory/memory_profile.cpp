@@ -276,7 +276,8 @@ private:
         }
         auto trial = run_memory_trial(
             url, options_.scenario.system, plan, options, options_.tracker,
-            job.purpose == Purpose::stacks ? options_.stack_distance : std::nullopt);
+            {.stack_distance =
+                 job.purpose == Purpose::stacks ? options_.stack_distance : std::nullopt});
         if (!trial) return fail(job, trial.error());
         if (!is_whole(job, trial->trial)) return;
         if (job.purpose == Purpose::stacks) return take_stacks(job, *trial, found);

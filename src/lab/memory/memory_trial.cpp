@@ -65,8 +65,8 @@ Result<std::filesystem::path> preloadable(const std::filesystem::path& tracker,
 /// Looks at all processes of a trial when nothing is in flight.
 class Watcher {
 public:
-    Watcher(std::filesystem::path directory, std::optional<std::uint64_t> stack_distance)
-        : directory_(std::move(directory)), stack_distance_(stack_distance) {}
+    Watcher(std::filesystem::path directory, const MemoryTrialOptions& watch)
+        : directory_(std::move(directory)), watch_(watch) {}
 
     void look(const QuietMoment& moment) {
         own_bytes_.push_back(anonymous_bytes(::getpid()));
@@ -116,9 +116,10 @@ public:
             course.quiet.resize(moment.phases_ended);
             course.anonymous_bytes.resize(moment.phases_ended);
             alloc::name_threads(*snapshot, pid);
+            if (!watch_.keeps_details) forget_details(*snapshot);
             course.quiet.push_back(*std::move(snapshot));
             course.anonymous_bytes.push_back(anonymous_bytes(pid));
-            if (stack_distance_) look_at_stacks(course, *file, moment.phases_ended);
+            if (watch_.stack_distance) look_at_stacks(course, *file, moment.phases_ended);
         }
         moments_ = moment.phases_ended + 1;
         if (workers_read == moment.clients.size() && worker_bytes_.size() + 1 == own_bytes_.size())
@@ -180,7 +181,7 @@ private:
                         std::uint32_t moments_before) const {
         if (!course.stacks) {
             auto reader = alloc::StacksReader::open(alloc::stacks_file(region));
-            if (!reader || reader->mean_bytes() != *stack_distance_) return;
+            if (!reader || reader->mean_bytes() != *watch_.stack_distance) return;
             course.stacks.emplace(StackCourse{.reader = *std::move(reader)});
             course.stacks->lifetimes.resize(moments_before);
         }
@@ -217,6 +218,13 @@ private:
         return std::filesystem::equivalent(file.parent_path(), directory_, ignored);
     }
 
+    static void forget_details(alloc::Snapshot& snapshot) {
+        // With the memory that they are in.
+        snapshot.rows = {};
+        snapshot.classes = {};
+        for (auto& owner : snapshot.owners) owner.classes = {};
+    }
+
     static Result<alloc::Snapshot> read(const std::filesystem::path& file) {
         const auto reader = alloc::RegionReader::open(file);
         if (!reader) return std::unexpected(reader.error());
@@ -224,7 +232,7 @@ private:
     }
 
     const std::filesystem::path directory_;
-    const std::optional<std::uint64_t> stack_distance_;
+    const MemoryTrialOptions watch_;
     struct Counted {
         ProcessCourse course;
         std::filesystem::path file;  ///< of the program that it was first seen to run
@@ -284,22 +292,22 @@ Result<std::filesystem::path> find_tracker() {
 Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOptions& system,
                                      const Plan& plan, TrialOptions options,
                                      const std::filesystem::path& tracker,
-                                     std::optional<std::uint64_t> stack_distance) {
+                                     const MemoryTrialOptions& watch) {
     // Shared memory, so that counting never waits for a disk.
     const auto directory = base::TempDir::make_in_memory("alloc");
     if (!directory) return std::unexpected(directory.error());
     const auto preloaded = preloadable(tracker, directory->path());
     if (!preloaded) return std::unexpected(preloaded.error());
-    Watcher watcher(directory->path(), stack_distance);
+    Watcher watcher(directory->path(), watch);
     const char* const others = std::getenv("LD_PRELOAD");
     options.environment = {
         fmt::format("LD_PRELOAD={}{}{}", preloaded->string(), others == nullptr ? "" : ":",
                     others == nullptr ? "" : others),
         fmt::format("{}={}", alloc::kDirectoryVariable, directory->path().string())};
-    if (stack_distance) {
+    if (const auto distance = watch.stack_distance) {
         options.environment.push_back(
             fmt::format("{}={}", alloc::kSampleVariable,
-                        *stack_distance == 0 ? "all" : fmt::format("{}B", *stack_distance)));
+                        *distance == 0 ? "all" : fmt::format("{}B", *distance)));
     }
     options.on_quiet = [&watcher](const QuietMoment& moment) { watcher.look(moment); };
     options.on_progress = [&watcher, told = std::move(options.on_progress)](const auto& progress) {

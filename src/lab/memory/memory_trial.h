@@ -70,13 +70,21 @@ const Check* unended_events(const std::vector<Check>& checks);
 /// The phases, from the first on, at whose ends all processes were watched.
 std::size_t watched_phases(const MemoryTrial& trial);
 
+struct MemoryTrialOptions {
+    /// Stacks are sampled, at so many bytes from each other in the mean (0: each allocation's).
+    std::optional<std::uint64_t> stack_distance = {};
+    /// What each thread and owner had, and by size class, is kept of each quiet moment; else
+    /// Snapshot::rows and all `classes` are empty. That is most of what is kept: not for a trial of
+    /// many phases.
+    bool keeps_details = true;
+};
+
 /// run_trial() with `tracker` in every process that it starts. A process that cannot be watched (a
 /// static or setuid program, one that others started) leaves the trial as it is, and is in
-/// `missing`. `options`: its environment and on_quiet are set here. `stack_distance`: stacks are
-/// sampled, at so many bytes from each other in the mean (0: each allocation's).
+/// `missing`. `options`: its environment and on_quiet are set here.
 Result<MemoryTrial> run_memory_trial(const TargetUrl& target, const SystemOptions& system,
                                      const Plan& plan, TrialOptions options,
                                      const std::filesystem::path& tracker,
-                                     std::optional<std::uint64_t> stack_distance = {});
+                                     const MemoryTrialOptions& watch = {});
 
 }  // namespace crucible::lab

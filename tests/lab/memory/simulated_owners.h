@@ -28,7 +28,11 @@ inline alloc::Snapshot snapshot(std::vector<std::pair<std::string, Amounts>> own
         all.rows.push_back({static_cast<std::uint32_t>(all.owners.size()), 0, owner.counts});
         all.owners.push_back(owner);
         all.peak_live_bytes += amounts.peak;
-        if (name != "harness" && name != "workload") all.rest_peak_live_bytes += amounts.peak;
+        auto& kept = all.owners.back();
+        kept.apart = name == "harness" || name == "workload";
+        if (kept.apart) continue;
+        all.rest_peak_live_bytes += amounts.peak;
+        all.rest_kept_live_bytes += kept.counts.live_bytes();
     }
     all.threads = {{.tid = 7, .served = 1, .name = {}, .counts = all.total}};
     all.classes = {{8, all.total.allocations, all.total.frees, 8}};
