@@ -155,7 +155,7 @@ private:
     void show_overload(const std::vector<double>& loads, const std::string& target) {
         runner_.on_progress = [this, loads, target](double, const TrialProgress& at) {
             if (!options_.on_progress) return;
-            const bool overload = at.phase == format_load(Axis::rate, loads.front());
+            const bool overload = at.phase != format_load(Axis::rate, loads.back());
             const auto stage = overload ? Stage::overload : Stage::descend;
             options_.on_progress({std::string(to_string(stage)), target,
                                   overload ? loads.front() : loads.back(), at});
