@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/planted_fault.h"
+#include "base/rng.h"
 #include "crucible/allocation.h"
 
 namespace crucible::lab {
@@ -27,8 +28,13 @@ constexpr unsigned kPhaseShift = 40;
 constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kPhaseShift) - 1;
 static_assert(kNumberMask >= InFlightTimes::kTokensMax);
 
-std::optional<Schedule> schedule_of(const Phase& phase, std::uint64_t seed) {
+constexpr std::uint64_t kArrivalsStream = 0x61727269766c;  // "arrivl"
+
+/// Of the phase that is `place` phases behind one that began after a rest. With the same random
+/// gaps in each of them a burst would come again in each: one draw would speak for all loads.
+std::optional<Schedule> schedule_of(const Phase& phase, std::uint64_t seed, std::uint32_t place) {
     if (!phase.pattern) return std::nullopt;
+    if (place > 0) seed = base::Rng::at(seed, kArrivalsStream, place).next();
     return Schedule(*phase.pattern, phase.warmup, phase.arrivals, seed);
 }
 
@@ -57,11 +63,12 @@ PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start,
     : phase_(phase),
       share_(share),
       before_(before),
+      place_(before != nullptr ? before->place_ + 1 : 0),
       events_before_(share.events_before),
       workload_(workload),
       clock_(clock),
       pacer_(pacer),
-      schedule_(schedule_of(phase, share.seed)),
+      schedule_(schedule_of(phase, share.seed, place_)),
       sampler_schedule_(schedule_),
       part_(plan_part(start)),
       recorder_(part_),

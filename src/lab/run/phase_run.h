@@ -27,7 +27,9 @@ struct PhaseShare {
     std::uint32_t phase = 0;  ///< its number in the plan
     std::uint32_t client = 0;
     std::uint32_t clients = 1;
-    std::uint64_t seed = 1;  ///< of the arrivals
+    /// Of the arrivals. A phase that follows without a rest has others than the one before it, the
+    /// same in each client.
+    std::uint64_t seed = 1;
     /// Events this client has sent in earlier phases: its stream goes on behind them, as ids must
     /// not come again and files and records have a life that spans phases. Of a phase that follows
     /// another one without a rest that one knows.
@@ -107,6 +109,7 @@ private:
     const Phase& phase_;
     const PhaseShare share_;
     const PhaseRun* const before_;
+    const std::uint32_t place_;    ///< phases since one that began after a rest
     std::uint64_t events_before_;  ///< set before the first event is sent
     Workload& workload_;
     base::Clock& clock_;

@@ -292,8 +292,9 @@ public:
 
 /// Two phases of 10 events at 1,000/s, without a rest between them.
 struct Flowing {
-    Flowing()
+    explicit Flowing(const Arrivals& arrivals = Arrivals::constant())
         : second(steady(1000, 10)), workload({.seed = 1, .payload = PayloadSizes::fixed(256)}) {
+        second.arrivals = arrivals;
         first = second;
         first.flows_on = true;
         before.emplace(first, PhaseShare{.phase = 0, .drain_limit = 10s}, kStart, workload, clock,
@@ -363,6 +364,32 @@ TEST(PhaseRun, FlowsOnLateWhereTheTargetHeldItUp) {
     const auto result = after->finish();
     EXPECT_GE(result.lateness.max(), 40ms);
     EXPECT_LE(result.own_lateness.max(), 1ns);
+}
+
+// Random arrivals are not those of the phase before once more, but the same in every run; those of
+// the first are as they would be alone.
+TEST(PhaseRun, FlowsOnWithArrivalsOfItsOwn) {
+    const auto sent = [] {
+        Flowing flowing(Arrivals::poisson());
+        auto& [clock, first, second, workload, pacer, target, before, after] = flowing;
+        before->run(target);
+        after->run(target);
+        const TimePoint second_start = before->load_end();
+        std::vector<std::vector<Duration>> times(2);
+        for (std::size_t i = 0; i < target.sent_.size(); ++i)
+            times[i / 10].push_back(target.sent_[i] - (i < 10 ? kStart : second_start));
+        return times;
+    };
+    const auto times = sent();
+    ASSERT_EQ(times[1].size(), 10u);
+    EXPECT_NE(times[0], times[1]);
+    EXPECT_EQ(times, sent());
+    auto alone = steady(1000, 10);
+    alone.arrivals = Arrivals::poisson();
+    Fixture fixture(alone);
+    fixture.drive();
+    for (std::size_t i = 0; i < 10; ++i)
+        EXPECT_EQ(fixture.target.sent_[i] - kStart, times[0][i]) << i;
 }
 
 // Closed loop: nothing is due; the next event leaves when one has ended, until the time is over.
