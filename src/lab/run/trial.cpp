@@ -159,8 +159,13 @@ private:
             if (number + 1 < end) start_ += load_time(plan_.phases[number]);
         }
         tell_quiet(end);
-        for (std::uint32_t number = first; number < end; ++number)
-            take_results(number, seen[number - first], number > first);
+        for (std::uint32_t number = first; number < end; ++number) {
+            // Other clients may have offered what follows; without all of them, or of a system that
+            // handles nothing, that is not what was planned.
+            if (take_results(number, seen[number - first], number > first)) break;
+        }
+        // Only now: what has died since the loads ended is not the first one's failure.
+        look_around();
         tell_progress(end - 1, true);
         return end;
     }
@@ -317,8 +322,9 @@ private:
         }
     }
 
-    /// `follows`: without a rest.
-    void take_results(std::uint32_t number, Seen& seen, bool follows) {
+    /// `follows`: without a rest. Returns whether the trial ended in this phase: a client lost its
+    /// target in it, nothing was handled, or it had not begun.
+    bool take_results(std::uint32_t number, Seen& seen, bool follows) {
         const auto reported = [](const auto& client) { return client.report.has_value(); };
         clients_.tell_all(order::Report{number});
         const TimePoint deadline = base::monotonic_now() + kReportLimit;
@@ -328,8 +334,8 @@ private:
                 clients_.drop_unless(reported, "did not report what it measured");
         }
         auto reports = clients_.take_reports(number);
-        note_gone_target(reports);
-        look_around();
+        bool ended = note_gone_target(reports);
+        if (reports.size() < plan_.clients) look_around();
 
         const Phase& phase = plan_.phases[number];
         auto merged = merge_phase(phase, std::move(reports));
@@ -337,9 +343,11 @@ private:
         if (phase.open_loop()) merged.delivery.planned = phase.warmup_events() + phase.events();
         const auto& delivery = merged.delivery;
         // The trial has ended before it.
-        if (follows && delivery.sent == 0 && !going()) return;
+        if (follows && delivery.sent == 0 && !going()) return true;
         // What follows another load may be refused because of that one.
-        if (!failure_ && !follows && delivery.sent > 0 && delivery.handled == 0) {
+        if (!follows && delivery.sent > 0 && delivery.handled == 0) {
+            look_around();
+            ended = true;
             auto remarks = merged.clients.front().remarks;
             if (remarks.empty() && delivery.lost == delivery.sent) remarks = "none was answered";
             fail(FailedPart::system,
@@ -360,18 +368,20 @@ private:
             merged.latency_series = {};
         }
         result_.phases.push_back(std::move(merged));
+        return ended;
     }
 
-    /// A client that lost its target: usually because the system is dead, which says it better.
-    void note_gone_target(const std::vector<ClientPhase>& reports) {
+    /// Whether a client lost its target: usually because the system is dead, which says it better.
+    bool note_gone_target(const std::vector<ClientPhase>& reports) {
         const auto gone = std::ranges::find_if(
             reports, [](const ClientPhase& report) { return report.target_gone.has_value(); });
-        if (gone == reports.end()) return;
+        if (gone == reports.end()) return false;
         const TimePoint deadline = base::monotonic_now() + kGoneGrace;
         for (look_around(); !failure_ && base::monotonic_now() < deadline; look_around())
             clients_.listen(10ms);
         fail(FailedPart::system,
              Error{Errc::closed, fmt::format("client-{}: {}", gone->client, *gone->target_gone)});
+        return true;
     }
 
     void tell_progress(std::uint32_t number, bool at_once) {

@@ -143,6 +143,7 @@ struct TrialResult {
     bool includes_clients = true;
     /// It lives in them and nowhere else: a client that dies is the system's death.
     bool embedded = true;
+    /// As many as were begun. With a failure of the system the last one is that in which it failed.
     std::vector<PhaseResult> phases;
     std::vector<Check> checks;
     Surroundings surroundings;  ///< from the start of the first phase to the end of the last

@@ -149,6 +149,20 @@ TEST(Trial, EndsLoadsThatFlowOn) {
     EXPECT_TRUE(children().empty());
 }
 
+// What is found only when results are taken is the failure of the load in which it happened: that
+// is the last one kept, though another one was offered after it.
+TEST(Trial, EndsWithTheFirstLoadThatFailed) {
+    auto flowing = steady(1000, 20);
+    flowing.flows_on = true;
+    auto plan = plan_of({flowing, steady(1000, 30)}, 1);
+    plan.drain_limit = 50ms;
+    const auto result = run("synthetic:?service=10s", plan);
+    ASSERT_TRUE(result.failure);
+    EXPECT_EQ(result.failure->message, "none of 20 events was handled: none was answered");
+    ASSERT_EQ(result.phases.size(), 1u);
+    EXPECT_EQ(result.phases[0].delivery.sent, 20u);
+}
+
 // Twice what the queue can serve: reported as saturation, in a run of 1 s; the trial stands.
 TEST(Trial, ReportsSaturation) {
     const auto result = run("synthetic:?service=1ms&workers=1", plan_of({steady(2000, 2000)}));
