@@ -335,10 +335,12 @@ private:
         }
         auto reports = clients_.take_reports(number);
         bool ended = note_gone_target(reports);
-        if (reports.size() < plan_.clients) look_around();
+        const auto unreported = plan_.clients - static_cast<std::uint32_t>(reports.size());
+        if (unreported > 0) look_around();
 
         const Phase& phase = plan_.phases[number];
         auto merged = merge_phase(phase, std::move(reports));
+        merged.unreported = unreported;
         // What a client that is gone would have sent was planned nevertheless.
         if (phase.open_loop()) merged.delivery.planned = phase.warmup_events() + phase.events();
         const auto& delivery = merged.delivery;

@@ -111,6 +111,9 @@ struct PhaseResult {
     std::vector<CoarseHistogram> latency_series;
     FaultCounts faults{};
     std::vector<ClientPhase> clients;  ///< without what is merged above
+    /// Clients that died before they told of it, perhaps in a later phase: what they did is
+    /// missing.
+    std::uint32_t unreported = 0;
     std::uint64_t completed = 0;
     double throughput = 0;          ///< completed_in_window / window, summed over clients, events/s
     double payload_throughput = 0;  ///< bytes/s: throughput times the mean payload of what was sent

@@ -26,6 +26,11 @@ TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
     if (phase + 1 == trial.phases.size()) {
         part.failure = trial.failure;
         part.failed_part = trial.failed_part;
+    } else if (trial.failure && trial.phases[phase].unreported > 0) {
+        // The system held up in it; what a client did of it went with that client, later.
+        part.failure = trial.failure;
+        part.failed_part = FailedPart::client;
+        part.embedded = false;
     }
     return part;
 }

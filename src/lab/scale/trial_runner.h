@@ -53,7 +53,8 @@ public:
     /// Rates one after the other on one system, each for `length` or what the SLO needs, without a
     /// rest between them and without a warm-up where there are several: what is in flight when the
     /// rate changes ends while the next one is offered. As many as were measured, the last one with
-    /// the failure that ended them.
+    /// the failure that ended them. Where that was a client's, those before it say nothing: clients
+    /// tell what they did when all loads have ended.
     std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,
                                         Duration length, std::uint32_t number);
 

@@ -221,6 +221,32 @@ TEST(Trial, NamesTheClientThatDied) {
     EXPECT_EQ(result.phases[0].delivery.planned, 60'000u);
     EXPECT_LT(result.phases[0].delivery.sent, 60'000u);
     EXPECT_FALSE(check_of(result, "offered_as_planned").passed);
+    EXPECT_EQ(result.phases[0].unreported, 1u);
+    EXPECT_TRUE(children().empty());
+}
+
+// Killed in the second of two loads without a rest: of the first one nothing is known of it either.
+TEST(Trial, TellsWhatIsMissingOfLoadsThatFlowedOn) {
+    TrialOptions options;
+    bool killed = false;
+    options.on_progress = [&](const TrialProgress& progress) {
+        if (progress.phase != "second" || progress.sent == 0 || killed) return;
+        killed = true;
+        ::kill(children()[1], SIGKILL);
+    };
+    auto first = steady(1000, 300);
+    first.flows_on = true;
+    auto second = steady(1000, 60'000);
+    second.name = "second";
+    const auto result = run("null:", plan_of({first, second}), options);
+    ASSERT_TRUE(result.failure);
+    EXPECT_EQ(result.failed_part, FailedPart::client);
+    ASSERT_EQ(result.phases.size(), 2u);
+    for (const auto& phase : result.phases) {
+        EXPECT_EQ(phase.unreported, 1u);
+        EXPECT_EQ(phase.clients.size(), 1u);
+    }
+    EXPECT_EQ(result.phases[0].delivery.handled, 150u);
     EXPECT_TRUE(children().empty());
 }
 

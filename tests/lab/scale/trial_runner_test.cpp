@@ -142,27 +142,49 @@ TEST(TrialRunner, KnowsHowLongATrialAtALoadIs) {
     EXPECT_TRUE(runner->out_of_time());
 }
 
-// Of several loads on one system the last is the one at which a client died.
-TEST(TrialRunner, TakesADeadClientForTheLastLoadsAlone) {
+// Two loads on one system, of which `unreported` clients told nothing, as one of them died.
+std::vector<ScalingTrial> trials_of_a_dead_client(std::uint32_t unreported, bool embedded) {
     Scenario scenario;
     scenario.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000)};
     const Slo slo = *Slo::parse("latency_p99<10ms");
     TrialRunner::Options options;
     options.scenario = &scenario;
     options.slo = &slo;
-    options.run = [run = simulated_trials({{"daemon", {.capacity = 1e6}}})](
+    options.run = [&, run = simulated_trials({{"daemon", {.capacity = 1e6}}})](
                       const TargetUrl& target, const SystemOptions& system, const Plan& plan,
                       const TrialOptions& how) mutable {
         auto trial = run(target, system, plan, how);
-        trial->embedded = false;
+        for (auto& phase : trial->phases) {
+            phase.unreported = unreported;
+            phase.delivery.planned += unreported * phase.delivery.sent;
+        }
+        trial->embedded = embedded;
         trial->failure = Error{Errc::timeout, "client-1 has been silent for 10 s"};
         trial->failed_part = FailedPart::client;
         return trial;
     };
-    const auto trials = TrialRunner(options).run_rates(daemon_url(), {1'000, 2'000}, 2s, 1);
+    return TrialRunner(options).run_rates(daemon_url(), {1'000, 2'000}, 2s, 1);
+}
+
+// It told of both loads and was lost when all was over: the last one is its failure.
+TEST(TrialRunner, TakesAClientThatHasToldOfAllForTheLastLoadAlone) {
+    const auto trials = trials_of_a_dead_client(0, /*embedded=*/false);
     ASSERT_EQ(trials.size(), 2U);
     EXPECT_TRUE(trials[0].held()) << trials[0].invalid << trials[0].broken;
     EXPECT_EQ(trials[1].invalid, "client: client-1 has been silent for 10 s");
+}
+
+// It died at the last load, and what it did at the first went with it: that is not taken for a
+// target that was not offered enough, nor where the target lives in the client for its death.
+TEST(TrialRunner, JudgesNoLoadOfWhichADeadClientToldNothing) {
+    for (const bool embedded : {false, true}) {
+        const auto trials = trials_of_a_dead_client(1, embedded);
+        ASSERT_EQ(trials.size(), 2U);
+        EXPECT_EQ(trials[0].invalid, "client: client-1 has been silent for 10 s");
+        EXPECT_FALSE(trials[0].failure);
+        EXPECT_EQ(trials[1].failure.has_value(), embedded);
+        EXPECT_EQ(trials[1].valid(), embedded);
+    }
 }
 
 }  // namespace
