@@ -42,7 +42,9 @@ struct PhaseShare {
 /// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept;
 
-/// One client driving one phase. Constructed, its memory is ready; run() is called once.
+/// One client driving one phase. Constructed, its memory is ready; run() is called once. It takes
+/// some 1.4 MiB, of phases that flow on into one another all at once and until the last is
+/// reported: making it meanwhile would disturb what is measured. 25 of them are 35 MiB a client.
 ///
 /// Open loop: event i is due at a fixed time and sent then, or at once when that has passed; no
 /// send waits for a completion. The next event is generated before it is due. What is not sent

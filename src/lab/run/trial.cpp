@@ -30,9 +30,10 @@ constexpr Duration kResourceInterval = 100ms;
 constexpr Duration kGoneGrace = 1s;
 constexpr double kLimitsAt = 0.75;  ///< of the load: what it takes has been taken by then
 
-/// From handing out the start to the start: every client has its memory ready by then.
+/// From handing out the start to the start: every client has its memory ready by then. They make it
+/// side by side, so that it is not that of all clients and phases one after the other.
 Duration start_delay(std::uint32_t clients, std::uint32_t phases) {
-    return std::max<Duration>(50ms, clients * phases * 10ms);
+    return std::max<Duration>(50ms, (clients + phases) * 10ms);
 }
 
 Duration limits_after(Duration load) {
