@@ -46,10 +46,8 @@ std::vector<SizeFigures> size_figures(const MemoryTrial& trial, std::size_t phas
                     size.usable_from = one.usable_from;
                     size.usable_to = one.usable_to;
                     const auto allocations = static_cast<double>(one.allocations);
-                    const auto frees = static_cast<double>(one.frees);
                     size.allocations += sign * allocations;
-                    size.frees += sign * frees;
-                    if (sign > 0) size.live_blocks += allocations - frees;
+                    if (sign > 0) size.live_blocks += allocations - static_cast<double>(one.frees);
                 }
             }
         };
@@ -82,7 +80,6 @@ std::vector<ThreadFigures> thread_figures(const MemoryTrial& trial, std::size_t 
             if (was_there && before.threads[i].tid != 0) group.threads += 1;
             group.allocations += static_cast<double>(done.allocations);
             group.bytes += static_cast<double>(done.bytes);
-            group.frees += static_cast<double>(done.frees);
             group.freed_bytes += static_cast<double>(done.freed_bytes);
         }
     });

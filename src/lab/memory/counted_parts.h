@@ -17,7 +17,6 @@ struct SizeFigures {
     std::size_t usable_from = 0;  ///< bytes that its smallest block can hold
     std::size_t usable_to = 0;    ///< and its largest: the same below 2 KiB
     double allocations = 0;
-    double frees = 0;
     double live_blocks = 0;  ///< when the phase's events had ended
 };
 /// Of phase `phase` (0-based), ascending.
@@ -30,8 +29,7 @@ struct ThreadFigures {
     double threads = 0;      ///< that did it, one after the other too
     double allocations = 0;  ///< in the phase
     double bytes = 0;
-    double frees = 0;  ///< whoever had allocated it
-    double freed_bytes = 0;
+    double freed_bytes = 0;  ///< whoever had allocated it
 };
 /// Of phase `phase` (0-based), by place and name; those that neither allocated nor freed anything
 /// are left out. Threads that used one slot of the tracker one after the other are counted with the

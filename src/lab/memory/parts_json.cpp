@@ -15,38 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-/// One part in each round, with the round that it is of.
-using PartRounds = std::vector<std::pair<OwnerFigures, const MemoryFigures*>>;
-
-json over(const PartRounds& course, double (*figure)(const OwnerFigures&, double events)) {
-    std::vector<double> values;
-    for (const auto& [part, round] : course) values.push_back(figure(part, round->events));
-    return over_rounds(values);
-}
-
-json figures_json(const PartRounds& course) {
-    // Rounds of which it is not known are the extreme ones: then there is no figure at all.
-    const bool has_peaks = std::ranges::all_of(
-        course, [](const auto& entry) { return entry.second->why_no_peaks.empty(); });
-    const bool has_events = std::ranges::all_of(
-        course, [](const auto& entry) { return entry.second->why_no_per_event.empty(); });
-    const PartRounds none;
-    const PartRounds& of_events = has_events ? course : none;
-    return {
-        {"live_bytes", over(course, [](const auto& one, double) { return one.live_bytes; })},
-        {"live_blocks", over(course, [](const auto& one, double) { return one.live_blocks; })},
-        {"peak_bytes", over(course, [](const auto& one, double) { return one.peak_bytes; })},
-        {"allocations_per_event",
-         over(of_events, [](const auto& one, double events) { return one.allocations / events; })},
-        {"bytes_per_event",
-         over(of_events, [](const auto& one, double events) { return one.bytes / events; })},
-        {"peak_bytes_per_event", over(has_peaks ? course : none,
-                                      [](const auto& one, double) { return one.peak_per_event; })},
-        {"grown_per_event", over(of_events, [](const auto& one, double events) {
-             return (one.bytes - one.freed_bytes) / events;
-         })}};
-}
-
 /// Of each part that any round has, what each round has of it: in one in which it did not occur,
 /// nothing.
 template <typename Part, typename Key>
@@ -83,44 +51,53 @@ auto per_event_of(const std::vector<Part>& course, const std::vector<MemoryFigur
     };
 }
 
+/// Of what owns memory; `course` has it in each of the rounds.
+json figures_json(const std::vector<OwnerFigures>& course,
+                  const std::vector<MemoryFigures>& rounds) {
+    const auto each = [&course](const auto& figure) { return over_course(course, figure); };
+    const auto per_event = per_event_of(course, rounds);
+    // Rounds of which it is not known are the extreme ones: then there is no figure at all.
+    const bool has_peaks = std::ranges::all_of(
+        rounds, [](const MemoryFigures& round) { return round.why_no_peaks.empty(); });
+    return {
+        {"live_bytes", each([](const auto& one) { return one.live_bytes; })},
+        {"live_blocks", each([](const auto& one) { return one.live_blocks; })},
+        {"peak_bytes", each([](const auto& one) { return one.peak_bytes; })},
+        {"allocations_per_event", per_event([](const auto& one) { return one.allocations; })},
+        {"bytes_per_event", per_event([](const auto& one) { return one.bytes; })},
+        {"peak_bytes_per_event",
+         has_peaks ? each([](const auto& one) { return one.peak_per_event; }) : over_rounds({})},
+        {"grown_per_event",
+         per_event([](const auto& one) { return one.bytes - one.freed_bytes; })}};
+}
+
 }  // namespace
 
 json owners_json(const std::vector<MemoryFigures>& rounds) {
-    std::vector<std::pair<std::string, std::string>> owners;
-    for (const auto& round : rounds) {
-        for (const auto& owner : round.owners) {
-            const std::pair key{owner.place, owner.owner};
-            if (std::ranges::find(owners, key) == owners.end()) owners.push_back(key);
-        }
-    }
-    std::ranges::sort(owners);
+    const auto courses = courses_of(rounds, &MemoryFigures::owners, [](const OwnerFigures& owner) {
+        return std::pair(owner.place, owner.owner);
+    });
     json result = json::array();
-    for (const auto& [place, name] : owners) {
-        PartRounds course;
-        for (const auto& round : rounds) {
-            const auto found = std::ranges::find_if(round.owners, [&](const OwnerFigures& one) {
-                return one.place == place && one.owner == name;
-            });
-            // In a round in which it did not occur it has nothing.
-            course.emplace_back(found == round.owners.end() ? OwnerFigures{} : *found, &round);
-        }
-        json owner = figures_json(course);
-        owner.update({{"place", place}, {"owner", name}, {"stage", to_string(stage_of(name))}});
+    for (const auto& [key, course] : courses) {
+        json owner = figures_json(course, rounds);
+        owner.update({{"place", key.first},
+                      {"owner", key.second},
+                      {"stage", to_string(stage_of(key.second))}});
         result.push_back(std::move(owner));
     }
     return result;
 }
 
 json stages_json(const std::vector<MemoryFigures>& rounds) {
-    std::vector<PartRounds> courses(rounds.empty() ? 0 : kStages.size());
+    std::vector<std::vector<OwnerFigures>> courses(rounds.empty() ? 0 : kStages.size());
     for (const auto& round : rounds) {
         const auto stages = by_stage(round);
-        for (std::size_t i = 0; i < stages.size(); ++i) courses[i].emplace_back(stages[i], &round);
+        for (std::size_t i = 0; i < stages.size(); ++i) courses[i].push_back(stages[i]);
     }
     json result = json::array();
     for (const auto& course : courses) {
-        json stage = figures_json(course);
-        stage["stage"] = course.front().first.owner;
+        json stage = figures_json(course, rounds);
+        stage["stage"] = course.front().owner;
         result.push_back(std::move(stage));
     }
     return result;
@@ -172,7 +149,7 @@ json categories_json(const std::map<Category, CategoryAlone>& alone) {
     for (const auto& [category, found] : alone) {
         static const std::vector<MemoryFigures> none;
         const auto& rounds = found.why_not_all.empty() ? found.figures : none;
-        PartRounds course;
+        std::vector<OwnerFigures> course;
         std::vector<std::vector<MetricValue>> metrics;
         if (!found.why_not_all.empty()) {
             auto& absent = metrics.emplace_back();
@@ -180,10 +157,10 @@ json categories_json(const std::map<Category, CategoryAlone>& alone) {
                 absent.push_back({.info = &info, .value = {}, .absent = found.why_not_all});
         }
         for (const auto& round : rounds) {
-            course.emplace_back(round.total, &round);
+            course.push_back(round.total);
             metrics.push_back(allocation_values(round));
         }
-        json one = figures_json(course);
+        json one = figures_json(course, rounds);
         one.update({{"category", to_string(category)},
                     {"rounds", rounds.size()},
                     {"metrics", metrics_over_rounds(metrics)},
