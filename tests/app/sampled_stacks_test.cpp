@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "in_process.h"
 #include "real_binary.h"
 
@@ -34,9 +36,14 @@ TEST_F(SampledStacks, SayHowFarOffTheyMayBe) {
     EXPECT_EQ(stacks.at("exact"), false);
     EXPECT_EQ(stacks.at("ranked_from_samples"), 5);
     ASSERT_FALSE(stacks.at("sites").empty());
+    bool conserved = false;
+    for (const auto& check : result().at("checks"))
+        conserved |= check.at("name") == "stacks_conserved" && check.at("passed") == true;
+    EXPECT_TRUE(conserved) << result().at("checks");
     for (const auto& site : stacks.at("sites")) {
         EXPECT_FALSE(site.at("ranked_by").empty()) << site;
-        for (const auto* name : {"allocations_per_event", "bytes_per_event", "live_bytes"}) {
+        EXPECT_TRUE(site.at("allocations_per_event").is_number()) << site;
+        for (const auto* name : {"bytes_per_event", "live_bytes"}) {
             const auto& figure = site.at(name);
             EXPECT_LE(figure.at("ci_low"), figure.at("value")) << site;
             EXPECT_GE(figure.at("ci_high"), figure.at("value")) << site;
@@ -64,6 +71,38 @@ TEST_F(SampledStacks, SayHowFarOffTheyMayBe) {
     EXPECT_NEAR(of_threads, allocations, 1e-9 * allocations);
     EXPECT_NEAR(bytes_of_threads, bytes, 1e-9 * bytes);
     EXPECT_TRUE(has_workers) << target.at("threads");
+}
+
+// Of a process that was forked the stacks are not known: those of the others are told, and that
+// they are not all.
+TEST_F(SampledStacks, AreOfTheOthersWhereAProcessWasForked) {
+    const auto program = out().parent_path() / "forking_echo.py";
+    std::ofstream(program)
+        << "import json, os, sys\n"
+           "ended, held = os.pipe()\n"
+           "if os.fork() == 0:\n"
+           "    for descriptor in (0, 1, held): os.close(descriptor)\n"
+           "    os.read(ended, 1)\n"
+           "    os._exit(0)\n"
+           "for line in sys.stdin:\n"
+           "    print(json.dumps({'token': json.loads(line)['token']}), flush=True)\n";
+    ASSERT_EQ(run({"profile", "exec:/usr/bin/python3 " + program.string(), "--clients", "1",
+                   "--ladder", "none", "--rounds", "1", "--rate", "100", "--duration", "100ms",
+                   "--warmup", "0s", "--in-flight", "none", "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(complaints("memory.schema.json"), "");
+    const auto target = result().at("targets").at(0);
+    const auto& stacks = target.at("stacks");
+    EXPECT_EQ(stacks.at("exact"), false);
+    EXPECT_EQ(stacks.at("mean_bytes_between_samples"), 0);
+    EXPECT_FALSE(stacks.at("sites").empty());
+    EXPECT_NE(stacks.at("remarks").dump().find("has no stacks: it was forked"), std::string::npos)
+        << stacks.at("remarks");
+    EXPECT_TRUE(target.at("lifetimes").empty());
+    for (const auto& check : result().at("checks"))
+        EXPECT_TRUE(check.at("passed").get<bool>()) << check;
+    EXPECT_NE(output().find("has no stacks: it"), std::string::npos) << output();
 }
 
 }  // namespace

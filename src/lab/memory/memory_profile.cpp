@@ -315,25 +315,26 @@ private:
         found.lifetimes = lifetime_figures(trial, phase);
         const bool any = found.lifetimes.has_value();
         if (!any) found.why_no_lifetimes = "no process of the system has stacks";
-        if (const auto unknown = without_stacks(trial); any && !unknown.empty()) {
+        const auto unknown = why_without_stacks(trial);
+        if (any && !unknown.empty()) {
             found.lifetimes.reset();
-            found.why_no_lifetimes = fmt::format(
-                "process {} has no stacks: it was forked, others started it without them, or "
-                "there was no room for them",
-                unknown.front());
+            found.why_no_lifetimes = unknown;
         }
         TargetMemory* const target = first_target(job);
         if (target == nullptr || target->stacks || !any) return;
         auto allocated = allocation_profile(trial, phase);
-        if (*options_.stack_distance == 0)
-            note(target->target, job.clients, stacks_conserved(trial, phase, allocated.profile));
+        note(target->target, job.clients,
+             stacks_conserved(trial, phase, allocated, *options_.stack_distance));
         target->stacks = TargetStacks{.profile = symbolize(allocated.profile),
                                       .sums = std::move(allocated.sums),
                                       .events = static_cast<double>(found.lifetime_events.sent),
-                                      .mean_bytes = *options_.stack_distance};
+                                      .mean_bytes = *options_.stack_distance,
+                                      .whole = unknown.empty()};
+        auto& remarks = target->stacks->profile.remarks;
+        if (!unknown.empty()) remarks.push_back(unknown + "; nothing of that is told here");
         if (const auto why = why_no_per_event(found.lifetime_events); !why.empty())
-            target->stacks->profile.remarks.push_back(
-                why + ": what is told per event is not what one takes that is handled");
+            remarks.push_back(why +
+                              ": what is told per event is not what one takes that is handled");
     }
 
     bool was_interrupted() {

@@ -16,6 +16,9 @@ struct TargetStacks {
     std::vector<StackSums> sums;   ///< of each of the profile's samples
     double events = 0;             ///< that it is of
     std::uint64_t mean_bytes = 0;  ///< between samples; 0: every allocation is one
+    bool whole = true;             ///< of all processes: else there is no telling how far off it is
+
+    bool exact() const noexcept { return whole && mean_bytes == 0; }
 };
 
 /// Samples that a place must have to be ranked: with fewer, the ends of its interval are more than

@@ -10,7 +10,9 @@
 #include "alloc/stacks.h"
 #include "lab/aggregate/metric.h"
 #include "lab/memory/leak.h"
+#include "lab/memory/memory_figures.h"
 #include "lab/memory/memory_trial.h"
+#include "lab/memory/stack_sums.h"
 #include "lab/profile/stack_profile.h"
 #include "lab/profile/symbolized_profile.h"
 
@@ -28,12 +30,18 @@ struct AllocationProfile {
 /// No samples where no stacks were taken.
 AllocationProfile allocation_profile(const MemoryTrial& trial, std::size_t phase);
 
-/// Whether what such a profile of every allocation says was allocated in the phase is what the
-/// counters of the same processes say: within what a thread allocates between two readings.
-Check stacks_conserved(const MemoryTrial& trial, std::size_t phase, const StackProfile& profile);
+/// Whether what such a profile says was allocated in the phase, and is live at its end, is what the
+/// counters of the same processes say: those that have stacks.
+Check stacks_conserved(const MemoryTrial& trial, std::size_t phase,
+                       const AllocationProfile& profile, std::uint64_t mean_bytes);
+/// Whether sums over all stacks are what was counted: within what a thread allocates between two
+/// readings, and for samples `mean_bytes` apart within four standard errors.
+Check stacks_conserved(const StackSums& all, const OwnerFigures& counted, std::uint64_t mean_bytes);
 
 /// Processes of the system whose stacks are not known: forked ones, and those that had no room.
 std::vector<pid_t> without_stacks(const MemoryTrial& trial);
+/// "process 7 has no stacks: it was forked, …"; empty: all have some.
+std::string why_without_stacks(const MemoryTrial& trial);
 
 /// A place in the programs that held memory at a quiet moment.
 struct StackSite {

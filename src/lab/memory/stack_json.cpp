@@ -16,23 +16,21 @@ namespace {
 
 using nlohmann::json;
 
-/// The ends of its interval are null where it is exact.
-json estimate_json(const SampledFigure& figure, double events) {
-    const auto end = [events](const std::optional<double>& value) {
-        return value ? number(*value / events) : json(nullptr);
+/// The ends of its interval are null where it is exact, or nobody knows them.
+json estimate_json(const SampledFigure& figure, double events, bool whole) {
+    const auto end = [&](const std::optional<double>& value) {
+        return value && whole ? number(*value / events) : json(nullptr);
     };
     return {{"value", figure.value / events},
             {"ci_low", end(figure.low)},
             {"ci_high", end(figure.high)}};
 }
 
-json site_json(const RankedSite& site, double events, std::uint64_t mean_bytes) {
+json site_json(const RankedSite& site, const TargetStacks& stacks) {
     const auto& sums = site.sums;
-    const auto blocks = [&](const alloc::Estimate& estimate, std::uint64_t samples, double per) {
-        return estimate_json(blocks_figure(estimate, samples, mean_bytes), per);
-    };
+    const double events = stacks.events;
     const auto bytes = [&](const alloc::Estimate& estimate, std::uint64_t samples, double per) {
-        return estimate_json(bytes_figure(estimate, samples, mean_bytes), per);
+        return estimate_json(bytes_figure(estimate, samples, stacks.mean_bytes), per, stacks.whole);
     };
     json ranked_by = json::array();
     if (site.by_bytes) ranked_by.push_back("bytes_per_event");
@@ -42,9 +40,9 @@ json site_json(const RankedSite& site, double events, std::uint64_t mean_bytes) 
             {"samples", sums.samples},
             {"live_samples", sums.live_samples},
             {"ranked_by", std::move(ranked_by)},
-            {"allocations_per_event", blocks(sums.allocations, sums.samples, events)},
+            {"allocations_per_event", sums.allocations.value / events},
             {"bytes_per_event", bytes(sums.bytes, sums.samples, events)},
-            {"live_blocks", blocks(sums.live_blocks, sums.live_samples, 1)},
+            {"live_blocks", sums.live_blocks.value},
             {"live_bytes", bytes(sums.live_bytes, sums.live_samples, 1)},
             {"byte_seconds_per_event", sums.freed_byte_seconds / events},
             {"stack", site.stack}};
@@ -88,14 +86,12 @@ json lifetime_json(const std::string& owner, const std::vector<alloc::LifetimeCl
 
 json stacks_json(const TargetStacks& stacks, const std::map<std::string, std::string>& files) {
     const auto ranked = rank_sites(stacks);
-    const bool exact = stacks.mean_bytes == 0;
     json told = json::array();
-    for (const auto& site : ranked.sites)
-        told.push_back(site_json(site, stacks.events, stacks.mean_bytes));
+    for (const auto& site : ranked.sites) told.push_back(site_json(site, stacks));
     return {{"events", stacks.events},
             {"mean_bytes_between_samples", stacks.mean_bytes},
-            {"exact", exact},
-            {"ranked_from_samples", exact ? 0 : kSamplesRanked},
+            {"exact", stacks.exact()},
+            {"ranked_from_samples", stacks.mean_bytes == 0 ? 0 : kSamplesRanked},
             {"sites_in_all", ranked.in_all},
             {"sites", std::move(told)},
             {"few_samples", few_json(ranked, stacks.events)},

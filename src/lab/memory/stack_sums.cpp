@@ -2,22 +2,11 @@
 
 #include <algorithm>
 
-#include "alloc/stack_file.h"
-
 namespace crucible::lab {
 namespace {
 
 /// -ln(0.025): so many mean distances hold no sample point in 2.5 % of all cases.
 constexpr double kUnseenDistances = 3.688879454;
-
-/// `unseen`: what may be there without a sample.
-SampledFigure figure(const alloc::Estimate& estimate, std::uint64_t samples,
-                     std::uint64_t mean_bytes, double unseen) noexcept {
-    if (mean_bytes == 0) return {estimate.value, {}, {}};
-    if (samples == 0 || estimate.value <= 0) return {0, 0, unseen};
-    const auto [low, high] = estimate.interval95();
-    return {estimate.value, low, high};
-}
 
 }  // namespace
 
@@ -54,15 +43,11 @@ StackSums between(const StackSums& before, const StackSums& after) noexcept {
 
 SampledFigure bytes_figure(const alloc::Estimate& estimate, std::uint64_t samples,
                            std::uint64_t mean_bytes) noexcept {
-    return figure(estimate, samples, mean_bytes,
-                  kUnseenDistances * static_cast<double>(mean_bytes));
-}
-
-SampledFigure blocks_figure(const alloc::Estimate& estimate, std::uint64_t samples,
-                            std::uint64_t mean_bytes) noexcept {
-    return figure(estimate, samples, mean_bytes,
-                  kUnseenDistances * static_cast<double>(mean_bytes) /
-                      static_cast<double>(alloc::kSampleBlockBytes));
+    if (mean_bytes == 0) return {estimate.value, {}, {}};
+    if (samples == 0 || estimate.value <= 0)
+        return {0, 0, kUnseenDistances * static_cast<double>(mean_bytes)};
+    const auto [low, high] = estimate.interval95();
+    return {estimate.value, low, high};
 }
 
 }  // namespace crucible::lab

@@ -48,10 +48,9 @@ struct SampledFigure {
 
 /// The 95 % interval of the sampling: alloc::Estimate::interval95(); where there is no sample, from
 /// 0 to what would have one in 97.5 % of all cases. `samples` that `estimate` is of, `mean_bytes`
-/// apart; 0: every allocation is one. Of bytes, or of blocks.
+/// apart; 0: every allocation is one. Of bytes alone: in how many blocks these were the samples do
+/// not tell where small blocks stand beside large ones, of which hardly any small one is sampled.
 SampledFigure bytes_figure(const alloc::Estimate& estimate, std::uint64_t samples,
                            std::uint64_t mean_bytes) noexcept;
-SampledFigure blocks_figure(const alloc::Estimate& estimate, std::uint64_t samples,
-                            std::uint64_t mean_bytes) noexcept;
 
 }  // namespace crucible::lab

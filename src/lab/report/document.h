@@ -248,7 +248,6 @@ struct OwnerRow {
 
 /// Blocks by what they can hold.
 struct SizeRow {
-    double usable_from = 0;
     std::optional<double> usable_to;  ///< none: any size
     Estimate allocations_per_event;
     Estimate usable_per_event;  ///< at least
@@ -295,14 +294,14 @@ struct LeakRow {
     std::optional<double> workers_last;
 };
 
-/// Where memory is allocated. Exact where its figures have no interval.
+/// Where memory is allocated.
 struct AllocationSite {
     std::string owner;
     std::string site;
     std::uint64_t samples = 0;           ///< of what was allocated
     std::uint64_t live_samples = 0;      ///< of what is live
     std::vector<std::string> ranked_by;  ///< the figures of which enough is known
-    Estimate allocations_per_event;
+    double allocations_per_event = 0;
     Estimate bytes_per_event;
     Estimate live_bytes;
 };
@@ -317,13 +316,15 @@ struct FewSamples {
 };
 struct AllocationSites {
     std::uint64_t in_all = 0;
-    double mean_bytes = 0;  ///< between samples; 0: every allocation is one
-    bool exact = false;
+    double mean_bytes = 0;              ///< between samples; 0: every allocation is one
+    bool exact = false;                 ///< of every allocation of all processes
     std::uint64_t ranked_from = 0;      ///< samples that rank a place
     std::vector<AllocationSite> sites;  ///< those that allocate most, and those that hold most
     std::optional<FewSamples> few;
     std::map<std::string, std::string> files;  ///< beside the result, by what they are
     std::vector<std::string> remarks;
+
+    bool sampled() const noexcept { return mean_bytes > 0; }
 };
 
 /// How long an owner's blocks lived.

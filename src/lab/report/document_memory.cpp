@@ -29,8 +29,7 @@ OwnerRow read_category(const json& object) {
 }
 
 SizeRow read_size(const json& object) {
-    return {.usable_from = object.at("usable_bytes_from"),
-            .usable_to = optional_number(object, "usable_bytes_to"),
+    return {.usable_to = optional_number(object, "usable_bytes_to"),
             .allocations_per_event = read_estimate(object.at("allocations_per_event")),
             .usable_per_event = read_estimate(object.at("usable_bytes_per_event")),
             .live_blocks = read_estimate(object.at("live_blocks"))};
@@ -64,10 +63,9 @@ LeakingSite read_leaking_site(const json& object) {
             .bytes_per_event = read_estimate(object.at("bytes_per_event"))};
 }
 
-/// `whose`: results from before it was told have none.
 std::optional<double> held_by(const json& leak, const char* whose, const char* member) {
-    const auto held = leak.find(whose);
-    return held == leak.end() || held->is_null() ? std::nullopt : optional_number(*held, member);
+    const auto& held = leak.at(whose);
+    return held.is_null() ? std::nullopt : optional_number(held, member);
 }
 
 std::optional<LeakRow> read_leak(const json& object) {
@@ -92,7 +90,7 @@ AllocationSite read_site(const json& object) {
             .samples = object.at("samples"),
             .live_samples = object.at("live_samples"),
             .ranked_by = texts(object.at("ranked_by")),
-            .allocations_per_event = read_estimate(object.at("allocations_per_event")),
+            .allocations_per_event = object.at("allocations_per_event"),
             .bytes_per_event = read_estimate(object.at("bytes_per_event")),
             .live_bytes = read_estimate(object.at("live_bytes"))};
 }

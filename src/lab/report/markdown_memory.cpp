@@ -23,6 +23,8 @@ void write_sites(Markdown& text, const MemoryTarget& target) {
               plain(files_sentence(*target.stacks)));
     text.blank();
     const auto& stacks = *target.stacks;
+    for (const auto& remark : stacks.remarks) text.line("- {}", plain(remark));
+    if (!stacks.remarks.empty()) text.blank();
     const auto row = [&text](std::vector<std::string> cells, std::string owner, std::string place) {
         cells.push_back(std::move(owner));
         cells.push_back(std::move(place));
@@ -153,9 +155,7 @@ std::string render_memory(const MemoryDocument& document) {
         write_parts(text, document);
     }
     for (const auto& target : document.targets) write_target(text, target);
-    text.line(
-        "The live peak is each process's own, summed over processes. Those of owners and stages "
-        "need not have been at once, and do not add up to it.");
+    text.line("{}", kPeaksSentence);
     text.blank();
     write_checks(text, document.checks);
     write_origin(text, document.header);

@@ -254,11 +254,10 @@ std::string render_page(const MemoryDocument& document) {
         "<p>Memory is the proportional set size of the system's processes in trials without "
         "counting, net of the harness alone under the same load. Allocations were counted, each of "
         "them and with its owner, in trials of their own by a tracker in the place of malloc. Live "
-        "and peak are requested bytes; the live peak is each process's own, summed over processes. "
-        "Those of owners and stages need not have been at once, and do not add up to it. What an "
-        "event in flight takes at the peak is by how much it grows from small bursts to a large "
-        "one, of as many events in all, over the events that were in flight. A category alone was "
-        "measured with events of no other.</p>");
+        "and peak are requested bytes. {} What an event in flight takes at the peak is by how much "
+        "it grows from small bursts to a large one, of as many events in all, over the events that "
+        "were in flight. A category alone was measured with events of no other.</p>",
+        escape_html(kPeaksSentence));
     write_checks(page, document.checks);
     std::vector<std::string> names;
     for (const auto& target : document.targets) {

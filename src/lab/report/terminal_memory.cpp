@@ -98,7 +98,7 @@ void write_sites(TerminalText& text, const MemoryTarget& target, std::size_t wid
     const auto& stacks = *target.stacks;
     // Figures with intervals leave no room for the owner beside them, nor for their samples.
     const auto row = [&](const std::vector<std::string>& cells, std::string_view owner) {
-        if (!stacks.exact)
+        if (stacks.sampled())
             return " " + text.cell(cells[0], 23, true) + text.cell(cells[1], 26, true) +
                    text.cell(cells[2], 26, true);
         return " " + text.cell(cells[0], 11, true) + text.cell(cells[1], 19, true) +
@@ -108,12 +108,12 @@ void write_sites(TerminalText& text, const MemoryTarget& target, std::size_t wid
         text.paragraph(fitting(place, width - kSiteIndent), kSiteIndent);
     };
     text.line(row(site_columns(stacks), "owner, and where"), Ink::dim);
-    if (!stacks.exact)
+    if (stacks.sampled())
         text.line(std::string(kSiteIndent, ' ') + "owner, samples, and where", Ink::dim);
     for (const auto& site : telling_sites(stacks)) {
         const auto cells = site_cells(stacks, site);
         text.line(row(cells, site.owner));
-        if (!stacks.exact) where(fmt::format("{}, {} samples", site.owner, cells.back()));
+        if (stacks.sampled()) where(fmt::format("{}, {} samples", site.owner, cells.back()));
         where(site.site);
     }
     if (stacks.few) {
@@ -123,6 +123,7 @@ void write_sites(TerminalText& text, const MemoryTarget& target, std::size_t wid
     }
     text.paragraph(fmt::format("{}; {}", sampling_sentence(stacks), files_sentence(stacks)), 1,
                    Ink::dim);
+    for (const auto& remark : stacks.remarks) text.item("-", remark, 3, Ink::dim);
 }
 
 void write_resources(TerminalText& text, const MemoryTarget& target) {
@@ -200,12 +201,13 @@ std::string render_memory(const MemoryDocument& document, std::size_t width, boo
     }
     text.blank();
     text.paragraph(
-        "Memory is the proportional set size in trials without counting, net of the harness; live, "
-        "peak and allocations are requested bytes in trials of their own. The live peak is each "
-        "process's own, summed over processes; those of owners and stages, which need not have "
-        "been at once, do not add up to it. Peak/event is by how much it grows with each further "
-        "event in flight. A category alone is of events of no other.",
+        fmt::format("Memory is the proportional set size in trials without counting, net of the "
+                    "harness; live, peak and allocations are requested bytes in trials of their "
+                    "own. {} Peak/event is by how much a peak grows with each further event in "
+                    "flight. A category alone is of events of no other.",
+                    kPeaksSentence),
         0, Ink::dim);
+    text.line("Size classes, threads and lifetimes are in report.html.", Ink::dim);
     write_closing(text, document.header);
     return text.take();
 }

@@ -164,7 +164,8 @@ std::vector<std::string> telling_leaks(const LeakRow& leak);
 std::vector<OwnerRow> telling_owners(const MemoryTarget& target);
 /// The places that allocate most, then of the others those that hold most.
 std::vector<AllocationSite> telling_sites(const AllocationSites& stacks);
-/// Columns and cells of the figures of places: exact, or with their intervals and samples.
+/// Columns and cells of the figures of places; of samples with their number and, of bytes, with
+/// intervals.
 std::vector<std::string> site_columns(const AllocationSites& stacks);
 std::vector<std::string> site_cells(const AllocationSites& stacks, const AllocationSite& site);
 /// "37 sites with fewer than 5 samples", and the cells of their sums; where there are some.
@@ -172,8 +173,13 @@ std::string few_label(const AllocationSites& stacks);
 std::vector<std::string> few_cells(const AllocationSites& stacks);
 /// "1.23 [1.10, 1.40] KiB": a figure and its interval, with the unit of all three once.
 std::string short_estimate(std::string_view unit, const Estimate& estimate);
-/// "120 places, of every allocation in the events of one trial: exact".
+/// "exact: every allocation in one trial's events, at 120 places".
 std::string sampling_sentence(const AllocationSites& stacks);
+/// What must be known of the peaks in a report.
+inline constexpr std::string_view kPeaksSentence =
+    "The live peak is each process's own, summed over processes: of several it is an upper bound "
+    "of what they held at once. The peaks of owners and stages need not have been at once either: "
+    "neither they nor their peak/event add up to those of the whole.";
 /// The names of the files with all stacks.
 std::string files_sentence(const AllocationSites& stacks);
 inline constexpr std::array<std::string_view, 6> kLifetimeColumns{

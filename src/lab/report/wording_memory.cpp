@@ -75,6 +75,13 @@ std::string samples_text(std::uint64_t samples, std::uint64_t live) {
                        base::format_count(static_cast<double>(live)));
 }
 
+/// Samples of some processes alone have none.
+bool has_intervals(const AllocationSites& stacks) {
+    return std::ranges::any_of(stacks.sites, [](const AllocationSite& site) {
+        return site.bytes_per_event.has_interval() || site.live_bytes.has_interval();
+    });
+}
+
 std::string figure(std::string_view name, std::string_view unit, const Estimate& estimate) {
     return format_value(name, unit, std::optional(estimate));
 }
@@ -209,15 +216,16 @@ std::vector<AllocationSite> telling_sites(const AllocationSites& stacks) {
 }
 
 std::vector<std::string> site_columns(const AllocationSites& stacks) {
-    if (stacks.exact) return {"bytes/event", "allocations/event", "live"};
-    return {"bytes/event [95 %]", "allocations/event [95 %]", "live [95 %]", "samples"};
+    if (!stacks.sampled()) return {"bytes/event", "allocations/event", "live"};
+    if (!has_intervals(stacks)) return {"bytes/event", "allocations/event", "live", "samples"};
+    return {"bytes/event [95 %]", "allocations/event", "live [95 %]", "samples"};
 }
 
 std::vector<std::string> site_cells(const AllocationSites& stacks, const AllocationSite& site) {
     std::vector<std::string> cells{short_estimate("bytes", site.bytes_per_event),
-                                   short_estimate("1", site.allocations_per_event),
+                                   format_value("", "1", site.allocations_per_event),
                                    short_estimate("bytes", site.live_bytes)};
-    if (!stacks.exact) cells.push_back(samples_text(site.samples, site.live_samples));
+    if (stacks.sampled()) cells.push_back(samples_text(site.samples, site.live_samples));
     return cells;
 }
 
@@ -243,14 +251,19 @@ std::string short_estimate(std::string_view unit, const Estimate& estimate) {
 }
 
 std::string sampling_sentence(const AllocationSites& stacks) {
-    if (stacks.exact) {
-        return fmt::format("{} places, of every allocation in the events of one trial: exact",
-                           stacks.in_all);
+    if (!stacks.sampled()) {
+        return fmt::format("{}every allocation in one trial's events{}, at {} places",
+                           stacks.exact ? "exact: " : "",
+                           stacks.exact ? "" : ", of some of its processes", stacks.in_all);
     }
-    return fmt::format(
-        "{} places, of samples {} apart in the mean in the events of one trial; intervals are of "
-        "the sampling alone, and places whose intervals overlap are in no order",
-        stacks.in_all, base::format_bytes(stacks.mean_bytes));
+    auto text = fmt::format("samples {} apart in the mean in one trial's events, at {} places",
+                            base::format_bytes(stacks.mean_bytes), stacks.in_all);
+    if (has_intervals(stacks)) {
+        text +=
+            "; intervals are of the sampling alone, and places whose intervals overlap are in no "
+            "order";
+    }
+    return text;
 }
 
 std::string files_sentence(const AllocationSites& stacks) {
@@ -321,10 +334,10 @@ std::array<std::string, 6> owner_cells(const OwnerRow& owner) {
 std::vector<SizeRow> telling_sizes(const MemoryTarget& target) {
     std::vector<SizeRow> rows;
     for (const auto& size : target.sizes) {
-        // A class lies within one doubling.
+        // The largest block of a class says which row it is in. From 2 KiB on a class reaches over
+        // a power of two: that of [4,072, 5,080] bytes is in the row up to 8 KiB.
         const auto bound = size.usable_to ? std::optional(doubling(*size.usable_to)) : std::nullopt;
-        if (rows.empty() || rows.back().usable_to != bound)
-            rows.push_back({.usable_from = size.usable_from, .usable_to = bound});
+        if (rows.empty() || rows.back().usable_to != bound) rows.push_back({.usable_to = bound});
         add(rows.back().allocations_per_event, size.allocations_per_event);
         add(rows.back().usable_per_event, size.usable_per_event);
         add(rows.back().live_blocks, size.live_blocks);

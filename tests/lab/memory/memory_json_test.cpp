@@ -194,6 +194,9 @@ TEST(MemoryJson, TellsHowFarOffSampledStacksMayBe) {
     EXPECT_EQ(bytes.at("value"), 50);
     EXPECT_NEAR(bytes.at("ci_low"), 21.36, 0.01);
     EXPECT_NEAR(bytes.at("ci_high"), 117.06, 0.01);
+    // Of blocks there is none: small ones may be missing beside large ones.
+    EXPECT_EQ(site.at("allocations_per_event"), 0.05);
+    EXPECT_EQ(site.at("live_blocks"), 1);
     EXPECT_NEAR(site.at("live_bytes").at("ci_low"), 176.5, 0.1);
     EXPECT_NEAR(site.at("live_bytes").at("ci_high"), 5664.9, 0.1);
 
@@ -209,6 +212,22 @@ TEST(MemoryJson, TellsHowFarOffSampledStacksMayBe) {
     EXPECT_EQ(exact.at("exact"), true);
     EXPECT_EQ(exact.at("sites").at(0).at("bytes_per_event").at("value"), 40);
     EXPECT_TRUE(exact.at("sites").at(0).at("bytes_per_event").at("ci_low").is_null());
+}
+
+// Where a process has no stacks nothing is exact, and nobody knows how far off it is.
+TEST(MemoryJson, TellsNothingExactOfSomeProcesses) {
+    auto profile = profile_of({some_figures()});
+    for (const std::uint64_t mean_bytes : {0, 1000}) {
+        auto& stacks = profile.targets[0].stacks;
+        stacks = stacks_with(5, mean_bytes);
+        stacks->whole = false;
+        const auto told = target_of(profile).at("stacks");
+        EXPECT_EQ(told.at("exact"), false);
+        const auto& bytes = told.at("sites").at(0).at("bytes_per_event");
+        EXPECT_EQ(bytes.at("value"), 50);
+        EXPECT_TRUE(bytes.at("ci_low").is_null());
+        EXPECT_TRUE(bytes.at("ci_high").is_null());
+    }
 }
 
 }  // namespace

@@ -116,6 +116,72 @@ TEST(StackSite, HasAWholeStack) {
               (std::vector<std::string>{"operator new", "work (w.cpp:7)"}));
 }
 
+/// Of `samples` that stand for 1,000 bytes each, without a variance where these are all.
+StackSums sums_of(double samples, double variance) {
+    StackSums sums;
+    sums.samples = static_cast<std::uint64_t>(samples);
+    sums.bytes = {1000 * samples, variance * samples};
+    sums.live_bytes = sums.bytes;
+    return sums;
+}
+
+OwnerFigures counted(double bytes) {
+    OwnerFigures figures;
+    figures.bytes = bytes;
+    figures.live_bytes = bytes;
+    return figures;
+}
+
+// Of every allocation as close as two readings are.
+TEST(StacksConserved, AreWhatWasCounted) {
+    const auto passes = [](double bytes) {
+        return stacks_conserved(sums_of(10'000, 0), counted(bytes), 0).passed;
+    };
+    EXPECT_TRUE(passes(10'000'000));
+    EXPECT_TRUE(passes(10'014'000));
+    EXPECT_TRUE(passes(9'986'000));
+    EXPECT_FALSE(passes(10'015'000));
+    EXPECT_FALSE(passes(9'985'000));
+    // What is live counts as well.
+    auto lost = counted(10'000'000);
+    lost.live_bytes = 11'000'000;
+    const auto check = stacks_conserved(sums_of(10'000, 0), lost, 0);
+    EXPECT_EQ(check.name, "stacks_conserved");
+    EXPECT_FALSE(check.passed);
+    EXPECT_EQ(check.detail,
+              "10000000 bytes allocated and 10000000 live on all stacks; 10000000 and 11000000 "
+              "counted, from which they may be 14096 and 15096 off");
+}
+
+// Of samples within four standard errors: of 10,000 that stand for as much as their distance is
+// each, 4 %, beside what two readings differ by and four distances. Blocks that are larger than the
+// distance are known better; where no sample is, there may be some distances.
+TEST(StacksConserved, AreWithinFourStandardErrorsOfSamples) {
+    const auto passes = [](const StackSums& sums, double bytes) {
+        return stacks_conserved(sums, counted(bytes), 1000).passed;
+    };
+    EXPECT_TRUE(passes(sums_of(10'000, 1e6), 10'410'000));
+    EXPECT_FALSE(passes(sums_of(10'000, 1e6), 10'440'000));
+    EXPECT_TRUE(passes(sums_of(10'000, 1e6), 9'600'000));
+    EXPECT_FALSE(passes(sums_of(10'000, 1e6), 9'570'000));
+    EXPECT_TRUE(passes(sums_of(10'000, 1e4), 10'055'000));
+    EXPECT_FALSE(passes(sums_of(10'000, 1e4), 10'100'000));
+    EXPECT_TRUE(passes({}, 10'000));
+    EXPECT_FALSE(passes({}, 40'000));
+}
+
+TEST(StacksConserved, TellWhichProcessesHaveNone) {
+    MemoryTrial trial;
+    EXPECT_EQ(why_without_stacks(trial), "");
+    trial.processes = {{.pid = 7}};
+    EXPECT_EQ(
+        why_without_stacks(trial),
+        "process 7 has no stacks: it was forked, others started it without them, or there was "
+        "no room for them");
+    trial.processes.push_back({.pid = 8});
+    EXPECT_TRUE(why_without_stacks(trial).starts_with("processes 7, 8 have no stacks: they were"));
+}
+
 MemoryTrial trial_of(std::size_t iterations) {
     MemoryTrial trial;
     ProcessCourse process{.pid = 7};

@@ -19,12 +19,12 @@ constexpr double kMean = 4096;
 /// Before the phase 100 blocks, in it 150, of which every second is freed again.
 struct Stream {
     alloc::SampledCounts counts;  ///< as the tracker sums them up
-    double allocated = 0, bytes = 0, live = 0, live_bytes = 0;
+    double bytes = 0, live_bytes = 0;
 
     void allocate(base::Rng& random, bool freed) {
         const double size = 16 + static_cast<double>(random.below(1000));
-        allocated += 1, bytes += size;
-        if (!freed) live += 1, live_bytes += size;
+        bytes += size;
+        if (!freed) live_bytes += size;
         const double p =
             1 - std::exp(-(size + static_cast<double>(alloc::kSampleBlockBytes)) / kMean);
         if (random.uniform() >= p) return;
@@ -53,28 +53,26 @@ bool holds(const SampledFigure& figure, double truth) {
 TEST(StackSums, HaveIntervalsThatHoldTheTruth) {
     constexpr int kSeeds = 2000;
     constexpr auto kMeanBytes = static_cast<std::uint64_t>(kMean);
-    std::array<int, 4> held{};
+    std::array<int, 2> held{};
     std::array<double, 2> error{};
     for (int seed = 1; seed <= kSeeds; ++seed) {
         base::Rng random(static_cast<std::uint64_t>(seed));
         StackSums site;
-        std::array<double, 4> truth{};
+        std::array<double, 2> truth{};
         for (std::size_t i = 0; i < kStreams; ++i) {
             Stream stream;
             for (int block = 0; block < 100; ++block) stream.allocate(random, false);
             const StackSums before(stream.counts);
-            truth[0] -= stream.allocated, truth[1] -= stream.bytes;
+            truth[0] -= stream.bytes;
             for (int block = 0; block < 150; ++block) stream.allocate(random, block % 2 == 0);
-            truth[0] += stream.allocated, truth[1] += stream.bytes;
-            truth[2] += stream.live, truth[3] += stream.live_bytes;
+            truth[0] += stream.bytes;
+            truth[1] += stream.live_bytes;
             site += between(before, StackSums(stream.counts));
         }
-        held[0] += holds(blocks_figure(site.allocations, site.samples, kMeanBytes), truth[0]);
-        held[1] += holds(bytes_figure(site.bytes, site.samples, kMeanBytes), truth[1]);
-        held[2] += holds(blocks_figure(site.live_blocks, site.live_samples, kMeanBytes), truth[2]);
-        held[3] += holds(bytes_figure(site.live_bytes, site.live_samples, kMeanBytes), truth[3]);
-        error[0] += (site.bytes.value - truth[1]) / truth[1] / kSeeds;
-        error[1] += (site.live_bytes.value - truth[3]) / truth[3] / kSeeds;
+        held[0] += holds(bytes_figure(site.bytes, site.samples, kMeanBytes), truth[0]);
+        held[1] += holds(bytes_figure(site.live_bytes, site.live_samples, kMeanBytes), truth[1]);
+        error[0] += (site.bytes.value - truth[0]) / truth[0] / kSeeds;
+        error[1] += (site.live_bytes.value - truth[1]) / truth[1] / kSeeds;
     }
     for (const int each : held) EXPECT_NEAR(each / double{kSeeds}, 0.95, 0.015);
     for (const double each : error) EXPECT_NEAR(each, 0, 0.01);
@@ -127,21 +125,20 @@ TEST(StackSums, ChangeWithEachSample) {
     EXPECT_FALSE(before.same_blocks(StackSums(counts)));
 }
 
-// Of every allocation nothing is estimated. Four samples of a block each stand for 4,000: Wilson's
+// Of every allocation nothing is estimated. Four samples of a byte each stand for 4,000: Wilson's
 // interval for a count of four, times 1,000. Where there is none, as much may be there as would
 // have one in 97.5 % of all cases.
 TEST(SampledFigure, IsExactOrHasAnInterval) {
     const auto exact = bytes_figure({64, 0}, 1, 0);
     EXPECT_EQ(exact.value, 64);
     EXPECT_FALSE(exact.low || exact.high);
-    const auto four = blocks_figure({4000, 4e6}, 4, 512 << 10);
+    const auto four = bytes_figure({4000, 4e6}, 4, 512 << 10);
     EXPECT_NEAR(four.low.value_or(0), 1555.5, 0.1);
     EXPECT_NEAR(four.high.value_or(0), 10'286, 0.5);
     const auto unseen = bytes_figure({}, 0, 1000);
     EXPECT_EQ(unseen.value, 0);
     EXPECT_EQ(unseen.low, 0);
     EXPECT_NEAR(std::exp(-unseen.high.value_or(0) / 1000), 0.025, 1e-6);
-    EXPECT_NEAR(blocks_figure({}, 0, 1000).high.value_or(0) * 32, unseen.high.value_or(0), 1e-6);
 }
 
 }  // namespace
