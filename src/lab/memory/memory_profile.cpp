@@ -323,15 +323,15 @@ private:
         TargetMemory* const target = first_target(job);
         if (target == nullptr || target->stacks || !any) return;
         auto allocated = allocation_profile(trial, phase);
-        note(target->target, job.clients,
-             stacks_conserved(trial, phase, allocated, *options_.stack_distance));
+        if (const auto check = stacks_conserved(trial, phase, *options_.stack_distance))
+            note(target->target, job.clients, *check);
         target->stacks = TargetStacks{.profile = symbolize(allocated.profile),
                                       .sums = std::move(allocated.sums),
                                       .events = static_cast<double>(found.lifetime_events.sent),
                                       .mean_bytes = *options_.stack_distance,
                                       .whole = unknown.empty()};
         auto& remarks = target->stacks->profile.remarks;
-        if (!unknown.empty()) remarks.push_back(unknown + "; nothing of that is told here");
+        if (!unknown.empty()) remarks.push_back(unknown + ": nothing of that is told here");
         if (const auto why = why_no_per_event(found.lifetime_events); !why.empty())
             remarks.push_back(why +
                               ": what is told per event is not what one takes that is handled");

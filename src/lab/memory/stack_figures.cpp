@@ -147,6 +147,11 @@ std::vector<StackFrame> frames_of(const SymbolizedProfile& profile,
     return frames;
 }
 
+/// While it was counted, so that it began with what its parent held, of which it has no stacks.
+bool was_forked(const ProcessCourse& process) {
+    return !process.quiet.empty() && process.quiet.back().forked_from != 0;
+}
+
 }  // namespace
 
 AllocationProfile allocation_profile(const MemoryTrial& trial, std::size_t phase) {
@@ -182,14 +187,16 @@ AllocationProfile allocation_profile(const MemoryTrial& trial, std::size_t phase
     return found;
 }
 
-Check stacks_conserved(const MemoryTrial& trial, std::size_t phase,
-                       const AllocationProfile& profile, std::uint64_t mean_bytes) {
+std::optional<Check> stacks_conserved(const MemoryTrial& trial, std::size_t phase,
+                                      std::uint64_t mean_bytes) {
     MemoryTrial known = trial;
-    std::erase_if(known.processes, [](const ProcessCourse& process) { return !process.stacks; });
+    std::erase_if(known.processes, [](const ProcessCourse& process) {
+        return !process.stacks || was_forked(process);
+    });
     const auto figures = memory_figures(known, phase);
-    if (!figures) return {"stacks_conserved", false, "no process of the system has stacks"};
+    if (!figures) return std::nullopt;
     StackSums all;
-    for (const auto& sums : profile.sums) all += sums;
+    for (const auto& sums : allocation_profile(known, phase).sums) all += sums;
     return stacks_conserved(all, figures->total, mean_bytes);
 }
 
@@ -228,18 +235,24 @@ std::vector<pid_t> without_stacks(const MemoryTrial& trial) {
 }
 
 std::string why_without_stacks(const MemoryTrial& trial) {
-    const auto pids = without_stacks(trial);
-    if (pids.empty()) return {};
-    if (pids.size() == 1) {
-        return fmt::format(
+    std::string why;
+    if (const auto pids = without_stacks(trial); pids.size() == 1) {
+        why = fmt::format(
             "process {} has no stacks: it was forked, others started it without them, or there was "
             "no room for them",
             pids.front());
+    } else if (!pids.empty()) {
+        why = fmt::format(
+            "processes {} have no stacks: they were forked, others started them without them, or "
+            "there was no room for them",
+            fmt::join(pids, ", "));
     }
-    return fmt::format(
-        "processes {} have no stacks: they were forked, others started them without them, or there "
-        "was no room for them",
-        fmt::join(pids, ", "));
+    for (const auto& process : trial.processes) {
+        if (!process.stacks || !is_measured(trial, process) || !was_forked(process)) continue;
+        why += fmt::format("{}process {} was forked: what it held before has no stacks",
+                           why.empty() ? "" : "; ", process.pid);
+    }
+    return why;
 }
 
 StackSites stack_sites(const MemoryTrial& trial) {

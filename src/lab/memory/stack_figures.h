@@ -31,16 +31,18 @@ struct AllocationProfile {
 AllocationProfile allocation_profile(const MemoryTrial& trial, std::size_t phase);
 
 /// Whether what such a profile says was allocated in the phase, and is live at its end, is what the
-/// counters of the same processes say: those that have stacks.
-Check stacks_conserved(const MemoryTrial& trial, std::size_t phase,
-                       const AllocationProfile& profile, std::uint64_t mean_bytes);
+/// counters of the same processes say: those that have stacks from their beginning. No value where
+/// none has.
+std::optional<Check> stacks_conserved(const MemoryTrial& trial, std::size_t phase,
+                                      std::uint64_t mean_bytes);
 /// Whether sums over all stacks are what was counted: within what a thread allocates between two
 /// readings, and for samples `mean_bytes` apart within four standard errors.
 Check stacks_conserved(const StackSums& all, const OwnerFigures& counted, std::uint64_t mean_bytes);
 
 /// Processes of the system whose stacks are not known: forked ones, and those that had no room.
 std::vector<pid_t> without_stacks(const MemoryTrial& trial);
-/// "process 7 has no stacks: it was forked, …"; empty: all have some.
+/// "process 7 has no stacks: it was forked, …", "process 8 was forked: what it held before has no
+/// stacks"; empty: all have all.
 std::string why_without_stacks(const MemoryTrial& trial);
 
 /// A place in the programs that held memory at a quiet moment.
