@@ -161,7 +161,8 @@ TEST_F(Scale, MeasuresACurveOverClients) {
     EXPECT_TRUE(target.at("breaking_point").is_null());
     // It does not grow with clients: alpha is near 1, and 0.46 where all above is off by 500.
     EXPECT_GT(target.at("scalability").at("alpha").at("value").get<double>(), 0.4);
-    EXPECT_EQ(json.at("comparison").at("points").size(), 4U);
+    ASSERT_EQ(json.at("comparisons").size(), 1U);
+    EXPECT_EQ(json.at("comparisons").at(0).at("points").size(), 4U);
     EXPECT_NE(output().find("2 clients"), std::string::npos) << output();
 }
 

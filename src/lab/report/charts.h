@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,8 +15,15 @@
 namespace crucible::lab::report {
 
 // Charts as inline SVG elements. Colours come from the page's style sheet by class ("a" baseline or
-// target, "b" candidate), so that they follow its light and dark theme; marks differ in shape too.
+// target, "b" candidate, "d" to "g" further ones; "c" is a control), so that they follow its light
+// and dark theme; marks differ in shape too.
 // Each has a <title> and a <desc> for those who cannot see it, and is empty without data.
+
+/// The class of a result's target by its place: so many are told apart.
+inline constexpr std::array<std::string_view, 6> kTargetMarks{"a", "b", "d", "e", "f", "g"};
+constexpr std::string_view target_mark(std::size_t place) noexcept {
+    return kTargetMarks[place % kTargetMarks.size()];
+}
 
 /// A curve of latencies with its class and its name in the legend.
 struct LatencyCurve {
@@ -35,7 +44,7 @@ std::string forest_chart(std::span<const ComparedMetric> metrics, double margin,
 /// One metric, round by round: baseline, control and candidate.
 std::string round_chart(const ComparedMetric& metric, std::span<const Round> rounds);
 
-/// One metric of both targets against the load: points with their intervals; of throughput with the
+/// One metric of all targets against the load: points with their intervals; of throughput with the
 /// fitted law and where each target breaks.
 std::string scaling_chart(const ScalingDocument& document, std::string_view metric);
 

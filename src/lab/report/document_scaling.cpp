@@ -248,6 +248,44 @@ RatioOverLoads read_ratio_over_loads(const json& object) {
     return {.loads = object.at("loads"), .of = read_ratio(object)};
 }
 
+ScalingComparison read_scaling_comparison(const json& object) {
+    ScalingComparison comparison{
+        .baseline = text_at(object, "baseline"),
+        .candidate = text_at(object, "candidate"),
+        .points = list_of<ComparedPoint>(object.at("points"), read_compared_point),
+        .over_loads = {}};
+    // Results of before it was told have none.
+    if (const auto over = object.find("over_loads"); over != object.end())
+        comparison.over_loads = list_of<RatioOverLoads>(*over, read_ratio_over_loads);
+    const auto& curves = object.at("curves");
+    comparison.why_no_curves = optional_text(curves, "absent");
+    if (comparison.why_no_curves.empty()) {
+        comparison.gamma_ratio = optional_estimate(curves, "gamma_ratio");
+        comparison.alpha_difference = optional_estimate(curves, "alpha_difference");
+        comparison.beta_difference = optional_estimate(curves, "beta_difference");
+        comparison.limit_ratio = optional_estimate(curves, "limit_ratio");
+        comparison.peak_ratio = optional_estimate(curves, "peak_ratio");
+    }
+    return comparison;
+}
+
+/// Of three targets and more, copies of one system are told apart by their place: two are as
+/// baseline and candidate.
+void number_copies(ScalingDocument& document) {
+    auto& targets = document.targets;
+    if (targets.size() < 3) return;
+    std::vector<std::string> names;
+    for (const auto& target : targets) names.push_back(target.target);
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        if (std::ranges::count(names, names[i]) > 1)
+            targets[i].target += fmt::format(" (target {})", i + 1);
+    }
+    for (std::size_t i = 0; i < std::min(document.comparisons.size(), targets.size() - 1); ++i) {
+        document.comparisons[i].baseline = targets.front().target;
+        document.comparisons[i].candidate = targets[i + 1].target;
+    }
+}
+
 }  // namespace
 
 ScalingDocument read_scaling(const json& object) {
@@ -262,23 +300,12 @@ ScalingDocument read_scaling(const json& object) {
         .load = read_load(scenario.at("load")),
         .slo = {},
         .targets = list_of<ScalingTarget>(object.at("targets"), read_scaling_target),
-        .compared = {}};
+        .comparisons =
+            list_of<ScalingComparison>(object.at("comparisons"), read_scaling_comparison)};
     if (const auto& slo = object.at("slo"); !slo.is_null()) document.slo = text_at(slo, "text");
-    const auto& comparison = object.at("comparison");
-    if (comparison.is_null()) return document;
-    document.compared = list_of<ComparedPoint>(comparison.at("points"), read_compared_point);
-    // Results of before it was told have none.
-    if (const auto over = comparison.find("over_loads"); over != comparison.end())
-        document.over_loads = list_of<RatioOverLoads>(*over, read_ratio_over_loads);
-    const auto& curves = comparison.at("curves");
-    document.why_no_curves = optional_text(curves, "absent");
-    if (document.why_no_curves.empty()) {
-        document.gamma_ratio = optional_estimate(curves, "gamma_ratio");
-        document.alpha_difference = optional_estimate(curves, "alpha_difference");
-        document.beta_difference = optional_estimate(curves, "beta_difference");
-        document.limit_ratio = optional_estimate(curves, "limit_ratio");
-        document.peak_ratio = optional_estimate(curves, "peak_ratio");
-    }
+    number_copies(document);
+    std::erase_if(document.comparisons,
+                  [](const ScalingComparison& each) { return each.points.empty(); });
     return document;
 }
 

@@ -176,7 +176,23 @@ struct RatioOverLoads {
     ScalingRatio of;
 };
 
-/// Until when one system holds, or two.
+/// A target against the first one, candidate over baseline, as the curves of both say.
+struct ScalingComparison {
+    std::string baseline;
+    std::string candidate;
+    std::vector<ComparedPoint> points;
+    std::vector<RatioOverLoads> over_loads;
+    std::string why_no_curves;  ///< are compared; empty: they are
+    /// Of the laws through both curves, candidate over baseline, or minus it where it is a
+    /// difference: what one does, contention, coherency, the most there is, and the load it is at.
+    std::optional<Estimate> gamma_ratio;
+    std::optional<Estimate> alpha_difference;
+    std::optional<Estimate> beta_difference;
+    std::optional<Estimate> limit_ratio;
+    std::optional<Estimate> peak_ratio;
+};
+
+/// Until when one system holds, or each of several.
 struct ScalingDocument {
     Header header;
     bool out_of_time = false;
@@ -187,16 +203,8 @@ struct ScalingDocument {
     Load load;
     std::string slo;  ///< empty: none
     std::vector<ScalingTarget> targets;
-    std::vector<ComparedPoint> compared;  ///< empty where there is one target
-    std::vector<RatioOverLoads> over_loads;
-    std::string why_no_curves;  ///< are compared; empty: they are
-    /// Of the laws through both curves, candidate over baseline, or minus it where it is a
-    /// difference: what one does, contention, coherency, the most there is, and the load it is at.
-    std::optional<Estimate> gamma_ratio;
-    std::optional<Estimate> alpha_difference;
-    std::optional<Estimate> beta_difference;
-    std::optional<Estimate> limit_ratio;
-    std::optional<Estimate> peak_ratio;
+    /// Of each further target with the first; none where no load was measured.
+    std::vector<ScalingComparison> comparisons;
 };
 
 }  // namespace crucible::lab::report

@@ -35,6 +35,22 @@ void write_target(Markdown& text, const ScalingDocument& document, const Scaling
     text.blank();
 }
 
+void write_comparison(Markdown& text, const ScalingDocument& document,
+                      const ScalingComparison& comparison) {
+    text.line("### {} over baseline {}", code(comparison.candidate), code(comparison.baseline));
+    text.blank();
+    scaling_heads(text, kScalingRatioColumns);
+    for (const auto& point : comparison.points) {
+        const auto cells = scaling_ratio_cells(document, point);
+        text.row({cells.begin(), cells.end()});
+    }
+    text.blank();
+    text.line("Candidate over baseline, at the same loads in the same rounds.");
+    text.blank();
+    write_lines(text, curve_comparison_sentences(document, comparison));
+    text.blank();
+}
+
 }  // namespace
 
 std::string render_scaling(const ScalingDocument& document) {
@@ -46,19 +62,11 @@ std::string render_scaling(const ScalingDocument& document) {
     if (!document.slo.empty()) text.line("- must hold: {}", code(document.slo));
     text.blank();
     for (const auto& target : document.targets) write_target(text, document, target);
-    if (!document.compared.empty()) {
+    if (!document.comparisons.empty()) {
         text.line("## Compared");
         text.blank();
-        scaling_heads(text, kScalingRatioColumns);
-        for (const auto& point : document.compared) {
-            const auto cells = scaling_ratio_cells(document, point);
-            text.row({cells.begin(), cells.end()});
-        }
-        text.blank();
-        text.line("Candidate over baseline, at the same loads in the same rounds.");
-        text.blank();
-        write_lines(text, curve_comparison_sentences(document));
-        text.blank();
+        for (const auto& comparison : document.comparisons)
+            write_comparison(text, document, comparison);
     }
     write_origin(text, document.header);
     return text.take();

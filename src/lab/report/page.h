@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "lab/report/charts.h"
 #include "lab/report/document.h"
 #include "lab/report/wording.h"
 
@@ -47,7 +48,7 @@ struct Side {
     const std::string& url;
 };
 void write_sides(Page& page, const std::vector<Side>& sides);
-/// Of targets with a `.target`: one, or baseline and candidate.
+/// Of targets with a `.target`: one, or a baseline and candidates.
 template <typename Target>
 void write_targets(Page& page, const std::vector<Target>& targets) {
     std::vector<Side> sides;
@@ -55,7 +56,7 @@ void write_targets(Page& page, const std::vector<Target>& targets) {
         const std::string_view role = targets.size() == 1 ? "Target"
                                       : sides.empty()     ? "Baseline"
                                                           : "Candidate";
-        sides.push_back({sides.empty() ? "a" : "b", role, target.target});
+        sides.push_back({target_mark(sides.size()), role, target.target});
     }
     write_sides(page, sides);
 }

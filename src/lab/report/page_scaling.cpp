@@ -56,6 +56,18 @@ void write_target(Page& page, const ScalingDocument& document, const ScalingTarg
     page.add("</section>");
 }
 
+void write_comparison(Page& page, const ScalingDocument& document,
+                      const ScalingComparison& comparison) {
+    page.add("<h3>{} over baseline {}</h3>", escape_html(comparison.candidate),
+             escape_html(comparison.baseline));
+    scaling_table(page, "Candidate over baseline, at the same loads in the same rounds",
+                  kScalingRatioColumns, comparison.points,
+                  [&](const ComparedPoint& point) { return scaling_ratio_cells(document, point); });
+    page.add("<ul>");
+    write_sentences(page, curve_comparison_sentences(document, comparison));
+    page.add("</ul>");
+}
+
 void write_curves(Page& page, const ScalingDocument& document) {
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kCharts{
         {{"throughput",
@@ -67,15 +79,8 @@ void write_curves(Page& page, const ScalingDocument& document) {
     for (const auto& [metric, caption] : kCharts)
         write_figure(page, scaling_chart(document, metric), caption);
     page.add("</div>");
-    if (!document.compared.empty()) {
-        scaling_table(page, "Candidate over baseline, at the same loads in the same rounds",
-                      kScalingRatioColumns, document.compared, [&](const ComparedPoint& point) {
-                          return scaling_ratio_cells(document, point);
-                      });
-        page.add("<ul>");
-        write_sentences(page, curve_comparison_sentences(document));
-        page.add("</ul>");
-    }
+    for (const auto& comparison : document.comparisons)
+        write_comparison(page, document, comparison);
     page.add("</section>");
 }
 

@@ -5,14 +5,16 @@ namespace {
 
 // The colours of baseline and candidate are blue and vermilion of Okabe and Ito's palette, which
 // readers with any colour vision tell apart; verdicts carry a sign and a word besides their colour.
+// Further targets of a scaling have its green, purple and orange, and the ink, as well as a mark
+// and a dash of their own.
 constexpr std::string_view kStyle = R"css(
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1b2230;--soft:#5a6475;
 --line:#dde1e8;
---grid:#e7eaf0;--a:#0072b2;--b:#d55e00;--good:#137a4b;--bad:#b3261e;--open:#8a5a00;
+--grid:#e7eaf0;--a:#0072b2;--b:#d55e00;--d:#009e73;--e:#cc79a7;--g:#e69f00;--good:#137a4b;--bad:#b3261e;--open:#8a5a00;
 --good-bg:#e3f4ea;
 --bad-bg:#fdeceb;--open-bg:#fdf3dc;--same-bg:#eceff4;--band:#dfe5ee;--code:#eef0f4}
 @media (prefers-color-scheme:dark){:root{--page:#12161d;--card:#1a2029;--ink:#e6e9ef;--soft:#9aa5b5;
---line:#2f3845;--grid:#29313d;--a:#56b4e9;--b:#ff8c42;--good:#5ad19a;--bad:#ff8f86;--open:#f0bf5c;
+--line:#2f3845;--grid:#29313d;--a:#56b4e9;--b:#ff8c42;--d:#1fa97c;--e:#c76bb0;--g:#f5e663;--good:#5ad19a;--bad:#ff8f86;--open:#f0bf5c;
 --good-bg:#15352a;--bad-bg:#43211f;--open-bg:#3a2f17;--same-bg:#2a323e;--band:#2a3442;
 --code:#252d38}}
 *{box-sizing:border-box}
@@ -41,7 +43,9 @@ color:var(--open);background:var(--open-bg);border:1px solid currentColor}
 margin:0}
 .side{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--a);
 border-radius:8px;padding:8px 14px;min-width:0}
-.side.b{border-left-color:var(--b)}
+.side.b{border-left-color:var(--b)}.side.d{border-left-color:var(--d)}
+.side.e{border-left-color:var(--e)}.side.f{border-left-color:var(--ink)}
+.side.g{border-left-color:var(--g)}
 .side dt{font-size:.8rem;color:var(--soft)}
 .side dd{margin:0}
 section,.alert{background:var(--card);border:1px solid var(--line);border-radius:12px;
@@ -110,12 +114,21 @@ svg .curve{fill:none;stroke-width:2.25;stroke-linejoin:round;stroke-linecap:roun
 svg .curve.a{stroke:var(--a)}svg .curve.b{stroke:var(--b)}svg .curve.c{stroke:var(--soft)}
 svg .curve.thin{stroke-width:1.5}svg .curve.thin.b{stroke-dasharray:6 2}
 svg .curve.thin.c{stroke-dasharray:2 2}
-svg .law.a{fill:var(--a);opacity:.14}svg .law.b{fill:var(--b);opacity:.14}
-svg .break.a{stroke:var(--a)}svg .break.b{stroke:var(--b)}
+svg .curve.d{stroke:var(--d)}svg .curve.e{stroke:var(--e)}svg .curve.f{stroke:var(--ink)}
+svg .curve.g{stroke:var(--g)}
+svg .curve.thin.d{stroke-dasharray:1 4}svg .curve.thin.e{stroke-dasharray:9 3 1 3}
+svg .curve.thin.f{stroke-dasharray:14 4}svg .curve.thin.g{stroke-dasharray:4 4}
+svg .law{opacity:.14}svg .law.a{fill:var(--a)}svg .law.b{fill:var(--b)}svg .law.d{fill:var(--d)}
+svg .law.e{fill:var(--e)}svg .law.f{fill:var(--ink)}svg .law.g{fill:var(--g)}
+svg .break.a{stroke:var(--a)}svg .break.b{stroke:var(--b)}svg .break.d{stroke:var(--d)}
+svg .break.e{stroke:var(--e)}svg .break.f{stroke:var(--ink)}svg .break.g{stroke:var(--g)}
 svg .break{stroke-width:1.5;stroke-dasharray:5 4}
-svg .error.a{stroke:var(--a)}svg .error.b{stroke:var(--b)}
+svg .error.a{stroke:var(--a)}svg .error.b{stroke:var(--b)}svg .error.d{stroke:var(--d)}
+svg .error.e{stroke:var(--e)}svg .error.f{stroke:var(--ink)}svg .error.g{stroke:var(--g)}
 svg .dot{stroke:var(--card);stroke-width:1}
 svg .dot.c{fill:var(--soft)}svg .dot.a{fill:var(--a)}svg .dot.b{fill:var(--b)}
+svg .dot.d{fill:var(--d)}svg .dot.e{fill:var(--e)}svg .dot.f{fill:var(--ink)}
+svg .dot.g{fill:var(--g)}
 svg .dot.hollow{fill:var(--card);stroke:var(--a);stroke-width:1.5}
 svg .interval{stroke:var(--ink);stroke-width:2.25}
 svg .interval.better{stroke:var(--good)}svg .interval.worse{stroke:var(--bad)}

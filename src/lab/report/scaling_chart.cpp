@@ -22,6 +22,36 @@ constexpr double kScalingTop = 44;
 constexpr double kScalingBottom = 226;
 /// Loads further apart than that are drawn on a logarithmic axis.
 constexpr double kLogarithmicFrom = 30;
+/// The legend's first line, the next ones below it, and about what a name's letter takes.
+constexpr double kLegendTop = 30;
+constexpr double kLegendLine = 18;
+constexpr double kLegendLetter = 7.2;
+
+using Corners = std::vector<std::pair<double, double>>;
+
+/// Of a target's mark around its point, all of about the same area; that of "a" is round.
+Corners corners_of(std::string_view mark) {
+    if (mark == "b") return {{0, -4.6}, {4.6, 0}, {0, 4.6}, {-4.6, 0}};
+    if (mark == "d") return {{-3.3, -3.3}, {3.3, -3.3}, {3.3, 3.3}, {-3.3, 3.3}};
+    if (mark == "e") return {{0, -5}, {4.6, 3.4}, {-4.6, 3.4}};
+    if (mark == "f") return {{0, 5}, {4.6, -3.4}, {-4.6, -3.4}};
+    return {{-1.5, -4.8}, {1.5, -4.8}, {1.5, -1.5}, {4.8, -1.5}, {4.8, 1.5},   {1.5, 1.5},
+            {1.5, 4.8},   {-1.5, 4.8}, {-1.5, 1.5}, {-4.8, 1.5}, {-4.8, -1.5}, {-1.5, -1.5}};
+}
+
+void draw_dot(Svg& svg, std::string_view mark, double x, double y, std::string_view tooltip) {
+    const auto style = fmt::format("dot {}", mark);
+    if (mark == "a") {
+        svg.circle(style, x, y, 3.6, tooltip);
+        return;
+    }
+    auto corners = corners_of(mark);
+    for (auto& [dx, dy] : corners) {
+        dx += x;
+        dy += y;
+    }
+    svg.polygon(style, corners, tooltip);
+}
 
 struct ChartPoint {
     double load = 0;
@@ -65,12 +95,13 @@ public:
         : document_(document), metric_(metric), with_law_(metric == "throughput") {
         for (std::size_t i = 0; i < document.targets.size(); ++i) {
             const auto& target = document.targets[i];
-            sides_.push_back({i == 0 ? "a" : "b", &target, points_of(target, metric)});
+            sides_.push_back({target_mark(i), &target, points_of(target, metric)});
             for (const auto& [load, value] : sides_.back().points) {
                 for (const auto& each : {value.value, value.low, value.high})
                     range_.add(load, each);
             }
         }
+        place_legend();
     }
 
     std::string draw() {
@@ -82,12 +113,11 @@ public:
         const Scale x(log_loads ? range_.load_low / 1.15 : std::max(0.0, range_.load_low - pad),
                       log_loads ? range_.load_high * 1.15 : range_.load_high + pad, kScalingLeft,
                       kScalingRight, log_loads);
-        const Scale y =
-            log_values
-                ? Scale(range_.low / 1.4, range_.high * 1.4, kScalingBottom, kScalingTop, true)
-                : Scale(0, range_.high * 1.08, kScalingBottom, kScalingTop, false);
-        Svg svg(kScalingWidth, kScalingHeight, metric_label(metric_) + " by " + document_.axis,
-                description());
+        const Scale y = log_values
+                            ? Scale(range_.low / 1.4, range_.high * 1.4, bottom(), top(), true)
+                            : Scale(0, range_.high * 1.08, bottom(), top(), false);
+        Svg svg(kScalingWidth, kScalingHeight + lower_by_,
+                metric_label(metric_) + " by " + document_.axis, description());
         draw_axes(svg, x, y, log_loads, log_values);
         for (const auto& side : sides_) {
             if (with_law_) draw_law(svg, side, x, y);
@@ -106,6 +136,9 @@ private:
     std::string text_of(double value) const {
         return typeset(exact(format_value(metric_, unit(), value)));
     }
+
+    double top() const { return kScalingTop + lower_by_; }
+    double bottom() const { return kScalingBottom + lower_by_; }
 
     std::string description() const {
         std::string text;
@@ -132,12 +165,12 @@ private:
         }
         for (const double load :
              log_loads ? log_ticks(x.low(), x.high()) : linear_ticks(x.low(), x.high(), 8)) {
-            svg.text("tick", x(load), kScalingBottom + 18, Anchor::middle,
+            svg.text("tick", x(load), bottom() + 18, Anchor::middle,
                      document_.axis == "payload" ? typeset(exact(base::format_bytes(load)))
                                                  : base::format_count(load));
         }
-        svg.line("axis", kScalingLeft, kScalingBottom, kScalingRight, kScalingBottom);
-        svg.text("label", (kScalingLeft + kScalingRight) / 2, kScalingBottom + 40, Anchor::middle,
+        svg.line("axis", kScalingLeft, bottom(), kScalingRight, bottom());
+        svg.text("label", (kScalingLeft + kScalingRight) / 2, bottom() + 40, Anchor::middle,
                  document_.unit);
     }
 
@@ -165,17 +198,16 @@ private:
         svg.path(fmt::format("curve thin {}", side.mark), line);
     }
 
-    static void draw_break(Svg& svg, const ChartSide& side, const Scale& x) {
+    void draw_break(Svg& svg, const ChartSide& side, const Scale& x) const {
         if (!side.target->breaking_point) return;
         const auto& point = *side.target->breaking_point;
         const auto at = point.estimate.value ? point.estimate.value : point.upper;
         if (!at || !x.holds(*at)) return;
-        svg.line(fmt::format("break {}", side.mark), x(*at), kScalingTop, x(*at), kScalingBottom);
+        svg.line(fmt::format("break {}", side.mark), x(*at), top(), x(*at), bottom());
     }
 
     void draw_points(Svg& svg, const ChartSide& side, const Scale& x, const Scale& y) const {
         std::vector<std::pair<double, double>> joined;
-        const auto mark = fmt::format("dot {}", side.mark);
         for (const auto& [load, value] : side.points) {
             if (!y.holds(*value.value)) continue;
             joined.emplace_back(x(load), y(*value.value));
@@ -191,21 +223,33 @@ private:
             }
             const auto tooltip =
                 fmt::format("{}: {}", format_axis_load(document_, load), text_of(*value.value));
-            if (side.mark == "a") {
-                svg.circle(mark, x(load), y(*value.value), 3.6, tooltip);
-            } else {
-                svg.diamond(mark, x(load), y(*value.value), 4.6, tooltip);
-            }
+            draw_dot(svg, side.mark, x(load), y(*value.value), tooltip);
         }
     }
 
     void draw_legend(Svg& svg) const {
+        for (std::size_t i = 0; i < legend_.size(); ++i) {
+            const auto& [left, y] = legend_[i];
+            const auto& side = sides_[i];
+            svg.line(fmt::format("curve thin {}", side.mark), left, y, left + 22, y);
+            draw_dot(svg, side.mark, left + 11, y, {});
+            svg.text("legend", left + 28, y + 4, Anchor::start, side.target->target);
+        }
+    }
+
+    /// As many names on a line as fit; the picture begins below the last one.
+    void place_legend() {
         if (sides_.size() < 2) return;
         double left = kScalingLeft;
         for (const auto& side : sides_) {
-            svg.line(fmt::format("curve thin {}", side.mark), left, 30, left + 22, 30);
-            svg.text("legend", left + 28, 34, Anchor::start, side.target->target);
-            left += 60 + 7.2 * static_cast<double>(side.target->target.size());
+            const double width =
+                60 + kLegendLetter * static_cast<double>(side.target->target.size());
+            if (left > kScalingLeft && left + width > kScalingWidth) {
+                left = kScalingLeft;
+                lower_by_ += kLegendLine;
+            }
+            legend_.emplace_back(left, kLegendTop + lower_by_);
+            left += width;
         }
     }
 
@@ -214,6 +258,8 @@ private:
     bool with_law_;
     std::vector<ChartSide> sides_;
     ChartRange range_;
+    std::vector<std::pair<double, double>> legend_;  ///< where each target's name begins
+    double lower_by_ = 0;                            ///< what the legend takes beyond one line
 };
 
 }  // namespace

@@ -37,14 +37,16 @@ void write_lines(TerminalText& text, const std::vector<std::string>& lines) {
     for (const auto& line : lines) text.item("-", line, 1);
 }
 
-void write_ratios(TerminalText& text, const ScalingDocument& document) {
-    if (document.compared.empty()) return;
+void write_ratios(TerminalText& text, const ScalingDocument& document,
+                  const ScalingComparison& comparison) {
     text.blank();
-    text.line("Candidate over baseline, at the same loads in the same rounds [95 %]", Ink::bold);
+    text.paragraph(fmt::format("{} over baseline {}, at the same loads in the same rounds [95 %]",
+                               comparison.candidate, comparison.baseline),
+                   0, Ink::bold);
     text.line(scaling_row(text, kScalingRatioColumns, kRatioWidths), Ink::dim);
-    for (const auto& point : document.compared)
+    for (const auto& point : comparison.points)
         text.line(scaling_row(text, scaling_ratio_cells(document, point), kRatioWidths));
-    write_lines(text, curve_comparison_sentences(document));
+    write_lines(text, curve_comparison_sentences(document, comparison));
 }
 
 }  // namespace
@@ -66,7 +68,7 @@ std::string render_scaling(const ScalingDocument& document, std::size_t width, b
         write_lines(text, forecast_sentences(document, target));
         write_points(text, document, target);
     }
-    write_ratios(text, document);
+    for (const auto& comparison : document.comparisons) write_ratios(text, document, comparison);
     text.blank();
     text.paragraph(
         "done: events handled a second; held: trials in which nothing broke. CPU and memory are "

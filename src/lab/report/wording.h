@@ -146,7 +146,8 @@ std::vector<std::string> point_remarks(const ScalingDocument& document, const Sc
 std::vector<std::string> slope_sentences(const ScalingDocument& document,
                                          const ScalingTarget& target);
 /// "one client +12.0 % [+8.1, +15.9], the most there is …": the curves against each other.
-std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document);
+std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document,
+                                                    const ScalingComparison& comparison);
 /// Columns and cells of the candidate over the baseline, in percent.
 inline constexpr std::array<std::string_view, 5> kScalingRatioColumns{
     "load", "throughput", "latency p50", "latency p99", "memory peak"};

@@ -461,25 +461,26 @@ std::vector<std::string> slope_sentences(const ScalingDocument& document,
     return lines;
 }
 
-std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document) {
+std::vector<std::string> curve_comparison_sentences(const ScalingDocument& document,
+                                                    const ScalingComparison& comparison) {
     std::vector<std::string> lines;
     const auto ratio = [](const Estimate& estimate) {
         const auto interval = format_ratio_interval(estimate);
         return format_percent_change(*estimate.value) + " %" +
                (interval.empty() ? "" : " [" + interval + "]");
     };
-    for (const auto& [loads, of] : document.over_loads) {
+    for (const auto& [loads, of] : comparison.over_loads) {
         if (!of.ratio.value || loads < 2) continue;
-        const auto which = loads == document.compared.size()
+        const auto which = loads == comparison.points.size()
                                ? fmt::format("all {} loads", loads)
                                : fmt::format("the {} of {} loads that most rounds have", loads,
-                                             document.compared.size());
+                                             comparison.points.size());
         lines.push_back(fmt::format("{} over {}, each counted alike: {}", metric_label(of.metric),
                                     which, ratio(of.ratio)));
     }
     if (document.axis == "rate" || document.axis == "payload") return lines;
-    if (!document.why_no_curves.empty()) {
-        lines.push_back("the laws of both are not compared: " + document.why_no_curves);
+    if (!comparison.why_no_curves.empty()) {
+        lines.push_back("the laws of both are not compared: " + comparison.why_no_curves);
         return lines;
     }
     const auto add = [&lines](const std::string& what, const std::optional<Estimate>& estimate,
@@ -494,12 +495,12 @@ std::vector<std::string> curve_comparison_sentences(const ScalingDocument& docum
         const auto points = [](double value) { return fmt::format("{:+.3g}", 100 * value); };
         return points(*estimate.value) + interval_of(estimate, points) + " percentage points";
     };
-    add(fmt::format("throughput of one {}, by the laws", one_more(document)), document.gamma_ratio,
-        ratio);
-    add("contention", document.alpha_difference, difference);
-    add("coherency", document.beta_difference, difference);
-    add("most throughput there is", document.limit_ratio, ratio);
-    add("load with the most throughput", document.peak_ratio, ratio);
+    add(fmt::format("throughput of one {}, by the laws", one_more(document)),
+        comparison.gamma_ratio, ratio);
+    add("contention", comparison.alpha_difference, difference);
+    add("coherency", comparison.beta_difference, difference);
+    add("most throughput there is", comparison.limit_ratio, ratio);
+    add("load with the most throughput", comparison.peak_ratio, ratio);
     return lines;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,6 +20,10 @@
 #include "lab/scale/usl.h"
 
 namespace crucible::lab::scale {
+
+/// That one scaling takes: each makes all rounds longer, and reports tell so many apart by colour
+/// and mark.
+inline constexpr std::size_t kScalingTargetsMax = 6;
 
 /// What is said of one target.
 struct TargetScaling {
@@ -52,7 +57,9 @@ struct ScalingStep {
 };
 
 struct ScalingOptions {
-    std::vector<TargetUrl> targets;  ///< one or two, all of which have the axis
+    /// One to kScalingTargetsMax, all of which have the axis. Each further one is compared with the
+    /// first.
+    std::vector<TargetUrl> targets;
     Axis axis = Axis::rate;
     Scenario scenario;
     Slo slo;  ///< without limits, on another axis than the rate, there are only curves

@@ -20,7 +20,7 @@ using nlohmann::json;
 
 /// Of the law's curve in charts.
 constexpr std::size_t kCurvePoints = 60;
-/// What is told of as it grows with the load, and compared between two targets.
+/// What is told of as it grows with the load, and compared between targets.
 constexpr std::array<std::string_view, 6> kSlopes{"memory_peak", "memory_mean",     "latency_p50",
                                                   "latency_p99", "cpu_utilization", "threads"};
 constexpr std::array<std::string_view, 6> kCompared{"throughput",    "latency_p50", "latency_p99",
@@ -423,10 +423,8 @@ json curves_json(const ScalingOptions& options, const TargetScaling& baseline,
             {"peak_ratio", estimate(compared->peak_ratio)}};
 }
 
-json comparison_json(const ScalingOptions& options, const Scaling& scaling) {
-    if (scaling.targets.size() != 2) return nullptr;
-    const auto& baseline = scaling.targets[0];
-    const auto& candidate = scaling.targets[1];
+json comparison_json(const ScalingOptions& options, const TargetScaling& baseline,
+                     const TargetScaling& candidate) {
     json points = json::array();
     for (std::size_t i = 0; i < baseline.sweep.points.size(); ++i) {
         json metrics = json::array();
@@ -465,7 +463,11 @@ json scaling_json(const RunFacts& facts, const ScalingOptions& options, const Sc
     result["targets"] = json::array();
     for (const auto& target : scaling.targets)
         result["targets"].push_back(target_json(options, target));
-    result["comparison"] = comparison_json(options, scaling);
+    result["comparisons"] = json::array();
+    for (std::size_t i = 1; i < scaling.targets.size(); ++i) {
+        result["comparisons"].push_back(
+            comparison_json(options, scaling.targets.front(), scaling.targets[i]));
+    }
     return result;
 }
 

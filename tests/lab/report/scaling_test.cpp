@@ -1,3 +1,8 @@
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
 #include "examples.h"
 #include "lab/report/report.h"
 #include "lab/report/terminal_text.h"
@@ -161,11 +166,24 @@ json scaling_result() {
          {"slo", {{"text", "latency_p99<20ms"}, {"limits", json::array()}}},
          {"rounds", 6},
          {"targets", {scaling_target("coordinator:", 1'000), scaling_target("daemon:", 3'000)}},
-         {"comparison",
-          {{"baseline", "coordinator:"},
-           {"candidate", "daemon:"},
-           {"curves", {{"absent", "4 of 6 rounds have every load of both; at least 5"}}},
-           {"points", points}}}});
+         {"comparisons",
+          json::array(
+              {{{"baseline", "coordinator:"},
+                {"candidate", "daemon:"},
+                {"curves", {{"absent", "4 of 6 rounds have every load of both; at least 5"}}},
+                {"points", points}}})}});
+    return result;
+}
+
+/// With further targets, each compared with the first.
+json scaling_result(const std::vector<const char*>& more) {
+    auto result = scaling_result();
+    for (const auto* url : more) {
+        result["targets"].push_back(scaling_target(url, 2'000));
+        auto comparison = result["comparisons"][0];
+        comparison["candidate"] = url;
+        result["comparisons"].push_back(std::move(comparison));
+    }
     return result;
 }
 
@@ -409,22 +427,23 @@ TEST(ScalingReport, ComparesTheLawsOfBoth) {
     EXPECT_FALSE(contains(text, "each counted alike"));
     json over = scaling_value(1.1, 1.05, 1.2);
     over["n"] = 6;
-    result["comparison"]["over_loads"] = {{{"name", "throughput"},
-                                           {"unit", "events/s"},
-                                           {"better", "higher"},
-                                           {"loads", 4},
-                                           {"ratio", over}},
-                                          {{"name", "latency_p99"},
-                                           {"unit", "s"},
-                                           {"better", "lower"},
-                                           {"loads", 3},
-                                           {"ratio", over}}};
-    result["comparison"]["curves"] = {{"rounds", 6},
-                                      {"gamma_ratio", scaling_value(1.2, 1.1, 1.3)},
-                                      {"alpha_difference", scaling_value(0.02, -0.01, 0.05)},
-                                      {"beta_difference", scaling_value(-0.001, -0.002, 0)},
-                                      {"limit_ratio", nullptr},
-                                      {"peak_ratio", nullptr}};
+    auto& comparison = result["comparisons"][0];
+    comparison["over_loads"] = {{{"name", "throughput"},
+                                 {"unit", "events/s"},
+                                 {"better", "higher"},
+                                 {"loads", 4},
+                                 {"ratio", over}},
+                                {{"name", "latency_p99"},
+                                 {"unit", "s"},
+                                 {"better", "lower"},
+                                 {"loads", 3},
+                                 {"ratio", over}}};
+    comparison["curves"] = {{"rounds", 6},
+                            {"gamma_ratio", scaling_value(1.2, 1.1, 1.3)},
+                            {"alpha_difference", scaling_value(0.02, -0.01, 0.05)},
+                            {"beta_difference", scaling_value(-0.001, -0.002, 0)},
+                            {"limit_ratio", nullptr},
+                            {"peak_ratio", nullptr}};
     text = render_terminal(result, 300, false).value_or("");
     for (const auto* part : {"over all 4 loads, each counted alike: +10.0 % [+5.0, +20.0]",
                              "over the 3 of 4 loads that most rounds have, each counted alike",
@@ -450,8 +469,8 @@ TEST(ScalingReport, DrawsTheCurvesOfBoth) {
         EXPECT_EQ(occurrences(*page, "class=\"" + std::string(mark) + "\""), 1U) << mark;
     for (const auto* mark : {"break a", "break b"})
         EXPECT_EQ(occurrences(*page, "class=\"" + std::string(mark) + "\""), 3U) << mark;
-    // Throughput, latency and memory.
-    EXPECT_EQ(occurrences(*page, "class=\"dot a\""), 12U);
+    // Throughput, latency and memory, and each chart's legend.
+    EXPECT_EQ(occurrences(*page, "class=\"dot a\""), 15U);
     EXPECT_TRUE(contains(*page, "4 clients: 12,000/s"));
     EXPECT_FALSE(contains(*page, "<script"));
 }
@@ -462,6 +481,96 @@ TEST(ScalingReport, IsMarkdownWithATableForEachTarget) {
     EXPECT_EQ(occurrences(*text, "| load | done |"), 2U);
     EXPECT_TRUE(contains(*text, "| 8 clients | 12,000/s |"));
     EXPECT_TRUE(contains(*text, "+20.0 % [+10.0, +30.0]"));
+}
+
+/// From `start` up to `end`, or to the text's end.
+std::string part_of(const std::string& text, std::string_view start, std::string_view end) {
+    const auto from = text.find(start);
+    EXPECT_NE(from, std::string::npos) << start << '\n' << text;
+    if (from == std::string::npos) return {};
+    return text.substr(from, text.find(end, from + start.size()) - from);
+}
+
+// Each further target has its ratios under a heading of its own, which names the baseline.
+TEST(ScalingReport, ComparesEachFurtherTargetWithTheFirst) {
+    auto result = scaling_result({"router:"});
+    result["comparisons"][1]["points"][3]["metrics"][0]["ratio"]["value"] = 1.7;
+    const std::string ends = "at the same loads in the same rounds [95 %]\n";
+    const auto text = terminal(result);
+    EXPECT_TRUE(contains(text, "; router: holds 4"));
+    const auto daemon =
+        part_of(text, "daemon: over baseline coordinator:, " + ends, "router: over");
+    EXPECT_TRUE(contains(daemon, "8 clients +20.0 % [+10.0, +30.0]")) << daemon;
+    const auto router = part_of(text, "router: over baseline coordinator:, " + ends, "\ndone:");
+    EXPECT_TRUE(contains(router, "8 clients +70.0 % [+10.0, +30.0]")) << router;
+    EXPECT_TRUE(contains(router, "the laws of both are not compared")) << router;
+    const auto markdown = render_markdown(result).value_or("");
+    EXPECT_EQ(occurrences(markdown, "## Compared\n"), 1U);
+    EXPECT_TRUE(contains(part_of(markdown, "### `daemon:` over baseline `coordinator:`", "###"),
+                         "| 8 clients | +20.0 %"));
+    EXPECT_TRUE(contains(part_of(markdown, "### `router:` over baseline `coordinator:`", "##"),
+                         "| 8 clients | +70.0 %"));
+    const auto page = render_html(result).value_or("");
+    EXPECT_TRUE(
+        contains(part_of(page, "<h3>router: over baseline coordinator:</h3>", "</table>"), "70.0"));
+}
+
+// Long URLs wrap, so that each line of a terminal holds.
+TEST(ScalingReport, WrapsHeadingsOfLongTargets) {
+    const auto* url = "daemon:?work=none&durability=normal&workers=4";
+    auto result = scaling_result({url});
+    result["targets"][0]["target"] = "coordinator:?work=none&durability=normal";
+    const auto text = terminal(result);
+    EXPECT_TRUE(contains(text, std::string("\n") + url +
+                                   " over baseline\ncoordinator:?work=none&durability=normal, at "
+                                   "the same loads in the same"))
+        << text;
+}
+
+// Six curves in six colours and shapes. Their names take more than one line of the legend: the
+// picture begins below it.
+TEST(ScalingReport, TellsSixCurvesApart) {
+    const auto page =
+        render_html(scaling_result({"router:", "exec:./one", "exec:./two", "exec:./three"}));
+    ASSERT_TRUE(page) << page.error().message;
+    for (const auto* mark : {"a", "b", "d", "e", "f", "g"}) {
+        EXPECT_EQ(occurrences(*page, fmt::format("class=\"dot {}\"", mark)), 15U) << mark;
+        EXPECT_EQ(occurrences(*page, fmt::format("class=\"law {}\"", mark)), 1U) << mark;
+        EXPECT_EQ(occurrences(*page, fmt::format("class=\"side {}\"", mark)), 1U) << mark;
+        EXPECT_TRUE(contains(*page, fmt::format(".dot.{}{{fill:", mark))) << mark;
+    }
+    EXPECT_EQ(occurrences(*page, "<dt>Baseline</dt>"), 1U);
+    EXPECT_EQ(occurrences(*page, "<dt>Candidate</dt>"), 5U);
+    EXPECT_EQ(occurrences(*page, "viewBox=\"0 0 560 298\""), 3U);
+    EXPECT_EQ(occurrences(render_html(scaling_result()).value_or(""), "viewBox=\"0 0 560 280\""),
+              3U);
+}
+
+// Two copies are baseline and candidate; among more each says which it is.
+TEST(ScalingReport, NumbersCopiesOfOneSystemAmongSeveral) {
+    auto result = scaling_result();
+    result["targets"][1]["target"] = result["comparisons"][0]["candidate"] = "coordinator:";
+    auto text = terminal(result);
+    EXPECT_TRUE(text.starts_with("coordinator: holds 4 clients and breaks at 8 clients; coord"));
+    EXPECT_FALSE(contains(text, "(target"));
+    text = terminal(scaling_result({"coordinator:"}));
+    EXPECT_TRUE(contains(text, "\ncoordinator: (target 1)\n")) << text;
+    EXPECT_TRUE(contains(text, "\ncoordinator: (target 3)\n"));
+    EXPECT_TRUE(contains(text, "\ndaemon:\n"));
+    EXPECT_TRUE(contains(text, "\ndaemon: over baseline coordinator: (target 1), at the same"));
+    EXPECT_TRUE(contains(text, "\ncoordinator: (target 3) over baseline coordinator: (target 1)"));
+}
+
+// A result that knows of one comparison only has another member.
+TEST(ScalingReport, RefusesAResultOfTheOlderShape) {
+    auto result = scaling_result();
+    result["comparison"] = result["comparisons"][0];
+    result.erase("comparisons");
+    const auto text = render_terminal(result, 80, false);
+    ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code, Errc::corrupt);
+    EXPECT_TRUE(contains(text.error().message, "not a whole result: ")) << text.error().message;
+    EXPECT_TRUE(contains(text.error().message, "key 'comparisons' not found"));
 }
 
 TEST(ScalingReport, NamesAMemberThatIsMissing) {

@@ -460,7 +460,7 @@ TEST(Scaling, ComparesCurvesOrSaysWhyNot) {
         options.rounds = rounds;
         const auto scaling = run_scaling(options);
         EXPECT_TRUE(scaling);
-        const auto comparison = scaling_json({}, options, *scaling)["comparison"];
+        const auto comparison = scaling_json({}, options, *scaling)["comparisons"][0];
         EXPECT_EQ(comparison["over_loads"][0]["name"], "throughput");
         EXPECT_EQ(comparison["over_loads"][0]["loads"], options.points.size());
         EXPECT_EQ(comparison["over_loads"][0]["ratio"]["n"], rounds);
