@@ -35,6 +35,24 @@ TEST(ScaleInput, UsualPointsAreEnoughToCheckTheLaw) {
     }
 }
 
+// As many targets as a report tells apart; further ones are not measured in silence, or left out.
+TEST(ScaleInput, TakesSixTargets) {
+    ScaleOptions asked;
+    asked.axis = "clients";
+    asked.targets = {"coordinator:", "daemon:", "router:", "null:", "daemon:", "daemon:"};
+    const auto options = resolve_scaling(asked);
+    ASSERT_TRUE(options) << options.error().message;
+    ASSERT_EQ(options->targets.size(), 6U);
+    EXPECT_EQ(options->targets[0].text, "coordinator:");
+    EXPECT_EQ(options->targets[5].text, "daemon:");
+    expect_scale_refused({"null:", "null:", "null:", "null:", "null:", "null:", "null:"},
+                         "7 targets; at most 6: a system, or a baseline and what is compared "
+                         "with it");
+    expect_scale_refused({"daemon:", "null:", "daemon:?clients=2"},
+                         "the targets have 4 and 2 clients: they must have the same number; see "
+                         "--clients");
+}
+
 TEST(ScaleInput, IsRefusedInOneLine) {
     expect_scale_refused({"daemon:", "--slo", "latency_p99<10"},
                          "--slo 'latency_p99<10', column 13, at '10': latency_p99 takes: a time "
@@ -164,6 +182,29 @@ TEST_F(Scale, MeasuresACurveOverClients) {
     ASSERT_EQ(json.at("comparisons").size(), 1U);
     EXPECT_EQ(json.at("comparisons").at(0).at("points").size(), 4U);
     EXPECT_NE(output().find("2 clients"), std::string::npos) << output();
+}
+
+// Each further one is compared with the first, also a copy of it.
+TEST_F(Scale, ComparesThreeTargets) {
+    ASSERT_EQ(run({"scale", "synthetic:?capacity=2000/s", "synthetic:?capacity=500/s",
+                   "synthetic:?capacity=2000/s", "--axis", "clients", "--points", "1,2", "--rounds",
+                   "1", "--duration", "200ms", "--warmup", "50ms", "--quiet"}),
+              0)
+        << errors();
+    EXPECT_EQ(complaints("scaling.schema.json"), "");
+    const auto json = result();
+    ASSERT_EQ(json.at("targets").size(), 3U);
+    ASSERT_EQ(json.at("comparisons").size(), 2U);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto& comparison = json.at("comparisons").at(i);
+        EXPECT_EQ(comparison.at("baseline"), json.at("targets").at(0).at("target"));
+        EXPECT_EQ(comparison.at("candidate"), json.at("targets").at(i + 1).at("target"));
+    }
+    EXPECT_NE(output().find("synthetic:?capacity=500/s over baseline"), std::string::npos)
+        << output();
+    EXPECT_NE(output().find("synthetic:?capacity=2000/s (target 3) over baseline"),
+              std::string::npos)
+        << output();
 }
 
 // The lowest load breaks what must hold: said so, and nothing is searched.

@@ -433,7 +433,7 @@ Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions
     return lab::parse_target(complete);
 }
 
-Result<> apply_client_option(std::initializer_list<const lab::TargetUrl*> targets,
+Result<> apply_client_option(const std::vector<const lab::TargetUrl*>& targets,
                              std::vector<lab::Scenario>& scenarios) {
     for (auto& scenario : scenarios) {
         std::optional<std::uint32_t> clients;

@@ -84,7 +84,7 @@ Result<lab::TargetUrl> resolve_target(const std::string& text, const LoadOptions
 /// harness's own cost is measured with as many.
 /// - Errc::invalid_argument: the targets give different numbers. Who sends what depends on it, so
 ///   they would not be offered the same events.
-Result<> apply_client_option(std::initializer_list<const lab::TargetUrl*> targets,
+Result<> apply_client_option(const std::vector<const lab::TargetUrl*>& targets,
                              std::vector<lab::Scenario>& scenarios);
 
 /// Whether the options fit the targets together.

@@ -23,6 +23,7 @@ namespace {
 constexpr const char* kScaleFooter = R"(Examples:
   crucible scale daemon: --axis rate --slo 'latency_p99<10ms,error_rate<0.1%'
   crucible scale coordinator: daemon: --axis clients
+  crucible scale coordinator: daemon: router: --axis clients
   crucible scale daemon: --axis clients --slo 'latency_p99<20ms'
   crucible scale daemon: --axis workers --points 1,2,4,8 --payload 8KiB
   crucible scale 'synthetic:?capacity=5000/s' --axis rate --slo 'latency_p99<10ms'
@@ -83,7 +84,8 @@ int exit_code_of(const lab::scale::ScalingOptions& options, const lab::scale::Sc
 
 int scale_command(std::span<const std::string_view> args, std::ostream& out, std::ostream& err) {
     CLI::App command(
-        "Finds until when a system, or each of two, holds: its breaking point, and how it scales.",
+        "Finds until when a system, or each of up to six, holds: its breaking point, and how it "
+        "scales.",
         "scale");
     ScaleOptions asked;
     add_scale_options(command, asked);

@@ -199,6 +199,11 @@ Result<lab::Scenario> resolve_scenario(LoadOptions load, Axis axis, std::uint64_
 }
 
 Result<> resolve_targets(const ScaleOptions& asked, lab::scale::ScalingOptions& options) {
+    if (asked.targets.size() > lab::scale::kScalingTargetsMax) {
+        return wrong_option(fmt::format(
+            "{} targets; at most {}: a system, or a baseline and what is compared with it",
+            asked.targets.size(), lab::scale::kScalingTargetsMax));
+    }
     for (const auto& text : asked.targets) {
         auto target = resolve_target(text, asked.load);
         if (!target) return std::unexpected(target.error());
@@ -225,11 +230,9 @@ Result<> fit_targets(lab::scale::ScalingOptions& options) {
         if (const auto fitting = check_targets({&target}, scenarios); !fitting) return fitting;
     }
     if (options.axis == Axis::clients) return {};
-    const auto applied =
-        options.targets.size() == 2
-            ? apply_client_option({&options.targets[0], &options.targets[1]}, scenarios)
-            : apply_client_option({&options.targets[0]}, scenarios);
-    if (!applied) return applied;
+    std::vector<const lab::TargetUrl*> targets;
+    for (const auto& target : options.targets) targets.push_back(&target);
+    if (const auto applied = apply_client_option(targets, scenarios); !applied) return applied;
     options.scenario = std::move(scenarios.front());
     return {};
 }
@@ -287,7 +290,15 @@ Result<> resolve_soak(const ScaleOptions& asked, lab::scale::ScalingOptions& opt
 }  // namespace
 
 void add_scale_options(CLI::App& command, ScaleOptions& options) {
-    add_one_or_two_targets(command, options.targets);
+    // Too many are told of in resolve_targets(): to the parser they would be unknown words.
+    command
+        .add_option("targets", options.targets,
+                    fmt::format("the systems, at most {}: target URLs (see crucible compare "
+                                "--help); each further one is compared with the first",
+                                lab::scale::kScalingTargetsMax))
+        ->required()
+        ->expected(1, -1)
+        ->type_name("URL");
     command
         .add_option("--axis", options.axis,
                     "what grows: rate (default), clients, services, payload or workers")
