@@ -190,9 +190,12 @@ Result<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target
     std::optional<Insight> insight;
     std::string invalid = "the time or the user ended it first";
     for (std::uint32_t i = 0; i < kLooksMax && runner.going(); ++i) {
-        const auto trial = runner.run_at(target, look.load, number + i, options);
+        // What a search found valid there is to be so here, too.
+        const Duration length = runner.long_enough(target, look.load);
+        const auto trial = runner.run_at(target, look.load, length, number + i, options);
         std::optional<TrialResult> harness;
-        if (runner.takes_harness(trial)) harness = runner.run_harness(look.load, number + i);
+        if (runner.takes_harness(trial))
+            harness = runner.run_harness(look.load, length, number + i);
         const auto judged = runner.judge(look.load, trial, harness ? &*harness : nullptr);
         if (judged.interrupted) break;
         if (judged.failure) return unknown("it failed: " + judged.failure->message);

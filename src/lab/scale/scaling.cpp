@@ -218,22 +218,38 @@ private:
         return points;
     }
 
+    /// One load of the curves, and how long its trials are.
+    struct CurveLoad {
+        double load = 0;
+        Duration length{};
+    };
+
+    /// In a round all targets and the harness have trials of one length at a load: what the slowest
+    /// of them needs by what is known before it, and no less than in an earlier round.
+    void lengthen(CurveLoad& at) const {
+        for (const auto& target : options_.targets)
+            at.length = std::max(at.length, runner_.long_enough(target, at.load));
+    }
+
     struct Job {
         std::size_t point;
         std::size_t target;  ///< behind the last one: the harness
     };
 
     void measure_curves() {
-        const auto points = curve_points();
+        std::vector<CurveLoad> points;
+        for (const double load : curve_points()) points.push_back({.load = load});
         if (points.empty() || options_.rounds == 0) return;
         for (auto& target : scaling_.targets) {
-            for (const double load : points) target.sweep.points.push_back({.load = load});
+            for (const auto& point : points) target.sweep.points.push_back({.load = point.load});
         }
-        for (std::uint32_t round = 0; round < options_.rounds && going(); ++round)
+        for (std::uint32_t round = 0; round < options_.rounds && going(); ++round) {
+            for (auto& at : points) lengthen(at);
             run_round(points, round);
+        }
     }
 
-    void run_round(const std::vector<double>& points, std::uint32_t round) {
+    void run_round(const std::vector<CurveLoad>& points, std::uint32_t round) {
         const auto what = fmt::format("round {}/{}", round + 1, options_.rounds);
         const std::size_t harness = options_.targets.size();
         std::vector<Job> jobs;
@@ -246,8 +262,8 @@ private:
         for (std::size_t next = 0; next < jobs.size() && going(); ++next) {
             decide_first(std::span(jobs).subspan(next));
             const auto [point, target] = jobs[next];
-            const double load = points[point];
-            auto trial = run_job(target, load, round, what);
+            const double load = points[point].load;
+            auto trial = run_job(target, points[point], round, what);
             if (trial.interrupted) break;
             auto& at = measured[point];
             if (target == harness) {
@@ -266,7 +282,7 @@ private:
             // Net of the harness or not at all: both would make no curve.
             if (!at.harness) continue;
             for (const auto& trial : at.trials) {
-                keep(scaling_.targets[trial.target].sweep.points[point], round, points[point],
+                keep(scaling_.targets[trial.target].sweep.points[point], round, points[point].load,
                      trial.result, *at.harness);
             }
         }
@@ -320,18 +336,18 @@ private:
         scaling_.failure = Error{trial.failure->code, found.target + ": " + trial.detail};
     }
 
-    TrialResult run_job(std::size_t target, double load, std::uint32_t round,
+    TrialResult run_job(std::size_t target, const CurveLoad& at, std::uint32_t round,
                         const std::string& what) {
         if (target == options_.targets.size()) {
             show_next(what, "the harness alone");
-            return runner_.run_harness(load, round);
+            return runner_.run_harness(at.load, at.length, round);
         }
         const auto& url = options_.targets[target];
         show_next(what, url.text);
         TrialOptions options;
         // Without the activity, whose sampling would make these trials others than the harness's.
         options.limits = true;
-        return runner_.run_at(url, load, round, options);
+        return runner_.run_at(url, at.load, at.length, round, options);
     }
 
     void keep(SweepPoint& point, std::uint32_t round, double load, const TrialResult& trial,

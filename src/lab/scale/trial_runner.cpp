@@ -39,10 +39,13 @@ TrialResult only_phase(const TrialResult& trial, std::size_t phase) {
 constexpr double kLongestTimes = 10;
 /// More events than needed: the next trial may do less than the last.
 constexpr double kEventsMargin = 1.2;
+/// Relative: what is equal but for rounding.
+constexpr double kEventsRounding = 1e-9;
 
 /// `model` at `rate` for `length`, and for `events_min` at least.
 Phase phase_at(double rate, const Phase& model, Duration length, std::uint64_t events_min) {
-    const double asked = std::chrono::duration<double>(length).count() * rate;
+    const double asked =
+        std::chrono::duration<double>(length).count() * rate * (1 - kEventsRounding);
     const auto events =
         std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(asked)), events_min);
     auto phase = steady_phase(*base::Rate::per_second(rate), events, model.warmup);
@@ -98,21 +101,38 @@ TrialResult TrialRunner::run(const AxisTrial& trial, double load, const TrialOpt
     return failed;
 }
 
-TrialResult TrialRunner::run_at(const TargetUrl& target, double load, std::uint32_t number,
-                                const TrialOptions& options) {
-    auto trial = at(target, load);
+TrialResult TrialRunner::run_for(AxisTrial trial, double load, Duration length,
+                                 std::uint32_t number, const TrialOptions& options) {
     trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
+    Phase& phase = trial.plan.phases.front();
+    if (phase.open_loop()) {
+        const double rate = options_.axis == Axis::rate
+                                ? load
+                                : static_cast<double>(phase.events()) /
+                                      std::chrono::duration<double>(phase.duration()).count();
+        // Where nothing is judged no trial is too short.
+        const auto events_min = options_.slo->limits.empty() ? 1 : events_needed(*options_.slo);
+        phase = phase_at(rate, phase, length, events_min);
+    } else {
+        phase.closed_duration = length;
+    }
     return run(trial, load, options);
+}
+
+TrialResult TrialRunner::run_at(const TargetUrl& target, double load, Duration length,
+                                std::uint32_t number, const TrialOptions& options) {
+    auto result = run_for(at(target, load), load, length, number, options);
+    if (!result.phases.empty() && result.phases.front().throughput > 0)
+        done_[target.text][load] = result.phases.front().throughput;
+    return result;
 }
 
 AxisTrial TrialRunner::at(const TargetUrl& target, double load) const {
     return at_load(target, *options_.scenario, options_.axis, load, events_needed(*options_.slo));
 }
 
-TrialResult TrialRunner::run_harness(double load, std::uint32_t number) {
-    auto trial = harness_at(load);
-    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
-    return run(trial, load, {});
+TrialResult TrialRunner::run_harness(double load, Duration length, std::uint32_t number) {
+    return run_for(harness_at(load), load, length, number, {});
 }
 
 AxisTrial TrialRunner::harness_at(double load) const {
@@ -183,9 +203,14 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
     return trials;
 }
 
+Duration TrialRunner::long_enough(const TargetUrl& target, double load) const {
+    return long_enough(target, load, options_.scenario->plan.phases.front().duration());
+}
+
 Duration TrialRunner::long_enough(const TargetUrl& target, double load, Duration length) const {
     const auto of_target = done_.find(target.text);
-    if (of_target == done_.end()) return length;
+    const bool open_loop = options_.scenario->plan.phases.front().open_loop();
+    if (open_loop || options_.slo->limits.empty() || of_target == done_.end()) return length;
     const auto above = of_target->second.upper_bound(load);
     if (above == of_target->second.begin()) return length;
     const double needed = kEventsMargin * static_cast<double>(events_needed(*options_.slo)) /
@@ -198,26 +223,10 @@ Duration TrialRunner::long_enough(const TargetUrl& target, double load, Duration
 
 ScalingTrial TrialRunner::run_load(const TargetUrl& target, double load, Duration length,
                                    std::uint32_t number) {
-    auto trial = at(target, load);
-    trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
-    Phase& phase = trial.plan.phases.front();
-    if (phase.open_loop()) {
-        const double rate = static_cast<double>(phase.events()) /
-                            std::chrono::duration<double>(phase.duration()).count();
-        phase = phase_at(rate, phase, length, events_needed(*options_.slo));
-    } else {
-        phase.closed_duration = long_enough(target, load, length);
-    }
-    const auto result = run(trial, load, {});
-    if (!result.phases.empty() && result.phases.front().throughput > 0)
-        done_[target.text][load] = result.phases.front().throughput;
+    const Duration enough = long_enough(target, load, length);
+    const auto result = run_at(target, load, enough, number);
     std::optional<TrialResult> alone;
-    if (takes_harness(result)) {
-        auto harness = harness_at(load);
-        harness.system.seed = harness.plan.workload.seed = trial.system.seed;
-        harness.plan.phases = trial.plan.phases;
-        alone = run(harness, load, {});
-    }
+    if (takes_harness(result)) alone = run_harness(load, enough, number);
     return judge(load, result, alone ? &*alone : nullptr);
 }
 

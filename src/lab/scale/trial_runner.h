@@ -36,13 +36,23 @@ public:
     std::function<void(double load, const TrialProgress&)> on_progress = nullptr;
 
     /// One trial at `load`, as it was measured; the failure to start one is its failure, with no
-    /// phase. `number` decides its events: trials of one number have the same.
-    TrialResult run_at(const TargetUrl& target, double load, std::uint32_t number,
+    /// phase. It is `length` long, in open loop longer where the SLO needs more events. `number`
+    /// decides its events: trials of one number have the same.
+    TrialResult run_at(const TargetUrl& target, double load, Duration length, std::uint32_t number,
                        const TrialOptions& options = {});
 
     /// The same on a target that does nothing, and has neither services nor workers: along those
     /// axes it is the same everywhere.
-    TrialResult run_harness(double load, std::uint32_t number);
+    TrialResult run_harness(double load, Duration length, std::uint32_t number);
+
+    /// How long a trial of `target` at `load` has to be for what the SLO needs, `length` at least.
+    /// How many events there are as fast as they are acknowledged only trials tell: it is as long
+    /// as the last one at this load, else at the nearest lower one, says that it takes, unless that
+    /// is more than ten times `length`. In open loop, where run_at() knows how many there are, and
+    /// without an SLO it is `length`.
+    Duration long_enough(const TargetUrl& target, double load, Duration length) const;
+    /// The same of the length that the scenario has.
+    Duration long_enough(const TargetUrl& target, double load) const;
 
     /// What run_at() runs.
     AxisTrial at(const TargetUrl& target, double load) const;
@@ -58,10 +68,7 @@ public:
     std::vector<ScalingTrial> run_rates(const TargetUrl& target, const std::vector<double>& rates,
                                         Duration length, std::uint32_t number);
 
-    /// One trial at a load of another axis, with a system of its own, for `length` or what the SLO
-    /// needs. How many events there are as fast as they are acknowledged only trials tell: it is as
-    /// long as the last one at this load, else at the nearest lower one, says that it takes, unless
-    /// that is more than ten times `length`.
+    /// One trial at a load of another axis, with a system of its own, long_enough().
     ScalingTrial run_load(const TargetUrl& target, double load, Duration length,
                           std::uint32_t number);
 
@@ -78,8 +85,9 @@ public:
 
 private:
     TrialResult run(const AxisTrial& trial, double load, const TrialOptions& options);
+    TrialResult run_for(AxisTrial trial, double load, Duration length, std::uint32_t number,
+                        const TrialOptions& options);
     AxisTrial harness_at(double load) const;
-    Duration long_enough(const TargetUrl& target, double load, Duration length) const;
     bool ends_in_time(Duration planned);
 
     Options options_;

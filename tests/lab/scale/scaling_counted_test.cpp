@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stop_token>
@@ -368,6 +369,83 @@ TEST(ScalingCounted, MakesTrialsAsLongAsTheSloNeeds) {
     EXPECT_GE(broke, 2);
 }
 
+// What the search found valid is so in the curves and where it is looked for what binds: 100
+// events/s are too few in 2 s there, too. Both targets and the harness have the slower one's
+// length.
+TEST(ScalingCounted, MakesEveryTrialThatTheSloJudgesAsLong) {
+    auto options = counted(Axis::payload, {1'024, 65'536}, nullptr);
+    options.targets = {*parse_target("coordinator:"), *parse_target("daemon:")};
+    options.slo = *Slo::parse("latency_p99<10ms,memory_peak<=64MiB");
+    std::string stage;
+    std::map<std::string, std::set<double>> seconds;  // of trials, by stage and scheme
+    options.on_progress = [&stage](const ScalingProgress& progress) { stage = progress.what; };
+    options.run = [&](const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                      const TrialOptions& how) {
+        const auto at = [&](double bytes) {
+            return SimulatedSystem{.capacity = target.scheme == "coordinator" ? 100.0 : 1'000.0,
+                                   .latency = bytes > 3'000 ? 20ms : 1ms,
+                                   .memory_bytes = target.scheme == "null" ? 10e6 : 30e6};
+        };
+        auto trial = trials_of(Axis::payload, at)(target, system, plan, how);
+        const auto& phase = plan.phases.front();
+        seconds[stage + " " + target.scheme].insert(
+            std::chrono::duration<double>(phase.duration()).count());
+        if (how.activity) trial->phases.front().activity = ActivityReport{};
+        return trial;
+    };
+    options.rounds = 2;
+    options.bottleneck = true;
+    const auto scaling = run(options);
+    for (const std::string round : {"round 1/2 ", "round 2/2 "}) {
+        for (const auto* const scheme : {"coordinator", "daemon", "null"})
+            EXPECT_EQ(seconds[round + scheme], std::set<double>{12}) << round << scheme;
+    }
+    EXPECT_EQ(seconds["bottleneck coordinator"], std::set<double>{12});
+    EXPECT_EQ(seconds["bottleneck daemon"], std::set<double>{2});
+    EXPECT_EQ(seconds["bottleneck null"], (std::set<double>{2, 12}));
+    for (const auto& target : scaling.targets) {
+        EXPECT_TRUE(target.insight) << target.target << ": " << target.why_no_insight;
+        EXPECT_EQ(target.sweep.points[0].held, 2U) << target.target;
+        EXPECT_EQ(target.sweep.points[1].broken, 2U) << target.target;
+        for (const auto& point : target.sweep.points) {
+            EXPECT_TRUE(point.invalid.empty()) << point.invalid.front();
+            EXPECT_EQ(point.rounds.size(), 2U);
+        }
+    }
+}
+
+// A load that no search has been at tells in the first round how long its trials have to be.
+TEST(ScalingCounted, LearnsInARoundHowLongTheNextOnesTrialsAre) {
+    auto options = counted(Axis::payload, {1'024, 65'536}, [](double bytes) {
+        return SimulatedSystem{.capacity = bytes > 50'000 ? 100.0 : 1'000.0,
+                               .latency = bytes > 3'000 ? 20ms : 1ms};
+    });
+    options.search.highest = 4'096;
+    options.rounds = 3;
+    const auto target = run(options).targets.at(0);
+    ASSERT_EQ(target.sweep.points.size(), 2U);
+    EXPECT_EQ(target.sweep.points[0].held, 3U);
+    EXPECT_EQ(target.sweep.points[1].broken, 2U);
+    EXPECT_EQ(target.sweep.points[1].rounds, (std::vector<std::uint32_t>{1, 2}));
+    EXPECT_EQ(target.sweep.points[1].invalid.size(), 1U);
+}
+
+// Where nothing is judged no trial is too short: curves without an SLO keep --duration.
+TEST(ScalingCounted, LengthensNothingWithoutAnSlo) {
+    auto options = counted(Axis::payload, {1'024, 65'536}, nullptr);
+    options.slo = {};
+    options.rounds = 2;
+    options.run = [](const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                     const TrialOptions& how) {
+        EXPECT_EQ(plan.phases.front().duration(), 2s);
+        return trials_of(Axis::payload, [](double) { return SimulatedSystem{.capacity = 10}; })(
+            target, system, plan, how);
+    };
+    EXPECT_EQ(run(options).targets.at(0).sweep.points[1].rounds.size(), 2U);
+    options.scenario.plan.phases = {steady_phase(*base::Rate::per_second(10), 20)};
+    EXPECT_EQ(run(options).targets.at(0).sweep.points[1].rounds.size(), 2U);
+}
+
 // Where a rate is offered at each load, trials have the events that the SLO needs from the start.
 TEST(ScalingCounted, OffersTheEventsThatTheSloNeeds) {
     auto options = counted(Axis::workers, {1, 8}, slow_beyond(3.5));
@@ -379,6 +457,11 @@ TEST(ScalingCounted, OffersTheEventsThatTheSloNeeds) {
     EXPECT_EQ(found.point.upper_bound, 4);
     for (const auto& trial : found.trials) EXPECT_EQ(trial.seconds, 5);
     EXPECT_NEAR(found.point.conditional_throughput.value_or(0), 200, 1e-9);
+    // So do those of the curves.
+    options.rounds = 1;
+    const auto target = run(options).targets.at(0);
+    EXPECT_EQ(target.sweep.points[0].held, 1U);
+    EXPECT_EQ(target.sweep.points[1].broken, 1U);
 }
 
 // Of trials that held a load what most of them did is told, not the best.

@@ -58,10 +58,10 @@ TEST(TrialRunner, BeginsNothingThatWouldEndTooLate) {
     BudgetedRunner runner(9900ms, 200ms);
     for (std::uint32_t i = 0; i < 3; ++i) {
         EXPECT_TRUE(runner->going());
-        EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, i).interrupted);
+        EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, 2s, i).interrupted);
     }
     EXPECT_TRUE(runner->going());
-    EXPECT_TRUE(runner->run_at(daemon_url(), 1'000, 3).interrupted);
+    EXPECT_TRUE(runner->run_at(daemon_url(), 1'000, 2s, 3).interrupted);
     EXPECT_EQ(runner.begun(), 3);
     EXPECT_FALSE(runner->going());
     EXPECT_TRUE(runner->out_of_time());
@@ -73,7 +73,7 @@ TEST(TrialRunner, BeginsNothingThatWouldEndTooLate) {
 TEST(TrialRunner, KnowsHowLongEachTrialIs) {
     for (const bool soak : {true, false}) {
         BudgetedRunner runner(10s, 100ms);
-        EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, 0).interrupted);
+        EXPECT_FALSE(runner->run_at(daemon_url(), 1'000, 2s, 0).interrupted);
         const auto trials = soak ? runner->run_rates(daemon_url(), {1'000}, 10s, 1)
                                  : runner->run_rates(daemon_url(), {1'200, 950, 950, 950}, 2s, 1);
         ASSERT_EQ(trials.size(), 1U);
