@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "children.h"
 #include "lab/pace/schedule.h"
 #include "lab/run/clients.h"
@@ -247,6 +248,36 @@ TEST(Trial, TellsWhatIsMissingOfLoadsThatFlowedOn) {
         EXPECT_EQ(phase.clients.size(), 1u);
     }
     EXPECT_EQ(result.phases[0].delivery.handled, 150u);
+    EXPECT_TRUE(children().empty());
+}
+
+// A target that closes the connection of one client, and serves the other on: the client is well,
+// so that what failed is the target, in the load in which it did, though another one followed.
+TEST(Trial, TellsATargetThatLeavesOneClientFromAClientThatDied) {
+    const auto directory = *base::TempDir::make("trial-test");
+    const auto program = directory.path() / "program.py";
+    ASSERT_TRUE(base::write_file(program, R"(
+import json, os, sys
+for number, line in enumerate(sys.stdin, 1):
+    message = json.loads(line)
+    print(json.dumps({"token": message["token"]}), flush=True)
+    if number == 10 and message["event"]["source"] == "client-1":
+        os.close(1)
+        sys.stdin.read()
+)"));
+    auto overload = steady(1000, 200);
+    overload.flows_on = true;
+    const auto result =
+        run("exec:python3 " + program.string(), plan_of({overload, steady(1000, 200)}));
+    ASSERT_TRUE(result.failure);
+    EXPECT_EQ(result.failure->code, Errc::closed);
+    EXPECT_EQ(result.failure->message, "client-1: the program closed its output");
+    EXPECT_EQ(result.failed_part, FailedPart::system);
+    EXPECT_FALSE(result.embedded);
+    ASSERT_EQ(result.phases.size(), 1u);
+    EXPECT_EQ(result.phases[0].unreported, 0u);
+    ASSERT_EQ(result.phases[0].clients.size(), 2u);
+    EXPECT_EQ(result.phases[0].delivery.handled, 110u);
     EXPECT_TRUE(children().empty());
 }
 

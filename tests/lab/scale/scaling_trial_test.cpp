@@ -88,6 +88,18 @@ TEST(ScalingTrial, AClientThatDiedIsOfTheTargetOnlyWhereItLivesInIt) {
     EXPECT_EQ(within.broken, kBrokenTarget);
 }
 
+// The client lives: that a daemon hung up on it, if only on one of many, is what broke there.
+TEST(ScalingTrial, ATargetThatLeavesOneClientHasBroken) {
+    auto left = trial_at(2'000, {});
+    left.failure = Error{Errc::closed, "client-1: the daemon closed the connection"};
+    left.embedded = false;
+    const auto trial = judge_trial(2'000, left, ten_milliseconds());
+    EXPECT_TRUE(trial.valid()) << trial.invalid;
+    EXPECT_EQ(trial.broken, kBrokenTarget);
+    EXPECT_EQ(trial.detail, "client-1: the daemon closed the connection");
+    EXPECT_TRUE(trial.failure);
+}
+
 // Of what a limit on memory is about the harness has a share, and without it nobody can tell.
 TEST(ScalingTrial, JudgesResourcesNetOfTheHarness) {
     const auto slo = *Slo::parse("memory_peak<=64MiB");
