@@ -191,7 +191,8 @@ Result<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target
     std::string invalid = "the time or the user ended it first";
     for (std::uint32_t i = 0; i < kLooksMax && runner.going(); ++i) {
         // What a search found valid there is to be so here, too.
-        const Duration length = runner.long_enough(target, look.load);
+        const Duration length =
+            std::max(runner.long_enough(target, look.load), kLookTimes * runner.trial_length());
         const auto trial = runner.run_at(target, look.load, length, number + i, options);
         std::optional<TrialResult> harness;
         if (runner.takes_harness(trial))

@@ -204,7 +204,7 @@ std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
 }
 
 Duration TrialRunner::long_enough(const TargetUrl& target, double load) const {
-    return long_enough(target, load, options_.scenario->plan.phases.front().duration());
+    return long_enough(target, load, trial_length());
 }
 
 Duration TrialRunner::long_enough(const TargetUrl& target, double load, Duration length) const {

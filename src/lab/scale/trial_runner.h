@@ -51,8 +51,10 @@ public:
     /// is more than ten times `length`. In open loop, where run_at() knows how many there are, and
     /// without an SLO it is `length`.
     Duration long_enough(const TargetUrl& target, double load, Duration length) const;
-    /// The same of the length that the scenario has.
+    /// The same of trial_length().
     Duration long_enough(const TargetUrl& target, double load) const;
+    /// As the scenario has it.
+    Duration trial_length() const { return options_.scenario->plan.phases.front().duration(); }
 
     /// What run_at() runs.
     AxisTrial at(const TargetUrl& target, double load) const;

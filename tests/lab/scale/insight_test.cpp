@@ -137,9 +137,18 @@ TEST(LookForBottleneck, LooksForAsLongAsTheSloNeeds) {
         ASSERT_TRUE(insight) << insight.error().message;
         ASSERT_EQ(runner.asked().size(), 2U);
         EXPECT_EQ(runner.asked()[0].activity, !searched);
-        EXPECT_EQ(runner.asked()[0].plan.phases.front().duration(), 2s);
+        EXPECT_EQ(runner.asked()[0].plan.phases.front().duration(), searched ? 2s : 10s);
         EXPECT_TRUE(runner.asked()[1].activity);
         EXPECT_EQ(runner.asked()[1].plan.phases.front().duration(), 12s);
+    }
+}
+
+// As many samples in five times the time move the latencies of what they watch less.
+TEST(LookForBottleneck, LooksForLongerThanOtherTrials) {
+    for (const auto axis : {Axis::rate, Axis::clients}) {
+        SimulatedRunner runner(axis, {.capacity = 2'000});
+        ASSERT_TRUE(look_for_bottleneck(*runner, url("daemon:"), {.load = 1'200}, 5));
+        EXPECT_EQ(runner.asked().at(0).plan.phases.front().duration(), 10s);
     }
 }
 
@@ -186,7 +195,7 @@ const LawCheck* law_of(const Insight& insight, OperationalLaw law) {
 }
 
 /// What an event costs comes from the processes' time over all events, how busy they were from the
-/// threads'. 2,000 events of 0.6 ms each in 2 s are 0.6 cores.
+/// threads'. 10,000 events of 0.6 ms each in 10 s are 0.6 cores.
 Insight insight_with(Duration processes, double threads_cores) {
     SimulatedRunner runner(Axis::rate, {.capacity = 2'000}, [&](std::size_t, TrialResult& trial) {
         auto& phase = trial.phases.front();
@@ -199,7 +208,7 @@ Insight insight_with(Duration processes, double threads_cores) {
 }
 
 TEST(LookForBottleneck, ChecksOneSourceAgainstAnother) {
-    const auto agreeing = insight_with(1200ms, 0.6);
+    const auto agreeing = insight_with(6000ms, 0.6);
     const auto* utilization = law_of(agreeing, OperationalLaw::utilization);
     ASSERT_NE(utilization, nullptr);
     EXPECT_NEAR(utilization->expected, 0.3, 1e-3);
@@ -211,7 +220,7 @@ TEST(LookForBottleneck, ChecksOneSourceAgainstAnother) {
     EXPECT_NEAR(bottleneck->observed, 1'000, 1);
     ASSERT_NE(law_of(agreeing, OperationalLaw::littles), nullptr);
     // Threads that were not seen.
-    const auto missed = insight_with(1200ms, 0.5);
+    const auto missed = insight_with(6000ms, 0.5);
     ASSERT_NE(law_of(missed, OperationalLaw::utilization), nullptr);
     EXPECT_FALSE(law_of(missed, OperationalLaw::utilization)->holds);
 }

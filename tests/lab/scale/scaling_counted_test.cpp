@@ -401,8 +401,8 @@ TEST(ScalingCounted, MakesEveryTrialThatTheSloJudgesAsLong) {
             EXPECT_EQ(seconds[round + scheme], std::set<double>{12}) << round << scheme;
     }
     EXPECT_EQ(seconds["bottleneck coordinator"], std::set<double>{12});
-    EXPECT_EQ(seconds["bottleneck daemon"], std::set<double>{2});
-    EXPECT_EQ(seconds["bottleneck null"], (std::set<double>{2, 12}));
+    EXPECT_EQ(seconds["bottleneck daemon"], std::set<double>{10});
+    EXPECT_EQ(seconds["bottleneck null"], (std::set<double>{10, 12}));
     for (const auto& target : scaling.targets) {
         EXPECT_TRUE(target.insight) << target.target << ": " << target.why_no_insight;
         EXPECT_EQ(target.sweep.points[0].held, 2U) << target.target;
