@@ -26,10 +26,10 @@ struct Estimate {
     /// off than 1.96 standard errors as they would be there (a score interval, as Wilson's). The
     /// variance of what samples stand for grows with the truth; if it were taken as that of the
     /// estimate, low estimates would have intervals that are too short, from few samples often.
-    /// It takes a dozen samples, also of those sizes that make up most of the sum: so for bytes,
-    /// and for counts, except of small blocks beside large ones under a mean distance that leaves
-    /// hardly any of the small ones (docs/design/allocation-stacks.md). Of an owner, the region
-    /// has the exact counts. Nothing of which no sample is left: from 0 to 0.
+    /// It takes a dozen samples, also of those sizes that make up most of the sum: so for bytes.
+    /// Counts of a place's blocks are told without one: it is often a vector that grows, of whose
+    /// small blocks, which are most, hardly any is sampled (docs/design/allocation-stacks.md). Of
+    /// an owner, the region has the exact counts. Nothing of which no sample is left: from 0 to 0.
     std::pair<double, double> interval95() const noexcept;
     Estimate& operator+=(const Estimate& other) noexcept;
     friend Estimate operator-(const Estimate& all, const Estimate& part) noexcept;
