@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/units.h"
 #include "lab/report/wording.h"
@@ -21,6 +25,22 @@ const MemoryMetric* find_metric(const std::vector<MemoryMetric>& metrics, std::s
 
 void add(Estimate& to, const Estimate& one) {
     if (one.value) to.value = to.value.value_or(0) + *one.value;
+}
+
+/// The first of `rows`, and the others, where there are more than kOwnersShown, as one with the sum
+/// of each of `figures`.
+template <typename Row>
+std::vector<Row> with_others_as_one(std::vector<Row> rows, std::string Row::*name,
+                                    std::initializer_list<Estimate Row::*> figures) {
+    if (rows.size() <= kOwnersShown) return rows;
+    Row others;
+    others.*name = fmt::format("{} others", rows.size() - kOwnersShown + 1);
+    for (std::size_t i = kOwnersShown - 1; i < rows.size(); ++i) {
+        for (const auto figure : figures) add(others.*figure, rows[i].*figure);
+    }
+    rows.resize(kOwnersShown - 1);
+    rows.push_back(std::move(others));
+    return rows;
 }
 
 /// The least power of two that is not below `bytes`.
@@ -307,18 +327,10 @@ std::vector<OwnerRow> telling_owners(const MemoryTarget& target) {
         return std::pair(a.live_bytes.value.value_or(0), a.bytes_per_event.value.value_or(0)) >
                std::pair(b.live_bytes.value.value_or(0), b.bytes_per_event.value.value_or(0));
     });
-    if (owners.size() <= kOwnersShown) return owners;
-    OwnerRow rest{.place = "", .owner = fmt::format("{} others", owners.size() - kOwnersShown + 1)};
-    for (std::size_t i = kOwnersShown - 1; i < owners.size(); ++i) {
-        add(rest.live_bytes, owners[i].live_bytes);
-        add(rest.peak_bytes, owners[i].peak_bytes);
-        add(rest.allocations_per_event, owners[i].allocations_per_event);
-        add(rest.bytes_per_event, owners[i].bytes_per_event);
-        add(rest.peak_per_event, owners[i].peak_per_event);
-    }
-    owners.resize(kOwnersShown - 1);
-    owners.push_back(std::move(rest));
-    return owners;
+    return with_others_as_one(
+        std::move(owners), &OwnerRow::owner,
+        {&OwnerRow::live_bytes, &OwnerRow::peak_bytes, &OwnerRow::allocations_per_event,
+         &OwnerRow::bytes_per_event, &OwnerRow::peak_per_event});
 }
 
 std::array<std::string, 6> owner_cells(const OwnerRow& owner) {
@@ -359,17 +371,9 @@ std::vector<ThreadRow> telling_threads(const MemoryTarget& target) {
         return std::pair(row.bytes_per_event.value.value_or(0),
                          row.freed_per_event.value.value_or(0));
     });
-    if (threads.size() <= kOwnersShown) return threads;
-    ThreadRow rest{.thread = fmt::format("{} others", threads.size() - kOwnersShown + 1)};
-    for (std::size_t i = kOwnersShown - 1; i < threads.size(); ++i) {
-        add(rest.threads, threads[i].threads);
-        add(rest.allocations_per_event, threads[i].allocations_per_event);
-        add(rest.bytes_per_event, threads[i].bytes_per_event);
-        add(rest.freed_per_event, threads[i].freed_per_event);
-    }
-    threads.resize(kOwnersShown - 1);
-    threads.push_back(std::move(rest));
-    return threads;
+    return with_others_as_one(std::move(threads), &ThreadRow::thread,
+                              {&ThreadRow::threads, &ThreadRow::allocations_per_event,
+                               &ThreadRow::bytes_per_event, &ThreadRow::freed_per_event});
 }
 
 std::array<std::string, 5> thread_cells(const ThreadRow& row) {

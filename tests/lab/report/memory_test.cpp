@@ -256,6 +256,27 @@ TEST(MemoryReport, ShowsSizesAndThreads) {
     EXPECT_TRUE(contains(markdown, "| 3 others | 6 | 2.01 | 201 B | 30 B |")) << markdown;
 }
 
+// Of fourteen owners the eleven that hold most are told: not those that hold 0, 1 and 2 KiB.
+TEST(MemoryReport, TellsOwnersThatHoldLeastAsOne) {
+    auto result = example("memory.json");
+    auto owner = result["targets"][0]["owners"][1];
+    result["targets"][0]["owners"] = json::array();
+    for (int i = 0; i < 14; ++i) {
+        owner["owner"] = "owner" + std::to_string(i);
+        owner["live_bytes"]["value"] = 1024 * i;
+        owner["peak_bytes"]["value"] = 2048 * i;
+        owner["allocations_per_event"]["value"] = i;
+        owner["bytes_per_event"]["value"] = 10 * i;
+        owner["peak_bytes_per_event"]["value"] = 100 * i;
+        result["targets"][0]["owners"].push_back(owner);
+    }
+    const auto markdown = markdown_of(result);
+    EXPECT_TRUE(contains(markdown, "| 3 others | 3.00 KiB | 6.00 KiB | 3 | 30 B | 300 B |"))
+        << markdown;
+    EXPECT_TRUE(contains(markdown, ": owner3 | 3.00 KiB |")) << markdown;
+    EXPECT_FALSE(contains(markdown, ": owner2 |")) << markdown;
+}
+
 // What failed is told of its target; the headline has the figures of the other.
 TEST(MemoryReport, TellsOfTheTargetBesideOneThatFailed) {
     auto result = example("memory.json");
