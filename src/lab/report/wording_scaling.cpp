@@ -465,9 +465,8 @@ std::vector<std::string> curve_comparison_sentences(const ScalingDocument& docum
                                                     const ScalingComparison& comparison) {
     std::vector<std::string> lines;
     const auto ratio = [](const Estimate& estimate) {
-        const auto interval = format_ratio_interval(estimate);
         return format_percent_change(*estimate.value) + " %" +
-               (interval.empty() ? "" : " [" + interval + "]");
+               interval_of(estimate, [](double value) { return format_percent_change(value); });
     };
     for (const auto& [loads, of] : comparison.over_loads) {
         if (!of.ratio.value || loads < 2) continue;
@@ -485,11 +484,10 @@ std::vector<std::string> curve_comparison_sentences(const ScalingDocument& docum
     }
     const auto add = [&lines](const std::string& what, const std::optional<Estimate>& estimate,
                               const auto& wording) {
-        lines.push_back(fmt::format(
-            "{}: {}", what,
-            estimate && estimate->value
-                ? wording(*estimate)
-                : "not known: the laws of fewer than 95 % of the draws of rounds have it"));
+        lines.push_back(fmt::format("{}: {}", what,
+                                    estimate && estimate->value
+                                        ? wording(*estimate)
+                                        : "not known: not both of the laws have one"));
     };
     const auto difference = [](const Estimate& estimate) {
         const auto points = [](double value) { return fmt::format("{:+.3g}", 100 * value); };

@@ -3,26 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <functional>
 #include <map>
-#include <span>
 #include <utility>
 
-#include "base/assert.h"
-#include "base/rng.h"
-#include "lab/stats/bootstrap.h"
-#include "lab/stats/robust.h"
-#include "lab/stats/scalability.h"
+#include "lab/scale/limit_profile.h"
+#include "lab/scale/usl.h"
 
 namespace crucible::lab::scale {
 namespace {
 
 constexpr std::size_t kLawLoadsMin = 4;
-/// Draws whose law could not be fitted, or has no peak, may be so few that the interval hardly
-/// misses them.
-constexpr double kUsableShareMin = 0.95;
 
 Error bad_curve(std::string message) {
     return {Errc::invalid_argument, "comparing curves: " + std::move(message)};
@@ -69,136 +61,96 @@ std::optional<Error> pair_error(const CurveRounds& baseline, const CurveRounds& 
     return std::nullopt;
 }
 
-std::vector<double> mean_curve(const CurveRounds& curve, std::span<const std::size_t> drawn) {
-    std::vector<double> mean(curve.loads.size());
-    for (const std::size_t round : drawn) {
-        for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += curve.rounds[round][i];
+std::vector<CurvePoint> points_of(const CurveRounds& curve) {
+    std::vector<CurvePoint> points;
+    for (std::size_t r = 0; r < curve.rounds.size(); ++r) {
+        for (std::size_t i = 0; i < curve.loads.size(); ++i)
+            points.push_back({curve.loads[i], curve.rounds[r][i], static_cast<std::uint32_t>(r)});
     }
-    for (double& value : mean) value /= static_cast<double>(drawn.size());
-    return mean;
+    return points;
 }
 
-using DrawnLaw = stats::ScalabilityFit;
-
-/// The laws of both curves, from one draw of rounds; those that could be fitted.
-struct DrawnPair {
-    std::optional<DrawnLaw> baseline;
-    std::optional<DrawnLaw> candidate;
-};
-
-std::optional<DrawnLaw> law_of(std::span<const double> loads, std::span<const double> values) {
-    std::vector<double> weights;
-    for (const double value : values) weights.push_back(1 / (value * value));
-    return stats::fit_scalability(loads, values, weights);
+/// Of alpha and beta (1, 2), round by round: what is left of a difference when a round is.
+stats::Interval difference_interval(const UslFit& baseline, const UslFit& candidate,
+                                    std::size_t which) {
+    const auto rounds = static_cast<double>(baseline.left_out.size());
+    double squares = 0;
+    for (std::size_t r = 0; r < baseline.left_out.size(); ++r)
+        squares += std::pow(candidate.left_out[r][which] - baseline.left_out[r][which], 2);
+    const double middle = candidate.centre[which] - baseline.centre[which];
+    const double half = baseline.student() * std::sqrt((rounds - 1) / rounds * squares);
+    return {middle - half, middle + half};
 }
 
-DrawnPair draw_pair(const CurveRounds& baseline, const CurveRounds& candidate,
-                    std::span<const std::size_t> drawn) {
-    return {.baseline = law_of(baseline.loads, mean_curve(baseline, drawn)),
-            .candidate = law_of(candidate.loads, mean_curve(candidate, drawn))};
-}
-
-/// A figure of a pair of curves; nullopt where it has none.
-using Figure = std::function<std::optional<double>(const DrawnPair&)>;
-
-class Intervals {
-public:
-    Intervals(DrawnPair measured, std::vector<DrawnPair> draws, std::size_t rounds, double level)
-        : measured_(std::move(measured)), draws_(std::move(draws)), level_(level) {
-        tail_ = boost::math::cdf(boost::math::normal(), -stats::expanded_reach(rounds, level));
+stats::Interval gamma_ratio_interval(const UslFit& baseline, const UslFit& candidate) {
+    const auto rounds = static_cast<double>(baseline.left_out.size());
+    const double factor = std::pow(baseline.student(), 2) * (rounds - 1) / rounds;
+    EstimatePair pair{.numerator = candidate.centre[0], .denominator = baseline.centre[0]};
+    for (std::size_t r = 0; r < baseline.left_out.size(); ++r) {
+        const double before = baseline.left_out[r][0];
+        const double after = candidate.left_out[r][0];
+        pair.variance_numerator += factor * after * after;
+        pair.variance_denominator += factor * before * before;
+        pair.covariance += factor * before * after;
     }
-
-    std::optional<stats::LocationEstimate> of(const Figure& figure) const {
-        const auto estimate = figure(measured_);
-        if (!estimate) return std::nullopt;
-        std::vector<double> values;
-        for (const auto& draw : draws_) {
-            if (const auto value = figure(draw)) values.push_back(*value);
-        }
-        if (static_cast<double>(values.size()) <
-            kUsableShareMin * static_cast<double>(draws_.size())) {
-            return std::nullopt;
-        }
-        std::ranges::sort(values);
-        const double low = stats::interpolated_quantile(values, tail_);
-        const double high = stats::interpolated_quantile(values, 1 - tail_);
-        return stats::LocationEstimate{
-            *estimate, {std::min(low, *estimate), std::max(high, *estimate)}, level_};
-    }
-
-private:
-    DrawnPair measured_;
-    std::vector<DrawnPair> draws_;
-    double level_;
-    double tail_ = 0;
-};
-
-/// No load is below one: where two do less, one does most.
-std::optional<double> peak_load(const DrawnLaw& law) {
-    if (law.alpha + law.beta > 1) return 1;
-    return law.peak;
+    return ratio_interval(pair);
 }
 
-/// At the peak, else what more and more load comes near to (Amdahl).
-std::optional<double> most_throughput(const DrawnLaw& law) {
-    if (const auto peak = peak_load(law)) return law.at(*peak);
-    if (law.alpha > 0) return law.gamma / law.alpha;
-    return std::nullopt;
+/// From the intervals of both, in ln, as of independent estimates: an end is as far off as both are
+/// together that lie on its side (MOVER, Zou and Donner 2008). What a round shares is in gamma, and
+/// the peak has none of it.
+stats::Interval peak_ratio_interval(const UslFit& baseline, const UslFit& candidate) {
+    const auto apart = [](double low, double high) { return std::log(high) - std::log(low); };
+    const auto& before = baseline.peak_interval;
+    const auto& after = candidate.peak_interval;
+    const double ratio = *candidate.peak / *baseline.peak;
+    const double down =
+        std::hypot(apart(after.low, *candidate.peak), apart(*baseline.peak, before.high));
+    const double up =
+        std::hypot(apart(*candidate.peak, after.high), apart(before.low, *baseline.peak));
+    return {ratio * std::exp(-down), ratio * std::exp(up)};
 }
 
-/// Of both laws, where both could be fitted.
-Figure of_laws(std::function<std::optional<double>(const DrawnLaw&, const DrawnLaw&)> figure) {
-    return [figure = std::move(figure)](const DrawnPair& pair) -> std::optional<double> {
-        if (!pair.baseline || !pair.candidate) return std::nullopt;
-        return figure(*pair.baseline, *pair.candidate);
+CurveComparison compare_laws(const UslFit& baseline, const UslFit& candidate) {
+    const auto around = [&](double estimate, const stats::Interval& interval) {
+        return stats::LocationEstimate{estimate, stats::hull(interval, {estimate, estimate}),
+                                       baseline.level};
     };
-}
-
-CurveComparison compare_laws(const Intervals& intervals) {
-    CurveComparison comparison;
-    comparison.gamma_ratio = intervals.of(
-        of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.gamma / a.gamma; }));
-    comparison.alpha_difference = intervals.of(
-        of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.alpha - a.alpha; }));
-    comparison.beta_difference =
-        intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) { return b.beta - a.beta; }));
-    comparison.peak_ratio =
-        intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) -> std::optional<double> {
-            const auto before = peak_load(a);
-            const auto after = peak_load(b);
-            if (!before || !after) return std::nullopt;
-            return *after / *before;
-        }));
-    comparison.limit_ratio =
-        intervals.of(of_laws([](const DrawnLaw& a, const DrawnLaw& b) -> std::optional<double> {
-            const auto before = most_throughput(a);
-            const auto after = most_throughput(b);
-            if (!before || !after) return std::nullopt;
-            return *after / *before;
-        }));
+    const auto& before = baseline.law;
+    const auto& after = candidate.law;
+    CurveComparison comparison{
+        .gamma_ratio =
+            around(after.gamma / before.gamma, gamma_ratio_interval(baseline, candidate)),
+        .alpha_difference =
+            around(after.alpha - before.alpha, difference_interval(baseline, candidate, 1)),
+        .beta_difference =
+            around(after.beta - before.beta, difference_interval(baseline, candidate, 2)),
+        .limit_ratio = {},
+        .peak_ratio = {}};
+    if (baseline.limit && candidate.limit) {
+        comparison.limit_ratio =
+            around(*candidate.limit / *baseline.limit, limit_ratio_interval(baseline, candidate));
+    }
+    if (baseline.peak && candidate.peak) {
+        comparison.peak_ratio =
+            around(*candidate.peak / *baseline.peak, peak_ratio_interval(baseline, candidate));
+    }
     return comparison;
 }
 
 }  // namespace
 
 Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveRounds& candidate,
-                                       const CurveComparisonOptions& options) {
-    stats::require_level(options.level);
-    CRUCIBLE_ASSERT(options.draws >= 100);
+                                       double level) {
+    stats::require_level(level);
     if (auto error = pair_error(baseline, candidate)) {
         return std::unexpected(*std::move(error));
     }
-    const std::size_t rounds = baseline.rounds.size();
-    std::vector<std::size_t> drawn(rounds);
-    for (std::size_t i = 0; i < rounds; ++i) drawn[i] = i;
-    auto measured = draw_pair(baseline, candidate, drawn);
-    base::Rng rng(options.seed);
-    std::vector<DrawnPair> draws;
-    for (std::uint32_t draw = 0; draw < options.draws; ++draw) {
-        for (std::size_t& round : drawn) round = rng.below(rounds);
-        draws.push_back(draw_pair(baseline, candidate, drawn));
-    }
-    return compare_laws(Intervals(std::move(measured), std::move(draws), rounds, options.level));
+    const auto before = fit_usl(points_of(baseline), Weighting::relative, level);
+    const auto after = fit_usl(points_of(candidate), Weighting::relative, level);
+    if (!before || !after || before->left_out.empty() || after->left_out.empty())
+        return CurveComparison{};
+    return compare_laws(*before, *after);
 }
 
 RatioOverLoads ratio_over_loads(const Sweep::ByRound& baseline, const Sweep::ByRound& candidate) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -13,34 +12,30 @@
 namespace crucible::lab::scale {
 
 /// The Universal Scalability Law through a curve of throughput against that through another:
-/// candidate / baseline where it is a ratio, candidate - baseline where it is a difference.
+/// candidate / baseline where it is a ratio, candidate - baseline where it is a difference. None
+/// where a law could not be fitted, or not without each of the rounds. A ratio's interval without
+/// an upper end ends in infinity.
 struct CurveComparison {
-    /// Where the law could be fitted to nearly all draws.
     std::optional<stats::LocationEstimate> gamma_ratio;
     std::optional<stats::LocationEstimate> alpha_difference;
     std::optional<stats::LocationEstimate> beta_difference;
-    /// Of the highest throughput, which without a peak is what more and more load comes near to: of
-    /// those draws in which both curves have an end; none where fewer than 95 % do.
+    /// Of UslFit::limit, the highest throughput, which without a peak is what more and more load
+    /// comes near to; none where one of the laws is a line.
     std::optional<stats::LocationEstimate> limit_ratio;
-    /// Of the load with the highest throughput, likewise of draws in which both have a peak.
+    /// Of UslFit::peak, the load with the highest throughput; none where one of the laws has none.
     std::optional<stats::LocationEstimate> peak_ratio;
 };
 
-struct CurveComparisonOptions {
-    double level = 0.95;
-    std::uint32_t draws = 2000;
-    std::uint64_t seed = 1;
-};
-
-/// Round r of the one was measured beside round r of the other. Rounds are drawn with replacement,
-/// the same for both (the rounds, not their values, are independent); a value at a load is the mean
-/// over the rounds drawn. Intervals are percentiles of the draws, further out for few rounds as
-/// Student's distribution is than the normal (the expanded percentile interval, Hesterberg 2015).
+/// Round r of the one was measured beside round r of the other: what both share in a round is in no
+/// interval of what differs. The spread is that of the jackknife over rounds of the differences,
+/// and the intervals are Student's, Fieller's (1954) of gamma's ratio, of the limit that of
+/// limit_ratio_interval(), all of fits without bounds (UslFit). Of the peak they are those of both
+/// laws put together, as if independent (Zou and Donner 2008).
 ///
 /// Errc::invalid_argument: loads that differ or are fewer than 4, rounds that differ or are fewer
 /// than kCurveRoundsMin, a value that is not above 0.
 Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveRounds& candidate,
-                                       const CurveComparisonOptions& options);
+                                       double level = 0.95);
 
 /// A metric of one curve against that of another over all loads, whatever the axis and without any
 /// law: round by round the mean over loads of ln(candidate / baseline), so that each load counts

@@ -399,7 +399,7 @@ CurveRounds rounds_of(const Sweep& sweep, const Sweep& other) {
     return rounds;
 }
 
-/// The curves of throughput against each other, drawn from the same rounds, or why not.
+/// The curves of throughput against each other, of the same rounds, or why not.
 json curves_json(const ScalingOptions& options, const TargetScaling& baseline,
                  const TargetScaling& candidate) {
     for (const auto* target : {&baseline, &candidate})
@@ -409,8 +409,7 @@ json curves_json(const ScalingOptions& options, const TargetScaling& baseline,
         return {{"absent", fmt::format("{} of {} rounds have every load of both; at least {}",
                                        before.rounds.size(), options.rounds, kCurveRoundsMin)}};
     }
-    const auto compared =
-        compare_curves(before, rounds_of(candidate.sweep, baseline.sweep), {.seed = options.seed});
+    const auto compared = compare_curves(before, rounds_of(candidate.sweep, baseline.sweep));
     if (!compared) return {{"absent", compared.error().message}};
     const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
         return value ? interval_json(value->estimate, value->interval) : json(nullptr);

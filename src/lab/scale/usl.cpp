@@ -7,8 +7,10 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/assert.h"
+#include "lab/scale/limit_profile.h"
 #include "lab/stats/robust.h"
 
 namespace crucible::lab::scale {
@@ -41,50 +43,17 @@ double variance_along(const UslFit& fit, const Gradient& gradient) {
     return std::max(0.0, variance);
 }
 
-double student(const UslFit& fit) {
-    const boost::math::students_t distribution(static_cast<double>(fit.degrees_of_freedom));
-    return boost::math::quantile(distribution, (1 + fit.level) / 2);
-}
-
 /// Around the fit without bounds, cut at 0, and with the bounded estimate in it.
 stats::Interval parameter_interval(const UslFit& fit, std::size_t which, double estimate) {
-    const double half = student(fit) * std::sqrt(fit.covariance[which][which]);
+    const double half = fit.student() * std::sqrt(fit.covariance[which][which]);
     const double low = std::max(0.0, fit.centre[which] - half);
     const double high = std::max(0.0, fit.centre[which] + half);
     return {std::min(low, estimate), std::max(high, estimate)};
 }
 
-/// Two estimates, with t^2 times their variances and covariance.
-struct Pair {
-    double numerator = 0;
-    double denominator = 0;
-    double variance_numerator = 0;
-    double variance_denominator = 0;
-    double covariance = 0;
-};
-
-/// All ratios theta > 0 that the pair does not exclude: |numerator - theta denominator| within t of
-/// its standard error (Fieller 1954). Without an upper end where the denominator may be 0.
-stats::Interval ratio_interval(const Pair& pair) {
-    const auto& [numerator, denominator, variance_numerator, variance_denominator, covariance] =
-        pair;
-    // square theta^2 - 2 middle theta + constant <= 0
-    const double square = denominator * denominator - variance_denominator;
-    const double middle = numerator * denominator - covariance;
-    const double constant = numerator * numerator - variance_numerator;
-    // Of a denominator that is not 0 only rounding makes it negative.
-    const double root = std::sqrt(std::max(0.0, middle * middle - square * constant));
-    // The roots are (middle -+ root) / square. Where the square is negative, all between them is
-    // excluded, and the lower one is negative where the numerator is above 0.
-    const double from_zero = middle + root;
-    const double low = constant <= 0 || from_zero <= 0 ? 0 : constant / from_zero;
-    if (square <= 0) return {low, kInfinite};
-    return {low, std::max(0.0, from_zero / square)};
-}
-
 /// Of (1 - alpha) / beta.
 stats::Interval squared_peak_interval(const UslFit& fit, double estimate) {
-    const double t = student(fit);
+    const double t = fit.student();
     const auto found = ratio_interval({.numerator = 1 - fit.centre[1],
                                        .denominator = fit.centre[2],
                                        .variance_numerator = t * t * fit.covariance[1][1],
@@ -93,66 +62,7 @@ stats::Interval squared_peak_interval(const UslFit& fit, double estimate) {
     return stats::hull(found, {estimate, estimate});
 }
 
-/// gamma over what the law's divisor per unit of load, (1 + alpha (N - 1) + beta N (N - 1)) / N, is
-/// where that is least, given beta: alpha - beta + 2 sqrt(beta (1 - alpha)) at the peak, alpha
-/// without one, 1 where two do less than one.
-struct LeastDivisor {
-    double value = 1;
-    double by_alpha = 0;  ///< its derivative
-};
-
-LeastDivisor least_divisor(double alpha, double beta) {
-    if (alpha + beta >= 1) return {};
-    return {alpha - beta + 2 * std::sqrt(beta * (1 - alpha)), 1 - std::sqrt(beta / (1 - alpha))};
-}
-
-/// Of the most throughput there is. Near beta = 0 that falls with the root of beta, too steeply for
-/// the delta method, and half of the estimates are on the bound where it is. So it is the union
-/// over all beta >= 0 of what that beta leaves: the other two are moved to where least squares have
-/// them with such a beta, their spread is what remains without beta's, and the squares of the
-/// distances of beta and of the ratio together may be t^2 (profile likelihood, as if the estimates
-/// were normal). Distances of beta count from the nearest that is allowed: where the estimate
-/// without bounds is negative, 0 costs nothing.
-stats::Interval limit_interval(const UslFit& fit, const std::array<double, 2>& along_beta) {
-    constexpr int kSteps = 40;
-    const auto& [gamma, alpha, beta] = fit.centre;
-    const auto& all = fit.covariance;
-    const double t = student(fit);
-    // Covariance of gamma and alpha with beta's share taken out: (I - v e') S (I - v e')'.
-    std::array<std::array<double, 2>, 2> rest{};
-    for (std::size_t i = 0; i < 2; ++i) {
-        for (std::size_t j = 0; j < 2; ++j) {
-            rest[i][j] = all[i][j] - along_beta[i] * all[2][j] - along_beta[j] * all[i][2] +
-                         along_beta[i] * along_beta[j] * all[2][2];
-        }
-    }
-    const double outside = std::min(0.0, beta);
-    const double reach = std::sqrt(t * t * all[2][2] + outside * outside);
-    const double nearest = std::max(0.0, beta);
-    const double from = std::sqrt(std::max(0.0, beta - reach));
-    const double to = std::sqrt(std::max(0.0, beta + reach));
-    stats::Interval found{*fit.limit, *fit.limit};
-    for (int step = -1; step <= kSteps; ++step) {
-        const double root = from + (to - from) * step / kSteps;
-        const double at = step < 0 ? nearest : root * root;
-        const double moved = at - beta;
-        const double spare =
-            all[2][2] > 0 ? std::max(0.0, (reach * reach - moved * moved) / all[2][2]) : t * t;
-        const double alpha_there = std::max(0.0, alpha + along_beta[1] * moved);
-        const auto divisor = least_divisor(alpha_there, at);
-        const double slope = divisor.by_alpha;
-        found = stats::hull(
-            found, ratio_interval({.numerator = gamma + along_beta[0] * moved,
-                                   .denominator = divisor.value,
-                                   .variance_numerator = spare * rest[0][0],
-                                   .variance_denominator = spare * slope * slope * rest[1][1],
-                                   .covariance = spare * slope * rest[0][1]}));
-    }
-    return found;
-}
-
-/// `along_beta`: how gamma and alpha of the least squares move for each unit of beta.
-void set_peak(UslFit& fit, const std::array<double, 2>& along_beta) {
+void set_peak(UslFit& fit) {
     if (fit.falls_from_one()) {
         // No load is below one, so that the law's own maximum, if it has one, is none.
         fit.peak = 1;
@@ -165,10 +75,10 @@ void set_peak(UslFit& fit, const std::array<double, 2>& along_beta) {
         // No load is below one.
         fit.peak_interval = {std::max(1.0, std::sqrt(squared.low)), std::sqrt(squared.high)};
         fit.limit = fit.law.at(*fit.peak);
-        fit.limit_interval = limit_interval(fit, along_beta);
+        fit.limit_interval = limit_interval(fit);
     } else if (fit.law.alpha > 0) {
         fit.limit = fit.law.gamma / fit.law.alpha;
-        fit.limit_interval = limit_interval(fit, along_beta);
+        fit.limit_interval = limit_interval(fit);
     }
 }
 
@@ -236,6 +146,7 @@ void set_spread_by_rounds(UslFit& fit, const Columns& columns) {
     if (rounds.size() < 2) return;
     const auto count = static_cast<double>(rounds.size());
     Covariance covariance{};
+    std::vector<std::array<double, kParameters>> left_out;
     for (const std::uint32_t round : rounds) {
         const auto others = without_round(columns, round);
         if (!enough_columns(others)) return;
@@ -248,8 +159,10 @@ void set_spread_by_rounds(UslFit& fit, const Columns& columns) {
             for (std::size_t j = 0; j < kParameters; ++j)
                 covariance[i][j] += (count - 1) / count * moved[i] * moved[j];
         }
+        left_out.push_back(moved);
     }
     fit.covariance = covariance;
+    fit.left_out = std::move(left_out);
     fit.degrees_of_freedom = rounds.size() - 1;
 }
 
@@ -267,14 +180,13 @@ std::optional<UslFit> fit_columns(const Columns& columns, Weighting weighting, d
     fit.centre = {free->gamma, free->alpha, free->beta};
     const auto& of_residuals = *free->covariance;
     const double of_beta = of_residuals[2][2];
-    const std::array<double, 2> along_beta{of_beta > 0 ? of_residuals[0][2] / of_beta : 0,
-                                           of_beta > 0 ? of_residuals[1][2] / of_beta : 0};
+    if (of_beta > 0) fit.along_beta = {of_residuals[0][2] / of_beta, of_residuals[1][2] / of_beta};
     fit.degrees_of_freedom = fit.points - kParameters;
     set_spread_by_rounds(fit, columns);
     fit.gamma = parameter_interval(fit, 0, law->gamma);
     fit.alpha = parameter_interval(fit, 1, law->alpha);
     fit.beta = parameter_interval(fit, 2, law->beta);
-    set_peak(fit, along_beta);
+    set_peak(fit);
     return fit;
 }
 
@@ -334,9 +246,13 @@ std::optional<HoldOut> held_out(const Columns& columns, Weighting weighting, dou
 
 }  // namespace
 
+double UslFit::student() const {
+    const boost::math::students_t distribution(static_cast<double>(degrees_of_freedom));
+    return boost::math::quantile(distribution, (1 + level) / 2);
+}
+
 stats::Interval UslFit::curve_interval(double load) const {
-    const double half =
-        student(*this) * std::sqrt(variance_along(*this, gradient_at(centre, load)));
+    const double half = student() * std::sqrt(variance_along(*this, gradient_at(centre, load)));
     const double middle = law_at(centre, load);
     const double estimate = law.at(load);
     return {std::max(0.0, std::min(middle - half, estimate)), std::max(middle + half, estimate)};

@@ -81,6 +81,8 @@ struct UslFit {
     bool falls_from_one() const noexcept { return law.alpha + law.beta > 1; }
     /// More load never does less.
     bool amdahl() const noexcept { return law.beta == 0 && !falls_from_one(); }
+    /// Student's factor of the intervals.
+    double student() const;
     /// Of the curve at `load` > 0, by the delta method.
     stats::Interval curve_interval(double load) const;
 
@@ -88,6 +90,11 @@ struct UslFit {
     /// there.
     std::array<std::array<double, 3>, 3> covariance{};
     std::array<double, 3> centre{};
+    /// How gamma and alpha of the least squares move for each unit of beta.
+    std::array<double, 2> along_beta{};
+    /// How far the centre moves without each of the rounds, in their order; of which the covariance
+    /// is. None where it is that of the residuals.
+    std::vector<std::array<double, 3>> left_out;
 };
 
 /// Fewest points and different loads that three parameters and their intervals take.

@@ -442,15 +442,17 @@ TEST(ScalingReport, ComparesTheLawsOfBoth) {
                             {"gamma_ratio", scaling_value(1.2, 1.1, 1.3)},
                             {"alpha_difference", scaling_value(0.02, -0.01, 0.05)},
                             {"beta_difference", scaling_value(-0.001, -0.002, 0)},
-                            {"limit_ratio", nullptr},
+                            {"limit_ratio", scaling_value(1.5, 0.9, 2)},
                             {"peak_ratio", nullptr}};
+    comparison["curves"]["limit_ratio"]["ci_high"] = nullptr;
     text = render_terminal(result, 300, false).value_or("");
     for (const auto* part : {"over all 4 loads, each counted alike: +10.0 % [+5.0, +20.0]",
                              "over the 3 of 4 loads that most rounds have, each counted alike",
                              "one client, by the laws: +20.0 % [+10.0, +30.0]",
                              "contention: +2 [-1, +5] percentage points",
                              "coherency: -0.1 [-0.2, +0] percentage points",
-                             "most throughput there is: not known: the laws of fewer than 95 %"})
+                             "most throughput there is: +50.0 % [-10.0, no end]",
+                             "load with the most throughput: not known: not both of the laws"})
         EXPECT_TRUE(contains(text, part)) << part << '\n' << text;
 }
 
