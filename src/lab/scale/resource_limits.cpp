@@ -68,8 +68,8 @@ LimitForecast forecast_of(const LimitUse& last, const Rounds& rounds) {
         return forecast;
     }
     if (shares.size() < kRoundsMin) {
-        forecast.refused = fmt::format("{} rounds have {} loads or more; its interval takes {}",
-                                       shares.size(), kLoadsMin, kRoundsMin);
+        forecast.refused = fmt::format("rounds with {} loads or more: {}; its interval takes {}",
+                                       kLoadsMin, shares.size(), kRoundsMin);
         return forecast;
     }
     const auto share = stats::hodges_lehmann(shares, kShareLevel);

@@ -105,7 +105,7 @@ TEST(ForecastLimits, RefusesWhatTheDataDoNotCarry) {
     EXPECT_EQ(refusal(measured(Used{{100, 20}, {200, 30}, {200, 31}})),
               "measured at 2 loads; a line takes 3");
     EXPECT_EQ(refusal(measured({rises, rises, {{100, 20}, {200, 24}}, rises, rises, rises})),
-              "5 rounds have 3 loads or more; its interval takes 6");
+              "rounds with 3 loads or more: 5; its interval takes 6");
     EXPECT_EQ(refusal(measured(Used{{100, 20}, {200, 20.1}, {400, 20.3}})),
               "beyond 10 times the greatest load measured: a straight line says nothing there");
     EXPECT_EQ(refusal(measured(Used{{100, 20}, {200, 30}, {400, 90}})), "it is used up already");
