@@ -17,16 +17,10 @@ constexpr double kLowestCaution = 2;
 constexpr std::size_t kCandidatesMax = 48;
 /// Probability left out on each side of the loads that are worth a trial.
 constexpr double kCandidateTail = 0.002;
-/// Relative: what is equal but for rounding.
-constexpr double kRounding = 1e-9;
 
 /// An ordinary trial of the search proper, which trials_max limits.
 bool is_search(Stage stage) {
     return stage == Stage::ramp || stage == Stage::refine || stage == Stage::confirm;
-}
-
-TrialAtLoad at_load(const Outcome& outcome) {
-    return {.duration = outcome.duration, .loss_ratio = outcome.broken.empty() ? 0.0 : 1.0};
 }
 
 }  // namespace
@@ -70,6 +64,10 @@ bool BreakingPointSearch::Course::counts(const Trial& trial) const {
     return reopened_ == 0 || trial.long_trial || !trial.outcome.broken.empty();
 }
 
+TrialAtLoad BreakingPointSearch::Course::at_load(const Outcome& outcome) {
+    return {.duration = outcome.duration, .loss_ratio = outcome.broken.empty() ? 0.0 : 1.0};
+}
+
 /// A long trial counts like any other: by its length alone one that broke by chance would make an
 /// upper bound. Once reopened a short one that broke does so, too: it would have in a long one.
 TrialAtLoad BreakingPointSearch::Course::classified(const Trial& trial) const {
@@ -86,16 +84,6 @@ LoadClass BreakingPointSearch::Course::class_at(double load, double caution) con
     auto goal = options_.goal;
     goal.duration_sum *= caution;
     return classify_load(there, goal);
-}
-
-LoadClass BreakingPointSearch::Course::descent_class_at(double load) const {
-    std::vector<TrialAtLoad> there;
-    for (const auto& trial : trials_) {
-        if (trial.load == load && trial.stage == Stage::descend) {
-            there.push_back(at_load(trial.outcome));
-        }
-    }
-    return classify_load(there, options_.goal);
 }
 
 std::map<double, LoadClass> BreakingPointSearch::Course::classes() const {
@@ -422,83 +410,6 @@ std::optional<Probe> BreakingPointSearch::Course::plan_soak() {
                  .long_trial = true};
 }
 
-double BreakingPointSearch::Course::overload_of(const Bounds& bounds) const {
-    return std::min(round_up(*bounds.upper * options_.overload_factor), usable_highest());
-}
-
-double BreakingPointSearch::Course::first_descent(const Bounds& bounds) const {
-    // Not the lower bound itself, where by its nature some trials break.
-    const double usual = options_.soak_share * *bounds.lower;
-    const double backlog = overload_of(bounds) - *bounds.lower;
-    return round_down(std::min(usual, *bounds.lower - backlog / options_.recovery_max));
-}
-
-/// What a trial's length of overload leaves, overload - lower at most, goes at lower - load at
-/// least. One more, as the lower bound is known no better than to a percent or two.
-std::uint32_t BreakingPointSearch::Course::recovery_at(double load, const Bounds& bounds) const {
-    const double spare = *bounds.lower - load;
-    const double backlog = overload_of(bounds) - *bounds.lower;
-    // recovers_in_time(): no more than that but for rounding.
-    if (!(spare * options_.recovery_max > backlog)) return options_.recovery_max + 1;
-    return static_cast<std::uint32_t>(std::ceil(backlog / spare)) + 1;
-}
-
-bool BreakingPointSearch::Course::recovers_in_time(double load, const Bounds& bounds) const {
-    const double spare = *bounds.lower - load;
-    const double backlog = overload_of(bounds) - *bounds.lower;
-    return spare * options_.recovery_max >= backlog * (1 - kRounding);
-}
-
-std::optional<Probe> BreakingPointSearch::Course::plan_descent() {
-    const auto known = bounds();
-    const bool wanted = options_.descends && known.lower && known.upper && !descent_died_ &&
-                        !descent_invalid_ && no_overload_ == NoOverload::none;
-    if (!wanted) {
-        phase_ = Phase::over;
-        return std::nullopt;
-    }
-    const double first = first_descent(known);
-    if (!overloaded_) {
-        const double load = overload_of(known);
-        if (load <= *known.upper) {
-            no_overload_ = ceiling_ ? NoOverload::invalid : NoOverload::range_ends;
-            return std::nullopt;
-        }
-        // It was to be lower than the range's lowest: there any queue would look hysteretic.
-        if (!recovers_in_time(first, known)) {
-            no_overload_ = NoOverload::range_begins;
-            return std::nullopt;
-        }
-        return Probe{.stage = Stage::overload,
-                     .load = load,
-                     .then = first,
-                     .recovery = recovery_at(first, known)};
-    }
-    const auto descend = [&](double load) {
-        return Probe{.stage = Stage::descend,
-                     .load = load,
-                     .continues = true,
-                     .recovery = recovery_at(load, known)};
-    };
-    if (descents_.empty()) descents_.push_back(first);
-    switch (descent_class_at(descents_.back())) {
-        case LoadClass::undecided:
-            return descend(descents_.back());
-        case LoadClass::lower_bound:
-            break;
-        case LoadClass::upper_bound: {
-            const double lower = round_down(descents_.back() / std::sqrt(options_.ramp_factor));
-            if (descents_.size() < options_.descents_max && lower < descents_.back()) {
-                descents_.push_back(lower);
-                return descend(lower);
-            }
-            break;
-        }
-    }
-    phase_ = Phase::over;
-    return std::nullopt;
-}
-
 /// Conditional on what a trial offered: a load of events/s that load, and any other one the most
 /// that was done at it.
 std::optional<double> BreakingPointSearch::Course::throughput_at(double load) const {
@@ -539,19 +450,6 @@ Ending BreakingPointSearch::Course::ending() const {
     if (soak_passed_ && !*soak_passed_) return Ending::soak_failed;
     if (is_narrow()) return Ending::found;
     return ceiling_ ? Ending::injector_limited : Ending::trials_spent;
-}
-
-std::optional<Hysteresis> BreakingPointSearch::Course::hysteresis() const {
-    if (descents_.empty()) return std::nullopt;
-    const auto first = descent_class_at(descents_.front());
-    if (first == LoadClass::undecided) return std::nullopt;
-    Hysteresis result{.present = first == LoadClass::upper_bound};
-    for (const double load : descents_) {
-        const auto load_class = descent_class_at(load);
-        if (load_class == LoadClass::lower_bound) result.recovers_at = load;
-        if (load_class == LoadClass::upper_bound) result.broken_down_to = load;
-    }
-    return result;
 }
 
 BreakingPoint BreakingPointSearch::Course::result() const {

@@ -48,6 +48,7 @@ private:
     bool counts(const Trial& trial) const;
     /// `caution`: times the goal's duration sum.
     LoadClass class_at(double load, double caution = 1) const;
+    static TrialAtLoad at_load(const Outcome& outcome);
     TrialAtLoad classified(const Trial& trial) const;
     LoadClass descent_class_at(double load) const;
     std::map<double, LoadClass> classes() const;
