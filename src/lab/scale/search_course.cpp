@@ -14,6 +14,8 @@ constexpr double kStepShare = 0.25;
 constexpr double kEdgeShareMax = 0.005;
 /// Times the goal's duration sum, before the lowest load is said to break.
 constexpr double kLowestCaution = 2;
+/// Trials at the highest load, before it is said to hold.
+constexpr std::ptrdiff_t kHighestTrialsMax = 8;
 constexpr std::size_t kCandidatesMax = 48;
 /// Probability left out on each side of the loads that are worth a trial.
 constexpr double kCandidateTail = 0.002;
@@ -231,11 +233,16 @@ void BreakingPointSearch::Course::start_posterior() {
     // A trial held by chance must not hide the breaking point: one step of the ramp further down.
     knee_low_ = std::max(held / options_.ramp_factor, options_.lowest / options_.ramp_factor);
     knee_high_ = broken * options_.ramp_factor;
-    posterior_.emplace(knee_low_, knee_high_, options_.precision * kStepShare);
-    for (const auto& trial : trials_) {
-        if (counts(trial)) posterior_->add({trial.offered, !trial.outcome.broken.empty()});
-    }
+    posterior_ = posterior_over(knee_low_, knee_high_);
     widen_where_it_leans();
+}
+
+KneePosterior BreakingPointSearch::Course::posterior_over(double low, double high) const {
+    KneePosterior posterior(low, high, options_.precision * kStepShare);
+    for (const auto& trial : trials_) {
+        if (counts(trial)) posterior.add({trial.offered, !trial.outcome.broken.empty()});
+    }
+    return posterior;
 }
 
 void BreakingPointSearch::Course::learn(const KneeEvidence& trial) {
@@ -253,10 +260,7 @@ void BreakingPointSearch::Course::widen_where_it_leans() {
         if (!lower && !higher) return;
         if (lower) knee_low_ = std::max(lowest, knee_low_ / options_.ramp_factor);
         if (higher) knee_high_ = std::min(highest, knee_high_ * options_.ramp_factor);
-        posterior_.emplace(knee_low_, knee_high_, options_.precision * kStepShare);
-        for (const auto& trial : trials_) {
-            if (counts(trial)) posterior_->add({trial.offered, !trial.outcome.broken.empty()});
-        }
+        posterior_ = posterior_over(knee_low_, knee_high_);
     }
 }
 
@@ -309,6 +313,7 @@ std::optional<Probe> BreakingPointSearch::Course::plan_ramp() {
         return std::nullopt;
     }
     if (at_highest && here == LoadClass::lower_bound) {
+        if (!ceiling_ && needs_more_at(highest)) return ordinary(Stage::ramp, highest);
         cut_short_ = ceiling_ ? Ending::injector_limited : Ending::above_highest;
         return std::nullopt;
     }
@@ -320,6 +325,18 @@ std::optional<Probe> BreakingPointSearch::Course::plan_ramp() {
     if (!holds || at_highest) return ordinary(Stage::ramp, ramp_load_);
     const double next = std::min(round_up(ramp_load_ * options_.ramp_factor), highest);
     return ordinary(Stage::ramp, next);
+}
+
+/// Whether trials at the highest load, most of which held, leave it open that it breaks: a majority
+/// of three is often one by chance where the breaking point lies a little below. The last trial of
+/// all is not for that: the search would end as spent, and not with what the majority says.
+bool BreakingPointSearch::Course::needs_more_at(double highest) const {
+    if (trials_left() < 2 ||
+        std::ranges::count(trials_, highest, &Trial::load) >= kHighestTrialsMax)
+        return false;
+    const auto all = posterior_over(options_.lowest / options_.ramp_factor,
+                                    options_.highest * options_.ramp_factor);
+    return all.interval(options_.level).low < highest;
 }
 
 std::optional<Probe> BreakingPointSearch::Course::plan_refine() {

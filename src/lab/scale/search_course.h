@@ -33,6 +33,7 @@ private:
     void advance();
     std::optional<Probe> plan();
     std::optional<Probe> plan_ramp();
+    bool needs_more_at(double highest) const;
     std::optional<Probe> plan_refine();
     std::optional<Probe> plan_confirm();
     std::optional<Probe> plan_soak();
@@ -41,6 +42,7 @@ private:
     void accept_invalid(const Outcome& outcome);
     void judge_soak();
     void start_posterior();
+    KneePosterior posterior_over(double low, double high) const;
     void learn(const KneeEvidence& trial);
     void widen_where_it_leans();
 

@@ -127,6 +127,38 @@ TEST(Search, SaysThatTheHighestLoadHolds) {
     EXPECT_EQ(got.probes.back().load, 1000);
 }
 
+/// Holds up to `knee`, but at 1,000 the first three trials are broken, held and held.
+Answer undecided_at_first(double knee) {
+    return [knee, there = 0](const Probe& probe) mutable {
+        if (probe.load < 1000 || ++there > 3) return steady(knee)(probe);
+        return there == 1 ? broken() : held();
+    };
+}
+
+// Two of three trials held at the highest load, by chance: the next ones there break it.
+TEST(Search, BelievesNoMajorityOfThreeAtTheHighestLoad) {
+    const auto got = searched({.lowest = 10, .highest = 1000}, undecided_at_first(900));
+    EXPECT_EQ(got.point.ending, Ending::found);
+    ASSERT_TRUE(got.point.estimate && got.point.lower_bound && got.point.upper_bound);
+    EXPECT_NEAR(got.point.estimate->estimate, 900, 20);
+}
+
+// One of them broke by chance: a few more decide it, where trials are left for them.
+TEST(Search, SaysThatTheHighestLoadHoldsInSpiteOfChance) {
+    for (const std::uint32_t trials_max : {40, 11}) {
+        const auto got = searched({.lowest = 10, .highest = 1000, .trials_max = trials_max},
+                                  undecided_at_first(5000));
+        EXPECT_EQ(got.point.ending, Ending::above_highest);
+        EXPECT_EQ(got.point.lower_bound, 1000);
+        if (trials_max == 11) {
+            EXPECT_EQ(got.probes.size(), 10U);
+        } else {
+            EXPECT_GT(got.probes.size(), 10U);
+            EXPECT_LE(got.probes.size(), 15U);
+        }
+    }
+}
+
 // From 300 up the injector is late. That is its limit and no break: the search says so, with the
 // highest load that was held, classified.
 TEST(Search, TellsTheInjectorsLimitFromTheSystems) {
