@@ -154,6 +154,11 @@ TEST_F(Scale, SaysThatTheTimeWasTooShortForAnything) {
         EXPECT_EQ(complaints("scaling.schema.json"), "");
         EXPECT_EQ(result().at("out_of_time"), true);
     }
+    EXPECT_EQ(run({"scale", "null:", "null:", "--time-budget", "1s", "--quiet"}),
+              kEnvironmentInvalid);
+    EXPECT_NE(errors().find("crucible: null: (target 1): the time budget of 1s ended before"),
+              std::string::npos)
+        << errors();
 }
 
 // A curve over clients of a system that does 2,000/s however many there are.

@@ -269,23 +269,6 @@ ScalingComparison read_scaling_comparison(const json& object) {
     return comparison;
 }
 
-/// Of three targets and more, copies of one system are told apart by their place: two are as
-/// baseline and candidate.
-void number_copies(ScalingDocument& document) {
-    auto& targets = document.targets;
-    if (targets.size() < 3) return;
-    std::vector<std::string> names;
-    for (const auto& target : targets) names.push_back(target.target);
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-        if (std::ranges::count(names, names[i]) > 1)
-            targets[i].target += fmt::format(" (target {})", i + 1);
-    }
-    for (std::size_t i = 0; i < std::min(document.comparisons.size(), targets.size() - 1); ++i) {
-        document.comparisons[i].baseline = targets.front().target;
-        document.comparisons[i].candidate = targets[i + 1].target;
-    }
-}
-
 }  // namespace
 
 ScalingDocument read_scaling(const json& object) {
@@ -303,7 +286,6 @@ ScalingDocument read_scaling(const json& object) {
         .comparisons =
             list_of<ScalingComparison>(object.at("comparisons"), read_scaling_comparison)};
     if (const auto& slo = object.at("slo"); !slo.is_null()) document.slo = text_at(slo, "text");
-    number_copies(document);
     std::erase_if(document.comparisons,
                   [](const ScalingComparison& each) { return each.points.empty(); });
     return document;

@@ -62,6 +62,14 @@ std::string why_no_capacity(const LimitFound& found) {
     return point.estimate && point.lower_bound ? "" : "no breaking point was found";
 }
 
+/// What target `i` is called: copies of one system are told apart by their place, wherever one of
+/// them is named.
+std::string name_of(const std::vector<TargetUrl>& targets, std::size_t i) {
+    const auto& text = targets[i].text;
+    if (std::ranges::count(targets, text, &TargetUrl::text) == 1) return text;
+    return fmt::format("{} (target {})", text, i + 1);
+}
+
 class Scaler {
 public:
     explicit Scaler(const ScalingOptions& options)
@@ -75,8 +83,8 @@ public:
                    .stop = options.stop,
                    .run = options.run,
                    .clock = options.clock}) {
-        for (const auto& target : options.targets)
-            scaling_.targets.push_back({.target = target.text});
+        for (std::size_t i = 0; i < options.targets.size(); ++i)
+            scaling_.targets.push_back({.target = name_of(options.targets, i)});
     }
 
     Result<Scaling> run() {
@@ -126,7 +134,7 @@ private:
             // All that are open once, in random order: a change of the machine meets all of them.
             shuffle(open);
             for (const auto i : open) {
-                if (!goes_on(i) || step(searches[i], options_.targets[i])) continue;
+                if (!goes_on(i) || step(searches[i], i)) continue;
                 given_up[i] = why_ended();
             }
         }
@@ -162,7 +170,9 @@ private:
         };
     }
 
-    bool step(LimitSearch& search, const TargetUrl& target) {
+    bool step(LimitSearch& search, std::size_t place) {
+        const auto& target = options_.targets[place];
+        const auto& name = scaling_.targets[place].target;
         const Probe probe = *search.next();
         const auto stage_of = [&probe](std::size_t i, std::size_t loads) {
             if (loads == 1) return probe.stage;
@@ -175,9 +185,9 @@ private:
             const std::uint32_t number = kSearchTrials + trials_++;
             std::vector<ScalingTrial> trials;
             if (loads.size() > 1) {
-                show_overload(loads, target.text);
+                show_overload(loads, name);
             } else {
-                show_next(std::string(to_string(probe.stage)), target.text);
+                show_next(std::string(to_string(probe.stage)), name);
             }
             if (options_.axis == Axis::rate) {
                 trials = runner_.run_rates(target, loads, length, number);
@@ -185,7 +195,7 @@ private:
                 trials.push_back(runner_.run_load(target, loads.front(), length, number));
             }
             for (std::size_t i = 0; i < trials.size(); ++i)
-                tell(std::string(to_string(stage_of(i, loads.size()))), target.text, trials[i]);
+                tell(std::string(to_string(stage_of(i, loads.size()))), name, trials[i]);
             return trials;
         });
     }
@@ -305,7 +315,7 @@ private:
             if (trial.told || (runner_.takes_harness(trial.result) && !at.harness)) continue;
             const auto judged =
                 runner_.judge(load, trial.result, at.harness ? &*at.harness : nullptr);
-            tell(what, options_.targets[trial.target].text, judged);
+            tell(what, scaling_.targets[trial.target].target, judged);
             note_start(trial.target, judged);
             trial.told = true;
         }
@@ -343,7 +353,7 @@ private:
             return runner_.run_harness(at.load, at.length, round);
         }
         const auto& url = options_.targets[target];
-        show_next(what, url.text);
+        show_next(what, scaling_.targets[target].target);
         TrialOptions options;
         // Without the activity, whose sampling would make these trials others than the harness's.
         options.limits = true;
@@ -387,7 +397,7 @@ private:
                 where ? "the time or the user ended it first" : where.error().message;
             return;
         }
-        show_next("bottleneck", url.text);
+        show_next("bottleneck", target.target);
         auto insight = look_for_bottleneck(runner_, url, *where, kInsightTrials + trials_);
         trials_ += kLooksMax;
         if (!insight) {

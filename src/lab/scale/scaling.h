@@ -27,6 +27,7 @@ inline constexpr std::size_t kScalingTargetsMax = 6;
 
 /// What is said of one target.
 struct TargetScaling {
+    /// Its URL; where several have the same, with its place: "daemon: (target 2)".
     std::string target;
     Sweep sweep;
     std::optional<LimitFound> limit;  ///< on the axis of rates, or where an SLO is given
@@ -43,16 +44,16 @@ struct TargetScaling {
 
 /// Where a scaling stands, for display.
 struct ScalingProgress {
-    std::string what;  ///< "ramp", "round 2/6"; on the way down "overload", then "descend"
-    std::string target;
+    std::string what;    ///< "ramp", "round 2/6"; on the way down "overload", then "descend"
+    std::string target;  ///< as in TargetScaling
     double load = 0;
     TrialProgress trial;
 };
 
 /// A trial that has ended, for display.
 struct ScalingStep {
-    std::string what;  ///< a Stage, "round 2/6"
-    std::string target;
+    std::string what;    ///< a Stage, "round 2/6"
+    std::string target;  ///< as in TargetScaling
     const ScalingTrial& trial;
 };
 

@@ -521,7 +521,8 @@ TEST(ScalingReport, ComparesEachFurtherTargetWithTheFirst) {
 TEST(ScalingReport, WrapsHeadingsOfLongTargets) {
     const auto* url = "daemon:?work=none&durability=normal&workers=4";
     auto result = scaling_result({url});
-    result["targets"][0]["target"] = "coordinator:?work=none&durability=normal";
+    for (auto* name : {&result["targets"][0]["target"], &result["comparisons"][1]["baseline"]})
+        *name = "coordinator:?work=none&durability=normal";
     const auto text = terminal(result);
     EXPECT_TRUE(contains(text, std::string("\n") + url +
                                    " over baseline\ncoordinator:?work=none&durability=normal, at "
@@ -546,21 +547,6 @@ TEST(ScalingReport, TellsSixCurvesApart) {
     EXPECT_EQ(occurrences(*page, "viewBox=\"0 0 560 298\""), 3U);
     EXPECT_EQ(occurrences(render_html(scaling_result()).value_or(""), "viewBox=\"0 0 560 280\""),
               3U);
-}
-
-// Two copies are baseline and candidate; among more each says which it is.
-TEST(ScalingReport, NumbersCopiesOfOneSystemAmongSeveral) {
-    auto result = scaling_result();
-    result["targets"][1]["target"] = result["comparisons"][0]["candidate"] = "coordinator:";
-    auto text = terminal(result);
-    EXPECT_TRUE(text.starts_with("coordinator: holds 4 clients and breaks at 8 clients; coord"));
-    EXPECT_FALSE(contains(text, "(target"));
-    text = terminal(scaling_result({"coordinator:"}));
-    EXPECT_TRUE(contains(text, "\ncoordinator: (target 1)\n")) << text;
-    EXPECT_TRUE(contains(text, "\ncoordinator: (target 3)\n"));
-    EXPECT_TRUE(contains(text, "\ndaemon:\n"));
-    EXPECT_TRUE(contains(text, "\ndaemon: over baseline coordinator: (target 1), at the same"));
-    EXPECT_TRUE(contains(text, "\ncoordinator: (target 3) over baseline coordinator: (target 1)"));
 }
 
 // A result that knows of one comparison only has another member.

@@ -87,10 +87,63 @@ TEST(ScalingTargets, TakesOneSystemSeveralTimes) {
     ASSERT_EQ(scaling->targets.size(), 3U);
     for (const auto& target : scaling->targets) EXPECT_EQ(target.sweep.points.back().held, 3U);
     const auto comparisons = scaling_json({}, options, *scaling).at("comparisons");
-    EXPECT_EQ(comparisons.at(1).at("baseline"), "daemon:");
-    EXPECT_EQ(comparisons.at(1).at("candidate"), "daemon:");
     EXPECT_EQ(ratio_at(comparisons.at(1), 3).at("value"), 1);
     EXPECT_NEAR(ratio_at(comparisons.at(0), 3).at("value").get<double>(), 700.0 / 300, 1e-9);
+}
+
+// Copies of one system are told apart wherever one is named: the others are named by their URL.
+TEST(ScalingTargets, NamesCopiesWithTheirPlace) {
+    auto options = scaling_of({"daemon:", "router:", "daemon:"}, Axis::clients);
+    options.slo = *Slo::parse("error_rate<1%");
+    options.search.lowest = 1;
+    options.search.highest = 8;
+    options.bottleneck = true;
+    const std::set<std::string> names{"daemon: (target 1)", "router:", "daemon: (target 3)"};
+    std::map<std::string, std::set<std::string>> stepped;
+    options.on_step = [&](const ScalingStep& step) { stepped[step.what].insert(step.target); };
+    std::map<std::string, std::set<std::string>> shown;
+    options.on_progress = [&](const ScalingProgress& at) { shown[at.what].insert(at.target); };
+    options.run = [run = options.run](const TargetUrl& target, const SystemOptions& system,
+                                      const Plan& plan, const TrialOptions& how) mutable {
+        if (how.on_progress) how.on_progress({});
+        return run(target, system, plan, how);
+    };
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling) << scaling.error().message;
+    for (const auto* what : {"ramp", "round 1/3"}) EXPECT_EQ(stepped[what], names) << what;
+    EXPECT_EQ(shown["bottleneck"], names);
+    auto with_harness = names;
+    with_harness.insert("the harness alone");
+    EXPECT_EQ(shown["round 1/3"], with_harness);
+    const auto result = scaling_json({}, options, *scaling);
+    EXPECT_EQ(result.at("targets").at(0).at("target"), "daemon: (target 1)");
+    EXPECT_EQ(result.at("targets").at(1).at("target"), "router:");
+    const auto& comparison = result.at("comparisons").at(1);
+    EXPECT_EQ(comparison.at("baseline"), "daemon: (target 1)");
+    EXPECT_EQ(comparison.at("candidate"), "daemon: (target 3)");
+}
+
+// Of two copies, too: which of them failed, or has no law, is not known otherwise.
+TEST(ScalingTargets, NamesTheCopyThatFailsOrHasNoLaw) {
+    const std::vector<std::string> copies{"daemon:", "daemon:"};
+    auto options = scaling_of(copies, Axis::clients);
+    options.points = {1, 2};
+    const auto scaling = run_scaling(options);
+    ASSERT_TRUE(scaling);
+    const auto curves = scaling_json({}, options, *scaling).at("comparisons").at(0).at("curves");
+    const auto why = curves.at("absent").get<std::string>();
+    EXPECT_TRUE(why.starts_with("daemon: (target 1): ")) << why;
+    for (const auto axis : {Axis::clients, Axis::rate}) {
+        options = scaling_of(copies, axis);
+        options.run =
+            simulated_trials({{"daemon", {.starts = false}}, {"null", {.capacity = 1e6}}});
+        const auto failed = run_scaling(options);
+        ASSERT_TRUE(failed && failed->failure);
+        const auto& message = failed->failure->message;
+        EXPECT_TRUE(message == "daemon: (target 1): connection refused" ||
+                    message == "daemon: (target 2): connection refused")
+            << message;
+    }
 }
 
 // As many as there may be: each round has each of them once at each load, in an order of its own.
