@@ -46,7 +46,8 @@ void write_target(Page& page, const ScalingDocument& document, const ScalingTarg
     write_sentences(page, forecast_sentences(document, target));
     page.add("</ul>");
     if (!target.points.empty()) {
-        scaling_table(page, "Along the axis of " + document.axis, kScalingColumns, target.points,
+        scaling_table(page, fmt::format("{} along the axis of {}", target.target, document.axis),
+                      kScalingColumns, target.points,
                       [&](const ScalingPoint& point) { return scaling_cells(document, point); });
         for (const auto& point : target.points) {
             for (const auto& remark : point_remarks(document, point))
@@ -60,7 +61,9 @@ void write_comparison(Page& page, const ScalingDocument& document,
                       const ScalingComparison& comparison) {
     page.add("<h3>{} over baseline {}</h3>", escape_html(comparison.candidate),
              escape_html(comparison.baseline));
-    scaling_table(page, "Candidate over baseline, at the same loads in the same rounds",
+    scaling_table(page,
+                  fmt::format("{} over baseline {}, at the same loads in the same rounds",
+                              comparison.candidate, comparison.baseline),
                   kScalingRatioColumns, comparison.points,
                   [&](const ComparedPoint& point) { return scaling_ratio_cells(document, point); });
     page.add("<ul>");

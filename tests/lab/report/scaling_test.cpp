@@ -549,6 +549,19 @@ TEST(ScalingReport, TellsSixCurvesApart) {
               3U);
 }
 
+// What reads a page aloud tells of a table by its caption alone, and of its frame by its label.
+TEST(ScalingReport, NamesTheTargetsOfEachTable) {
+    const auto page = render_html(scaling_result({"exec:./a<b"})).value_or("");
+    for (const auto* name :
+         {"coordinator: along the axis of clients", "daemon: along the axis of clients",
+          "exec:./a&lt;b along the axis of clients",
+          "daemon: over baseline coordinator:, at the same loads in the same rounds",
+          "exec:./a&lt;b over baseline coordinator:, at the same loads in the same rounds"}) {
+        EXPECT_EQ(occurrences(page, fmt::format("<caption>{}</caption>", name)), 1U) << name;
+        EXPECT_EQ(occurrences(page, fmt::format("aria-label=\"{}\"", name)), 1U) << name;
+    }
+}
+
 // A result that knows of one comparison only has another member.
 TEST(ScalingReport, RefusesAResultOfTheOlderShape) {
     auto result = scaling_result();
