@@ -281,13 +281,13 @@ Result<std::optional<base::KeptAwake>> begin_realtime(const LoadOptions& options
     return *std::move(awake);
 }
 
-void add_one_or_two_targets(CLI::App& command, std::vector<std::string>& targets) {
+void add_targets(CLI::App& command, std::vector<std::string>& targets, std::string_view which,
+                 int most) {
     command
         .add_option("targets", targets,
-                    "the system, or baseline and candidate: target URLs (see crucible compare "
-                    "--help)")
+                    fmt::format("{}: target URLs (see crucible compare --help)", which))
         ->required()
-        ->expected(1, 2)
+        ->expected(1, most)
         ->type_name("URL");
 }
 

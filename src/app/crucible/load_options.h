@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/realtime.h"
@@ -48,8 +49,11 @@ struct LoadOptions {
     bool quiet = false;
 };
 
-/// The argument of a command that takes one system, or two.
-void add_one_or_two_targets(CLI::App& command, std::vector<std::string>& targets);
+/// The argument of a command that takes one system or several: `which`, for its help. More than
+/// `most` would be unknown words to the parser; with -1 it takes any number, for the command to
+/// judge.
+void add_targets(CLI::App& command, std::vector<std::string>& targets, std::string_view which,
+                 int most);
 
 void add_load_options(CLI::App& command, LoadOptions& options);
 

@@ -269,7 +269,7 @@ int profile_command(std::span<const std::string_view> args, std::ostream& out, s
         "with its owner.",
         "profile");
     Asked asked;
-    add_one_or_two_targets(command, asked.targets);
+    add_targets(command, asked.targets, "the system, or baseline and candidate", 2);
     command
         .add_option("--ladder", asked.ladder,
                     "numbers of clients at which memory is measured besides --clients, or none "

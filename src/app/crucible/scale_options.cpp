@@ -290,15 +290,11 @@ Result<> resolve_soak(const ScaleOptions& asked, lab::scale::ScalingOptions& opt
 }  // namespace
 
 void add_scale_options(CLI::App& command, ScaleOptions& options) {
-    // Too many are told of in resolve_targets(): to the parser they would be unknown words.
-    command
-        .add_option("targets", options.targets,
-                    fmt::format("the systems, at most {}: target URLs (see crucible compare "
-                                "--help); each further one is compared with the first",
-                                lab::scale::kScalingTargetsMax))
-        ->required()
-        ->expected(1, -1)
-        ->type_name("URL");
+    // Too many are told of in resolve_targets().
+    add_targets(command, options.targets,
+                fmt::format("the system, or a baseline and what is compared with it, at most {}",
+                            lab::scale::kScalingTargetsMax),
+                -1);
     command
         .add_option("--axis", options.axis,
                     "what grows: rate (default), clients, services, payload or workers")
