@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "app/crucible/scale_options.h"
 #include "base/file.h"
 #include "in_process.h"
+#include "lab/report/charts.h"
 #include "real_binary.h"
 
 namespace crucible::app {
@@ -51,6 +53,17 @@ TEST(ScaleInput, TakesSixTargets) {
     expect_scale_refused({"daemon:", "null:", "daemon:?clients=2"},
                          "the targets have 4 and 2 clients: they must have the same number; see "
                          "--clients");
+}
+
+// Each target of a result has a mark of its own in the charts, and the format has room for all.
+TEST(ScaleInput, AsManyTargetsAsReportsAndTheFormatTake) {
+    constexpr std::size_t kMost = lab::scale::kScalingTargetsMax;
+    EXPECT_EQ(lab::report::kTargetMarks.size(), kMost);
+    const auto schema = nlohmann::json::parse(
+        base::read_file(std::string(CRUCIBLE_FORMATS) + "/scaling.schema.json").value_or("{}"));
+    const auto& members = schema.at("properties");
+    EXPECT_EQ(members.at("targets").at("maxItems"), kMost);
+    EXPECT_EQ(members.at("comparisons").at("maxItems"), kMost - 1);
 }
 
 TEST(ScaleInput, IsRefusedInOneLine) {
