@@ -411,15 +411,7 @@ json curves_json(const ScalingOptions& options, const TargetScaling& baseline,
     }
     const auto compared = compare_curves(before, rounds_of(candidate.sweep, baseline.sweep));
     if (!compared) return {{"absent", compared.error().message}};
-    const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
-        return value ? interval_json(value->estimate, value->interval) : json(nullptr);
-    };
-    return {{"rounds", before.rounds.size()},
-            {"gamma_ratio", estimate(compared->gamma_ratio)},
-            {"alpha_difference", estimate(compared->alpha_difference)},
-            {"beta_difference", estimate(compared->beta_difference)},
-            {"limit_ratio", estimate(compared->limit_ratio)},
-            {"peak_ratio", estimate(compared->peak_ratio)}};
+    return curve_comparison_json(*compared, before.rounds.size());
 }
 
 json comparison_json(const ScalingOptions& options, const TargetScaling& baseline,
@@ -446,6 +438,23 @@ json comparison_json(const ScalingOptions& options, const TargetScaling& baselin
 }
 
 }  // namespace
+
+json curve_comparison_json(const CurveComparison& compared, std::size_t rounds) {
+    // Every law has a gamma: without one there is no law, and not one of two that lacks a figure.
+    if (!compared.gamma_ratio) {
+        return {{"absent",
+                 "no law could be fitted to the rounds of both, or not without each of them"}};
+    }
+    const auto estimate = [](const std::optional<stats::LocationEstimate>& value) {
+        return value ? interval_json(value->estimate, value->interval) : json(nullptr);
+    };
+    return {{"rounds", rounds},
+            {"gamma_ratio", estimate(compared.gamma_ratio)},
+            {"alpha_difference", estimate(compared.alpha_difference)},
+            {"beta_difference", estimate(compared.beta_difference)},
+            {"limit_ratio", estimate(compared.limit_ratio)},
+            {"peak_ratio", estimate(compared.peak_ratio)}};
+}
 
 json scaling_json(const RunFacts& facts, const ScalingOptions& options, const Scaling& scaling) {
     json result = header_json("crucible.scaling/1", facts);
