@@ -21,9 +21,9 @@ Error bad_curve(std::string message) {
 }
 
 std::optional<Error> curve_error(const CurveRounds& curve, std::string_view name) {
-    if (curve.rounds.size() < kCurveRoundsMin) {
+    if (curve.rounds.size() < kComparedRoundsMin) {
         return bad_curve(fmt::format("the {} has {} rounds; at least {}", name, curve.rounds.size(),
-                                     kCurveRoundsMin));
+                                     kComparedRoundsMin));
     }
     for (std::size_t r = 0; r < curve.rounds.size(); ++r) {
         if (curve.rounds[r].size() != curve.loads.size()) {

@@ -26,6 +26,9 @@ struct CurveComparison {
     std::optional<stats::LocationEstimate> peak_ratio;
 };
 
+/// Of one round nothing says how rounds differ.
+inline constexpr std::size_t kComparedRoundsMin = 2;
+
 /// Round r of the one was measured beside round r of the other: what both share in a round is in no
 /// interval of what differs. The spread is that of the jackknife over rounds of the differences,
 /// and the intervals are Student's, Fieller's (1954) of gamma's ratio, of the limit that of
@@ -33,7 +36,7 @@ struct CurveComparison {
 /// laws put together, as if independent (Zou and Donner 2008).
 ///
 /// Errc::invalid_argument: loads that differ or are fewer than 4, rounds that differ or are fewer
-/// than kCurveRoundsMin, a value that is not above 0.
+/// than kComparedRoundsMin, a value that is not above 0.
 Result<CurveComparison> compare_curves(const CurveRounds& baseline, const CurveRounds& candidate,
                                        double level = 0.95);
 

@@ -12,7 +12,4 @@ struct CurveRounds {
     std::vector<std::vector<double>> rounds;  ///< [round][load]
 };
 
-/// Below, too few different draws of rounds exist for a 95 % interval.
-inline constexpr std::size_t kCurveRoundsMin = 5;
-
 }  // namespace crucible::lab::scale

@@ -122,7 +122,7 @@ Degradation degradation(std::span<const LoadedPoint> points) {
 }
 
 void set_throughput_intervals(Degradation& found, const CurveRounds& rounds, std::uint64_t seed) {
-    CRUCIBLE_ASSERT(rounds.rounds.size() >= kCurveRoundsMin);
+    CRUCIBLE_ASSERT(rounds.rounds.size() >= kDegradationRoundsMin);
     Logs logs = rounds.rounds;
     for (auto& round : logs) {
         for (double& value : round) {

@@ -60,11 +60,14 @@ struct Degradation {
 /// Of points with different loads, in any order; at least one. Without intervals.
 Degradation degradation(std::span<const LoadedPoint> points);
 
+/// Below, too few different draws of rounds exist for a 95 % interval.
+inline constexpr std::size_t kDegradationRoundsMin = 5;
+
 /// The intervals of best_load and throughput_lost from `rounds` of throughput, at least
-/// kCurveRoundsMin, at the loads that `found` is of. The largest and the smallest of several values
-/// differ by chance alone, so that they hold for all pairs of loads at once: as far as in 95 % of
-/// draws of rounds the largest difference between two loads' means in ln strays from the measured
-/// one, further for few rounds as Student's distribution is wider than the normal.
+/// kDegradationRoundsMin, at the loads that `found` is of. The largest and the smallest of several
+/// values differ by chance alone, so that they hold for all pairs of loads at once: as far as the
+/// largest difference between two loads' means in ln strays from the measured one in 95 % of draws
+/// of rounds, further for few rounds as Student's distribution is wider than the normal.
 void set_throughput_intervals(Degradation& found, const CurveRounds& rounds, std::uint64_t seed);
 
 }  // namespace crucible::lab::scale

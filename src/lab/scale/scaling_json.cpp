@@ -405,9 +405,9 @@ json curves_json(const ScalingOptions& options, const TargetScaling& baseline,
     for (const auto* target : {&baseline, &candidate})
         if (!target->law) return {{"absent", target->target + ": " + target->why_no_law}};
     const auto before = rounds_of(baseline.sweep, candidate.sweep);
-    if (before.rounds.size() < kCurveRoundsMin) {
+    if (before.rounds.size() < kComparedRoundsMin) {
         return {{"absent", fmt::format("{} of {} rounds have every load of both; at least {}",
-                                       before.rounds.size(), options.rounds, kCurveRoundsMin)}};
+                                       before.rounds.size(), options.rounds, kComparedRoundsMin)}};
     }
     const auto compared = compare_curves(before, rounds_of(candidate.sweep, baseline.sweep));
     if (!compared) return {{"absent", compared.error().message}};

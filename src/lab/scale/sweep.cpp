@@ -61,13 +61,13 @@ void judge_throughput(Degradation& found, const Sweep& sweep, const std::vector<
                       std::uint64_t seed) {
     const auto by_round = sweep.by_round("throughput");
     const auto complete = complete_rounds(by_round, loads);
-    if (complete.rounds.size() >= kCurveRoundsMin) {
+    if (complete.rounds.size() >= kDegradationRoundsMin) {
         set_throughput_intervals(found, complete, seed);
         return;
     }
     found.best_load.absent = found.throughput_lost.absent =
         fmt::format("{} of {} rounds have every load; at least {}", complete.rounds.size(),
-                    by_round.size(), kCurveRoundsMin);
+                    by_round.size(), kDegradationRoundsMin);
 }
 
 using Difference = std::function<double(double before, double after)>;

@@ -98,8 +98,8 @@ TEST(CurveComparison, NamesWhatIsWrongWithACurve) {
     EXPECT_EQ(message(good, other),
               "comparing curves: baseline and candidate were measured at different loads");
     other = good;
-    other.rounds.pop_back();
-    EXPECT_EQ(message(good, other), "comparing curves: the candidate has 4 rounds; at least 5");
+    other.rounds.resize(1);
+    EXPECT_EQ(message(good, other), "comparing curves: the candidate has 1 rounds; at least 2");
     other = good;
     other.rounds[2][1] = 0;
     EXPECT_EQ(message(other, good),
@@ -199,6 +199,11 @@ struct Held {
         ++told;
         held += got->interval.low <= truth && truth <= got->interval.high ? 1 : 0;
     }
+    Held& operator+=(const Held& other) {
+        held += other.held;
+        told += other.told;
+        return *this;
+    }
     double share() const { return told > 0 ? static_cast<double>(held) / told : 1; }
 };
 
@@ -211,17 +216,20 @@ struct ComparisonCoverage {
     int peaks_told = 0;  ///< also where it is none
 };
 
-/// `both`: what a round has is in both curves the same.
+/// `both`: what a round has is in both curves the same. All noise is
+/// another with other `seeds`.
 ComparisonCoverage simulate_pairs(const stats::ScalabilityFit& baseline,
                                   const stats::ScalabilityFit& candidate, std::size_t rounds,
-                                  bool both, int pairs) {
+                                  bool both, int pairs, std::uint64_t seeds) {
     constexpr RoundNoise kNoise{.own = 0.05, .shared = 0.03};
     constexpr double kInfinite = std::numeric_limits<double>::infinity();
     const auto before = peak_of(baseline);
     const auto after = peak_of(candidate);
     ComparisonCoverage coverage;
     for (int i = 0; i < pairs; ++i) {
-        const auto seed = static_cast<std::uint64_t>(4 * i + 10'000);
+        const auto seed =
+            4 * (seeds * static_cast<std::uint64_t>(pairs) + static_cast<std::uint64_t>(i)) +
+            10'000;
         const auto got = compare_curves(
             rounds_of(baseline, kEightLoads, rounds, kNoise, seed, seed + 2),
             rounds_of(candidate, kEightLoads, rounds, kNoise, seed + 1, seed + (both ? 2 : 3)));
@@ -248,13 +256,16 @@ ComparisonCoverage simulate_pairs(const stats::ScalabilityFit& baseline,
 // apart.
 TEST(CurveComparison, IntervalsHoldTheTruthWithAndWithoutCoherency) {
     const int pairs = simulations(40);
-    const double slack = 3 * std::sqrt(0.95 * 0.05 / pairs);
+    // Of so many shares by case some stray by three standard errors.
+    const double slack = 4 * std::sqrt(0.95 * 0.05 / pairs);
     struct Case {
         const char* name;
         stats::ScalabilityFit baseline;
         stats::ScalabilityFit candidate;
     };
-    Held one_alone;  // has coherency: limits of all such pairs
+    ComparisonCoverage all;
+    ComparisonCoverage one_alone;  // has coherency: all such pairs
+    std::uint64_t seeds = 0;
     for (const auto& [name, baseline, candidate] :
          {Case{"coherency", kBaseline, kCandidate},
           Case{"much of it",
@@ -267,10 +278,10 @@ TEST(CurveComparison, IntervalsHoldTheTruthWithAndWithoutCoherency) {
                {.gamma = 900, .alpha = 0.05}},
           Case{"nearly lines", {.gamma = 1000, .alpha = 0.02}, {.gamma = 900, .alpha = 0.01}},
           Case{"the same", kBaseline, kBaseline}}) {
-        for (const std::size_t rounds : {6U, 10U}) {
+        for (const std::size_t rounds : {2U, 3U, 4U, 6U, 10U}) {
             for (const bool both : {true, false}) {
                 SCOPED_TRACE(fmt::format("{}, {} rounds, {}", name, rounds, both));
-                const auto c = simulate_pairs(baseline, candidate, rounds, both, pairs);
+                const auto c = simulate_pairs(baseline, candidate, rounds, both, pairs, seeds++);
                 fmt::print(
                     "{}, {} rounds{}: gamma {:.1f} alpha {:.1f} beta {:.1f} limit {:.1f} peak "
                     "{:.1f} %, no limit {:.1f} no peak {:.1f} %\n",
@@ -280,21 +291,35 @@ TEST(CurveComparison, IntervalsHoldTheTruthWithAndWithoutCoherency) {
                     100.0 * (pairs - c.peaks_told) / pairs);
                 for (const auto& figure : {c.gamma, c.alpha, c.beta, c.limit})
                     EXPECT_GE(figure.share(), 0.95 - std::max(0.02, slack));
-                // Of pairs with a peak each, which are half of those in which one alone has one.
-                if (c.peak.told > 0) {
-                    const double of_few = 3 * std::sqrt(0.95 * 0.05 / c.peak.told);
+                const bool one = (baseline.beta == 0) != (candidate.beta == 0);
+                if (c.peak.told > 0 && !one) {
+                    const double of_few = 4 * std::sqrt(0.95 * 0.05 / c.peak.told);
                     EXPECT_GE(c.peak.share(), 0.95 - std::max(0.02, of_few));
                 }
                 EXPECT_EQ(c.gamma.told, pairs);
                 EXPECT_GE(c.limit.told, pairs * 9 / 10);
-                if ((baseline.beta == 0) == (candidate.beta == 0)) continue;
-                one_alone.held += c.limit.held;
-                one_alone.told += c.limit.told;
+                all.gamma += c.gamma;
+                all.alpha += c.alpha;
+                all.beta += c.beta;
+                if (!one) continue;
+                one_alone.limit += c.limit;
+                one_alone.peak += c.peak;
             }
         }
     }
-    // Eight times as many pairs, of which each two share the curves' own noise.
-    EXPECT_GE(one_alone.share(), 0.95 - std::max(0.02, slack / 2));
+    // Each pair has noise of its own, so that all together tell 95 % from the 93 % of intervals
+    // that are an eighth too narrow, for which the pairs of one case are too few.
+    const auto check = [](const char* name, const Held& held, double slack_min) {
+        fmt::print("all {}: {:.2f} % of {}\n", name, 100 * held.share(), held.told);
+        const double of_all = 3 * std::sqrt(0.95 * 0.05 / held.told);
+        EXPECT_GE(held.share(), 0.95 - std::max(slack_min, of_all)) << name;
+    };
+    check("gamma", all.gamma, 0.01);
+    check("alpha", all.alpha, 0.01);
+    check("beta", all.beta, 0.01);
+    check("limit where one alone has coherency", one_alone.limit, 0.01);
+    // Of the half of these pairs that have a peak each: where one has none that is no error.
+    check("peak where one alone has coherency", one_alone.peak, 0.02);
 }
 
 // What both curves have in a round is in the spread of neither ratio: 5 %, and intervals of 1 %.

@@ -67,8 +67,7 @@ TEST(ScalingTargets, ComparesEachFurtherOneWithTheFirst) {
         EXPECT_NEAR(ratio_at(comparison, 0).at("value").get<double>(), 1, 1e-9);
         EXPECT_NEAR(ratio_at(comparison, 3).at("value").get<double>(), most[i], 1e-9);
         EXPECT_EQ(comparison.at("over_loads").at(0).at("loads"), 4);
-        EXPECT_EQ(comparison.at("curves").at("absent"),
-                  "3 of 3 rounds have every load of both; at least 5");
+        EXPECT_EQ(comparison.at("curves").at("rounds"), 3);
     }
 }
 
