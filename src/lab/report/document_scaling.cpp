@@ -253,10 +253,7 @@ ScalingComparison read_scaling_comparison(const json& object) {
         .baseline = text_at(object, "baseline"),
         .candidate = text_at(object, "candidate"),
         .points = list_of<ComparedPoint>(object.at("points"), read_compared_point),
-        .over_loads = {}};
-    // Results of before it was told have none.
-    if (const auto over = object.find("over_loads"); over != object.end())
-        comparison.over_loads = list_of<RatioOverLoads>(*over, read_ratio_over_loads);
+        .over_loads = list_of<RatioOverLoads>(object.at("over_loads"), read_ratio_over_loads)};
     const auto& curves = object.at("curves");
     comparison.why_no_curves = optional_text(curves, "absent");
     if (comparison.why_no_curves.empty()) {
