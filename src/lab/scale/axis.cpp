@@ -134,8 +134,7 @@ Result<> check_axis(const TargetUrl& target, Axis axis) {
     return {};
 }
 
-AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, double load,
-                  std::uint64_t events_min) {
+AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, double load) {
     AxisTrial trial{.target = target, .system = scenario.system, .plan = scenario.plan};
     const auto count = static_cast<std::uint32_t>(std::llround(load));
     switch (axis) {
@@ -144,9 +143,8 @@ AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, 
             CRUCIBLE_ASSERT(rate && !scenario.plan.phases.empty());
             const Phase& phase = scenario.plan.phases.front();
             const double asked = std::chrono::duration<double>(phase.duration()).count() * load;
-            const auto events =
-                std::max<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(asked)), events_min);
-            Phase at = steady_phase(*rate, events, phase.warmup);
+            const double events = std::max(1.0, std::ceil(asked));
+            Phase at = steady_phase(*rate, static_cast<std::uint64_t>(events), phase.warmup);
             at.arrivals = phase.arrivals;
             trial.plan.phases = {std::move(at)};
             break;

@@ -47,9 +47,7 @@ struct AxisTrial {
     Plan plan;
 };
 
-/// `scenario` at `load`, for a target that has the axis. An open-loop phase keeps its length: of
-/// the rate's axis, at least `events_min` events long.
-AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, double load,
-                  std::uint64_t events_min);
+/// `scenario` at `load`, for a target that has the axis. Its phase keeps its length.
+AxisTrial at_load(const TargetUrl& target, const Scenario& scenario, Axis axis, double load);
 
 }  // namespace crucible::lab::scale

@@ -128,7 +128,7 @@ TrialResult TrialRunner::run_at(const TargetUrl& target, double load, Duration l
 }
 
 AxisTrial TrialRunner::at(const TargetUrl& target, double load) const {
-    return at_load(target, *options_.scenario, options_.axis, load, events_needed(*options_.slo));
+    return at_load(target, *options_.scenario, options_.axis, load);
 }
 
 TrialResult TrialRunner::run_harness(double load, Duration length, std::uint32_t number) {
@@ -166,7 +166,7 @@ ScalingTrial TrialRunner::judge(double load, const TrialResult& trial, const Tri
 std::vector<ScalingTrial> TrialRunner::run_rates(const TargetUrl& target,
                                                  const std::vector<double>& rates, Duration length,
                                                  std::uint32_t number) {
-    auto trial = at_load(target, *options_.scenario, Axis::rate, rates.front(), 1);
+    auto trial = at_load(target, *options_.scenario, Axis::rate, rates.front());
     trial.system.seed = trial.plan.workload.seed = round_seed(options_.seed, 0, number);
     const Phase model = trial.plan.phases.front();
     trial.plan.phases.clear();

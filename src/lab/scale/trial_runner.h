@@ -56,7 +56,8 @@ public:
     /// As the scenario has it.
     Duration trial_length() const { return options_.scenario->plan.phases.front().duration(); }
 
-    /// What run_at() runs.
+    /// The scenario at `load`, as long as the scenario has it: run_at() runs it as long as is
+    /// asked.
     AxisTrial at(const TargetUrl& target, double load) const;
 
     /// at() or a change of it, as fast as events are acknowledged, whatever the axis is.

@@ -142,6 +142,28 @@ TEST(TrialRunner, KnowsHowLongATrialAtALoadIs) {
     EXPECT_TRUE(runner->out_of_time());
 }
 
+// A quantile needs its events: at a low rate they take longer.
+TEST(TrialRunner, IsLongEnoughForTheEvents) {
+    Scenario scenario;
+    scenario.plan.phases = {steady_phase(*base::Rate::per_second(100), 100, 200ms)};
+    const Slo slo = *Slo::parse("latency_p99<10ms");
+    TrialRunner::Options options;
+    options.scenario = &scenario;
+    options.slo = &slo;
+    Phase phase;
+    options.run = [&phase](const TargetUrl&, const SystemOptions&, const Plan& plan,
+                           const TrialOptions&) -> Result<TrialResult> {
+        phase = plan.phases.front();
+        return TrialResult{};
+    };
+    TrialRunner runner(options);
+    runner.run_at(daemon_url(), 500, 1s, 1);
+    EXPECT_EQ(phase.events(), 1'000U);
+    EXPECT_EQ(phase.warmup, 200ms);
+    runner.run_at(daemon_url(), 5'000, 1s, 1);
+    EXPECT_EQ(phase.events(), 5'000U);
+}
+
 // Two loads on one system, of which `unreported` clients told nothing, as one of them died.
 std::vector<ScalingTrial> trials_of_a_dead_client(std::uint32_t unreported, bool embedded) {
     Scenario scenario;
