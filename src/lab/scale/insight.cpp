@@ -131,6 +131,15 @@ std::vector<LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& ac
     return check_laws(operation, kLawTolerance);
 }
 
+/// A look that would end later than the time budget allows is as long as it has to be and no
+/// longer: not begun, it would say nothing.
+Duration look_length(const TrialRunner& runner, const TargetUrl& target, double load) {
+    // What a search found valid there is to be so here, too.
+    const Duration enough = runner.long_enough(target, load);
+    const Duration longer = std::max(enough, kLookTimes * runner.trial_length());
+    return runner.fits(longer) ? longer : enough;
+}
+
 Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& judged) {
     Insight insight;
     insight.load = load;
@@ -190,9 +199,7 @@ Result<Insight> look_for_bottleneck(TrialRunner& runner, const TargetUrl& target
     std::optional<Insight> insight;
     std::string invalid = "the time or the user ended it first";
     for (std::uint32_t i = 0; i < kLooksMax && runner.going(); ++i) {
-        // What a search found valid there is to be so here, too.
-        const Duration length =
-            std::max(runner.long_enough(target, look.load), kLookTimes * runner.trial_length());
+        const Duration length = look_length(runner, target, look.load);
         const auto trial = runner.run_at(target, look.load, length, number + i, options);
         std::optional<TrialResult> harness;
         if (runner.takes_harness(trial))

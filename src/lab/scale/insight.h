@@ -33,9 +33,9 @@ struct Look {
 };
 /// So many trials at most, until one breaks where others broke, or one is valid.
 inline constexpr std::uint32_t kLooksMax = 3;
-/// Each so many times as long as other trials: there are as many samples in a short trial as in a
-/// long one, and the fewer of them in a second, the less they move the latencies of what they
-/// watch.
+/// Each so many times as long as other trials, where the time budget allows that: there are as many
+/// samples in a short trial as in a long one, and the fewer of them in a second, the less they move
+/// the latencies of what they watch.
 inline constexpr int kLookTimes = 5;
 
 /// Events sent and not yet ended, of all clients: what waits in the system's queues, and what it

@@ -73,10 +73,19 @@ bool TrialRunner::going() {
 }
 
 bool TrialRunner::ends_in_time(Duration planned) {
-    if (options_.time_budget > Duration::zero() &&
-        clock_.now() - started_ + planned + overhead_ > options_.time_budget)
-        out_of_time_ = true;
+    if (!within_budget(planned + overhead_)) out_of_time_ = true;
     return !out_of_time_;
+}
+
+bool TrialRunner::within_budget(Duration takes) const {
+    return options_.time_budget <= Duration::zero() ||
+           clock_.now() - started_ + takes <= options_.time_budget;
+}
+
+bool TrialRunner::fits(Duration length) const {
+    const Duration warmup = options_.scenario->plan.phases.front().warmup;
+    const int trials = options_.slo->limits_resources() ? 2 : 1;
+    return within_budget(trials * (warmup + length + overhead_));
 }
 
 TrialResult TrialRunner::run(const AxisTrial& trial, double load, const TrialOptions& options) {

@@ -83,6 +83,9 @@ public:
 
     /// False once the user has asked to stop, or a trial would have ended later than allowed.
     bool going();
+    /// Whether a trial of `length`, with the harness's where the SLO may need it, would end within
+    /// the time budget.
+    bool fits(Duration length) const;
     bool out_of_time() const noexcept { return out_of_time_; }
     bool interrupted() const noexcept { return options_.stop.stop_requested(); }
 
@@ -92,6 +95,7 @@ private:
                         const TrialOptions& options);
     AxisTrial harness_at(double load) const;
     bool ends_in_time(Duration planned);
+    bool within_budget(Duration takes) const;
 
     Options options_;
     TargetUrl harness_;

@@ -142,6 +142,26 @@ TEST(TrialRunner, KnowsHowLongATrialAtALoadIs) {
     EXPECT_TRUE(runner->out_of_time());
 }
 
+// What the harness takes of the time counts where the SLO may need it; asking ends nothing.
+TEST(TrialRunner, KnowsWhatFitsIntoTheTime) {
+    Scenario scenario;
+    scenario.plan.phases = {steady_phase(*base::Rate::per_second(1'000), 2'000, 300ms)};
+    TrialClock clock;
+    for (const bool resources : {false, true}) {
+        const Slo slo = *Slo::parse(resources ? "memory_peak<=64MiB" : "latency_p99<10ms");
+        TrialRunner::Options options;
+        options.scenario = &scenario;
+        options.slo = &slo;
+        options.clock = &clock;
+        options.time_budget = 20s;
+        TrialRunner runner(options);
+        EXPECT_TRUE(runner.fits(9'700ms));
+        EXPECT_EQ(runner.fits(9'800ms), !resources);
+        EXPECT_FALSE(runner.fits(19'800ms));
+        EXPECT_FALSE(runner.out_of_time());
+    }
+}
+
 // A quantile needs its events: at a low rate they take longer.
 TEST(TrialRunner, IsLongEnoughForTheEvents) {
     Scenario scenario;
