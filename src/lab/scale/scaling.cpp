@@ -28,6 +28,8 @@ constexpr std::array kSharesBeyond{1.1, 1.5};
 constexpr double kLevel = 0.95;
 /// After so many failures of a target that has not handled anything its lowest load decides.
 constexpr std::uint32_t kFailuresToDoubt = 2;
+/// So often at most a round has all trials at a load run again, longer, as one was too short.
+constexpr std::uint32_t kAgainMax = 2;
 
 /// Of a search that ended on trials that say nothing.
 std::string why_not_its_limit(const LimitFound& limit) {
@@ -235,10 +237,12 @@ private:
     };
 
     /// In a round all targets and the harness have trials of one length at a load: what the slowest
-    /// of them needs by what is known before it, and no less than in an earlier round.
-    void lengthen(CurveLoad& at) const {
+    /// of them needs by what is known.
+    Duration length_at(double load) const {
+        Duration length{};
         for (const auto& target : options_.targets)
-            at.length = std::max(at.length, runner_.long_enough(target, at.load));
+            length = std::max(length, runner_.long_enough(target, load));
+        return length;
     }
 
     struct Job {
@@ -254,12 +258,13 @@ private:
             for (const auto& point : points) target.sweep.points.push_back({.load = point.load});
         }
         for (std::uint32_t round = 0; round < options_.rounds && going(); ++round) {
-            for (auto& at : points) lengthen(at);
+            for (auto& at : points) at.length = length_at(at.load);
             run_round(points, round);
         }
     }
 
-    void run_round(const std::vector<CurveLoad>& points, std::uint32_t round) {
+    /// Trials that turn out too short at a load are run again there before any of them is kept.
+    void run_round(std::vector<CurveLoad>& points, std::uint32_t round) {
         const auto what = fmt::format("round {}/{}", round + 1, options_.rounds);
         const std::size_t harness = options_.targets.size();
         std::vector<Job> jobs;
@@ -272,23 +277,31 @@ private:
         for (std::size_t next = 0; next < jobs.size() && going(); ++next) {
             decide_first(std::span(jobs).subspan(next));
             const auto [point, target] = jobs[next];
-            const double load = points[point].load;
+            auto& [load, length] = points[point];
             auto trial = run_job(target, points[point], round, what);
             if (trial.interrupted) break;
             auto& at = measured[point];
             if (target == harness) {
                 at.harness = std::move(trial);
             } else {
-                if (!trial.phases.empty()) {
-                    scaling_.targets[target].limit_uses.push_back(
-                        {.load = load, .uses = trial.phases.front().limits, .round = round});
-                }
                 at.trials.push_back({.target = target, .result = std::move(trial)});
             }
             tell_of(at, load, what);
+            if (target == harness || at.again == kAgainMax ||
+                !runner_.too_short(options_.targets[target], load, length))
+                continue;
+            length = length_at(load);
+            at = {.trials = {}, .harness = {}, .again = at.again + 1};
+            run_again(jobs, next + 1, point);
         }
         for (std::size_t point = 0; point < points.size(); ++point) {
             const auto& at = measured[point];
+            for (const auto& trial : at.trials) {
+                const auto& phases = trial.result.phases;
+                if (phases.empty()) continue;
+                scaling_.targets[trial.target].limit_uses.push_back(
+                    {.load = points[point].load, .uses = phases.front().limits, .round = round});
+            }
             // Net of the harness or not at all: both would make no curve.
             if (!at.harness) continue;
             for (const auto& trial : at.trials) {
@@ -296,6 +309,17 @@ private:
                      trial.result, *at.harness);
             }
         }
+    }
+
+    /// Puts all jobs of `point` among those from `next` on, in random order.
+    void run_again(std::vector<Job>& jobs, std::size_t next, std::size_t point) {
+        std::vector<Job> left(jobs.begin() + static_cast<std::ptrdiff_t>(next), jobs.end());
+        std::erase_if(left, [point](const Job& job) { return job.point == point; });
+        for (std::size_t target = 0; target <= options_.targets.size(); ++target)
+            left.push_back({point, target});
+        shuffle(left);
+        jobs.resize(next);
+        jobs.insert(jobs.end(), left.begin(), left.end());
     }
 
     /// What a round has measured at one point.
@@ -307,6 +331,7 @@ private:
         };
         std::vector<Trial> trials;
         std::optional<TrialResult> harness;
+        std::uint32_t again = 0;  ///< how often what was measured was too short
     };
 
     /// Tells of the trials that can be judged by now.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lab/run/checks.h"
+#include "lab/stats/robust.h"
 
 namespace crucible::lab::scale {
 namespace {
@@ -131,8 +132,11 @@ TrialResult TrialRunner::run_for(AxisTrial trial, double load, Duration length,
 TrialResult TrialRunner::run_at(const TargetUrl& target, double load, Duration length,
                                 std::uint32_t number, const TrialOptions& options) {
     auto result = run_for(at(target, load), load, length, number, options);
-    if (!result.phases.empty() && result.phases.front().throughput > 0)
-        done_[target.text][load] = result.phases.front().throughput;
+    // What went wrong when all was stopped says nothing of the load.
+    const bool whole =
+        !result.interrupted && (!result.failure || result.failed_part == FailedPart::stop);
+    if (whole && !result.phases.empty() && result.phases.front().throughput > 0)
+        done_[target.text][load].push_back(result.phases.front().throughput);
     return result;
 }
 
@@ -217,17 +221,31 @@ Duration TrialRunner::long_enough(const TargetUrl& target, double load) const {
 }
 
 Duration TrialRunner::long_enough(const TargetUrl& target, double load, Duration length) const {
+    const auto needed = time_needed(target, load);
+    if (!needed) return length;
+    const auto enough = kEventsMargin * *needed;
+    // What would take too long has no value either way.
+    if (enough <= length || enough > kLongestTimes * trial_length()) return length;
+    return std::chrono::duration_cast<Duration>(enough);
+}
+
+bool TrialRunner::too_short(const TargetUrl& target, double load, Duration length) const {
+    const auto needed = time_needed(target, load);
+    return needed && *needed > length && long_enough(target, load, length) > length;
+}
+
+/// For the events that the SLO needs; nullopt where that is not for trials to tell, or none has
+/// told.
+std::optional<std::chrono::duration<double>> TrialRunner::time_needed(const TargetUrl& target,
+                                                                      double load) const {
     const auto of_target = done_.find(target.text);
     const bool open_loop = options_.scenario->plan.phases.front().open_loop();
-    if (open_loop || options_.slo->limits.empty() || of_target == done_.end()) return length;
+    if (open_loop || options_.slo->limits.empty() || of_target == done_.end()) return std::nullopt;
     const auto above = of_target->second.upper_bound(load);
-    if (above == of_target->second.begin()) return length;
-    const double needed = kEventsMargin * static_cast<double>(events_needed(*options_.slo)) /
-                          std::prev(above)->second;
-    const double asked = std::chrono::duration<double>(length).count();
-    // What would take too long has no value either way.
-    if (needed <= asked || needed > kLongestTimes * asked) return length;
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(needed));
+    if (above == of_target->second.begin()) return std::nullopt;
+    // One that stalled is not to make all that follow longer.
+    const double rate = stats::median(std::prev(above)->second);
+    return std::chrono::duration<double>(static_cast<double>(events_needed(*options_.slo)) / rate);
 }
 
 ScalingTrial TrialRunner::run_load(const TargetUrl& target, double load, Duration length,

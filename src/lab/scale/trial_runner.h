@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -47,12 +48,16 @@ public:
 
     /// How long a trial of `target` at `load` has to be for what the SLO needs, `length` at least.
     /// How many events there are as fast as they are acknowledged only trials tell: it is as long
-    /// as the last one at this load, else at the nearest lower one, says that it takes, unless that
-    /// is more than ten times `length`. In open loop, where run_at() knows how many there are, and
-    /// without an SLO it is `length`.
+    /// as the median of those at this load, else at the nearest lower one, says that it takes,
+    /// unless that is more than ten times trial_length(). Trials that failed or were interrupted
+    /// tell nothing. In open loop, where run_at() knows how many there are, and without an SLO it
+    /// is `length`.
     Duration long_enough(const TargetUrl& target, double load, Duration length) const;
     /// The same of trial_length().
     Duration long_enough(const TargetUrl& target, double load) const;
+    /// Whether by the same trials one of `length` has fewer events than the SLO needs, and is to be
+    /// longer. Less often than long_enough() is longer: that allows for a trial that does less.
+    bool too_short(const TargetUrl& target, double load, Duration length) const;
     /// As the scenario has it.
     Duration trial_length() const { return options_.scenario->plan.phases.front().duration(); }
 
@@ -96,6 +101,8 @@ private:
     AxisTrial harness_at(double load) const;
     bool ends_in_time(Duration planned);
     bool within_budget(Duration takes) const;
+    std::optional<std::chrono::duration<double>> time_needed(const TargetUrl& target,
+                                                             double load) const;
 
     Options options_;
     TargetUrl harness_;
@@ -105,7 +112,8 @@ private:
     TimePoint started_;
     Duration overhead_{};  ///< most that a trial took beyond its plan
     bool out_of_time_ = false;
-    std::map<std::string, std::map<double, double>> done_;  ///< events/s, by target and load
+    /// Events/s of each trial, by target and load.
+    std::map<std::string, std::map<double, std::vector<double>>> done_;
 };
 
 }  // namespace crucible::lab::scale

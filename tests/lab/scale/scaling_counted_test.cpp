@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -414,20 +415,83 @@ TEST(ScalingCounted, MakesEveryTrialThatTheSloJudgesAsLong) {
     }
 }
 
-// A load that no search has been at tells in the first round how long its trials have to be.
-TEST(ScalingCounted, LearnsInARoundHowLongTheNextOnesTrialsAre) {
-    auto options = counted(Axis::payload, {1'024, 65'536}, [](double bytes) {
-        return SimulatedSystem{.capacity = bytes > 50'000 ? 100.0 : 1'000.0,
-                               .latency = bytes > 3'000 ? 20ms : 1ms};
-    });
+/// The lengths of trials at 64 KiB, by round and scheme.
+using Lengths = std::map<std::string, std::vector<double>>;
+
+/// Runs `options`, whose search ends below 64 KiB; `coordinator` says what a trial of it does
+/// there, given how many there were before.
+Scaling run_where(ScalingOptions options, Lengths& seconds,
+                  const std::function<double(std::size_t trials)>& coordinator) {
+    std::size_t trials = 0;
+    std::string round;
+    options.on_progress = [&round](const ScalingProgress& progress) { round = progress.what; };
+    options.run = [&](const TargetUrl& target, const SystemOptions& system, const Plan& plan,
+                      const TrialOptions& how) {
+        const auto at = [&](double bytes) {
+            SimulatedSystem simulated{.latency = bytes > 3'000 ? 20ms : 1ms};
+            if (bytes < 50'000) return simulated;
+            if (target.scheme == "coordinator") simulated.capacity = coordinator(trials++);
+            const auto length =
+                std::chrono::round<std::chrono::milliseconds>(plan.phases.front().duration());
+            seconds[round + " " + target.scheme].push_back(
+                std::chrono::duration<double>(length).count());
+            return simulated;
+        };
+        return trials_of(Axis::payload, at)(target, system, plan, how);
+    };
+    return run(options);
+}
+
+ScalingOptions searched_below_the_last_point(std::uint32_t rounds) {
+    auto options = counted(Axis::payload, {1'024, 65'536}, nullptr);
+    options.targets = {*parse_target("coordinator:"), *parse_target("daemon:")};
     options.search.highest = 4'096;
-    options.rounds = 3;
-    const auto target = run(options).targets.at(0);
-    ASSERT_EQ(target.sweep.points.size(), 2U);
-    EXPECT_EQ(target.sweep.points[0].held, 3U);
-    EXPECT_EQ(target.sweep.points[1].broken, 2U);
-    EXPECT_EQ(target.sweep.points[1].rounds, (std::vector<std::uint32_t>{1, 2}));
-    EXPECT_EQ(target.sweep.points[1].invalid.size(), 1U);
+    options.rounds = rounds;
+    return options;
+}
+
+// A load that no search has been at tells in the first round how long its trials have to be: there
+// all of that load are run again, so that no round is lost and all are of one length.
+TEST(ScalingCounted, RunsALoadAgainWhereOneOfItsTrialsWasTooShort) {
+    Lengths seconds;
+    const auto scaling =
+        run_where(searched_below_the_last_point(2), seconds, [](std::size_t) { return 100.0; });
+    for (const auto& target : scaling.targets) {
+        for (const auto& point : target.sweep.points) {
+            EXPECT_EQ(point.rounds, (std::vector<std::uint32_t>{0, 1})) << target.target;
+            EXPECT_TRUE(point.invalid.empty()) << point.invalid.front();
+        }
+        EXPECT_EQ(target.limit_uses.size(), 4U);
+    }
+    EXPECT_EQ(seconds["round 1/2 coordinator"], (std::vector<double>{2, 12}));
+    for (const std::string scheme : {"daemon", "null"}) {
+        ASSERT_FALSE(seconds["round 1/2 " + scheme].empty()) << scheme;
+        EXPECT_EQ(seconds["round 1/2 " + scheme].back(), 12) << scheme;
+        EXPECT_EQ(seconds["round 2/2 " + scheme], std::vector<double>{12}) << scheme;
+    }
+    EXPECT_EQ(seconds["round 2/2 coordinator"], std::vector<double>{12});
+}
+
+// One that does less each time would go on: by the median of 300/s, 100/s and 50/s after a trial of
+// 6 s it takes 10 s, but twice were enough.
+TEST(ScalingCounted, RunsALoadAgainTwiceAtMost) {
+    Lengths seconds;
+    run_where(searched_below_the_last_point(1), seconds, [](std::size_t trials) {
+        return std::array{300.0, 100.0, 50.0, 25.0}.at(trials);
+    });
+    EXPECT_EQ(seconds["round 1/1 coordinator"], (std::vector<double>{2, 4, 6}));
+    EXPECT_EQ(seconds["round 1/1 daemon"].back(), 6);
+}
+
+// A trial that stalled does not make all that follow longer.
+TEST(ScalingCounted, TakesAStalledTrialForOneOfThem) {
+    Lengths seconds;
+    run_where(searched_below_the_last_point(4), seconds,
+              [](std::size_t trials) { return trials == 0 ? 100.0 : 1'000.0; });
+    EXPECT_EQ(seconds["round 1/4 coordinator"], (std::vector<double>{2, 12}));
+    EXPECT_EQ(seconds["round 2/4 coordinator"], std::vector<double>{2.182});  // of 550/s
+    EXPECT_EQ(seconds["round 3/4 coordinator"], std::vector<double>{2});
+    EXPECT_EQ(seconds["round 4/4 daemon"], std::vector<double>{2});
 }
 
 // Where nothing is judged no trial is too short: curves without an SLO keep --duration.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -182,6 +184,81 @@ TEST(TrialRunner, IsLongEnoughForTheEvents) {
     EXPECT_EQ(phase.warmup, 200ms);
     runner.run_at(daemon_url(), 5'000, 1s, 1);
     EXPECT_EQ(phase.events(), 5'000U);
+}
+
+/// A trial of a client that sends as fast as events are acknowledged.
+struct ClosedTrial {
+    double throughput = 0;
+    bool interrupted = false;
+    std::optional<FailedPart> failed_part = std::nullopt;
+};
+
+/// Asks a runner that has run `trials` of 2 s, where the SLO needs 1,000 events.
+template <typename Ask>
+auto ask_after(const std::vector<ClosedTrial>& trials, Ask ask) {
+    Scenario scenario;
+    scenario.plan.phases = {maximum_phase(2s)};
+    const Slo slo = *Slo::parse("latency_p99<10ms");
+    TrialRunner::Options options;
+    options.axis = Axis::clients;
+    options.scenario = &scenario;
+    options.slo = &slo;
+    std::size_t next = 0;
+    options.run = [&](const TargetUrl&, const SystemOptions&, const Plan& plan,
+                      const TrialOptions&) -> Result<TrialResult> {
+        const auto& asked = trials.at(next++);
+        TrialResult trial;
+        trial.phases = {simulated_phase(plan.phases.front(), asked.throughput, {})};
+        trial.interrupted = asked.interrupted;
+        if (asked.failed_part) {
+            trial.failure = Error{Errc::failed, "it exited with code 1"};
+            trial.failed_part = *asked.failed_part;
+        }
+        return trial;
+    };
+    TrialRunner runner(options);
+    for (std::size_t i = 0; i < trials.size(); ++i) runner.run_at(daemon_url(), 1, 2s, 1);
+    return ask(runner);
+}
+
+Duration long_enough_after(const std::vector<ClosedTrial>& trials, Duration length) {
+    return ask_after(trials, [length](const TrialRunner& runner) {
+        return runner.long_enough(daemon_url(), 1, length);
+    });
+}
+
+bool too_short_after(const std::vector<ClosedTrial>& trials, Duration length) {
+    return ask_after(trials, [length](const TrialRunner& runner) {
+        return runner.too_short(daemon_url(), 1, length);
+    });
+}
+
+// One that stalled says nothing of the others, and nor does one that did not run to its end.
+TEST(TrialRunner, LearnsFromWholeTrials) {
+    EXPECT_EQ(long_enough_after({}, 2s), 2s);
+    EXPECT_EQ(long_enough_after({{.throughput = 100}}, 2s), 12s);
+    EXPECT_EQ(long_enough_after({{1'000}, {1'000}, {100}}, 2s), 2s);
+    EXPECT_EQ(long_enough_after({{100, /*interrupted=*/true}}, 2s), 2s);
+    EXPECT_EQ(long_enough_after({{100, false, FailedPart::system}}, 2s), 2s);
+    EXPECT_EQ(long_enough_after({{100, false, FailedPart::client}}, 2s), 2s);
+    EXPECT_EQ(long_enough_after({{100, false, FailedPart::stop}}, 2s), 12s);
+}
+
+// 1,000 of 100 events/s take 10 s: a trial of 11 s has them, though the next one is to be longer.
+// Where all would take too long none is to be longer.
+TEST(TrialRunner, KnowsWhichTrialsAreTooShort) {
+    EXPECT_TRUE(too_short_after({{100}}, 9s));
+    EXPECT_FALSE(too_short_after({{100}}, 11s));
+    EXPECT_FALSE(too_short_after({{50}}, 2s));
+    EXPECT_FALSE(too_short_after({}, 2s));
+}
+
+// Ten times a trial's length is too long for any of them, if it is not one that is longer itself.
+TEST(TrialRunner, LengthensASoakNoFurtherThanATrial) {
+    EXPECT_EQ(long_enough_after({{100}}, 10s), 12s);
+    EXPECT_EQ(long_enough_after({{50}}, 2s), 2s);
+    EXPECT_EQ(long_enough_after({{50}}, 10s), 10s);
+    EXPECT_EQ(long_enough_after({{50}}, 30s), 30s);
 }
 
 // Two loads on one system, of which `unreported` clients told nothing, as one of them died.
