@@ -49,6 +49,25 @@ std::string one_more(const ScalingDocument& document) {
     return document.unit.substr(0, document.unit.size() - 1);
 }
 
+/// Trials at a load, of which the majority counts.
+constexpr std::uint64_t kMajorityOf = 3;
+
+/// Loads within the bounds that the curves, measured after the search, have on their other side: a
+/// system or a machine that is not what it was then. Empty where there is none.
+std::string other_in_the_curves(const ScalingDocument& document, const ScalingTarget& target) {
+    const auto& point = *target.breaking_point;
+    std::string loads;
+    for (const auto& at : target.points) {
+        const auto trials = at.held + at.broken;
+        const bool lower_broke = point.lower && at.load < *point.lower && at.broken > at.held;
+        const bool higher_held = point.upper && at.load > *point.upper && at.held > at.broken;
+        if (trials < kMajorityOf || !(lower_broke || higher_held)) continue;
+        loads += fmt::format("{}{} held in {} of {} trials", loads.empty() ? "" : ", ",
+                             format_axis_load(document, at.load), at.held, trials);
+    }
+    return loads;
+}
+
 std::string limit_finding(const ScalingDocument& document, const ScalingTarget& target) {
     const auto& point = *target.breaking_point;
     const auto load = [&](double value) { return format_axis_load(document, value); };
@@ -197,6 +216,8 @@ std::string headline(const ScalingDocument& document) {
         const auto& target = document.targets[i];
         text += (i > 0 ? "; " : "") + (target.breaking_point ? limit_finding(document, target)
                                                              : curve_finding(document, target));
+        if (target.breaking_point && !other_in_the_curves(document, target).empty())
+            text += " (not so in the curves, measured afterwards)";
     }
     return text + ".";
 }
@@ -212,6 +233,12 @@ std::vector<std::string> breaking_point_sentences(const ScalingDocument& documen
     if (point.upper)
         bounds += fmt::format("{}breaks at {}", bounds.empty() ? "" : ", ", load(*point.upper));
     if (!bounds.empty()) lines.push_back(bounds);
+    if (const auto others = other_in_the_curves(document, target); !others.empty()) {
+        lines.push_back(
+            fmt::format("not so in the curves, measured afterwards: {}; the bounds are of the time "
+                        "of the search alone",
+                        others));
+    }
     if (point.estimate.value) {
         lines.push_back(
             fmt::format("breaking point {}{}", load(*point.estimate.value),

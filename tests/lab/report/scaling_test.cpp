@@ -244,6 +244,23 @@ TEST(ScalingReport, TellsOfEachSoakThatBroke) {
     EXPECT_TRUE(contains(text, "how much it holds for long is not known: the last soak broke"));
 }
 
+// Below what the search held most trials of the curves broke, or the other way round.
+TEST(ScalingReport, SaysWhereTheCurvesAreNotAsTheSearchFound) {
+    auto result = scaling_result();
+    const auto text = [&] { return render_markdown(result).value_or(""); };
+    EXPECT_FALSE(contains(text(), "not so in the curves"));
+    auto& points = result["targets"][0]["points"];
+    points[1].update({{"held", 2}, {"broken", 4}});
+    points[2].update({{"held", 2}, {"broken", 4}});  // the bound itself may go either way
+    EXPECT_TRUE(contains(text(), "(not so in the curves, measured afterwards); daemon:")) << text();
+    EXPECT_TRUE(contains(text(), "afterwards: 2 clients held in 2 of 6 trials; the bounds are"));
+    points[1].update({{"held", 3}, {"broken", 3}});
+    points[3].update({{"load", 9}, {"held", 2}, {"broken", 1}});
+    EXPECT_TRUE(contains(text(), "afterwards: 9 clients held in 2 of 3 trials; the")) << text();
+    points[3].update({{"held", 2}, {"broken", 0}});
+    EXPECT_FALSE(contains(text(), "not so in the curves"));
+}
+
 TEST(ScalingReport, SaysWhatWasNeverValid) {
     auto result = scaling_result();
     auto& point = result["targets"][0]["breaking_point"];
