@@ -189,6 +189,10 @@ std::optional<BottleneckRow> read_bottleneck(const json& object) {
         row.under_way = optional_number(under_way, "mean");
         row.under_way_most = optional_number(under_way, "most");
     }
+    if (const auto& activity = object.at("activity"); !activity.is_null()) {
+        row.samples = optional_number(activity, "samples");
+        row.core_share = optional_number(activity.at("cost"), "core_share");
+    }
     const auto& change = object.at("intervention");
     row.no_change = text_at(change, "absent");
     if (!change.contains("change")) return row;

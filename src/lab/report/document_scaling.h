@@ -124,6 +124,8 @@ struct BottleneckRow {
     std::vector<std::string> evidence;  ///< observed values against thresholds
     std::optional<double> under_way;    ///< events, mean
     std::optional<double> under_way_most;
+    std::optional<double> samples;     ///< of what every thread did
+    std::optional<double> core_share;  ///< of one core, that they took
     std::vector<OtherVerdict> others;
     std::string change;  ///< "workers=3"; empty: none
     std::string why_change;

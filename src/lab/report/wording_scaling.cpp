@@ -387,6 +387,10 @@ std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
                                 format_axis_load(document, found.load), found.reason,
                                 found.confidence, found.why_confidence));
     for (const auto& figure : found.evidence) lines.push_back("evidence: " + figure);
+    if (found.samples && found.core_share) {
+        lines.push_back(fmt::format("to see that, {} samples of every thread took {} of a core",
+                                    base::format_count(*found.samples), share(*found.core_share)));
+    }
     if (found.under_way && found.under_way_most) {
         lines.push_back(fmt::format("events under way: {} on average, {} at most",
                                     base::format_count(*found.under_way),

@@ -358,6 +358,8 @@ TEST(ScalingReport, SaysWhereALawHasNoEndAndWhereItOnlyFalls) {
 // A fall is one where its interval says so; what has none says why.
 TEST(ScalingReport, SaysWhetherAFallIsSeen) {
     auto result = scaling_result();
+    auto& watched = result["targets"][0]["bottleneck"]["activity"];
+    watched = {{"samples", 120}, {"cost", {{"core_share", 0.0023}}}};
     auto sentences = [&result] {
         const auto text = render_terminal(result, 300, false);
         EXPECT_TRUE(text);
@@ -372,6 +374,7 @@ TEST(ScalingReport, SaysWhetherAFallIsSeen) {
              "errors at 8 clients are 0 % [0 %, 0 %] more than at the lowest load: no change is",
              "errors at 8 clients are 0 % [0 %, 0 %] more than where most is done: no change is",
              "events under way: 640 on average, 1,200 at most",
+             "to see that, 120 samples of every thread took 0.23 % of a core\n",
          })
         EXPECT_TRUE(contains(text, part)) << part << '\n' << text;
     auto& lost = result["targets"][0]["degradation"]["throughput_lost"];
