@@ -168,11 +168,13 @@ OtherVerdict read_other_verdict(const json& object) {
 }
 
 std::string read_law_check(const json& object) {
-    return fmt::format("{} law: {:.4g} expected{}, {:.4g} observed: {}", text_at(object, "law"),
-                       optional_number(object, "expected").value_or(0),
-                       object.at("bound") == true ? " at most or least" : "",
-                       optional_number(object, "observed").value_or(0),
-                       object.at("holds") == true ? "holds" : "does not hold");
+    const bool bound = object.at("bound");
+    return fmt::format(
+        "{} law: {:.4g} expected{}, {:.4g} observed: {}{}", text_at(object, "law"),
+        optional_number(object, "expected").value_or(0), bound ? " at most or least" : "",
+        optional_number(object, "observed").value_or(0),
+        object.at("holds") == true ? "holds" : "does not hold",
+        bound ? "" : fmt::format(" to {:.3g} %", 100 * object.at("tolerance").get<double>()));
 }
 
 std::optional<BottleneckRow> read_bottleneck(const json& object) {

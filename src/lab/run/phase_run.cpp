@@ -29,6 +29,7 @@ constexpr std::uint64_t kNumberMask = (std::uint64_t{1} << kPhaseShift) - 1;
 static_assert(kNumberMask >= InFlightTimes::kTokensMax);
 
 constexpr std::uint64_t kArrivalsStream = 0x61727269766c;  // "arrivl"
+constexpr std::uint64_t kBacklogStream = 0x6261636b6c67;   // "backlg", and one for each client
 
 /// Of the phase that is `place` phases behind one that began after a rest. With the same random
 /// gaps in each of them a burst would come again in each: one draw would speak for all loads.
@@ -56,6 +57,13 @@ Result<> drain(Target& target, Duration limit) {
 
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept {
     return total > client ? (total - client - 1) / clients + 1 : 0;
+}
+
+Duration backlog_moment(std::uint64_t seed, std::uint32_t client, std::uint64_t n) noexcept {
+    auto random = base::Rng::at(seed, kBacklogStream + client, n);
+    const auto into = random.below(static_cast<std::uint64_t>(kBacklogInterval.count()));
+    return static_cast<std::int64_t>(n) * kBacklogInterval +
+           Duration(static_cast<std::int64_t>(into));
 }
 
 PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start, Workload& workload,

@@ -42,6 +42,11 @@ struct PhaseShare {
 /// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept;
 
+/// When `client` takes sample `n` of its backlog, from the start of the load: at a random moment of
+/// the n-th kBacklogInterval (RFC 2330, 11.1). Samples in equal steps would always see the same
+/// part of a period of equal arrivals, and clients that sample at once see each other do so.
+Duration backlog_moment(std::uint64_t seed, std::uint32_t client, std::uint64_t n) noexcept;
+
 /// One client driving one phase. Constructed, its memory is ready; run() is called once. It takes
 /// some 1.4 MiB, of phases that flow on into one another all at once and until the last is
 /// reported: making it meanwhile would disturb what is measured. 25 of them are 35 MiB a client.

@@ -60,13 +60,12 @@ private:
     void wait() {
         std::array<pollfd, 2> readable{
             {{channel_.descriptor(), POLLIN, 0}, {load_ended_.get(), POLLIN, 0}}};
-        int limit_ms = -1;
+        timespec limit{};
         if (!runs_.empty()) {
-            const auto left = next_sample_ - base::monotonic_now();
-            limit_ms = std::max(
-                0, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+            const Duration left = std::max(next_sample_ - base::monotonic_now(), Duration::zero());
+            limit = {.tv_sec = left / 1s, .tv_nsec = (left % 1s) / 1ns};
         }
-        ::poll(readable.data(), readable.size(), limit_ms);
+        ::ppoll(readable.data(), readable.size(), runs_.empty() ? nullptr : &limit, nullptr);
         std::uint64_t count = 0;
         if (readable[1].revents != 0) [[maybe_unused]]
             const auto taken = ::read(load_ended_.get(), &count, sizeof count);
@@ -176,7 +175,8 @@ private:
             receiving_ = true;
         }
         ended_ = told_ended_ = reported_ = 0;
-        next_sample_ = start.at;
+        started_ = start.at;
+        next_sample_ = started_ + backlog_moment(plan_.workload.seed, client_, 0);
         next_progress_ = base::monotonic_now() + kWorkerProgressInterval;
         load_ = std::jthread([this] {
             ::pthread_setname_np(::pthread_self(), kLoadThread);
@@ -204,10 +204,10 @@ private:
     void watch_phases() {
         if (runs_.empty() || exit_code_) return;
         const TimePoint now = base::monotonic_now();
-        for (auto& run : runs_) run.sample_backlog(now);
         if (now >= next_sample_) {
-            const auto passed = (now - next_sample_) / kBacklogInterval + 1;
-            next_sample_ += passed * kBacklogInterval;
+            for (auto& run : runs_) run.sample_backlog(now);
+            const auto passed = static_cast<std::uint64_t>((now - started_) / kBacklogInterval);
+            next_sample_ = started_ + backlog_moment(plan_.workload.seed, client_, passed + 1);
         }
         const std::size_t ended = ended_.load();
         if (told_ended_ == ended && now >= next_progress_) {
@@ -263,6 +263,7 @@ private:
     std::uint64_t events_sent_ = 0;  ///< in the phases before
     std::uint32_t first_ = 0;        ///< the number of the first run
     std::deque<PhaseRun> runs_;      ///< that one, and what it flows on into
+    TimePoint started_;              ///< their load
     TimePoint next_sample_;
     TimePoint next_progress_;
     std::atomic<std::size_t> ended_ = 0;  ///< runs

@@ -10,6 +10,7 @@
 
 #include "lab/run/merge.h"
 #include "lab/scale/bottleneck_evidence.h"
+#include "lab/stats/batch_means.h"
 #include "lab/stats/student.h"
 
 namespace crucible::lab::scale {
@@ -113,10 +114,14 @@ std::vector<LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& ac
     Operation operation;
     operation.seconds = std::chrono::duration<double>(phase.clients.front().window).count();
     operation.completions = phase.throughput * operation.seconds;
-    // Where the backlog grows, what is in the system and what leaves it are of different times.
-    if (!phase.saturated) {
-        operation.population = std::accumulate(backlog.begin(), backlog.end(), 0.0) /
-                               static_cast<double>(backlog.size());
+    // Where the backlog grows, what is in the system and what leaves it are of different times; and
+    // what is worked off afterwards, without the load beside it, costs something else.
+    if (phase.saturated) return {};
+    std::vector<stats::Batch> samples;
+    for (const double present : backlog) samples.push_back({.weight = 1, .total = present});
+    if (const auto mean = stats::batch_means(samples, kInsightLevel)) {
+        operation.population = mean->estimate;
+        operation.population_error = (mean->interval.high - mean->interval.low) / 2;
         operation.response_seconds = phase.latency.mean_ns() * 1e-9;
     }
     operation.servers = std::max(1.0, activity.cores);

@@ -58,7 +58,8 @@ std::vector<LawCheck> check_laws(const Operation& operation, double tolerance) {
     if (operation.population && operation.response_seconds) {
         const double cycle = *operation.response_seconds + operation.think_seconds;
         checks.push_back(equality(OperationalLaw::littles, throughput * cycle,
-                                  *operation.population, tolerance));
+                                  *operation.population,
+                                  tolerance + operation.population_error / (throughput * cycle)));
     }
     if (operation.service_seconds) {
         checks.push_back(inequality(OperationalLaw::bottleneck, Side::at_most,
@@ -67,8 +68,9 @@ std::vector<LawCheck> check_laws(const Operation& operation, double tolerance) {
     }
     if (operation.population && operation.all_service_seconds) {
         const double cycle = *operation.all_service_seconds + operation.think_seconds;
-        checks.push_back(inequality(OperationalLaw::population_bound, Side::at_most,
-                                    *operation.population / cycle, throughput, tolerance));
+        checks.push_back(inequality(
+            OperationalLaw::population_bound, Side::at_most, *operation.population / cycle,
+            throughput, tolerance + operation.population_error / *operation.population));
     }
     if (operation.response_seconds && operation.all_service_seconds) {
         checks.push_back(inequality(OperationalLaw::response_bound, Side::at_least,

@@ -40,12 +40,13 @@ struct Operation {
     std::optional<double> service_seconds;      ///< per completion there, measured on its own
     std::optional<double> all_service_seconds;  ///< per completion, of every resource passed
     std::optional<double> population;           ///< present on average, thinking ones included
+    double population_error = 0;                ///< half width of its interval, where sampled
     std::optional<double> response_seconds;     ///< mean, from arrival to completion
     double think_seconds = 0;                   ///< mean, of closed loops; 0 in an open one
 };
 
 /// Every law whose figures there are, in the order of OperationalLaw. `tolerance` is relative, in
-/// (0, 1).
+/// (0, 1); those of `population` are wider by its error.
 std::vector<LawCheck> check_laws(const Operation& operation, double tolerance);
 
 }  // namespace crucible::lab::scale

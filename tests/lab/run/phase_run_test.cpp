@@ -406,6 +406,25 @@ TEST(PhaseRun, ClosedLoopSendsUntilItsTimeIsOver) {
     EXPECT_EQ(result.window, 30ms);
 }
 
+// Each in its interval, anywhere in it, and not where another client's is.
+TEST(BacklogMoment, IsAtRandomInItsInterval) {
+    constexpr std::uint64_t kSamples = 1'000;
+    Duration into{};
+    std::uint64_t together = 0;
+    for (std::uint64_t n = 0; n < kSamples; ++n) {
+        const auto start = static_cast<std::int64_t>(n) * kBacklogInterval;
+        const Duration moment = backlog_moment(1, 0, n);
+        ASSERT_GE(moment, start);
+        ASSERT_LT(moment, start + kBacklogInterval);
+        EXPECT_EQ(moment, backlog_moment(1, 0, n));
+        into += moment - start;
+        const Duration apart = moment - backlog_moment(1, 1, n);
+        together += apart > -1ms && apart < 1ms ? 1 : 0;
+    }
+    EXPECT_NEAR(into / std::chrono::duration<double>(kSamples * kBacklogInterval), 0.5, 0.05);
+    EXPECT_LT(together, kSamples / 10);  // 4 %
+}
+
 TEST(ShareOf, DealsEveryEventOnce) {
     for (const std::uint64_t total : {0u, 1u, 3u, 4u, 5u, 103u}) {
         std::uint64_t sum = 0;

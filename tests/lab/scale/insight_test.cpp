@@ -255,6 +255,22 @@ TEST(LookForBottleneck, ChecksNothingAgainstItself) {
     }
 }
 
+// What is drained afterwards costs something else than what was done under the load.
+TEST(LookForBottleneck, ChecksNoLawWhereTheBacklogGrew) {
+    for (const bool saturated : {false, true}) {
+        SimulatedRunner runner(Axis::rate, {.capacity = 2'000},
+                               [saturated](std::size_t, TrialResult& trial) {
+                                   auto& phase = trial.phases.front();
+                                   phase.usage_system.cpu = 6s;
+                                   phase.activity->sides[0].cpu_cores = saturated ? 0.5 : 0.6;
+                                   phase.saturated = saturated;
+                               });
+        const auto insight = look_for_bottleneck(*runner, url("daemon:"), {.load = 1'000}, 5);
+        ASSERT_TRUE(insight) << insight.error().message;
+        EXPECT_EQ(insight->laws.empty(), saturated);
+    }
+}
+
 /// One thread that is busy all the time while a core is free.
 void keep_a_worker_busy(TrialResult& trial) {
     if (!trial.phases.front().activity) return;

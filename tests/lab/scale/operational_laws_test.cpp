@@ -67,6 +67,23 @@ TEST(OperationalLaws, BreakWhereAFigureIsWrong) {
     EXPECT_FALSE(check_of(quick, OperationalLaw::response_bound).holds);
 }
 
+// A population that was sampled is known to its error alone.
+TEST(OperationalLaws, AllowForWhatSamplesMiss) {
+    auto sampled = consistent();
+    sampled.population = 6.5;
+    sampled.population_error = 0.25;
+    const auto littles = check_of(sampled, OperationalLaw::littles);
+    EXPECT_NEAR(littles.tolerance, 0.05 + 0.25 / 6, 1e-12);
+    EXPECT_TRUE(littles.holds);
+    sampled.population = 5;
+    sampled.population_error = 0.75;
+    EXPECT_NEAR(check_of(sampled, OperationalLaw::population_bound).tolerance, 0.05 + 0.15, 1e-12);
+    EXPECT_TRUE(check_of(sampled, OperationalLaw::population_bound).holds);
+    sampled.population = 4;
+    EXPECT_FALSE(check_of(sampled, OperationalLaw::littles).holds);
+    EXPECT_FALSE(check_of(sampled, OperationalLaw::population_bound).holds);
+}
+
 // What was not measured is not checked.
 TEST(OperationalLaws, SkipWhatWasNotMeasured) {
     EXPECT_TRUE(check_laws({.seconds = 1, .completions = 1}, 0.05).empty());
