@@ -169,12 +169,12 @@ OtherVerdict read_other_verdict(const json& object) {
 
 std::string read_law_check(const json& object) {
     const bool bound = object.at("bound");
-    return fmt::format(
-        "{} law: {:.4g} expected{}, {:.4g} observed: {}{}", text_at(object, "law"),
-        optional_number(object, "expected").value_or(0), bound ? " at most or least" : "",
-        optional_number(object, "observed").value_or(0),
-        object.at("holds") == true ? "holds" : "does not hold",
-        bound ? "" : fmt::format(" to {:.3g} %", 100 * object.at("tolerance").get<double>()));
+    return fmt::format("{} law: {:.4g} expected{}, {:.4g} observed: {}{}", text_at(object, "law"),
+                       optional_number(object, "expected").value_or(0),
+                       bound ? " at most or least" : "",
+                       optional_number(object, "observed").value_or(0),
+                       object.at("holds") == true ? "holds" : "does not hold",
+                       fmt::format(" to {:.3g} %", 100 * object.at("tolerance").get<double>()));
 }
 
 std::optional<BottleneckRow> read_bottleneck(const json& object) {

@@ -392,7 +392,7 @@ std::vector<std::string> bottleneck_sentences(const ScalingDocument& document,
                                     base::format_count(*found.samples), share(*found.core_share)));
     }
     if (found.under_way && found.under_way_most) {
-        lines.push_back(fmt::format("events under way: {} on average, {} at most",
+        lines.push_back(fmt::format("events under way: {} on average, {} in the highest sample",
                                     base::format_count(*found.under_way),
                                     base::format_count(*found.under_way_most)));
     }

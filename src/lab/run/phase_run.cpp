@@ -59,8 +59,9 @@ std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t 
     return total > client ? (total - client - 1) / clients + 1 : 0;
 }
 
-Duration backlog_moment(std::uint64_t seed, std::uint32_t client, std::uint64_t n) noexcept {
-    auto random = base::Rng::at(seed, kBacklogStream + client, n);
+Duration backlog_moment(const PhaseShare& share, std::uint64_t n) noexcept {
+    auto random = base::Rng::at(share.seed, kBacklogStream + share.client,
+                                (std::uint64_t{share.phase} << kPhaseShift) + n);
     const auto into = random.below(static_cast<std::uint64_t>(kBacklogInterval.count()));
     return static_cast<std::int64_t>(n) * kBacklogInterval +
            Duration(static_cast<std::int64_t>(into));
@@ -123,14 +124,23 @@ void PhaseRun::run(Target& target) {
     } else {
         send_in_window(target);
     }
-    load_ended_.store(true);
-    const TimePoint now = clock_.now();
+    end_load();
     const bool whole = part_.open_loop && recorder_.sent() == part_.planned;
-    if (!whole && now < part_.window_end) recorder_.end_window(now);
+    if (!whole && ended_at_ < part_.window_end) recorder_.end_window(ended_at_);
     if (phase_.flows_on) return;
     // An error here leaves events in flight: the ledger has them, as lost.
     note_if_gone(drain(target, share_.drain_limit));
     remarks_ = target.remarks();
+}
+
+void PhaseRun::end_load() {
+    ended_at_ = clock_.now();
+    backlog_at_end_ = recorder_.in_flight();
+    // What a target held up was all due.
+    if (part_.open_loop && ended_at_ >= part_.window_end)
+        backlog_at_end_ += part_.planned - recorder_.sent();
+    if (before_ != nullptr) backlog_at_end_ += before_->left_over();
+    load_ended_.store(true);
 }
 
 void PhaseRun::fill(std::uint64_t n) {
@@ -302,9 +312,16 @@ std::uint64_t PhaseRun::left_over() const {
     return events + (before_ != nullptr ? before_->left_over() : 0);
 }
 
+std::optional<TimePoint> PhaseRun::next_sample() const noexcept {
+    if (load_ended_.load()) return std::nullopt;
+    return part_.phase_start + backlog_moment(share_, backlog_.size());
+}
+
 void PhaseRun::sample_backlog(TimePoint now) {
     if (load_ended_.load() || now < part_.phase_start) return;
-    const auto due = static_cast<std::size_t>((now - part_.phase_start) / kBacklogInterval) + 1;
+    const Duration passed = now - part_.phase_start;
+    auto due = static_cast<std::size_t>(passed / kBacklogInterval);
+    if (passed >= backlog_moment(share_, due)) ++due;
     if (backlog_.size() >= due) return;
     std::uint64_t backlog = recorder_.in_flight();
     if (part_.open_loop) {
@@ -320,6 +337,11 @@ void PhaseRun::sample_backlog(TimePoint now) {
 
 ClientPhase PhaseRun::finish() {
     auto result = recorder_.finish(share_.client, clock_.now());
+    // The last interval may have ended before its moment came.
+    const Duration load = std::min(ended_at_, part_.window_end) - part_.phase_start;
+    const auto begun = (load + kBacklogInterval - Duration(1)) / kBacklogInterval;
+    if (load_ended_.load() && begun > static_cast<std::int64_t>(backlog_.size()))
+        backlog_.resize(static_cast<std::size_t>(begun), backlog_at_end_);
     result.backlog = std::move(backlog_);
     result.target_gone = target_gone_;
     result.remarks = remarks_;

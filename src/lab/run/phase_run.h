@@ -42,10 +42,10 @@ struct PhaseShare {
 /// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept;
 
-/// When `client` takes sample `n` of its backlog, from the start of the load: at a random moment of
-/// the n-th kBacklogInterval (RFC 2330, 11.1). Samples in equal steps would always see the same
-/// part of a period of equal arrivals, and clients that sample at once see each other do so.
-Duration backlog_moment(std::uint64_t seed, std::uint32_t client, std::uint64_t n) noexcept;
+/// When sample `n` of a share's backlog is taken, from the phase's start: at a random moment of the
+/// n-th kBacklogInterval (RFC 2330, 11.1). Samples in equal steps would always see the same part of
+/// a period of equal arrivals, and clients that sample at once see each other do so.
+Duration backlog_moment(const PhaseShare& share, std::uint64_t n) noexcept;
 
 /// One client driving one phase. Constructed, its memory is ready; run() is called once. It takes
 /// some 1.4 MiB, of phases that flow on into one another all at once and until the last is
@@ -83,8 +83,10 @@ public:
     std::uint64_t sent() const noexcept { return recorder_.sent(); }
     std::uint64_t handled() const noexcept { return recorder_.handled(); }
 
-    /// Takes the backlog samples that are due by `now`, one for each kBacklogInterval since the
-    /// start, until the load ends. From one thread, at least as often.
+    /// When sample_backlog() is to be called next; nothing once the load has ended.
+    std::optional<TimePoint> next_sample() const noexcept;
+    /// Takes the samples of the backlog that are due by `now`. From one thread, that of
+    /// next_sample() and finish().
     void sample_backlog(TimePoint now);
 
     /// After run().
@@ -110,6 +112,7 @@ private:
     Completion judged(Completion completion);
     void note_if_gone(const Result<>& result);
     std::uint64_t due_by(TimePoint now);
+    void end_load();
     /// Of a phase that flows on, and those before it: what has not ended, sent or not.
     std::uint64_t left_over() const;
 
@@ -138,8 +141,10 @@ private:
     FaultCounts faults_{};         ///< `sent` is the sender's, the rest the target's thread's
     std::uint64_t due_count_ = 0;  ///< events of this client due at the last sample
     std::atomic<bool> stopping_ = false;
+    TimePoint ended_at_;                ///< the load; the sender's until load_ended_
+    std::uint64_t backlog_at_end_ = 0;  ///< as above
     std::atomic<bool> load_ended_ = false;
-    std::vector<std::uint64_t> backlog_;
+    std::vector<std::uint64_t> backlog_;  ///< the sampler's
 };
 
 }  // namespace crucible::lab

@@ -62,7 +62,9 @@ private:
             {{channel_.descriptor(), POLLIN, 0}, {load_ended_.get(), POLLIN, 0}}};
         timespec limit{};
         if (!runs_.empty()) {
-            const Duration left = std::max(next_sample_ - base::monotonic_now(), Duration::zero());
+            TimePoint next = next_progress_;
+            for (const auto& run : runs_) next = std::min(next, run.next_sample().value_or(next));
+            const Duration left = std::max(next - base::monotonic_now(), Duration::zero());
             limit = {.tv_sec = left / 1s, .tv_nsec = (left % 1s) / 1ns};
         }
         ::ppoll(readable.data(), readable.size(), runs_.empty() ? nullptr : &limit, nullptr);
@@ -175,8 +177,6 @@ private:
             receiving_ = true;
         }
         ended_ = told_ended_ = reported_ = 0;
-        started_ = start.at;
-        next_sample_ = started_ + backlog_moment(plan_.workload.seed, client_, 0);
         next_progress_ = base::monotonic_now() + kWorkerProgressInterval;
         load_ = std::jthread([this] {
             ::pthread_setname_np(::pthread_self(), kLoadThread);
@@ -204,11 +204,7 @@ private:
     void watch_phases() {
         if (runs_.empty() || exit_code_) return;
         const TimePoint now = base::monotonic_now();
-        if (now >= next_sample_) {
-            for (auto& run : runs_) run.sample_backlog(now);
-            const auto passed = static_cast<std::uint64_t>((now - started_) / kBacklogInterval);
-            next_sample_ = started_ + backlog_moment(plan_.workload.seed, client_, passed + 1);
-        }
+        for (auto& run : runs_) run.sample_backlog(now);
         const std::size_t ended = ended_.load();
         if (told_ended_ == ended && now >= next_progress_) {
             next_progress_ = now + kWorkerProgressInterval;
@@ -263,8 +259,6 @@ private:
     std::uint64_t events_sent_ = 0;  ///< in the phases before
     std::uint32_t first_ = 0;        ///< the number of the first run
     std::deque<PhaseRun> runs_;      ///< that one, and what it flows on into
-    TimePoint started_;              ///< their load
-    TimePoint next_sample_;
     TimePoint next_progress_;
     std::atomic<std::size_t> ended_ = 0;  ///< runs
     std::size_t told_ended_ = 0;

@@ -24,6 +24,8 @@ constexpr double kWorkersUsual = 2;
 constexpr double kWorkersSynthetic = 1;
 constexpr double kLawTolerance = 0.05;
 constexpr double kInsightLevel = 0.95;
+/// Of a population that its samples tell no better, a law says nothing.
+constexpr double kPopulationErrorMax = 0.5;
 /// Processor time of processes is counted in ticks of 10 ms: of less, one at each end is no longer
 /// well below the laws' tolerance.
 constexpr double kCpuSecondsMin = 1;
@@ -107,6 +109,9 @@ std::optional<Intervention> without_work(const TargetUrl& target, const Activity
                     100 * share));
 }
 
+/// Of a trial whose backlog did not grow: where it does, what is in the system and what leaves it
+/// are of different times, and what is worked off afterwards, without the load beside it, costs
+/// something else.
 std::vector<LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& activity) {
     if (phase.clients.empty() || phase.throughput <= 0 || phase.latency.count() == 0) return {};
     const auto backlog = backlog_in_window(phase.clients);
@@ -114,15 +119,15 @@ std::vector<LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& ac
     Operation operation;
     operation.seconds = std::chrono::duration<double>(phase.clients.front().window).count();
     operation.completions = phase.throughput * operation.seconds;
-    // Where the backlog grows, what is in the system and what leaves it are of different times; and
-    // what is worked off afterwards, without the load beside it, costs something else.
-    if (phase.saturated) return {};
     std::vector<stats::Batch> samples;
     for (const double present : backlog) samples.push_back({.weight = 1, .total = present});
     if (const auto mean = stats::batch_means(samples, kInsightLevel)) {
-        operation.population = mean->estimate;
-        operation.population_error = (mean->interval.high - mean->interval.low) / 2;
-        operation.response_seconds = phase.latency.mean_ns() * 1e-9;
+        const double error = (mean->interval.high - mean->interval.low) / 2;
+        if (mean->estimate > 0 && error <= kPopulationErrorMax * mean->estimate) {
+            operation.population = mean->estimate;
+            operation.population_error = error;
+            operation.response_seconds = phase.latency.mean_ns() * 1e-9;
+        }
     }
     operation.servers = std::max(1.0, activity.cores);
     // Two of the kernel's counters that the trial reads apart from each other: that of the
@@ -159,7 +164,8 @@ Insight insight_of(double load, const PhaseResult& phase, const ScalingTrial& ju
                                      static_cast<double>(backlog.size()),
                              .most = std::ranges::max(backlog)};
     }
-    insight.laws = laws_of(phase, *phase.activity);
+    if (!phase.saturated && !judged.backlog.growing())
+        insight.laws = laws_of(phase, *phase.activity);
     insight.limits = phase.limits;
     return insight;
 }

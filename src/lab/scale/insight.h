@@ -42,7 +42,7 @@ inline constexpr int kLookTimes = 5;
 /// works on.
 struct UnderWay {
     double mean = 0;
-    double most = 0;
+    double most = 0;  ///< of the sums of the clients' samples, each at its moment of an interval
 };
 
 /// What binds at a target's limit, and how we know.

@@ -47,6 +47,7 @@ std::vector<LawCheck> check_laws(const Operation& operation, double tolerance) {
     CRUCIBLE_ASSERT(operation.seconds > 0 && operation.completions > 0);
     CRUCIBLE_ASSERT(operation.servers >= 1 && operation.think_seconds >= 0);
     CRUCIBLE_ASSERT(tolerance > 0 && tolerance < 1);
+    CRUCIBLE_ASSERT(operation.population.value_or(1) > 0 && operation.population_error >= 0);
     const double throughput = operation.completions / operation.seconds;
     std::vector<LawCheck> checks;
     if (operation.busy_seconds && operation.service_seconds) {

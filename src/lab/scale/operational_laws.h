@@ -39,7 +39,7 @@ struct Operation {
     std::optional<double> busy_seconds;         ///< of those, summed over them
     std::optional<double> service_seconds;      ///< per completion there, measured on its own
     std::optional<double> all_service_seconds;  ///< per completion, of every resource passed
-    std::optional<double> population;           ///< present on average, thinking ones included
+    std::optional<double> population;           ///< > 0, present on average, thinking ones too
     double population_error = 0;                ///< half width of its interval, where sampled
     std::optional<double> response_seconds;     ///< mean, from arrival to completion
     double think_seconds = 0;                   ///< mean, of closed loops; 0 in an open one

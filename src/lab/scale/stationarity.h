@@ -25,12 +25,12 @@ struct Stationarity {
 /// times the trial's length to matter as much as the load itself.
 inline constexpr double kSlopeShareMin = 0.001;
 
-/// The slope of `backlog`, samples `interval` apart under a load of `rate` events/s, with Student's
-/// interval over its growth in each of kBacklogBlocks parts of the time. Near capacity a backlog is
-/// a random walk, whose steps are independent of each other though its values are not: a regression
-/// on the values would find a trend in almost each. Where it is steady the steps cancel each other,
-/// and the interval is wider than it has to be. Without a sample at each end of each part
-/// nothing is judged.
+/// The slope of `backlog`, a sample in each `interval` under a load of `rate` events/s, with
+/// Student's interval over its growth in each of kBacklogBlocks parts of the time. Near capacity a
+/// backlog is a random walk, whose steps are independent of each other though its values are not: a
+/// regression on the values would find a trend in almost each. Where it is steady the steps cancel
+/// each other, and the interval is wider than it has to be. Without a sample at each end of each
+/// part nothing is judged.
 Stationarity judge_stationarity(std::span<const double> backlog, Duration interval, double rate);
 inline constexpr std::size_t kBacklogBlocks = 10;
 

@@ -257,13 +257,40 @@ TEST(PhaseRun, IgnoresEndsOfAnotherPhase) {
 // caller has one too, although hardly anything is in flight.
 TEST(PhaseRun, BacklogCountsWhatIsDueAndNotSent) {
     Fixture fixture(steady(1000, 1000));
+    const auto moment = [](std::uint64_t n) {
+        return kStart + backlog_moment({.drain_limit = 10s}, n);
+    };
+    const auto due = [&](std::uint64_t n) -> std::uint64_t {
+        return (moment(n) - kStart) / 1ms + 1;
+    };
+    EXPECT_EQ(fixture.run.next_sample(), moment(0));
     fixture.run.sample_backlog(kStart - 1ms);
-    fixture.run.sample_backlog(kStart);
-    fixture.run.sample_backlog(kStart + 20ms);  // not yet time for another
-    fixture.run.sample_backlog(kStart + 50ms);
-    fixture.run.sample_backlog(kStart + 160ms);  // came late: stands for 100 and 150 ms
+    fixture.run.sample_backlog(moment(0) - 1ns);  // not yet time for it
+    EXPECT_EQ(fixture.run.next_sample(), moment(0));
+    fixture.run.sample_backlog(moment(0));
+    fixture.run.sample_backlog(moment(0) + 1ns);
+    EXPECT_EQ(fixture.run.next_sample(), moment(1));
+    fixture.run.sample_backlog(moment(3) - 1ns);  // came late: stands for 1 and 2
+    EXPECT_EQ(fixture.run.next_sample(), moment(3));
+    fixture.run.sample_backlog(moment(3));
     const auto result = fixture.run.finish();
-    EXPECT_EQ(result.backlog, (std::vector<std::uint64_t>{1, 51, 161, 161}));
+    const auto late = static_cast<std::uint64_t>((moment(3) - 1ns - kStart) / 1ms) + 1;
+    EXPECT_EQ(result.backlog, (std::vector<std::uint64_t>{due(0), late, late, due(3)}));
+}
+
+// Every interval that the load began has its sample: what is there when it ends is that of the last
+// one, whose moment may not have come. A stop leaves no more of them.
+TEST(PhaseRun, TakesTheLastSampleWhenTheLoadEnds) {
+    for (const bool stopped : {false, true}) {
+        Fixture fixture(steady(1000, 120));
+        if (stopped) fixture.run.stop();
+        const auto result = fixture.drive();
+        EXPECT_FALSE(fixture.run.next_sample());
+        EXPECT_EQ(result.backlog, std::vector<std::uint64_t>(stopped ? 0 : 3, 0));
+    }
+    // What a target held up was due.
+    Fixture slow(steady(1000, 100), {.drain_limit = 1s}, /*slow=*/10, 1h);
+    EXPECT_EQ(slow.drive().backlog, (std::vector<std::uint64_t>{89, 89}));
 }
 
 /// Ends nothing by itself, and takes `take` for each event.
@@ -348,8 +375,15 @@ TEST(PhaseRun, BacklogHasWhatThePhaseBeforeLeft) {
     const std::vector<Completion> ended{{target.tokens_[0], Outcome::handled},
                                         {target.tokens_[1], Outcome::handled}};
     before->completed(ended, kStart + 9ms);
-    after->sample_backlog(kStart + 10ms);
-    EXPECT_EQ(after->finish().backlog, (std::vector<std::uint64_t>{8 + 1}));
+    // Its intervals begin when it does, not with the load before.
+    const auto moment = after->next_sample();
+    ASSERT_TRUE(moment);
+    EXPECT_GE(*moment, kStart + 10ms);
+    EXPECT_LT(*moment, kStart + 10ms + kBacklogInterval);
+    after->sample_backlog(*moment - 1ns);
+    after->sample_backlog(*moment);
+    const auto due = std::min<std::uint64_t>((*moment - kStart - 10ms) / 1ms + 1, 10);
+    EXPECT_EQ(after->finish().backlog, (std::vector<std::uint64_t>{8 + due}));
 }
 
 // Held up by a send() of the first, the second begins late by no fault of the injector.
@@ -413,12 +447,12 @@ TEST(BacklogMoment, IsAtRandomInItsInterval) {
     std::uint64_t together = 0;
     for (std::uint64_t n = 0; n < kSamples; ++n) {
         const auto start = static_cast<std::int64_t>(n) * kBacklogInterval;
-        const Duration moment = backlog_moment(1, 0, n);
+        const Duration moment = backlog_moment({.clients = 2}, n);
         ASSERT_GE(moment, start);
         ASSERT_LT(moment, start + kBacklogInterval);
-        EXPECT_EQ(moment, backlog_moment(1, 0, n));
+        EXPECT_EQ(moment, backlog_moment({.clients = 2}, n));
         into += moment - start;
-        const Duration apart = moment - backlog_moment(1, 1, n);
+        const Duration apart = moment - backlog_moment({.client = 1, .clients = 2}, n);
         together += apart > -1ms && apart < 1ms ? 1 : 0;
     }
     EXPECT_NEAR(into / std::chrono::duration<double>(kSamples * kBacklogInterval), 0.5, 0.05);

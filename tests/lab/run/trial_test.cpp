@@ -105,17 +105,18 @@ TEST(Trial, SyntheticQueueBehavesAsItsFormula) {
     EXPECT_TRUE(check_of(result, "littles_law").passed) << check_of(result, "littles_law").detail;
 }
 
-// Half a second at twice what the queue can serve leaves half a second of work, behind which the
-// load that follows without a rest has to wait. With a rest it would not.
 // An event every 50 ms that stays for 25: samples in steps of 50 ms would all see the same.
 TEST(Trial, SamplesTheBacklogApartFromArrivals) {
     const auto result = run("synthetic:?service=25ms", plan_of({steady(20, 20)}, 1));
     ASSERT_FALSE(result.failure) << result.failure->message;
     const auto& backlog = result.phases[0].clients.front().backlog;
+    EXPECT_EQ(backlog.size(), 20u);
     EXPECT_NE(std::ranges::count(backlog, 0U), 0);
     EXPECT_NE(std::ranges::count(backlog, 1U), 0);
 }
 
+// Half a second at twice what the queue can serve leaves half a second of work, behind which the
+// load that follows without a rest has to wait. With a rest it would not.
 TEST(Trial, LoadsFlowOnWithoutARest) {
     auto overload = steady(2000, 1000);
     overload.flows_on = true;

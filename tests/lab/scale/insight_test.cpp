@@ -255,19 +255,40 @@ TEST(LookForBottleneck, ChecksNothingAgainstItself) {
     }
 }
 
-// What is drained afterwards costs something else than what was done under the load.
+// What is drained afterwards costs something else than what was done under the load, and what is
+// there is of another time than what leaves.
 TEST(LookForBottleneck, ChecksNoLawWhereTheBacklogGrew) {
-    for (const bool saturated : {false, true}) {
+    enum class Backlog { steady, saturated, growing };
+    for (const auto backlog : {Backlog::steady, Backlog::saturated, Backlog::growing}) {
         SimulatedRunner runner(Axis::rate, {.capacity = 2'000},
-                               [saturated](std::size_t, TrialResult& trial) {
+                               [backlog](std::size_t, TrialResult& trial) {
                                    auto& phase = trial.phases.front();
                                    phase.usage_system.cpu = 6s;
-                                   phase.activity->sides[0].cpu_cores = saturated ? 0.5 : 0.6;
-                                   phase.saturated = saturated;
+                                   phase.activity->sides[0].cpu_cores = 0.6;
+                                   phase.saturated = backlog == Backlog::saturated;
+                                   if (backlog != Backlog::growing) return;
+                                   std::uint64_t events = 0;
+                                   for (auto& sample : phase.clients.front().backlog)
+                                       sample += events++;
                                });
         const auto insight = look_for_bottleneck(*runner, url("daemon:"), {.load = 1'000}, 5);
         ASSERT_TRUE(insight) << insight.error().message;
-        EXPECT_EQ(insight->laws.empty(), saturated);
+        EXPECT_EQ(insight->laws.empty(), backlog != Backlog::steady);
+    }
+}
+
+// Samples that are this different say nothing of what is there on average.
+TEST(LookForBottleneck, ChecksNoPopulationThatIsNotKnown) {
+    for (const std::uint64_t most : {2U, 200U}) {
+        SimulatedRunner runner(Axis::rate, {.capacity = 2'000},
+                               [most](std::size_t, TrialResult& trial) {
+                                   auto& backlog = trial.phases.front().clients.front().backlog;
+                                   for (std::size_t i = 0; i < backlog.size(); ++i)
+                                       backlog[i] = i % 50 == 25 ? most : 1;
+                               });
+        const auto insight = look_for_bottleneck(*runner, url("daemon:"), {.load = 1'000}, 5);
+        ASSERT_TRUE(insight) << insight.error().message;
+        EXPECT_EQ(law_of(*insight, OperationalLaw::littles) != nullptr, most == 2);
     }
 }
 
