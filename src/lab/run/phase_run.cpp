@@ -84,7 +84,8 @@ PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start,
       window_(phase.window),
       judges_(share.judge_faults && workload.faults().any()),
       wall_offset_(base::wall_now().time_since_epoch() - base::monotonic_now().time_since_epoch()),
-      returned_(start) {
+      returned_(start),
+      samples_end_(part_.window_end) {
     backlog_.reserve(static_cast<std::size_t>((part_.window_end - start) / kBacklogInterval) + 1);
 }
 
@@ -124,23 +125,17 @@ void PhaseRun::run(Target& target) {
     } else {
         send_in_window(target);
     }
-    end_load();
+    const TimePoint now = clock_.now();
     const bool whole = part_.open_loop && recorder_.sent() == part_.planned;
-    if (!whole && ended_at_ < part_.window_end) recorder_.end_window(ended_at_);
+    if (!whole && now < part_.window_end) {
+        recorder_.end_window(now);
+        samples_end_ = now;
+    }
+    load_ended_.store(true);
     if (phase_.flows_on) return;
     // An error here leaves events in flight: the ledger has them, as lost.
     note_if_gone(drain(target, share_.drain_limit));
     remarks_ = target.remarks();
-}
-
-void PhaseRun::end_load() {
-    ended_at_ = clock_.now();
-    backlog_at_end_ = recorder_.in_flight();
-    // What a target held up was all due.
-    if (part_.open_loop && ended_at_ >= part_.window_end)
-        backlog_at_end_ += part_.planned - recorder_.sent();
-    if (before_ != nullptr) backlog_at_end_ += before_->left_over();
-    load_ended_.store(true);
 }
 
 void PhaseRun::fill(std::uint64_t n) {
@@ -313,13 +308,15 @@ std::uint64_t PhaseRun::left_over() const {
 }
 
 std::optional<TimePoint> PhaseRun::next_sample() const noexcept {
-    if (load_ended_.load()) return std::nullopt;
-    return part_.phase_start + backlog_moment(share_, backlog_.size());
+    const TimePoint next = part_.phase_start + backlog_moment(share_, backlog_.size());
+    if (load_ended_.load() && next >= samples_end_) return std::nullopt;
+    return next;
 }
 
 void PhaseRun::sample_backlog(TimePoint now) {
-    if (load_ended_.load() || now < part_.phase_start) return;
-    const Duration passed = now - part_.phase_start;
+    const TimePoint until = load_ended_.load() ? std::min(now, samples_end_) : now;
+    if (until < part_.phase_start) return;
+    const Duration passed = until - part_.phase_start;
     auto due = static_cast<std::size_t>(passed / kBacklogInterval);
     if (passed >= backlog_moment(share_, due)) ++due;
     if (backlog_.size() >= due) return;
@@ -336,12 +333,15 @@ void PhaseRun::sample_backlog(TimePoint now) {
 }
 
 ClientPhase PhaseRun::finish() {
+    // The load was drained before its window's end: what is left is what there was until then.
+    if (load_ended_.load() && samples_end_ == part_.window_end) {
+        const auto whole =
+            (samples_end_ - part_.phase_start + kBacklogInterval - Duration(1)) / kBacklogInterval;
+        if (whole > static_cast<std::int64_t>(backlog_.size()))
+            backlog_.resize(static_cast<std::size_t>(whole), recorder_.in_flight());
+    }
+    samples_end_ = part_.phase_start;
     auto result = recorder_.finish(share_.client, clock_.now());
-    // The last interval may have ended before its moment came.
-    const Duration load = std::min(ended_at_, part_.window_end) - part_.phase_start;
-    const auto begun = (load + kBacklogInterval - Duration(1)) / kBacklogInterval;
-    if (load_ended_.load() && begun > static_cast<std::int64_t>(backlog_.size()))
-        backlog_.resize(static_cast<std::size_t>(begun), backlog_at_end_);
     result.backlog = std::move(backlog_);
     result.target_gone = target_gone_;
     result.remarks = remarks_;

@@ -27,8 +27,8 @@ struct PhaseShare {
     std::uint32_t phase = 0;  ///< its number in the plan
     std::uint32_t client = 0;
     std::uint32_t clients = 1;
-    /// Of the arrivals. A phase that follows without a rest has others than the one before it, the
-    /// same in each client.
+    /// Of the arrivals and of the moments of samples. A phase that follows without a rest has other
+    /// arrivals than the one before it, the same in each client.
     std::uint64_t seed = 1;
     /// Events this client has sent in earlier phases: its stream goes on behind them, as ids must
     /// not come again and files and records have a life that spans phases. Of a phase that follows
@@ -83,7 +83,8 @@ public:
     std::uint64_t sent() const noexcept { return recorder_.sent(); }
     std::uint64_t handled() const noexcept { return recorder_.handled(); }
 
-    /// When sample_backlog() is to be called next; nothing once the load has ended.
+    /// When sample_backlog() is to be called next; nothing once the window, or a load that is ended
+    /// early, has. A target that holds the load up beyond its window is sampled until then.
     std::optional<TimePoint> next_sample() const noexcept;
     /// Takes the samples of the backlog that are due by `now`. From one thread, that of
     /// next_sample() and finish().
@@ -112,7 +113,6 @@ private:
     Completion judged(Completion completion);
     void note_if_gone(const Result<>& result);
     std::uint64_t due_by(TimePoint now);
-    void end_load();
     /// Of a phase that flows on, and those before it: what has not ended, sent or not.
     std::uint64_t left_over() const;
 
@@ -141,8 +141,7 @@ private:
     FaultCounts faults_{};         ///< `sent` is the sender's, the rest the target's thread's
     std::uint64_t due_count_ = 0;  ///< events of this client due at the last sample
     std::atomic<bool> stopping_ = false;
-    TimePoint ended_at_;                ///< the load; the sender's until load_ended_
-    std::uint64_t backlog_at_end_ = 0;  ///< as above
+    TimePoint samples_end_;  ///< the sender's until load_ended_
     std::atomic<bool> load_ended_ = false;
     std::vector<std::uint64_t> backlog_;  ///< the sampler's
 };

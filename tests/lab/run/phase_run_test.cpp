@@ -278,19 +278,27 @@ TEST(PhaseRun, BacklogCountsWhatIsDueAndNotSent) {
     EXPECT_EQ(result.backlog, (std::vector<std::uint64_t>{due(0), late, late, due(3)}));
 }
 
-// Every interval that the load began has its sample: what is there when it ends is that of the last
-// one, whose moment may not have come. A stop leaves no more of them.
-TEST(PhaseRun, TakesTheLastSampleWhenTheLoadEnds) {
-    for (const bool stopped : {false, true}) {
-        Fixture fixture(steady(1000, 120));
-        if (stopped) fixture.run.stop();
-        const auto result = fixture.drive();
-        EXPECT_FALSE(fixture.run.next_sample());
-        EXPECT_EQ(result.backlog, std::vector<std::uint64_t>(stopped ? 0 : 3, 0));
-    }
-    // What a target held up was due.
-    Fixture slow(steady(1000, 100), {.drain_limit = 1s}, /*slow=*/10, 1h);
-    EXPECT_EQ(slow.drive().backlog, (std::vector<std::uint64_t>{89, 89}));
+// Every interval of the window has its sample, also those after the last event of a client that
+// sends little, or none. A load that is stopped has no more of them.
+TEST(PhaseRun, SamplesUntilTheWindowEnds) {
+    Fixture fixture(steady(10, 2));  // at 0 and at 100 ms
+    const auto moment = [](std::uint64_t n) {
+        return kStart + backlog_moment({.drain_limit = 10s}, n);
+    };
+    for (std::uint64_t n = 0; n < 2; ++n) fixture.run.sample_backlog(moment(n));
+    fixture.run.run(fixture.target);
+    EXPECT_EQ(fixture.run.next_sample(), moment(2));
+    fixture.run.sample_backlog(kStart + 200ms);  // came too late for the last one
+    EXPECT_FALSE(fixture.run.next_sample());
+    EXPECT_EQ(fixture.run.finish().backlog, (std::vector<std::uint64_t>{1, 1, 0, 0}));
+    EXPECT_FALSE(fixture.run.next_sample());
+    Fixture drained(steady(10, 2));
+    EXPECT_EQ(drained.drive().backlog, std::vector<std::uint64_t>(4, 0));
+    Fixture idle(steady(10, 1), {.client = 1, .clients = 4, .drain_limit = 10s});
+    EXPECT_EQ(idle.drive().backlog, std::vector<std::uint64_t>(2, 0));
+    Fixture stopped(steady(10, 2));
+    stopped.run.stop();
+    EXPECT_TRUE(stopped.drive().backlog.empty());
 }
 
 /// Ends nothing by itself, and takes `take` for each event.
@@ -364,6 +372,7 @@ TEST(PhaseRun, FlowsOnWithoutARest) {
         EXPECT_EQ(result.latency.count(), 10u);
         EXPECT_EQ(result.window, 10ms);
         EXPECT_EQ(result.completed_in_window, 0u);
+        EXPECT_EQ(result.backlog, std::vector<std::uint64_t>(1, 0));
     }
 }
 

@@ -110,7 +110,7 @@ TEST(Trial, SamplesTheBacklogApartFromArrivals) {
     const auto result = run("synthetic:?service=25ms", plan_of({steady(20, 20)}, 1));
     ASSERT_FALSE(result.failure) << result.failure->message;
     const auto& backlog = result.phases[0].clients.front().backlog;
-    EXPECT_EQ(backlog.size(), 20u);
+    EXPECT_GE(backlog.size(), 20u);
     EXPECT_NE(std::ranges::count(backlog, 0U), 0);
     EXPECT_NE(std::ranges::count(backlog, 1U), 0);
 }
