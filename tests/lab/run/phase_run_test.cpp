@@ -288,7 +288,7 @@ TEST(PhaseRun, SamplesUntilTheWindowEnds) {
     for (std::uint64_t n = 0; n < 2; ++n) fixture.run.sample_backlog(moment(n));
     fixture.run.run(fixture.target);
     EXPECT_EQ(fixture.run.next_sample(), moment(2));
-    fixture.run.sample_backlog(kStart + 200ms);  // came too late for the last one
+    fixture.run.sample_backlog(kStart + 300ms);  // came late, but there are no more
     EXPECT_FALSE(fixture.run.next_sample());
     EXPECT_EQ(fixture.run.finish().backlog, (std::vector<std::uint64_t>{1, 1, 0, 0}));
     EXPECT_FALSE(fixture.run.next_sample());
