@@ -29,7 +29,7 @@ struct Saturation {
 Saturation judge_saturation(const Phase& phase, const std::vector<ClientPhase>& clients);
 
 /// The backlog of all clients together, events, in every kBacklogInterval of the window of all of
-/// them: the sum of samples that each takes at a moment of its own.
+/// them: the sum of samples that each takes at moments of its own.
 std::vector<double> backlog_in_window(const std::vector<ClientPhase>& clients);
 
 /// Adds up what the clients measured. `usage` is the caller's to fill.

@@ -60,11 +60,10 @@ std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t 
 }
 
 Duration backlog_moment(const PhaseShare& share, std::uint64_t n) noexcept {
-    auto random = base::Rng::at(share.seed, kBacklogStream + share.client,
-                                (std::uint64_t{share.phase} << kPhaseShift) + n);
-    const auto into = random.below(static_cast<std::uint64_t>(kBacklogInterval.count()));
+    auto random = base::Rng::at(share.seed, kBacklogStream + share.client, share.phase);
+    const auto start = random.below(static_cast<std::uint64_t>(kBacklogInterval.count()));
     return static_cast<std::int64_t>(n) * kBacklogInterval +
-           Duration(static_cast<std::int64_t>(into));
+           Duration(static_cast<std::int64_t>(start));
 }
 
 PhaseRun::PhaseRun(const Phase& phase, const PhaseShare& share, TimePoint start, Workload& workload,
@@ -334,12 +333,7 @@ void PhaseRun::sample_backlog(TimePoint now) {
 
 ClientPhase PhaseRun::finish() {
     // The load was drained before its window's end: what is left is what there was until then.
-    if (load_ended_.load() && samples_end_ == part_.window_end) {
-        const auto whole =
-            (samples_end_ - part_.phase_start + kBacklogInterval - Duration(1)) / kBacklogInterval;
-        if (whole > static_cast<std::int64_t>(backlog_.size()))
-            backlog_.resize(static_cast<std::size_t>(whole), recorder_.in_flight());
-    }
+    if (load_ended_.load()) sample_backlog(samples_end_);
     samples_end_ = part_.phase_start;
     auto result = recorder_.finish(share_.client, clock_.now());
     result.backlog = std::move(backlog_);

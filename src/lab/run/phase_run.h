@@ -42,9 +42,11 @@ struct PhaseShare {
 /// Of `total` events dealt in turn to `clients` clients, how many are `client`'s.
 std::uint64_t share_of(std::uint64_t total, std::uint32_t client, std::uint32_t clients) noexcept;
 
-/// When sample `n` of a share's backlog is taken, from the phase's start: at a random moment of the
-/// n-th kBacklogInterval (RFC 2330, 11.1). Samples in equal steps would always see the same part of
-/// a period of equal arrivals, and clients that sample at once see each other do so.
+/// When sample `n` of a share's backlog is taken, from the phase's start: in equal steps of
+/// kBacklogInterval from a random start within the first (systematic sampling: Cochran, Sampling
+/// Techniques, 8.1). Clients that sample at once see each other do so, and from the start of the
+/// load all see the same part of a period of equal arrivals; but at random moments of each interval
+/// they see another part each time, which is noise in a slope.
 Duration backlog_moment(const PhaseShare& share, std::uint64_t n) noexcept;
 
 /// One client driving one phase. Constructed, its memory is ready; run() is called once. It takes

@@ -70,9 +70,9 @@ struct ClientPhase {
     std::uint64_t in_flight_max = 0;  ///< most events that were sent and had not ended
     /// Longest time without a completion while some event was in flight, after the warm-up.
     Duration longest_stall{};
-    /// Sampled in each kBacklogInterval from the phase's start until its window ends, or a load
-    /// that is ended early or held up beyond it, at a random moment of it. Open loop: due and not
-    /// ended, sent or not; closed loop: in flight.
+    /// Sampled once in each kBacklogInterval (backlog_moment(), phase_run.h) from the phase's start
+    /// until its window ends, or a load that is ended early or held up beyond it. Open loop: due
+    /// and not ended, sent or not; closed loop: in flight.
     std::vector<std::uint64_t> backlog;
     std::vector<SegmentPart> segments;            ///< empty where the pattern has only one
     Duration series_interval = Series::kFine;     ///< of series

@@ -24,6 +24,9 @@ constexpr double kWorkersUsual = 2;
 constexpr double kWorkersSynthetic = 1;
 constexpr double kLawTolerance = 0.05;
 constexpr double kInsightLevel = 0.95;
+/// Of a client's mean backlog, 95 %: samples in step with equal arrivals see the same part of their
+/// period each time, and are wrong by up to half an event, uniform over random starts.
+constexpr double kStepError = 1.96 * 0.288675;  // sqrt(1/12)
 /// Of a population that its samples tell no better, a law says nothing.
 constexpr double kPopulationErrorMax = 0.5;
 /// Processor time of processes is counted in ticks of 10 ms: of less, one at each end is no longer
@@ -122,7 +125,8 @@ std::vector<LawCheck> laws_of(const PhaseResult& phase, const ActivityReport& ac
     std::vector<stats::Batch> samples;
     for (const double present : backlog) samples.push_back({.weight = 1, .total = present});
     if (const auto mean = stats::batch_means(samples, kInsightLevel)) {
-        const double error = (mean->interval.high - mean->interval.low) / 2;
+        const double error = (mean->interval.high - mean->interval.low) / 2 +
+                             kStepError * std::sqrt(static_cast<double>(phase.clients.size()));
         if (mean->estimate > 0 && error <= kPopulationErrorMax * mean->estimate) {
             operation.population = mean->estimate;
             operation.population_error = error;

@@ -294,6 +294,11 @@ TEST(PhaseRun, SamplesUntilTheWindowEnds) {
     EXPECT_FALSE(fixture.run.next_sample());
     Fixture drained(steady(10, 2));
     EXPECT_EQ(drained.drive().backlog, std::vector<std::uint64_t>(4, 0));
+    // No sample of the interval that the window's end only just reaches.
+    const PhaseShare share{.seed = 2, .drain_limit = 10s};
+    ASSERT_GT(backlog_moment(share, 2), 101ms);
+    Fixture beyond(steady(1000, 101), share);
+    EXPECT_EQ(beyond.drive().backlog.size(), 2u);
     Fixture idle(steady(10, 1), {.client = 1, .clients = 4, .drain_limit = 10s});
     EXPECT_EQ(idle.drive().backlog, std::vector<std::uint64_t>(2, 0));
     Fixture stopped(steady(10, 2));
@@ -372,7 +377,6 @@ TEST(PhaseRun, FlowsOnWithoutARest) {
         EXPECT_EQ(result.latency.count(), 10u);
         EXPECT_EQ(result.window, 10ms);
         EXPECT_EQ(result.completed_in_window, 0u);
-        EXPECT_EQ(result.backlog, std::vector<std::uint64_t>(1, 0));
     }
 }
 
@@ -449,23 +453,26 @@ TEST(PhaseRun, ClosedLoopSendsUntilItsTimeIsOver) {
     EXPECT_EQ(result.window, 30ms);
 }
 
-// Each in its interval, anywhere in it, and not where another client's is.
-TEST(BacklogMoment, IsAtRandomInItsInterval) {
-    constexpr std::uint64_t kSamples = 1'000;
-    Duration into{};
+// Equal steps from a start that is anywhere in the first, and not where another client's is, or
+// another phase's.
+TEST(BacklogMoment, StepsFromARandomStart) {
+    constexpr std::uint32_t kStarts = 1'000;
+    Duration sum{};
     std::uint64_t together = 0;
-    for (std::uint64_t n = 0; n < kSamples; ++n) {
-        const auto start = static_cast<std::int64_t>(n) * kBacklogInterval;
-        const Duration moment = backlog_moment({.clients = 2}, n);
-        ASSERT_GE(moment, start);
-        ASSERT_LT(moment, start + kBacklogInterval);
-        EXPECT_EQ(moment, backlog_moment({.clients = 2}, n));
-        into += moment - start;
-        const Duration apart = moment - backlog_moment({.client = 1, .clients = 2}, n);
+    for (std::uint32_t i = 0; i < kStarts; ++i) {
+        const PhaseShare share{.phase = i % 10, .client = i / 10 % 10, .seed = i / 100};
+        const Duration start = backlog_moment(share, 0);
+        ASSERT_GE(start, 0ns);
+        ASSERT_LT(start, kBacklogInterval);
+        EXPECT_EQ(backlog_moment(share, 7), start + 7 * kBacklogInterval);
+        sum += start;
+        PhaseShare next = share;
+        ++(i % 3 == 0 ? next.phase : next.client);
+        const Duration apart = start - backlog_moment(next, 0);
         together += apart > -1ms && apart < 1ms ? 1 : 0;
     }
-    EXPECT_NEAR(into / std::chrono::duration<double>(kSamples * kBacklogInterval), 0.5, 0.05);
-    EXPECT_LT(together, kSamples / 10);  // 4 %
+    EXPECT_NEAR(sum / std::chrono::duration<double>(kStarts * kBacklogInterval), 0.5, 0.05);
+    EXPECT_LT(together, kStarts / 10);  // 4 %
 }
 
 TEST(ShareOf, DealsEveryEventOnce) {
