@@ -62,27 +62,38 @@ Result<ProgramResult> read_result(const std::filesystem::path& file) {
     return result;
 }
 
-Result<> check_stacks(const std::filesystem::path& region, Watch watch,
-                      const alloc::Counts& counted) {
-    const auto reader = alloc::StacksReader::open(alloc::stacks_file(region));
-    if (!reader) return std::unexpected(reader.error());
-    const auto stacks = reader->read();
-    const auto total = stacks.total();
-    const auto bytes = static_cast<double>(counted.bytes);
-    if (watch == Watch::all) {
-        if (total.allocations == counted.allocations && stacks.without_stack == 0) return {};
-        return not_as_it_says(fmt::format("{} of {} allocations have a stack",
-                                          total.allocations - stacks.without_stack,
-                                          counted.allocations));
-    }
-    // The estimate of a Poisson process of sample points: mean distance times bytes is its variance
-    // where blocks are small against the distance, and more than that where they are not. A few
-    // samples more, for Poisson's tail where hardly any is due.
-    const double error = std::abs(total.all_bytes.value - bytes);
+Result<> check_all_stacks(const alloc::StackSnapshot& stacks, std::uint64_t allocations) {
+    const auto sampled = stacks.total().allocations;
+    if (sampled == allocations && stacks.without_stack == 0) return {};
+    return not_as_it_says(fmt::format("{} of {} allocations have a stack",
+                                      sampled - stacks.without_stack, allocations));
+}
+
+/// The estimate of a Poisson process of sample points: mean distance times bytes is its variance
+/// where blocks are small against the distance, and more than that where they are not. A few
+/// samples more, for Poisson's tail where hardly any is due.
+Result<> check_estimate(double estimate, double bytes) {
     const double likely = std::sqrt(static_cast<double>(kSampleBytes) * bytes);
-    if (stacks.mean_bytes == kSampleBytes && error <= 6 * likely + 8.0 * kSampleBytes) return {};
-    return not_as_it_says(fmt::format("{:.0f} of {:.0f} bytes by the samples at {} B",
-                                      total.all_bytes.value, bytes, stacks.mean_bytes));
+    if (std::abs(estimate - bytes) <= 6 * likely + 8.0 * kSampleBytes) return {};
+    return not_as_it_says(fmt::format("{:.0f} of {:.0f} bytes by the samples at {} B", estimate,
+                                      bytes, kSampleBytes));
+}
+
+Result<> check_stacks(const std::filesystem::path& region, Watch watch,
+                      const alloc::Snapshot& counted) {
+    const std::uint64_t asked = watch == Watch::all ? 0 : kSampleBytes;
+    if (counted.sample_distance != asked)
+        return not_as_it_says("it takes other samples than was asked for");
+    const auto reader = alloc::StacksReader::open(alloc::stacks_file(region));
+    if (watch == Watch::all) {
+        if (!reader) return std::unexpected(reader.error());
+        return check_all_stacks(reader->read(), counted.total.allocations);
+    }
+    const auto bytes = static_cast<double>(counted.total.bytes);
+    // The first sample makes the file, and a short run may have none.
+    if (!reader && reader.error().code == Errc::not_found) return check_estimate(0, bytes);
+    if (!reader) return std::unexpected(reader.error());
+    return check_estimate(reader->read().total().all_bytes.value, bytes);
 }
 
 /// Whether the tracker did in the process what the arm says.
@@ -97,7 +108,7 @@ Result<> check_tracked(const std::filesystem::path& directory, pid_t pid, Watch 
         return not_as_it_says(fmt::format("{} of at least {} allocations were counted",
                                           counted.total.allocations, allocations));
     }
-    if (watch != Watch::counters) return check_stacks(*file, watch, counted.total);
+    if (watch != Watch::counters) return check_stacks(*file, watch, counted);
     if (!std::filesystem::exists(alloc::stacks_file(*file))) return {};
     return not_as_it_says("stacks were taken that nobody asked for");
 }
