@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "lab/stats/robust.h"
+#include "lab/stats/signed_rank.h"
 
 namespace crucible::lab::scale {
 namespace {
@@ -34,7 +34,7 @@ std::set<double> loads_of(std::span<const CurvePoint> points) {
     return loads;
 }
 
-/// Of the loads that held, by medians: a single trial can do more by chance.
+/// Of the loads that held, by all rounds: a single trial can do more by chance.
 std::optional<double> smallest_enough(std::span<const CurvePoint> points, double needed,
                                       const std::optional<LoadLimit>& limit) {
     std::map<double, std::vector<double>> by_load;
@@ -43,7 +43,7 @@ std::optional<double> smallest_enough(std::span<const CurvePoint> points, double
             by_load[point.load].push_back(point.throughput);
     }
     for (const auto& [load, throughputs] : by_load)
-        if (stats::median(throughputs) >= needed) return load;
+        if (stats::hodges_lehmann_estimate(throughputs) >= needed) return load;
     return std::nullopt;
 }
 

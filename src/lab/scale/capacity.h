@@ -59,8 +59,8 @@ struct Refused {
 struct Forecast {
     RequiredCapacity required;
     std::vector<Refused> refused;  ///< every reason there is; empty: the forecast stands
-    /// Smallest measured load that held and whose throughput, the median of its points, was
-    /// enough: holds whatever is refused.
+    /// Smallest measured load that held and whose throughput, Hodges and Lehmann's estimate over
+    /// its points, was enough: holds whatever is refused.
     std::optional<double> measured_enough;
     // Only where nothing is refused:
     double needed = 0;         ///< whole number, by the estimate

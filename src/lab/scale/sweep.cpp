@@ -8,7 +8,6 @@
 #include <limits>
 #include <span>
 
-#include "lab/stats/robust.h"
 #include "lab/stats/signed_rank.h"
 #include "lab/stats/trend.h"
 
@@ -23,12 +22,13 @@ const MetricValue* find_value(const std::vector<MetricValue>& metrics, std::stri
     return found == metrics.end() || !found->value ? nullptr : &*found;
 }
 
-std::optional<double> median_of(const SweepPoint& point, std::string_view metric) {
+/// As metrics_over_rounds() has it, so that what is said of a load agrees with what is shown of it.
+std::optional<double> over_rounds(const SweepPoint& point, std::string_view metric) {
     std::vector<double> values;
     for (const auto& round : point.metrics)
         if (const auto* value = find_value(round, metric)) values.push_back(*value->value);
     if (values.empty()) return std::nullopt;
-    return stats::median(values);
+    return stats::hodges_lehmann_estimate(values);
 }
 
 /// Rounds that have a latency.
@@ -148,16 +148,16 @@ std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed
     std::vector<LoadedPoint> points;
     std::vector<double> loads;
     for (const auto& point : sweep.points) {
-        const auto throughput = median_of(point, "throughput");
+        const auto throughput = over_rounds(point, "throughput");
         if (!throughput) continue;
-        auto latency = median_of(point, "latency_p99");
+        auto latency = over_rounds(point, "latency_p99");
         // Of a load that saturates it only chance leaves some rounds a latency.
         if (timed_rounds(point) * 2 <= point.rounds.size() || latency.value_or(0) <= 0)
             latency.reset();
         points.push_back({.load = point.load,
                           .throughput = *throughput,
                           .latency = latency,
-                          .error_rate = median_of(point, "error_rate").value_or(0)});
+                          .error_rate = over_rounds(point, "error_rate").value_or(0)});
         loads.push_back(point.load);
     }
     if (points.empty()) return std::nullopt;

@@ -42,9 +42,9 @@ struct Sweep {
 void add_to(SweepPoint& point, std::uint32_t round, const ScalingTrial& trial,
             std::vector<MetricValue> metrics);
 
-/// How performance degrades with more load than the best, from medians over rounds; latency is the
-/// 99th percentile. Intervals are of the differences within rounds, with `seed` for draws of them.
-/// nullopt: no point has a throughput.
+/// How performance degrades with more load than the best, from Hodges and Lehmann's estimates over
+/// rounds; latency is the 99th percentile. Intervals are of the differences within rounds, with
+/// `seed` for draws of them. nullopt: no point has a throughput.
 std::optional<Degradation> degradation_of(const Sweep& sweep, std::uint64_t seed);
 /// How a metric changes with each further unit of load up to `highest`, with all rounds' values.
 /// Values of one round share noise, so that the interval is Hodges and Lehmann's of the rounds' own

@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/rng.h"
+#include "lab/compare/json_parts.h"
 #include "simulation.h"
 
 namespace crucible::lab::scale {
@@ -97,6 +100,27 @@ TEST(SweepDegradation, HasIntervalsOfWhatRoundsSay) {
     EXPECT_NEAR(found->latency_growth.interval->low, 3 * 0.98, 1e-9);
     EXPECT_NEAR(found->latency_growth.interval->high, 3 * 1.03, 1e-9);
     EXPECT_NEAR(found->error_rise.interval->low, 0.01, 1e-12);
+}
+
+// Where rounds are far apart the median and the estimate that is shown order the loads differently.
+TEST(SweepDegradation, CallsTheLoadBestThatIsShownAsBest) {
+    constexpr std::array kErratic{10.0, 10.0, 10.0, 12.0, 40.0, 40.0};
+    Sweep sweep;
+    for (const double load : {1.0, 2.0}) {
+        auto& point = sweep.points.emplace_back();
+        point.load = load;
+        for (std::uint32_t round = 0; round < kErratic.size(); ++round) {
+            point.rounds.push_back(round);
+            point.metrics.push_back({{.info = find_metric("throughput"),
+                                      .value = load < 2 ? kErratic.at(round) : 15.0}});
+        }
+    }
+    const auto found = degradation_of(sweep, 1);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->best_load.value, 1);
+    EXPECT_EQ(found->best_throughput, 25);
+    EXPECT_EQ(metrics_over_rounds(sweep.points.front().metrics).at(0).at("value"), 25);
+    EXPECT_NEAR(*found->throughput_lost.value, 0.4, 1e-12);
 }
 
 // A round that lacks a load has no curve, but it has the loads that latency is compared at.
