@@ -34,7 +34,7 @@ public:
     static Result<Arms> make();
 
     /// What the program found out. Where the tracker was in it, also that it did there what the arm
-    /// says: counted what the program allocated, and took stacks of it if enough for any.
+    /// says: counted what the program allocated, and took stacks where it was enough for any.
     /// - Errc::unsupported: the tool is not installed. - Errc::failed: the message has why.
     Result<double> run(const ProgramCall& call, Watch watch) const;
 

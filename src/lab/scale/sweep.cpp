@@ -22,7 +22,7 @@ const MetricValue* find_value(const std::vector<MetricValue>& metrics, std::stri
     return found == metrics.end() || !found->value ? nullptr : &*found;
 }
 
-/// As metrics_over_rounds() has it, so that what is said of a load agrees with what is shown of it.
+/// What metrics_over_rounds() shows where every round has it, so that both say the same of a load.
 std::optional<double> over_rounds(const SweepPoint& point, std::string_view metric) {
     std::vector<double> values;
     for (const auto& round : point.metrics)
